@@ -1,0 +1,477 @@
+/*
+ * vhdx.h - the whole public interface of libvhdx: open, read, create and merge Hyper-V virtual disks (VHDX, AVHDX).
+ *
+ * Read it from top to bottom: statuses and errors, the files of the host, one image, a chain of layers, a new disk,
+ * the merge, and at the end what can hurt you. Section numbers such as "MS-VHDX 2.3" are those of the published
+ * format specification. All paths are UTF-8 on every system. All offsets and lengths are bytes unless a name says
+ * otherwise; `virtual_offset` is a place on the virtual disk, `offset` or `file_offset` a place in a file.
+ *
+ * Rules that hold for every function:
+ *  - It returns a vhdx_status; VHDX_OK is zero. Outputs are written only on VHDX_OK unless the function says more.
+ *  - `err` may be NULL. If it is not, it is filled on failure and left cleared on success.
+ *  - Options are structs that begin with their own size (`struct_size = sizeof(...)`). A NULL pointer or a struct whose
+ *    other members are zero means the defaults.
+ *  - A handle has one function ending in `_free`, which takes NULL. Nothing is for the caller's own free().
+ *  - One thread uses a handle at a time, unless the function says otherwise. Handles are independent of each other.
+ *  - The library never prints, never exits, installs no signal handlers and keeps no global state.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VHDX_H
+#define VHDX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VHDX_VERSION_MAJOR 0
+#define VHDX_VERSION_MINOR 1
+#define VHDX_VERSION_PATCH 0
+
+#if defined(__GNUC__) && !defined(_WIN32)
+#define VHDX_API __attribute__((visibility("default")))
+#else
+#define VHDX_API
+#endif
+
+/* The version of the library that runs, for example "0.1.0". Never NULL; static storage. */
+VHDX_API const char *vhdx_version(void);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Statuses and errors                                                                                              */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* What a caller can do about it. Numbers are pinned, with gaps; they are never used again for something else. */
+typedef enum vhdx_status {
+    VHDX_OK = 0,
+    /* the caller */
+    VHDX_NOMEM = 1,     /* memory ran out */
+    VHDX_ARG = 2,       /* an argument makes no sense; nothing was done */
+    VHDX_STATE = 3,     /* the handle is in no state for this call */
+    VHDX_CANCELLED = 4, /* the progress callback said stop */
+    /* the host's files */
+    VHDX_IO = 10,        /* the host reported an error; see system_code */
+    VHDX_TRUNCATED = 11, /* the file ends before what was to be read */
+    VHDX_NO_SPACE = 12,  /* the volume is full, or would be */
+    VHDX_READ_ONLY = 13, /* the file or the volume must not be written */
+    VHDX_BUSY = 14,      /* somebody else holds the file */
+    VHDX_POISONED = 15,  /* an earlier flush of this handle failed; what is on disk is unsure; open again */
+    VHDX_NOT_FOUND = 16, /* no such file */
+    VHDX_EXISTS = 17,    /* a file of that name is already there */
+    /* the disk */
+    VHDX_NOT_VHDX = 20,    /* the signature is missing */
+    VHDX_UNSUPPORTED = 21, /* valid perhaps, but with a required part this library does not know */
+    VHDX_CORRUPT = 22,     /* the format's rules are broken where it matters */
+    VHDX_LOG_DIRTY = 23,   /* the log must be replayed first, and was not allowed to be */
+    VHDX_LIMIT = 24,       /* larger than this library, the format or the host's file system goes */
+    /* the chain */
+    VHDX_PARENT_MISSING = 30,  /* no file was found under any of the parent's names */
+    VHDX_PARENT_MISMATCH = 31, /* files were found, but none has the identity that the child names */
+    VHDX_PARENT_LOOP = 32,     /* a layer is its own ancestor */
+    VHDX_REFUSED = 33,         /* would make another disk invalid; the message names it */
+    /* undo files */
+    VHDX_UNDO_MISMATCH = 40, /* the undo file belongs to another disk */
+} vhdx_status;
+
+/* The status's name without its prefix, for example "PARENT_MISMATCH"; "UNKNOWN" for a number that is none. Static. */
+VHDX_API const char *vhdx_status_name(vhdx_status status);
+
+/* Says "no offset" and "no index" in the struct below. */
+#define VHDX_NOWHERE UINT64_MAX
+
+/*
+ * What happened. The caller owns the struct; no memory hangs on it and it may be copied. `message` says what is wrong
+ * (with expected and found values where there are any), `path`, `structure`, `offset` and `index` say where, `advice`
+ * says what to do about it. Strings are UTF-8, always terminated, cut in the middle when too long.
+ */
+typedef struct vhdx_error {
+    vhdx_status status;
+    int system_code;       /* errno, or on Windows GetLastError(); 0 = none */
+    const char *structure; /* "header", "BAT", ...: static storage; NULL = none */
+    uint64_t offset;       /* in the file at `path`, or VHDX_NOWHERE */
+    uint64_t index;        /* of the entry, block or descriptor in that structure, or VHDX_NOWHERE */
+    char path[1024];
+    char message[640];
+    char advice[512];
+} vhdx_error;
+
+/*
+ * Writes the error as the one line the command prints, "PATH: what (where); what to do", without a line end, into
+ * `text` (cut to fit, always terminated when `text_size` is not 0).
+ */
+VHDX_API void vhdx_error_format(const vhdx_error *err, char *text, size_t text_size);
+
+/* A GUID as its 16 bytes on disk (first three groups little-endian). */
+typedef struct vhdx_guid {
+    uint8_t bytes[16];
+} vhdx_guid;
+
+/* Writes 36 lower-case characters and a NUL: "2dc27766-f623-4200-9d64-115e9bfd4a08". */
+VHDX_API void vhdx_guid_format(const vhdx_guid *guid, char text[37]);
+
+/* Reads that form, upper or lower case, with or without braces. VHDX_ARG when `text` is something else. */
+VHDX_API vhdx_status vhdx_guid_parse(const char *text, vhdx_guid *guid);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* The host's files                                                                                                 */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * A caller that keeps its disks elsewhere (in memory, in an object store) supplies a vhdx_host; everyone else passes
+ * NULL and gets the files of the operating system. Callbacks fill `err` through nothing but `system_code` and `message`
+ * if they like; the library adds path and offset. A callback must transfer everything or fail.
+ */
+typedef enum vhdx_file_attributes {
+    VHDX_FILE_SPARSE_HARMS = 1, /* this host's readers refuse sparse files (NTFS): grow with zeros, never punch */
+    VHDX_FILE_IS_SPARSE = 2,
+    VHDX_FILE_IS_COMPRESSED = 4,
+    VHDX_FILE_IS_ENCRYPTED = 8,
+    VHDX_FILE_IS_READ_ONLY = 16, /* marked so that nobody should write to it */
+    VHDX_FILE_IS_BLOCK_DEVICE = 32,
+} vhdx_file_attributes;
+
+typedef struct vhdx_file_facts {
+    uint64_t volume;     /* with `file`: equal for two names of one file, different otherwise; all 0 = not known */
+    uint64_t file[2];
+    uint32_t attributes; /* vhdx_file_attributes */
+} vhdx_file_facts;
+
+/* One open file. `file` is the callback owner's. Members after `close` may be NULL where the host lacks them. */
+typedef struct vhdx_io_ops {
+    size_t struct_size;
+    vhdx_status (*read)(void *file, void *buf, size_t length, uint64_t offset, vhdx_error *err);
+    vhdx_status (*write)(void *file, const void *buf, size_t length, uint64_t offset, vhdx_error *err);
+    vhdx_status (*size)(void *file, uint64_t *size, vhdx_error *err);
+    /* Cuts the file or makes it longer; what is gained reads as zeros. */
+    vhdx_status (*set_size)(void *file, uint64_t size, vhdx_error *err);
+    /* Returns when all that was written, and the size, survive a power cut. */
+    vhdx_status (*flush)(void *file, vhdx_error *err);
+    void (*close)(void *file);
+
+    vhdx_status (*facts)(void *file, vhdx_file_facts *facts, vhdx_error *err);
+    /* Makes the range read as zeros and gives its space back. VHDX_UNSUPPORTED: the library writes zeros instead. */
+    vhdx_status (*punch)(void *file, uint64_t offset, uint64_t length, vhdx_error *err);
+    /* Shares `length` bytes of `source` (same host) with this file. VHDX_UNSUPPORTED: the library copies. */
+    vhdx_status (*clone)(void *file, uint64_t offset, void *source, uint64_t source_offset, uint64_t length,
+                         vhdx_error *err);
+    /* The range will be read soon. A hint: never fails. */
+    void (*will_need)(void *file, uint64_t offset, uint64_t length);
+    /* The range will not be needed again. A hint: never fails. */
+    void (*dont_need)(void *file, uint64_t offset, uint64_t length);
+    /* The first range at or after `offset` that may hold something else than zeros; *length = 0: none up to the end. */
+    vhdx_status (*next_data)(void *file, uint64_t offset, uint64_t *data_offset, uint64_t *length, vhdx_error *err);
+} vhdx_io_ops;
+
+typedef struct vhdx_io {
+    const vhdx_io_ops *ops;
+    void *file;
+} vhdx_io;
+
+typedef enum vhdx_file_access {
+    VHDX_FILE_READ = 0,   /* shared with other readers; VHDX_BUSY when somebody may write to it */
+    VHDX_FILE_WRITE = 1,  /* for this process alone; VHDX_BUSY when anybody else has it in use */
+    VHDX_FILE_CREATE = 2, /* as WRITE, a new file; VHDX_EXISTS when there is one that is not empty */
+    VHDX_FILE_REPLACE = 3, /* as CREATE, but an existing file is emptied */
+    VHDX_FILE_PEEK = 4,   /* read without taking or respecting locks: only for looking at files of unknown owners */
+} vhdx_file_access;
+
+typedef struct vhdx_space {
+    uint64_t free_bytes;    /* UINT64_MAX = not known */
+    uint64_t max_file_size; /* of one file on this volume; UINT64_MAX = not known */
+} vhdx_space;
+
+typedef struct vhdx_host {
+    size_t struct_size;
+    void *context;
+    bool windows_paths; /* '\\' separates too, letter case of names does not matter */
+    vhdx_status (*open)(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err);
+    /* Calls `visit` for each name in the directory but "." and ".."; ends early when it returns false. */
+    vhdx_status (*list)(void *context, const char *directory, bool (*visit)(void *visitor, const char *name),
+                        void *visitor, vhdx_error *err);
+    vhdx_status (*remove)(void *context, const char *path, vhdx_error *err);
+    /* Atomic; replaces `to`. */
+    vhdx_status (*rename)(void *context, const char *from, const char *to, vhdx_error *err);
+    /* Makes names that were created, renamed or removed in the directory survive a power cut. */
+    vhdx_status (*sync_directory)(void *context, const char *directory, vhdx_error *err);
+    /* An absolute form without "." and ".." of `path`, terminated. VHDX_LIMIT when it does not fit. */
+    vhdx_status (*absolute)(void *context, const char *path, char *text, size_t text_size, vhdx_error *err);
+    vhdx_status (*space)(void *context, const char *path, vhdx_space *space, vhdx_error *err);
+    vhdx_status (*random)(void *context, void *buf, size_t length, vhdx_error *err);
+} vhdx_host;
+
+/* The operating system's own files, which NULL stands for. Static storage. */
+VHDX_API const vhdx_host *vhdx_native_host(void);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Progress and notices of long work                                                                                */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef enum vhdx_phase {
+    VHDX_PHASE_PLAN = 1,
+    VHDX_PHASE_COPY = 2,
+    VHDX_PHASE_FINISH = 3,
+    VHDX_PHASE_READ = 4,
+} vhdx_phase;
+
+typedef struct vhdx_progress {
+    vhdx_phase phase;
+    uint64_t bytes_done;
+    uint64_t bytes_total; /* 0 = not known */
+} vhdx_progress;
+
+/* Called from the thread that called the library, some times a second at most. false asks to cancel: VHDX_CANCELLED. */
+typedef bool (*vhdx_progress_fn)(void *context, const vhdx_progress *progress);
+
+typedef enum vhdx_notice_kind {
+    VHDX_NOTICE_DETAIL = 1,  /* for --verbose */
+    VHDX_NOTICE_WARNING = 2, /* worth a look, did not stop the work */
+    VHDX_NOTICE_NEXT = 3,    /* what is to be done now, outside of the library (in Hyper-V) */
+} vhdx_notice_kind;
+
+/* `text` is one line or some, without a line end at its end, and valid during the call only. */
+typedef void (*vhdx_notice_fn)(void *context, vhdx_notice_kind kind, const char *text);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* One image                                                                                                        */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct vhdx_image vhdx_image;
+
+typedef enum vhdx_kind {
+    VHDX_KIND_FIXED = 1,
+    VHDX_KIND_DYNAMIC = 2,
+    VHDX_KIND_DIFFERENCING = 3,
+} vhdx_kind;
+
+typedef enum vhdx_log_state {
+    VHDX_LOG_CLEAN = 0,   /* nothing to replay */
+    VHDX_LOG_REPLAYED = 1, /* was dirty; its active sequence was replayed in memory, or to disk when open for writing */
+    VHDX_LOG_CORRUPT = 2, /* must be replayed, but holds no valid active sequence; MS-VHDX 2.3.3 */
+} vhdx_log_state;
+
+/* Text of the parent locator's keys as found in the file (MS-VHDX 2.6.2.6.3), NULL where a key is absent. */
+typedef struct vhdx_parent_names {
+    const char *relative_path;
+    const char *volume_path;
+    const char *absolute_win32_path;
+    bool has_linkage, has_linkage2;
+    vhdx_guid linkage, linkage2; /* all zero in `linkage2` means "not set" */
+} vhdx_parent_names;
+
+/* Facts about an open image. Grows at its end in later versions. */
+typedef struct vhdx_info {
+    const char *path;
+    vhdx_kind kind;
+    vhdx_log_state log;
+    uint64_t virtual_size;
+    uint64_t file_size;
+    uint32_t block_size;
+    uint32_t logical_sector_size;
+    uint32_t physical_sector_size;
+    vhdx_guid virtual_disk_id;
+    vhdx_guid file_write_guid;
+    vhdx_guid data_write_guid;
+    const char *creator; /* UTF-8, may be empty */
+    const vhdx_parent_names *parent; /* NULL unless differencing */
+} vhdx_info;
+
+typedef struct vhdx_open_options {
+    size_t struct_size;
+    const vhdx_host *host;       /* NULL = the operating system's files; must outlive the handle */
+    const char *const *parents;  /* files or directories in which to look for ancestors, before all others */
+    size_t parent_count;
+    bool inspect_only;           /* accept a corrupt log: facts are those on disk, content cannot be read */
+} vhdx_open_options;
+
+/*
+ * Opens the image at `path` for reading: chooses header and region table, replays a dirty log in memory (the file is
+ * never written), reads the metadata items. The BAT is not read yet. The file stays open, shared with readers, until
+ * vhdx_image_free. Failure leaves nothing behind. Statuses to act on: NOT_FOUND, BUSY, NOT_VHDX, UNSUPPORTED, CORRUPT.
+ */
+VHDX_API vhdx_status vhdx_image_open(const char *path, const vhdx_open_options *options, vhdx_image **image,
+                                     vhdx_error *err);
+VHDX_API void vhdx_image_free(vhdx_image *image);
+
+/* The facts; they and their strings belong to the image and live as long as it. Any number of threads. */
+VHDX_API const vhdx_info *vhdx_image_info(const vhdx_image *image);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* A chain of layers                                                                                                */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct vhdx_chain vhdx_chain;
+
+/*
+ * Opens the image at `path` and all its ancestors down to the base, for reading. Each parent is looked for in
+ * `options->parents`, then under the locator's paths (MS-VHDX 2.2.4), and accepted only when its DataWriteGuid equals the child's
+ * parent_linkage or a non-zero parent_linkage2. PARENT_MISSING, PARENT_MISMATCH, PARENT_LOOP, LIMIT (more than 256 layers) and
+ * UNSUPPORTED (logical sector sizes differ) say why not. Failure leaves nothing behind.
+ */
+VHDX_API vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *options, vhdx_chain **chain,
+                                     vhdx_error *err);
+VHDX_API void vhdx_chain_free(vhdx_chain *chain);
+
+/* Number of layers, at least 1. Layer 0 is the leaf, the last one the base. Any number of threads. */
+VHDX_API size_t vhdx_chain_layer_count(const vhdx_chain *chain);
+/* Facts of one layer, NULL when there is no such layer; they live as long as the chain. Any number of threads. */
+VHDX_API const vhdx_info *vhdx_chain_layer_info(const vhdx_chain *chain, size_t layer);
+
+/*
+ * Reads `length` bytes of the virtual disk at `virtual_offset` (neither needs any alignment; both must lie inside the
+ * disk, else VHDX_ARG). On failure the buffer's content is undefined. Any number of threads may read one chain at once
+ * (with the native host; with a caller's host, when its `read` allows it).
+ */
+VHDX_API vhdx_status vhdx_chain_read(vhdx_chain *chain, void *buf, size_t length, uint64_t virtual_offset,
+                                     vhdx_error *err);
+
+typedef enum vhdx_extent_state {
+    VHDX_EXTENT_DATA = 1,   /* `layer` holds the bytes at `file_offset` */
+    VHDX_EXTENT_ZERO = 2,   /* `layer` says that it reads as zeros */
+    VHDX_EXTENT_ABSENT = 3, /* no layer says anything: reads as zeros; `layer` is the base */
+} vhdx_extent_state;
+
+typedef struct vhdx_extent {
+    uint64_t virtual_offset;
+    uint64_t length;
+    uint64_t file_offset; /* VHDX_NOWHERE unless DATA */
+    size_t layer;
+    vhdx_extent_state state;
+} vhdx_extent;
+
+/* Walks the virtual disk from `virtual_offset` to its end, extent by extent, without gaps. Belongs to one thread; the chain must outlive it. */
+typedef struct vhdx_walk vhdx_walk;
+VHDX_API vhdx_status vhdx_walk_new(vhdx_chain *chain, uint64_t virtual_offset, vhdx_walk **walk, vhdx_error *err);
+VHDX_API void vhdx_walk_free(vhdx_walk *walk);
+/* The next extent, as long as it can be told in one; `length` 0 at the end of the disk. */
+VHDX_API vhdx_status vhdx_walk_next(vhdx_walk *walk, vhdx_extent *extent, vhdx_error *err);
+
+typedef struct vhdx_stream_options {
+    size_t struct_size;
+    vhdx_progress_fn progress;
+    void *progress_context;
+} vhdx_stream_options;
+
+/* Receives the virtual disk from its first byte to its last. `buf` is NULL for `length` zeros. Not VHDX_OK ends the stream with it. */
+typedef vhdx_status (*vhdx_sink_fn)(void *context, const void *buf, uint64_t length, uint64_t virtual_offset,
+                                    vhdx_error *err);
+VHDX_API vhdx_status vhdx_chain_stream(vhdx_chain *chain, vhdx_sink_fn sink, void *context,
+                                       const vhdx_stream_options *options, vhdx_error *err);
+
+/*
+ * Writes the virtual disk to the raw file `path` (emptied first; a block device is written whole), leaving holes where
+ * the disk reads zeros, and flushes it. Refuses with VHDX_ARG to write onto a layer of the chain. On failure a file made here is removed.
+ */
+VHDX_API vhdx_status vhdx_chain_export(vhdx_chain *chain, const char *path, const vhdx_stream_options *options,
+                                       vhdx_error *err);
+
+/* XXH3-128, canonical form, of the virtual disk's content: equal for disks that read the same, whatever their layout. */
+VHDX_API vhdx_status vhdx_chain_hash(vhdx_chain *chain, uint8_t hash[16], const vhdx_stream_options *options,
+                                     vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* A new disk                                                                                                       */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct vhdx_create_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    uint64_t virtual_size;         /* bytes; 0 only with `parent`: the parent's */
+    uint32_t block_size;           /* 0 = 32 MiB for dynamic, 2 MiB for fixed and differencing, as Windows does */
+    uint32_t logical_sector_size;  /* 512 or 4096; 0 = 512, with `parent`: the parent's */
+    uint32_t physical_sector_size; /* 512 or 4096; 0 = 4096, with `parent`: the parent's */
+    bool fixed;
+    const char *parent;               /* makes an empty differencing disk on this one */
+    const vhdx_guid *data_write_guid; /* NULL = a new one; given to stand in for a lost parent of known identity */
+} vhdx_create_options;
+
+/*
+ * Makes an empty disk at `path` and flushes it. Until the very end the file carries the metadata item that marks it as
+ * unfinished, so that what a power cut leaves is not taken for a disk. EXISTS when a file that is not empty is there;
+ * ARG for sizes that the format does not allow (MS-VHDX 2.6.2). On failure the file is removed.
+ */
+VHDX_API vhdx_status vhdx_create(const char *path, const vhdx_create_options *options, vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Merge                                                                                                            */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct vhdx_merge_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    const char *const *parents; /* where to look for ancestors, as in vhdx_open_options */
+    size_t parent_count;
+    const char *into;           /* the ancestor that receives; NULL = the child's parent */
+    bool delete_merged;         /* remove the merged layers after success */
+    bool force_siblings;        /* go on although other files become invalid; each is named in a notice */
+    vhdx_progress_fn progress;
+    void *progress_context;
+    vhdx_notice_fn notice;
+    void *notice_context;
+} vhdx_merge_options;
+
+/* What a merge will do, or did. Grows at its end. */
+typedef struct vhdx_merge_report {
+    size_t struct_size;          /* set by the caller */
+    char target[1024];           /* path of the merged disk */
+    uint32_t layers_merged;
+    uint64_t virtual_size;
+    uint64_t bytes_to_copy;      /* payload that moves */
+    uint64_t bytes_to_zero;      /* payload that is overwritten with zeros */
+    uint64_t blocks_to_allocate; /* payload blocks new in the target */
+    uint64_t blocks_to_zero;     /* payload blocks that only change their state to ZERO */
+    uint64_t bytes_needed;       /* free space that the volume must have */
+    uint64_t bytes_free;         /* that it has; UINT64_MAX = not known */
+    uint64_t bytes_copied;       /* that really moved; 0 in a plan */
+    uint64_t flushes;            /* of the target; 0 in a plan */
+    uint32_t relinked;           /* layers above the child that now name the target */
+    bool already_complete;       /* an earlier run had done the work; only its end was left */
+} vhdx_merge_report;
+
+/*
+ * Says what vhdx_merge would do, and refuses what it would refuse; writes nothing.
+ */
+VHDX_API vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options *options, vhdx_merge_report *report,
+                                     vhdx_error *err);
+
+/*
+ * Merges the layers from `child` down to just above the ancestor `options->into` into that ancestor, in place.
+ * At every instant, also right after a power cut, reading the child (and every layer above it) gives the bytes it gave before;
+ * a call that failed, was cancelled or cut off is completed by calling again with the same arguments.
+ * Afterwards the ancestor has the child's virtual size, virtual disk id, physical sector size and IsVirtualDisk metadata and new
+ * FileWrite and DataWrite GUIDs; layers above the child in the same directories name the ancestor as their parent. The layers
+ * stay unless `delete_merged`; those strictly between child and ancestor lose their own meaning.
+ * Refused before anything changes: a sibling (REFUSED: another file in the layers' directories whose linkage names the
+ * ancestor or a layer in between; or a VHD set beside them), no space (NO_SPACE), READ_ONLY, BUSY, and whatever vhdx_chain_open refuses.
+ * `report` may be NULL; it is filled as far as known also on failure.
+ */
+VHDX_API vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *options, vhdx_merge_report *report,
+                                vhdx_error *err);
+
+/*
+ * Writes the disk that `child` shows through its chain to the new dynamic VHDX `path` and touches no input. The new disk has the
+ * child's sizes, virtual disk id and IsVirtualDisk metadata and the base's block size. On failure the new file is removed. EXISTS when a
+ * file that is not empty is there. `into`, `delete_merged` and `force_siblings` must be zero.
+ */
+VHDX_API vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
+                                  vhdx_merge_report *report, vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* What can hurt you                                                                                                */
+/*                                                                                                                  */
+/*  - Writing to a parent invalidates every child: their linkage no longer matches. vhdx_merge refuses when it sees   */
+/*    such a child; it sees only the directories of the layers.                                                       */
+/*  - A disk that a running machine, a backup agent or another host has open must not be merged. Locks show users     */
+/*    of the same kernel (or file server) only; a disk on shared storage may be in use by a host nobody can see.      */
+/*  - After a merge the machine's configuration still names the child, change tracking (.rct, .mrt) of the touched    */
+/*    files is worthless, and a saved state does not fit any more. Notices of kind NEXT say so.                       */
+/*  - A saved copy of the parent and a merged child do not belong together any more.                                  */
+/*  - vhdx_chain_hash and vhdx_chain_stream visit every byte of the virtual disk: 64 TiB of zeros take an hour.       */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

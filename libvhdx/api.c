@@ -1,0 +1,318 @@
+/*
+ * The public doors: arguments are checked once, then one call goes down. No logic lives here. See vhdx.h for what each function promises.
+ */
+/* SPDX-License-Identifier: MIT */
+#include <vhdx.h>
+
+#include "base/alloc.h"
+#include "base/guid.h"
+#include "chain/export.h"
+#include "chain/fork.h"
+#include "chain/layered.h"
+#include "merge/merge.h"
+
+#include <string.h>
+
+#define TEXT(number) #number
+#define VERSION_TEXT(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
+
+struct vhdx_image {
+    struct vx_image *image;
+};
+
+struct vhdx_chain {
+    struct vx_chain *chain;
+};
+
+struct vhdx_walk {
+    struct vx_chain *chain;
+    struct vx_cursor *cursor;
+    uint64_t at;          /* where `next` begins */
+    vhdx_extent pending;  /* read already, not yet handed out; length 0: none */
+};
+
+const char *vhdx_version(void)
+{
+    return VERSION_TEXT(VHDX_VERSION_MAJOR, VHDX_VERSION_MINOR, VHDX_VERSION_PATCH);
+}
+
+void vhdx_guid_format(const vhdx_guid *guid, char text[37])
+{
+    vx_guid_format(guid, text);
+}
+
+vhdx_status vhdx_guid_parse(const char *text, vhdx_guid *guid)
+{
+    return text && guid && vx_guid_parse(text, strlen(text), guid) ? VHDX_OK : VHDX_ARG;
+}
+
+static vhdx_status fail_argument(vhdx_error *err, const char *what)
+{
+    return vx_fail(err, VHDX_ARG, vx_at_file(NULL), "%s", what);
+}
+
+/* Copies the caller's options, of whichever version, over defaults: what its struct does not have yet stays zero. */
+static bool take_options(void *to, size_t size, const void *from)
+{
+    size_t given;
+    memset(to, 0, size);
+    if (!from)
+        return true;
+    memcpy(&given, from, sizeof given);
+    if (given < sizeof given)
+        return false;
+    memcpy(to, from, given < size ? given : size);
+    return true;
+}
+
+vhdx_status vhdx_image_open(const char *path, const vhdx_open_options *given, vhdx_image **image, vhdx_error *err)
+{
+    vhdx_open_options options;
+    vx_clear(err);
+    if (!path || !image || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_image_open: a path and a place for the handle are needed");
+    vhdx_image *handle = vx_alloc(1, sizeof *handle);
+    if (!handle)
+        return vx_fail_memory(err, "an image");
+    vhdx_status status =
+        vx_image_open(options.host, path, options.inspect_only ? VX_OPEN_INSPECT : 0, &handle->image, err);
+    if (status == VHDX_OK)
+        *image = handle;
+    else
+        vx_free(handle);
+    return status;
+}
+
+void vhdx_image_free(vhdx_image *image)
+{
+    if (image)
+        vx_image_close(image->image);
+    vx_free(image);
+}
+
+const vhdx_info *vhdx_image_info(const vhdx_image *image)
+{
+    return &image->image->info;
+}
+
+vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *given, vhdx_chain **chain, vhdx_error *err)
+{
+    vhdx_open_options options;
+    vx_clear(err);
+    if (!path || !chain || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_chain_open: a path and a place for the handle are needed");
+    struct vx_search search = {options.parents, options.parent_count};
+    vhdx_chain *handle = vx_alloc(1, sizeof *handle);
+    if (!handle)
+        return vx_fail_memory(err, "a chain");
+    vhdx_status status = vx_chain_open(options.host, path, &search, NULL, &handle->chain, NULL, err);
+    if (status == VHDX_OK)
+        *chain = handle;
+    else
+        vx_free(handle);
+    return status;
+}
+
+void vhdx_chain_free(vhdx_chain *chain)
+{
+    if (chain)
+        vx_chain_close(chain->chain);
+    vx_free(chain);
+}
+
+size_t vhdx_chain_layer_count(const vhdx_chain *chain)
+{
+    return chain->chain->count;
+}
+
+const vhdx_info *vhdx_chain_layer_info(const vhdx_chain *chain, size_t layer)
+{
+    return layer < chain->chain->count ? &chain->chain->layers[layer]->info : NULL;
+}
+
+vhdx_status vhdx_chain_read(vhdx_chain *chain, void *buf, size_t length, uint64_t virtual_offset, vhdx_error *err)
+{
+    vx_clear(err);
+    if (!chain || (!buf && length > 0))
+        return fail_argument(err, "vhdx_chain_read: a chain and a buffer are needed");
+    uint64_t size = vx_chain_leaf(chain->chain)->geometry.virtual_size;
+    if (virtual_offset > size || length > size - virtual_offset)
+        return fail_argument(err, "the range does not lie on the virtual disk");
+    return vx_chain_read(chain->chain, 0, buf, length, virtual_offset, err);
+}
+
+vhdx_status vhdx_walk_new(vhdx_chain *chain, uint64_t virtual_offset, vhdx_walk **walk, vhdx_error *err)
+{
+    vx_clear(err);
+    if (!chain || !walk || virtual_offset > vx_chain_leaf(chain->chain)->geometry.virtual_size)
+        return fail_argument(err, "vhdx_walk_new: a chain, a place on its disk and one for the handle are needed");
+    vhdx_walk *handle = vx_alloc(1, sizeof *handle);
+    if (!handle)
+        return vx_fail_memory(err, "a walk");
+    handle->chain = chain->chain;
+    handle->at = virtual_offset;
+    vhdx_status status = vx_cursor_open(chain->chain, 0, chain->chain->count, true, &handle->cursor, err);
+    if (status == VHDX_OK)
+        *walk = handle;
+    else
+        vx_free(handle);
+    return status;
+}
+
+void vhdx_walk_free(vhdx_walk *walk)
+{
+    if (walk)
+        vx_cursor_close(walk->cursor);
+    vx_free(walk);
+}
+
+static vhdx_extent extent_of(const struct vx_piece *piece, size_t base)
+{
+    bool absent = piece->kind == VX_RUN_TRANSPARENT || piece->beyond_end;
+    return (vhdx_extent){.virtual_offset = piece->virtual_offset,
+                         .length = piece->length,
+                         .file_offset = piece->kind == VX_RUN_DATA ? piece->file_offset : VHDX_NOWHERE,
+                         .layer = absent ? base : piece->layer,
+                         .state = absent                        ? VHDX_EXTENT_ABSENT
+                                  : piece->kind == VX_RUN_DATA ? VHDX_EXTENT_DATA
+                                                               : VHDX_EXTENT_ZERO};
+}
+
+static bool joins(const vhdx_extent *extent, const vhdx_extent *next)
+{
+    return extent->state == next->state && extent->layer == next->layer &&
+           (extent->state != VHDX_EXTENT_DATA || extent->file_offset + extent->length == next->file_offset);
+}
+
+/* The next extent as one look at the chain tells it; length 0 at the end. */
+static vhdx_status look_ahead(vhdx_walk *walk, vhdx_extent *extent, vhdx_error *err)
+{
+    uint64_t size = vx_chain_leaf(walk->chain)->geometry.virtual_size;
+    struct vx_piece piece;
+    *extent = (vhdx_extent){.virtual_offset = walk->at, .file_offset = VHDX_NOWHERE, .state = VHDX_EXTENT_ABSENT};
+    if (walk->at >= size)
+        return VHDX_OK;
+    VX_TRY(vx_cursor_at(walk->cursor, walk->at, size - walk->at, &piece, err));
+    *extent = extent_of(&piece, walk->chain->count - 1);
+    walk->at += piece.length;
+    return VHDX_OK;
+}
+
+vhdx_status vhdx_walk_next(vhdx_walk *walk, vhdx_extent *extent, vhdx_error *err)
+{
+    vhdx_extent next;
+    vx_clear(err);
+    if (!walk || !extent)
+        return fail_argument(err, "vhdx_walk_next: a walk and a place for the extent are needed");
+    if (walk->pending.length == 0)
+        VX_TRY(look_ahead(walk, &walk->pending, err));
+    *extent = walk->pending;
+    walk->pending.length = 0;
+    while (extent->length > 0) {
+        VX_TRY(look_ahead(walk, &next, err));
+        if (next.length == 0 || !joins(extent, &next)) {
+            walk->pending = next;
+            break;
+        }
+        extent->length += next.length;
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vhdx_chain_stream(vhdx_chain *chain, vhdx_sink_fn sink, void *context, const vhdx_stream_options *given,
+                              vhdx_error *err)
+{
+    vhdx_stream_options options;
+    vx_clear(err);
+    if (!chain || !sink || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_chain_stream: a chain and a sink are needed");
+    return vx_chain_stream(chain->chain, 0, sink, context, &options, err);
+}
+
+vhdx_status vhdx_chain_export(vhdx_chain *chain, const char *path, const vhdx_stream_options *given, vhdx_error *err)
+{
+    vhdx_stream_options options;
+    vx_clear(err);
+    if (!chain || !path || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_chain_export: a chain and a path are needed");
+    return vx_chain_export(chain->chain, path, &options, err);
+}
+
+vhdx_status vhdx_chain_hash(vhdx_chain *chain, uint8_t hash[16], const vhdx_stream_options *given, vhdx_error *err)
+{
+    vhdx_stream_options options;
+    vx_clear(err);
+    if (!chain || !hash || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_chain_hash: a chain and a place for the hash are needed");
+    return vx_chain_hash(chain->chain, hash, &options, err);
+}
+
+vhdx_status vhdx_create(const char *path, const vhdx_create_options *given, vhdx_error *err)
+{
+    vhdx_create_options options;
+    vx_clear(err);
+    if (!path || !given || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_create: a path and options are needed");
+    struct vx_create_spec spec = {.virtual_size = options.virtual_size,
+                                  .block_size = options.block_size,
+                                  .logical_sector_size = options.logical_sector_size,
+                                  .physical_sector_size = options.physical_sector_size,
+                                  .fixed = options.fixed};
+    if (options.data_write_guid)
+        spec.data_write_guid = *options.data_write_guid;
+    if (options.parent && options.fixed)
+        return fail_argument(err, "a differencing disk cannot be fixed");
+    if (options.parent)
+        return vx_fork(options.host, path, options.parent, &spec, err);
+    return vx_create(options.host, path, &spec, err);
+}
+
+/* The report as the library of this version fills it, cut to what the caller's struct has. */
+static void give_report(vhdx_merge_report *to, const vhdx_merge_report *from)
+{
+    size_t size = to ? to->struct_size : 0;
+    if (size <= sizeof size)
+        return;
+    memcpy((char *)to + sizeof size, (const char *)from + sizeof size,
+           (size < sizeof *from ? size : sizeof *from) - sizeof size);
+}
+
+vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options *given, vhdx_merge_report *report,
+                            vhdx_error *err)
+{
+    vhdx_merge_options options;
+    vx_clear(err);
+    if (!child || !report || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_merge_plan: a child and a place for the report are needed");
+    vhdx_merge_report filled = {.struct_size = sizeof filled};
+    vhdx_status status = vx_merge(child, &options, true, &filled, err);
+    give_report(report, &filled);
+    return status;
+}
+
+vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *given, vhdx_merge_report *report, vhdx_error *err)
+{
+    vhdx_merge_options options;
+    vx_clear(err);
+    if (!child || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_merge: a child is needed");
+    vhdx_merge_report filled = {.struct_size = sizeof filled};
+    vhdx_status status = vx_merge(child, &options, false, &filled, err);
+    give_report(report, &filled);
+    return status;
+}
+
+vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_options *given,
+                         vhdx_merge_report *report, vhdx_error *err)
+{
+    vhdx_merge_options options;
+    vx_clear(err);
+    if (!child || !path || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_flatten: a child and a path are needed");
+    if (options.into || options.delete_merged || options.force_siblings)
+        return fail_argument(err, "a merge into a new file changes no layer: into, delete and force do not apply");
+    vhdx_merge_report filled = {.struct_size = sizeof filled};
+    vhdx_status status = vx_flatten(child, path, &options, &filled, err);
+    give_report(report, &filled);
+    return status;
+}

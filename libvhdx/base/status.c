@@ -1,0 +1,157 @@
+/*
+ * Names and general advice of the statuses, and the birth of errors. See status.h. Nothing here prints.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "base/status.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct status_row {
+    vhdx_status status;
+    const char *name;
+    const char *advice;
+};
+
+static const struct status_row status_rows[] = {
+    {VHDX_OK, "OK", ""},
+    {VHDX_NOMEM, "NOMEM", "end other programs, or run on a machine with more memory"},
+    {VHDX_ARG, "ARG", "see the help text"},
+    {VHDX_STATE, "STATE", "this is a mistake of the calling program"},
+    {VHDX_CANCELLED, "CANCELLED", "nothing is lost; run the same command again to go on"},
+    {VHDX_IO, "IO", "check the volume and its medium, then run the same command again"},
+    {VHDX_TRUNCATED, "TRUNCATED", "the file was cut off; get a whole copy, or run 'vhdx verify' to see what is missing"},
+    {VHDX_NO_SPACE, "NO_SPACE", "free space on the volume, then run the same command again"},
+    {VHDX_READ_ONLY, "READ_ONLY", "make the file and its volume writable, or work on a copy"},
+    {VHDX_BUSY, "BUSY", "shut down the machine or end the program that uses the disk, then try again"},
+    {VHDX_POISONED, "POISONED", "check the volume, then run the same command again"},
+    {VHDX_NOT_FOUND, "NOT_FOUND", "check the name"},
+    {VHDX_EXISTS, "EXISTS", "choose another name, or remove that file first"},
+    {VHDX_NOT_VHDX, "NOT_VHDX", "check that this is the right file; 'file' or 'qemu-img info' may know what it is"},
+    {VHDX_UNSUPPORTED, "UNSUPPORTED", "use the program that wrote it, or a newer version of this one"},
+    {VHDX_CORRUPT, "CORRUPT", "make a copy of the file before anything else, then run 'vhdx verify' on it"},
+    {VHDX_LOG_DIRTY, "LOG_DIRTY", "open it for writing once so that its log is replayed"},
+    {VHDX_LIMIT, "LIMIT", "see the limits in the manual"},
+    {VHDX_PARENT_MISSING, "PARENT_MISSING", "find the file and name it, or its directory, with --parent"},
+    {VHDX_PARENT_MISMATCH, "PARENT_MISMATCH",
+     "find the file with the expected id and name it, or its directory, with --parent"},
+    {VHDX_PARENT_LOOP, "PARENT_LOOP", "the locators were tampered with; restore the layers from a backup"},
+    {VHDX_REFUSED, "REFUSED", "merge into a new file with '-o NEW', which touches no input"},
+    {VHDX_UNDO_MISMATCH, "UNDO_MISMATCH", "check that this is the undo file of that disk"},
+};
+
+static const struct status_row *status_row(vhdx_status status)
+{
+    for (size_t i = 0; i < sizeof status_rows / sizeof status_rows[0]; i++)
+        if (status_rows[i].status == status)
+            return &status_rows[i];
+    return NULL;
+}
+
+const char *vhdx_status_name(vhdx_status status)
+{
+    const struct status_row *row = status_row(status);
+    return row ? row->name : "UNKNOWN";
+}
+
+/* Copies with the middle left out when it is too long: of a path, both the volume and the name tell something. */
+static void copy_cut(char *to, size_t room, const char *from)
+{
+    size_t length = strlen(from);
+    if (length < room) {
+        memcpy(to, from, length + 1);
+        return;
+    }
+    size_t head = (room - 4) / 2;
+    size_t tail = room - 4 - head;
+    memcpy(to, from, head);
+    memcpy(to + head, "...", 3);
+    memcpy(to + head + 3, from + length - tail, tail);
+    to[room - 1] = '\0';
+}
+
+void vx_clear(vhdx_error *err)
+{
+    if (!err)
+        return;
+    memset(err, 0, sizeof *err);
+    err->offset = VHDX_NOWHERE;
+    err->index = VHDX_NOWHERE;
+}
+
+void vx_locate(vhdx_error *err, struct vx_where where)
+{
+    if (!err)
+        return;
+    if (!err->path[0] && where.path)
+        copy_cut(err->path, sizeof err->path, where.path);
+    if (!err->structure)
+        err->structure = where.structure;
+    if (err->offset == VHDX_NOWHERE)
+        err->offset = where.offset;
+    if (err->index == VHDX_NOWHERE)
+        err->index = where.index;
+}
+
+static void fail(vhdx_error *err, vhdx_status status, struct vx_where where, int system_code, const char *format,
+                 va_list arguments)
+{
+    vx_clear(err);
+    err->status = status;
+    err->system_code = system_code;
+    vx_locate(err, where);
+    vsnprintf(err->message, sizeof err->message, format, arguments);
+    const struct status_row *row = status_row(status);
+    if (row)
+        copy_cut(err->advice, sizeof err->advice, row->advice);
+}
+
+vhdx_status vx_fail(vhdx_error *err, vhdx_status status, struct vx_where where, const char *format, ...)
+{
+    if (!err)
+        return status;
+    va_list arguments;
+    va_start(arguments, format);
+    fail(err, status, where, 0, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+vhdx_status vx_fail_system(vhdx_error *err, vhdx_status status, struct vx_where where, int system_code,
+                           const char *format, ...)
+{
+    if (!err)
+        return status;
+    va_list arguments;
+    va_start(arguments, format);
+    fail(err, status, where, system_code, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+vhdx_status vx_advise(vhdx_error *err, vhdx_status status, const char *format, ...)
+{
+    if (!err)
+        return status;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(err->advice, sizeof err->advice, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+void vhdx_error_format(const vhdx_error *err, char *text, size_t text_size)
+{
+    char where[160] = "";
+    size_t used = 0;
+    if (err->structure)
+        used += (size_t)snprintf(where, sizeof where, "%s", err->structure);
+    if (err->index != VHDX_NOWHERE && used < sizeof where)
+        used += (size_t)snprintf(where + used, sizeof where - used, " %" PRIu64, err->index);
+    if (err->offset != VHDX_NOWHERE && used < sizeof where)
+        snprintf(where + used, sizeof where - used, "%soffset 0x%" PRIx64, used ? ", " : "", err->offset);
+    snprintf(text, text_size, "%s%s%s%s%s%s%s%s", err->path, err->path[0] ? ": " : "", err->message,
+             where[0] ? " (" : "", where, where[0] ? ")" : "", err->advice[0] ? "; " : "", err->advice);
+}

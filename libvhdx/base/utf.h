@@ -1,0 +1,31 @@
+/*
+ * UTF-16LE as it stands in files, to UTF-8 and back. Unpaired surrogates become the three-byte form that would encode
+ * them (and come back as they were), so that nothing is lost and nothing is fatal. Also comparison of names as Windows
+ * does it, without regard to letter case, good enough for finding candidates: ASCII and the Latin, Greek and Cyrillic
+ * blocks.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_BASE_UTF_H
+#define VX_BASE_UTF_H
+
+#include "base/bytes.h"
+
+/* Room that UTF-8 text of `utf16_size` bytes of UTF-16LE needs, with its NUL. */
+#define VX_UTF8_ROOM(utf16_size) ((utf16_size) / 2 * 3 + 1)
+
+/*
+ * Converts up to the first NUL unit or the end; an odd last byte is ignored. `text` must have VX_UTF8_ROOM(in.size)
+ * bytes. Returns the length without the NUL that is appended.
+ */
+size_t vx_utf16_to_utf8(struct vx_bytes in, char *text);
+
+/*
+ * Converts NUL-terminated UTF-8 into UTF-16LE bytes without terminator. Returns the number of bytes needed; writes only
+ * when that fits `out_size`. SIZE_MAX when `text` is not UTF-8 (the surrogate form above is accepted).
+ */
+size_t vx_utf8_to_utf16(const char *text, uint8_t *out, size_t out_size);
+
+/* Whether two UTF-8 names are equal but for letter case. Bytes that are no UTF-8 are compared as they are. */
+bool vx_name_equal(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,182 @@
+/*
+ * Opening a chain. See chain.h. Finding the parent's file is resolve.c's.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "chain/chain.h"
+
+#include "base/alloc.h"
+#include "base/guid.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct opening {
+    struct vx_chain *chain;
+    const struct vx_search *search;
+    const struct vx_chain_access *access;
+    struct vx_file *into; /* the named ancestor, peeked at for its identity; NULL = the parent */
+    size_t into_layer;    /* SIZE_MAX until it was met */
+    size_t room;
+};
+
+static bool is_into(const struct opening *opening, const struct vx_image *image, size_t layer)
+{
+    bool same;
+    if (!opening->into)
+        return layer == 1;
+    if (vx_file_same(opening->into, image->file, &same))
+        return same;
+    return strcmp(vx_file_path(opening->into), vx_image_path(image)) == 0;
+}
+
+static bool same_file(const struct vx_image *a, const struct vx_image *b)
+{
+    bool same;
+    if (vx_file_same(a->file, b->file, &same))
+        return same;
+    return strcmp(vx_image_path(a), vx_image_path(b)) == 0;
+}
+
+static vhdx_status append(struct opening *opening, struct vx_image *image, vhdx_error *err)
+{
+    struct vx_chain *chain = opening->chain;
+    if (chain->count == opening->room) {
+        size_t room = opening->room ? opening->room * 2 : 8;
+        struct vx_image **layers = vx_resize(chain->layers, room, sizeof *layers);
+        if (!layers) {
+            vx_image_close(image);
+            return vx_fail_memory(err, "the layers of a chain");
+        }
+        chain->layers = layers;
+        opening->room = room;
+    }
+    chain->layers[chain->count++] = image;
+    return VHDX_OK;
+}
+
+static vhdx_status open_layer(struct opening *opening, const char *path, vhdx_error *err)
+{
+    struct vx_image *image;
+    bool write = opening->access && opening->access->write && opening->into_layer == SIZE_MAX;
+    VX_TRY(vx_image_open(opening->chain->host, path, write ? VX_OPEN_WRITE : 0, &image, err));
+    VX_TRY(append(opening, image, err));
+    size_t layer = opening->chain->count - 1;
+    if (opening->access && layer > 0 && opening->into_layer == SIZE_MAX && is_into(opening, image, layer))
+        opening->into_layer = layer;
+    return VHDX_OK;
+}
+
+/* A parent that is already in the chain would be held by ourselves: say what is wrong, not that somebody has it open. */
+static vhdx_status check_loop(const struct opening *opening, const char *path, vhdx_error *err)
+{
+    const struct vx_chain *chain = opening->chain;
+    struct vx_file *file;
+    bool loop = false;
+    VX_TRY(vx_file_open(chain->host, path, VHDX_FILE_PEEK, &file, err));
+    for (size_t i = 0; i < chain->count && !loop; i++) {
+        bool same;
+        loop = vx_file_same(file, chain->layers[i]->file, &same) ? same
+                                                                 : strcmp(path, vx_image_path(chain->layers[i])) == 0;
+    }
+    vx_file_close(file);
+    if (!loop)
+        return VHDX_OK;
+    return vx_fail(err, VHDX_PARENT_LOOP, vx_at(vx_image_path(chain->layers[chain->count - 1]), "parent locator", VHDX_NOWHERE),
+                   "the chain is a loop: the parent is %s, which is already a layer above it", path);
+}
+
+static vhdx_status check_parent(const struct vx_image *child, const struct vx_image *parent, vhdx_error *err)
+{
+    char found[VX_GUID_TEXT], expected[VX_GUID_TEXT];
+    struct vx_where where = vx_at_file(vx_image_path(child));
+    if (!vx_is_parent(child, &parent->header.data_write_guid)) {
+        vx_guid_format(&child->parent_names.linkage, expected);
+        vx_guid_format(&parent->header.data_write_guid, found);
+        return vx_fail(err, VHDX_PARENT_MISMATCH, where, "the parent's id does not match: expected %s, found %s in %s",
+                       expected, found, vx_image_path(parent));
+    }
+    if (child->geometry.logical_sector_size != parent->geometry.logical_sector_size) {
+        vx_fail(err, VHDX_UNSUPPORTED, where, "its logical sector size is %" PRIu32 ", that of its parent %s is %" PRIu32,
+                child->geometry.logical_sector_size, vx_image_path(parent), parent->geometry.logical_sector_size);
+        return vx_advise(err, VHDX_UNSUPPORTED, "these two cannot belong together; find the right parent");
+    }
+    return VHDX_OK;
+}
+
+static vhdx_status open_parent(struct opening *opening, vhdx_error *err)
+{
+    struct vx_chain *chain = opening->chain;
+    struct vx_image *child = chain->layers[chain->count - 1];
+    char *path;
+    if (chain->count == VX_CHAIN_MAX)
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_image_path(child)), "the chain has more than %u layers",
+                       VX_CHAIN_MAX);
+    VX_TRY(vx_resolve_parent(child, opening->search, &path, err));
+    vhdx_status status = check_loop(opening, path, err);
+    if (status == VHDX_OK)
+        status = open_layer(opening, path, err);
+    vx_free(path);
+    if (status != VHDX_OK)
+        return status;
+    struct vx_image *parent = chain->layers[chain->count - 1];
+    for (size_t i = 0; i + 1 < chain->count; i++)
+        if (same_file(chain->layers[i], parent))
+            return vx_fail(err, VHDX_PARENT_LOOP, vx_at_file(vx_image_path(child)), "the chain is a loop");
+    return check_parent(child, parent, err);
+}
+
+static vhdx_status fail_no_ancestor(const struct opening *opening, vhdx_error *err)
+{
+    const struct vx_image *leaf = vx_chain_leaf(opening->chain);
+    if (opening->into) {
+        vx_fail(err, VHDX_ARG, vx_at_file(opening->access->into), "it is no ancestor of %s", vx_image_path(leaf));
+        return vx_advise(err, VHDX_ARG, "see 'vhdx info --chain' for the layers below that disk");
+    }
+    vx_fail(err, VHDX_ARG, vx_at_file(vx_image_path(leaf)), "the disk has no parent, there is nothing to merge into");
+    return vx_advise(err, VHDX_ARG, "name the layer (AVHDX) that is to be merged, not the base");
+}
+
+static vhdx_status open_all(struct opening *opening, const char *path, vhdx_error *err)
+{
+    struct vx_chain *chain = opening->chain;
+    const char *into = opening->access ? opening->access->into : NULL;
+    if (into)
+        VX_TRY(vx_file_open(chain->host, into, VHDX_FILE_PEEK, &opening->into, err));
+    VX_TRY(open_layer(opening, path, err));
+    while (vx_image_has_parent(chain->layers[chain->count - 1]))
+        VX_TRY(open_parent(opening, err));
+    if (opening->access && opening->into_layer == SIZE_MAX)
+        return fail_no_ancestor(opening, err);
+    return VHDX_OK;
+}
+
+vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct vx_search *search,
+                          const struct vx_chain_access *access, struct vx_chain **chain, size_t *into_layer,
+                          vhdx_error *err)
+{
+    struct opening opening = {.search = search, .access = access, .into_layer = SIZE_MAX};
+    opening.chain = vx_alloc(1, sizeof *opening.chain);
+    if (!opening.chain)
+        return vx_fail_memory(err, "a chain");
+    opening.chain->host = vx_host_or_native(host);
+    vhdx_status status = open_all(&opening, path, err);
+    vx_file_close(opening.into);
+    if (status != VHDX_OK) {
+        vx_chain_close(opening.chain);
+        return status;
+    }
+    *chain = opening.chain;
+    if (into_layer)
+        *into_layer = opening.into_layer;
+    return VHDX_OK;
+}
+
+void vx_chain_close(struct vx_chain *chain)
+{
+    if (!chain)
+        return;
+    for (size_t i = 0; i < chain->count; i++)
+        vx_image_close(chain->layers[i]);
+    vx_free(chain->layers);
+    vx_free(chain);
+}

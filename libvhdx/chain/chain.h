@@ -1,0 +1,39 @@
+/*
+ * Layers in order, leaf first, base last: opened, proven by linkage, free of loops. What they say together is layered.c.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_CHAIN_CHAIN_H
+#define VX_CHAIN_CHAIN_H
+
+#include "chain/resolve.h"
+
+#define VX_CHAIN_MAX 256u /* layers; a limit of this library and of others */
+
+struct vx_chain {
+    const vhdx_host *host;
+    struct vx_image **layers;
+    size_t count;
+};
+
+/* Which layers are to be written. */
+struct vx_chain_access {
+    bool write;       /* the leaf, all down to `into`, and it: exclusive */
+    const char *into; /* an ancestor's path; NULL = the leaf's parent */
+};
+
+/*
+ * Opens `path` and its ancestors. `access` NULL: all for reading. With access, *into_layer is the index of the ancestor; ARG when
+ * `into` is none.
+ */
+vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct vx_search *search,
+                          const struct vx_chain_access *access, struct vx_chain **chain, size_t *into_layer,
+                          vhdx_error *err);
+/* Takes NULL. */
+void vx_chain_close(struct vx_chain *chain);
+
+static inline struct vx_image *vx_chain_leaf(const struct vx_chain *chain)
+{
+    return chain->layers[0];
+}
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * Raw file and hash. See export.h. What the disk reads as is layered.c's.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "chain/export.h"
+
+#include "base/alloc.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <xxhash.h>
+
+#define HOLE_UNIT ((size_t)VX_PAGE) /* zeros are left out in pieces of this size */
+#define ZERO_BUFFER ((size_t)(256 * VX_KIB))
+
+struct raw_file {
+    struct vx_file *file;
+    bool is_device; /* it held something else before: zeros must be written */
+};
+
+/* Writes what is not zero; runs of pages are joined. */
+static vhdx_status write_sparse(struct vx_file *file, const uint8_t *buf, size_t length, uint64_t offset,
+                                vhdx_error *err)
+{
+    size_t at = 0;
+    while (at < length) {
+        size_t end = at;
+        while (end < length && !vx_is_zero(buf + end, (size_t)vx_min(HOLE_UNIT, length - end)))
+            end += (size_t)vx_min(HOLE_UNIT, length - end);
+        if (end > at)
+            VX_TRY(vx_file_write(file, buf + at, end - at, offset + at, err));
+        at = end;
+        while (at < length && vx_is_zero(buf + at, (size_t)vx_min(HOLE_UNIT, length - at)))
+            at += (size_t)vx_min(HOLE_UNIT, length - at);
+    }
+    return VHDX_OK;
+}
+
+static vhdx_status raw_sink(void *context, const void *buf, uint64_t length, uint64_t virtual_offset, vhdx_error *err)
+{
+    struct raw_file *raw = context;
+    if (!buf)
+        return raw->is_device ? vx_file_zero(raw->file, virtual_offset, length, err) : VHDX_OK;
+    if (raw->is_device)
+        return vx_file_write(raw->file, buf, (size_t)length, virtual_offset, err);
+    return write_sparse(raw->file, buf, (size_t)length, virtual_offset, err);
+}
+
+static vhdx_status check_no_layer(struct vx_chain *chain, const char *path, vhdx_error *err)
+{
+    struct vx_file *file;
+    bool is_layer = false;
+    if (vx_file_open(chain->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+        return VHDX_OK; /* not there: nothing to overwrite */
+    for (size_t i = 0; i < chain->count && !is_layer; i++) {
+        bool same;
+        is_layer = vx_file_same(file, chain->layers[i]->file, &same)
+                       ? same
+                       : strcmp(path, vx_image_path(chain->layers[i])) == 0;
+    }
+    vx_file_close(file);
+    if (!is_layer)
+        return VHDX_OK;
+    vx_fail(err, VHDX_ARG, vx_at_file(path), "the output is a layer of the chain that is read");
+    return vx_advise(err, VHDX_ARG, "choose another name for the output");
+}
+
+static vhdx_status check_device_size(const struct raw_file *raw, uint64_t virtual_size, vhdx_error *err)
+{
+    uint64_t size;
+    VX_TRY(vx_file_size(raw->file, &size, err));
+    if (size < virtual_size)
+        return vx_fail(err, VHDX_NO_SPACE, vx_at_file(vx_file_path(raw->file)),
+                       "the device has %" PRIu64 " bytes, the disk %" PRIu64, size, virtual_size);
+    return VHDX_OK;
+}
+
+static vhdx_status fill_raw(struct vx_chain *chain, struct raw_file *raw, const vhdx_stream_options *options,
+                            vhdx_error *err)
+{
+    uint64_t virtual_size = vx_chain_leaf(chain)->geometry.virtual_size;
+    if (raw->is_device)
+        VX_TRY(check_device_size(raw, virtual_size, err));
+    VX_TRY(vx_chain_stream(chain, 0, raw_sink, raw, options, err));
+    if (!raw->is_device)
+        VX_TRY(vx_file_grow(raw->file, virtual_size, err));
+    return vx_file_flush(raw->file, err);
+}
+
+vhdx_status vx_chain_export(struct vx_chain *chain, const char *path, const vhdx_stream_options *options,
+                            vhdx_error *err)
+{
+    struct raw_file raw = {0};
+    VX_TRY(check_no_layer(chain, path, err));
+    VX_TRY(vx_file_open(chain->host, path, VHDX_FILE_REPLACE, &raw.file, err));
+    raw.is_device = (vx_file_facts(raw.file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
+    vhdx_status status = fill_raw(chain, &raw, options, err);
+    vx_file_close(raw.file);
+    if (status != VHDX_OK && !raw.is_device)
+        chain->host->remove(chain->host->context, path, NULL);
+    return status;
+}
+
+struct hasher {
+    XXH3_state_t *state;
+    uint8_t *zeros;
+};
+
+static vhdx_status hash_sink(void *context, const void *buf, uint64_t length, uint64_t virtual_offset, vhdx_error *err)
+{
+    struct hasher *hasher = context;
+    (void)virtual_offset;
+    (void)err;
+    if (buf)
+        XXH3_128bits_update(hasher->state, buf, (size_t)length);
+    while (!buf && length > 0) {
+        size_t here = (size_t)vx_min(length, ZERO_BUFFER);
+        XXH3_128bits_update(hasher->state, hasher->zeros, here);
+        length -= here;
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vx_chain_hash(struct vx_chain *chain, uint8_t hash[16], const vhdx_stream_options *options,
+                          vhdx_error *err)
+{
+    struct hasher hasher = {XXH3_createState(), vx_alloc(ZERO_BUFFER, 1)};
+    vhdx_status status;
+    if (hasher.state && hasher.zeros) {
+        XXH3_128bits_reset(hasher.state);
+        status = vx_chain_stream(chain, 0, hash_sink, &hasher, options, err);
+    } else {
+        status = vx_fail_memory(err, "a hash");
+    }
+    if (status == VHDX_OK) {
+        XXH128_canonical_t canonical;
+        XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(hasher.state));
+        memcpy(hash, canonical.digest, 16);
+    }
+    vx_free(hasher.zeros);
+    XXH3_freeState(hasher.state);
+    return status;
+}

@@ -1,0 +1,35 @@
+/*
+ * A new, empty disk in the layout that Windows writes: log at 1 MiB, metadata at 2 MiB, BAT at 3 MiB, payload behind it. Until
+ * vx_create_finish() the file carries the item that marks it as unfinished, so that nobody takes what a power cut leaves for a disk.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_IMAGE_CREATE_H
+#define VX_IMAGE_CREATE_H
+
+#include "image/image.h"
+
+struct vx_create_spec {
+    uint64_t virtual_size;
+    uint32_t block_size;
+    uint32_t logical_sector_size, physical_sector_size;
+    bool fixed;
+    vhdx_guid virtual_disk_id;             /* zero: a new one */
+    vhdx_guid data_write_guid;             /* zero: a new one */
+    const uint8_t *locator;                /* the parent locator item of a differencing disk, else NULL */
+    uint32_t locator_size;
+    const struct vx_item_change *inherited; /* further items (virtual-disk metadata of a parent) */
+    size_t inherited_count;
+};
+
+/* The values that Windows would choose, for members that are zero; ARG when one is not allowed (MS-VHDX 2.6.2). */
+vhdx_status vx_create_spec_complete(struct vx_create_spec *spec, vhdx_error *err);
+
+/* Makes the file and opens it for writing. On failure a file made here is removed. */
+vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const struct vx_create_spec *spec,
+                                 struct vx_image **image, vhdx_error *err);
+/* Takes the mark off and closes the log; begins writing first where nobody did. The image stays open. */
+vhdx_status vx_create_finish(struct vx_image *image, vhdx_error *err);
+/* Both, and closes. On failure the file is removed. */
+vhdx_status vx_create(const vhdx_host *host, const char *path, const struct vx_create_spec *spec, vhdx_error *err);
+
+#endif

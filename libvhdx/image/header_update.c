@@ -1,0 +1,56 @@
+/*
+ * Alternating header writes. See header_update.h.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "image/header_update.h"
+
+#include "base/guid.h"
+
+static uint64_t slot_offset(int slot)
+{
+    return slot == 0 ? VX_HEADER1_OFFSET : VX_HEADER2_OFFSET;
+}
+
+/* One half: the other copy becomes current. Never have both in flight. */
+static vhdx_status update_other_slot(struct vx_image *image, const struct vx_header *values, vhdx_error *err)
+{
+    uint8_t bytes[VX_HEADER_SIZE];
+    struct vx_header header = *values;
+    int slot = 1 - image->header_slot;
+    header.sequence_number = image->header.sequence_number + 1;
+    vx_header_encode(&header, bytes);
+    VX_TRY(vx_file_write(image->file, bytes, sizeof bytes, slot_offset(slot), err));
+    VX_TRY(vx_file_flush(image->file, err));
+    image->header = header;
+    image->header_slot = slot;
+    return VHDX_OK;
+}
+
+vhdx_status vx_header_update(struct vx_image *image, const struct vx_header *values, vhdx_error *err)
+{
+    if (image->header.sequence_number > UINT64_MAX - 2)
+        return vx_fail(err, VHDX_LIMIT, vx_at(vx_image_path(image), "header", slot_offset(image->header_slot)),
+                       "the header's sequence number is used up");
+    VX_TRY(update_other_slot(image, values, err));
+    VX_TRY(update_other_slot(image, values, err));
+    image->info.file_write_guid = image->header.file_write_guid;
+    image->info.data_write_guid = image->header.data_write_guid;
+    return VHDX_OK;
+}
+
+vhdx_status vx_new_guid(const vhdx_host *host, vhdx_guid *guid, vhdx_error *err)
+{
+    do {
+        VX_TRY(host->random(host->context, guid->bytes, sizeof guid->bytes, err));
+    } while (vx_guid_is_zero(guid));
+    guid->bytes[7] = (uint8_t)((guid->bytes[7] & 0x0F) | 0x40); /* version 4 and its variant, as others would write it */
+    guid->bytes[8] = (uint8_t)((guid->bytes[8] & 0x3F) | 0x80);
+    return VHDX_OK;
+}
+
+vhdx_status vx_image_set_data_write_guid(struct vx_image *image, const vhdx_guid *guid, vhdx_error *err)
+{
+    struct vx_header header = image->header;
+    header.data_write_guid = *guid;
+    return vx_header_update(image, &header, err);
+}

@@ -1,0 +1,24 @@
+/*
+ * The headers' safe update (MS-VHDX 2.2.2.1): the copy that is not current is written with a higher sequence number and flushed, then the
+ * other one. Which GUID changes when is the callers' matter (open.c, merge/). Nothing else writes to a header.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_IMAGE_HEADER_UPDATE_H
+#define VX_IMAGE_HEADER_UPDATE_H
+
+#include "image/image.h"
+
+/*
+ * Makes `values` (its sequence number is ignored) the current header, in both copies. All that the new header makes
+ * reachable must have been flushed by the caller. On failure the disk has the old or the new header, and image->header
+ * says nothing certain any more.
+ */
+vhdx_status vx_header_update(struct vx_image *image, const struct vx_header *values, vhdx_error *err);
+
+/* A fresh random GUID, never zero. */
+vhdx_status vx_new_guid(const vhdx_host *host, vhdx_guid *guid, vhdx_error *err);
+
+/* Gives the virtual disk's content a new identity, MS-VHDX 2.2.2: before the first change that a reader could see. */
+vhdx_status vx_image_set_data_write_guid(struct vx_image *image, const vhdx_guid *guid, vhdx_error *err);
+
+#endif

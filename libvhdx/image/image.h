@@ -1,0 +1,94 @@
+/*
+ * One open VHDX file, as the other files of this room share it. Reading goes through `view`: the file itself, or an
+ * overlay in which a dirty log has been replayed. Opening never writes; vx_image_begin_write() does the first write
+ * (replay, new FileWriteGuid, a log of our own), and after it metadata changes only through the journal.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_IMAGE_IMAGE_H
+#define VX_IMAGE_IMAGE_H
+
+#include "format/file_id.h"
+#include "format/geometry.h"
+#include "format/header.h"
+#include "format/region.h"
+#include "image/items.h"
+#include "image/log_scan.h"
+#include "io/io.h"
+
+struct vx_journal;
+struct vx_space;
+struct vx_bat_window;
+
+struct vx_image {
+    const vhdx_host *host;
+    struct vx_file *file;
+    struct vx_file *view; /* == file, or an overlay on it */
+    char creator[VX_UTF8_ROOM(VX_CREATOR_SIZE)];
+    struct vx_header header; /* the current one, as on disk */
+    int header_slot;         /* 0 or 1: where it lies */
+    enum vhdx_log_state log;
+    struct vx_log_sequence sequence;   /* when log is REPLAYED */
+    struct vx_region_table *regions;   /* the chosen copy */
+    struct vx_region bat, metadata;
+    struct vx_items items;
+    struct vx_geometry geometry;
+    vhdx_info info;                    /* what the public interface shows; strings belong to the members above */
+    vhdx_parent_names parent_names;
+    /* while writing */
+    struct vx_journal *journal;        /* NULL until vx_image_begin_write() */
+    struct vx_space *space;
+    struct vx_bat_window *bat_window;  /* of the writer, kept equal to what it writes */
+};
+
+enum vx_open_flags {
+    VX_OPEN_WRITE = 1,   /* exclusive; nothing is written yet */
+    VX_OPEN_INSPECT = 2, /* a corrupt log and contradicting headers are shown, not refused; content must not be read */
+    VX_OPEN_PEEK = 4,    /* take and respect no locks */
+    VX_OPEN_UNFINISHED = 8, /* a disk that is just being made: see create.h */
+};
+
+/* Strict: refuses what it cannot vouch for, with the place. Statuses as vhdx_image_open. */
+vhdx_status vx_image_open(const vhdx_host *host, const char *path, unsigned flags, struct vx_image **image,
+                          vhdx_error *err);
+/* The same on an open file, which the image takes over, also on failure. */
+vhdx_status vx_image_open_file(const vhdx_host *host, struct vx_file *file, unsigned flags, struct vx_image **image,
+                               vhdx_error *err);
+/* The DataWriteGuid of the disk at `path`: two small reads, no locks, no log. Fails as vx_image_open does for header and identifier. */
+vhdx_status vx_image_peek_identity(const vhdx_host *host, const char *path, vhdx_guid *data_write_guid,
+                                   vhdx_error *err);
+/* Takes NULL. Writes nothing: without vx_image_end_write() the log stays as it is and will be replayed. */
+void vx_image_close(struct vx_image *image);
+
+static inline const char *vx_image_path(const struct vx_image *image)
+{
+    return vx_file_path(image->file);
+}
+
+static inline bool vx_image_has_parent(const struct vx_image *image)
+{
+    return image->geometry.has_parent;
+}
+
+static inline bool vx_image_is_fixed(const struct vx_image *image)
+{
+    return image->info.kind == VHDX_KIND_FIXED;
+}
+
+/* Reads metadata as it will be when the journal's pending pages are committed. */
+vhdx_status vx_image_read_metadata(struct vx_image *image, void *buf, size_t length, uint64_t offset, vhdx_error *err);
+
+/* Takes geometry and facts anew from the items (after they were loaded or changed). */
+vhdx_status vx_image_refresh(struct vx_image *image, vhdx_error *err);
+
+/*
+ * Makes the image ready for changes: replays a dirty log to disk, checks that every byte of the file has one owner at
+ * most, gives the file a new FileWriteGuid and a log of our own. `data_write_guid` is the new identity of the content, NULL to keep it
+ * (MS-VHDX 2.2.2: it changes before the first change that a reader of the virtual disk could see, and only then).
+ */
+vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err);
+/* Commits what is pending, empties the log and marks the file as cleanly closed. */
+vhdx_status vx_image_end_write(struct vx_image *image, vhdx_error *err);
+/* Forgets what is pending and, when everything committed before is at home, closes cleanly all the same. Never fails. */
+void vx_image_abandon_write(struct vx_image *image);
+
+#endif

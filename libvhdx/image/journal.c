@@ -1,0 +1,208 @@
+/*
+ * Pending pages, and their way into the log and home. The invariants J1 to J6 are in journal.h. The bytes of an entry are format/log_entry.c's,
+ * its place in the ring is log_write.c's.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "image/journal.h"
+
+#include "base/alloc.h"
+#include "image/header_update.h"
+#include "image/image.h"
+#include "image/log_write.h"
+#include "image/space.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CAPACITY_MAX 1022u /* 4 MiB of pages, whatever the log's length */
+
+struct slot {
+    uint64_t file_offset;
+    uint8_t *bytes; /* NULL: free */
+};
+
+struct vx_journal {
+    struct vx_image *image;
+    struct vx_log_writer writer;
+    struct slot *slots; /* hash table, open addressing */
+    uint32_t slot_count; /* power of two, at least twice the capacity */
+    uint32_t capacity, used;
+    bool failed;
+    struct vx_log_page *pages; /* scratch for a commit */
+    uint8_t *memory;           /* the pages' bytes */
+};
+
+static uint32_t hash(const struct vx_journal *journal, uint64_t file_offset)
+{
+    return (uint32_t)((file_offset / VX_PAGE * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (journal->slot_count - 1);
+}
+
+/* The slot of that page, or the free one where it would go. */
+static struct slot *find_slot(const struct vx_journal *journal, uint64_t file_offset)
+{
+    uint32_t at = hash(journal, file_offset);
+    while (journal->slots[at].bytes && journal->slots[at].file_offset != file_offset)
+        at = (at + 1) & (journal->slot_count - 1);
+    return &journal->slots[at];
+}
+
+const uint8_t *vx_journal_pending(const struct vx_journal *journal, uint64_t file_offset)
+{
+    return journal->used == 0 ? NULL : find_slot(journal, file_offset)->bytes;
+}
+
+uint32_t vx_journal_room(const struct vx_journal *journal)
+{
+    return journal->capacity - journal->used;
+}
+
+uint32_t vx_journal_capacity(const struct vx_journal *journal)
+{
+    return journal->capacity;
+}
+
+bool vx_journal_failed(const struct vx_journal *journal)
+{
+    return journal->failed;
+}
+
+vhdx_status vx_journal_page(struct vx_journal *journal, uint64_t file_offset, uint8_t **page, vhdx_error *err)
+{
+    struct slot *slot = find_slot(journal, file_offset);
+    if (!slot->bytes) {
+        if (journal->used == journal->capacity)
+            return vx_fail(err, VHDX_STATE, vx_at(vx_image_path(journal->image), "journal", file_offset),
+                           "one commit cannot take more than %u pages", journal->capacity);
+        uint8_t *bytes = journal->memory + (size_t)journal->used * VX_PAGE;
+        VX_TRY(vx_file_read(journal->image->file, bytes, VX_PAGE, file_offset, err));
+        *slot = (struct slot){file_offset, bytes};
+        journal->used++;
+    }
+    *page = slot->bytes;
+    return VHDX_OK;
+}
+
+static void empty_slots(struct vx_journal *journal)
+{
+    memset(journal->slots, 0, journal->slot_count * sizeof *journal->slots);
+    journal->used = 0;
+}
+
+static int by_file_offset(const void *a, const void *b)
+{
+    uint64_t left = ((const struct vx_log_page *)a)->file_offset;
+    uint64_t right = ((const struct vx_log_page *)b)->file_offset;
+    return (left > right) - (left < right);
+}
+
+static void gather_pages(struct vx_journal *journal)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < journal->slot_count; i++)
+        if (journal->slots[i].bytes)
+            journal->pages[count++] = (struct vx_log_page){journal->slots[i].file_offset, journal->slots[i].bytes};
+    qsort(journal->pages, count, sizeof *journal->pages, by_file_offset);
+}
+
+static vhdx_status write_home(struct vx_journal *journal, vhdx_error *err)
+{
+    for (uint32_t i = 0; i < journal->used; i++)
+        VX_TRY(vx_file_write(journal->image->file, journal->pages[i].bytes, VX_PAGE, journal->pages[i].file_offset,
+                             err));
+    return VHDX_OK;
+}
+
+static vhdx_status commit(struct vx_journal *journal, vhdx_error *err)
+{
+    struct vx_file *file = journal->image->file;
+    VX_TRY(vx_file_flush(file, err)); /* J1: payload; J3: the pages of the commit before */
+    VX_TRY(vx_log_write(&journal->writer, file, journal->pages, journal->used, err));
+    VX_TRY(vx_file_flush(file, err)); /* J2 */
+    return write_home(journal, err);
+}
+
+vhdx_status vx_journal_commit(struct vx_journal *journal, vhdx_error *err)
+{
+    if (journal->failed)
+        return vx_fail(err, VHDX_POISONED, vx_at(vx_image_path(journal->image), "log", VHDX_NOWHERE),
+                       "an earlier metadata update failed");
+    if (journal->used == 0)
+        return VHDX_OK;
+    gather_pages(journal);
+    vhdx_status status = commit(journal, err);
+    if (status != VHDX_OK) {
+        journal->failed = true; /* J6 */
+        return status;
+    }
+    empty_slots(journal);
+    vx_space_committed(journal->image->space); /* J5 */
+    return VHDX_OK;
+}
+
+void vx_journal_discard(struct vx_journal *journal)
+{
+    empty_slots(journal);
+}
+
+static vhdx_status allocate(struct vx_journal *journal, vhdx_error *err)
+{
+    journal->capacity = vx_log_writer_page_limit(&journal->writer); /* J4 */
+    if (journal->capacity > CAPACITY_MAX)
+        journal->capacity = CAPACITY_MAX;
+    journal->slot_count = 64;
+    while (journal->slot_count < 2 * journal->capacity)
+        journal->slot_count *= 2;
+    journal->slots = vx_alloc(journal->slot_count, sizeof *journal->slots);
+    journal->pages = vx_alloc(journal->capacity, sizeof *journal->pages);
+    journal->memory = vx_alloc(journal->capacity, VX_PAGE);
+    return journal->slots && journal->pages && journal->memory ? VHDX_OK : vx_fail_memory(err, "the journal");
+}
+
+/* MS-VHDX 2.3.2: first an entry with the new LogGuid, durable, then the header that names it; the other order leaves a
+ * moment in which the header asks for a log that is not there. */
+static vhdx_status start(struct vx_journal *journal, const struct vx_header *values, vhdx_error *err)
+{
+    struct vx_image *image = journal->image;
+    struct vx_header header = *values;
+    VX_TRY(vx_new_guid(image->host, &header.log_guid, err));
+    VX_TRY(vx_log_writer_open(&journal->writer, image->host, &header, err));
+    VX_TRY(allocate(journal, err));
+    VX_TRY(vx_log_write(&journal->writer, image->file, NULL, 0, err));
+    VX_TRY(vx_file_flush(image->file, err));
+    return vx_header_update(image, &header, err);
+}
+
+vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, vhdx_error *err)
+{
+    struct vx_journal *journal = vx_alloc(1, sizeof *journal);
+    if (!journal)
+        return vx_fail_memory(err, "the journal");
+    journal->image = image;
+    vhdx_status status = start(journal, values, err);
+    if (status != VHDX_OK) {
+        vx_journal_free(journal);
+        return status;
+    }
+    image->journal = journal;
+    return VHDX_OK;
+}
+
+vhdx_status vx_journal_close(struct vx_journal *journal, vhdx_error *err)
+{
+    struct vx_image *image = journal->image;
+    struct vx_header header = image->header;
+    VX_TRY(vx_file_flush(image->file, err)); /* J3 */
+    memset(&header.log_guid, 0, sizeof header.log_guid);
+    return vx_header_update(image, &header, err);
+}
+
+void vx_journal_free(struct vx_journal *journal)
+{
+    if (!journal)
+        return;
+    vx_log_writer_close(&journal->writer);
+    vx_free(journal->slots);
+    vx_free(journal->pages);
+    vx_free(journal->memory);
+    vx_free(journal);
+}

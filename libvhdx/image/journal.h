@@ -1,0 +1,50 @@
+/*
+ * The only door for metadata writes (BAT, sector bitmaps, metadata region, region tables; MS-VHDX 2.3). Callers ask for
+ * pages, change them in memory, and commit: then all of them are on disk after a power cut, or none.
+ *
+ * Invariants (the lines that uphold them name them):
+ *  J1  Payload that committed metadata refers to is durable before the log entry is written.
+ *  J2  A log entry is durable before any of its pages is written to its final place.
+ *  J3  An entry is overwritten or left behind (its tail passed) only when its pages are durable at their final places.
+ *  J4  At every instant after vx_journal_open the ring holds a valid active sequence for the header's LogGuid: the next entry
+ *      never overlaps the one before it, because no entry is longer than half the ring.
+ *  J5  Space that a commit releases is given to nobody before that commit is durable.
+ *  J6  After a failure inside a commit nothing is written any more, and LogGuid stays set: replay will finish or forget the commit.
+ *
+ *      payload writes | flush J1,J3 | log entry | flush J2 | pages home | payload writes | flush J1,J3 | ...
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_IMAGE_JOURNAL_H
+#define VX_IMAGE_JOURNAL_H
+
+#include "base/status.h"
+
+struct vx_image;
+struct vx_journal;
+
+/* Writes the first, empty entry of a new log and makes the header name it, together with `values`' other fields. The log must be empty. */
+struct vx_header;
+vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, vhdx_error *err);
+
+/* The page at `file_offset` (a multiple of 4096), as it will be after the commit, to be changed in memory. Valid until commit. */
+vhdx_status vx_journal_page(struct vx_journal *journal, uint64_t file_offset, uint8_t **page, vhdx_error *err);
+/* The pending page at that place, NULL when it is not pending. */
+const uint8_t *vx_journal_pending(const struct vx_journal *journal, uint64_t file_offset);
+/* How many more pages one commit can take. */
+uint32_t vx_journal_room(const struct vx_journal *journal);
+/* How many pages one commit can take at all. */
+uint32_t vx_journal_capacity(const struct vx_journal *journal);
+
+/* Makes the pending pages durable, all or none. Does nothing when there are none. */
+vhdx_status vx_journal_commit(struct vx_journal *journal, vhdx_error *err);
+/* Forgets the pending pages. */
+void vx_journal_discard(struct vx_journal *journal);
+/* Whether a commit failed half way (J6). */
+bool vx_journal_failed(const struct vx_journal *journal);
+
+/* Flushes and clears the header's LogGuid. Nothing may be pending. The journal itself is freed by vx_journal_free. */
+vhdx_status vx_journal_close(struct vx_journal *journal, vhdx_error *err);
+/* Takes NULL. Writes nothing. */
+void vx_journal_free(struct vx_journal *journal);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * The log as a ring: which entries are valid, and which of them must be replayed (MS-VHDX 2.3.2, 2.3.3). Reads only. The one
+ * thing that is easy to get wrong: the active sequence begins at the head entry's Tail, not at the first entry of the run;
+ * what lies before the tail may hit space that has been reused since.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_IMAGE_LOG_SCAN_H
+#define VX_IMAGE_LOG_SCAN_H
+
+#include "format/header.h"
+#include "format/log_entry.h"
+#include "io/io.h"
+
+/* A window on the ring; offsets are relative to its start and wrap around. */
+struct vx_ring {
+    struct vx_file *file;
+    uint64_t offset; /* of the log in the file */
+    uint32_t length;
+    uint32_t cached_at;   /* ring offset of the bytes in `cache` */
+    uint32_t cached_size; /* 0 = none */
+    uint8_t *cache;
+};
+
+vhdx_status vx_ring_open(struct vx_ring *ring, struct vx_file *file, uint64_t offset, uint32_t length,
+                         vhdx_error *err);
+void vx_ring_close(struct vx_ring *ring);
+/* The sector at a ring offset (taken modulo the length); valid until the next call. */
+vhdx_status vx_ring_sector(struct vx_ring *ring, uint64_t ring_offset, const uint8_t **sector, vhdx_error *err);
+
+/* The active sequence */
+struct vx_log_sequence {
+    bool found;
+    uint32_t tail;        /* ring offset of the first entry to replay */
+    uint32_t entry_count; /* to replay */
+    struct vx_log_header head;
+    uint32_t head_offset;
+    uint32_t own_sectors; /* sectors of the ring that begin an entry with this LogGuid, valid or not; counted when none is found */
+};
+
+/*
+ * Looks for the active sequence of `header`'s LogGuid. OK with found = false when there is none. The range of the log
+ * must lie in the file (the caller has checked the header's rules).
+ */
+vhdx_status vx_log_scan(struct vx_file *file, const struct vx_header *header, struct vx_log_sequence *sequence,
+                        vhdx_error *err);
+
+#endif

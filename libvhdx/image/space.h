@@ -1,0 +1,30 @@
+/*
+ * Who owns each MiB of a file that is being written: header section, log, regions, payload and sector bitmap blocks, or nobody
+ * (MS-VHDX 2.1: every object starts at a multiple of 1 MiB). Built once when writing begins; refuses a file in which two
+ * owners claim the same bytes. One bit a MiB: 8 MiB for a file of 64 TiB.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_IMAGE_SPACE_H
+#define VX_IMAGE_SPACE_H
+
+#include "image/image.h"
+
+/* CORRUPT names both owners, or the block that lies beyond the end of the file. */
+vhdx_status vx_space_open(struct vx_image *image, struct vx_space **space, vhdx_error *err);
+void vx_space_close(struct vx_space *space);
+
+/*
+ * Takes `length` bytes (a multiple of 1 MiB). *fresh: they lie beyond the old end and read as zeros once the file has grown; else
+ * they may hold anything. The file itself grows in vx_space_materialize().
+ */
+vhdx_status vx_space_take(struct vx_space *space, uint64_t length, uint64_t *offset, bool *fresh, vhdx_error *err);
+/* Gives bytes back once the pending commit is durable. */
+vhdx_status vx_space_release(struct vx_space *space, uint64_t offset, uint64_t length, vhdx_error *err);
+/* The pending commit is durable: what was released before it may be taken again. Takes NULL. */
+void vx_space_committed(struct vx_space *space);
+/* Makes the file as long as what was taken. */
+vhdx_status vx_space_materialize(struct vx_space *space, vhdx_error *err);
+/* End of the last owned MiB. */
+uint64_t vx_space_end(const struct vx_space *space);
+
+#endif

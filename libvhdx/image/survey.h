@@ -1,0 +1,58 @@
+/*
+ * What is on disk, gathered without judgement: file identifier, both headers, the log's active sequence, and, through the
+ * replayed log, both region tables. Damage of one structure hides no other. Refusing is open.c's duty, reporting that of a verifier. Writes nothing.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_IMAGE_SURVEY_H
+#define VX_IMAGE_SURVEY_H
+
+#include "format/file_id.h"
+#include "format/header.h"
+#include "format/region.h"
+#include "image/log_scan.h"
+
+struct vx_survey_header {
+    vhdx_status status; /* of the decoding */
+    uint32_t rules;     /* VX_HEADER_* broken; only when the status is OK */
+    struct vx_header header;
+};
+
+struct vx_survey_regions {
+    vhdx_status status;
+    uint32_t rules; /* VX_REGION_* */
+    struct vx_region_table table;
+};
+
+enum vx_survey_log {
+    VX_SURVEY_LOG_CLEAN,    /* LogGuid is zero, or there is no header to tell */
+    VX_SURVEY_LOG_ACTIVE,   /* an active sequence was found and replayed into `view` */
+    VX_SURVEY_LOG_MISSING,  /* LogGuid is set, but there is no valid active sequence */
+    VX_SURVEY_LOG_UNUSABLE, /* the header's log fields make no sense, or the sequence cannot be replayed; see log_error */
+};
+
+struct vx_survey {
+    uint64_t file_size;
+    vhdx_status file_id_status;
+    struct vx_file_id file_id;
+    struct vx_survey_header headers[2];
+    int current;      /* 0 or 1; -1 when no header is valid */
+    bool tie;         /* both valid, same sequence number, different content: `current` is a guess */
+    enum vx_survey_log log;
+    struct vx_log_sequence sequence;
+    vhdx_error log_error;
+    struct vx_file *overlay; /* the file with its log replayed; NULL unless ACTIVE. Owned by the survey until taken. */
+    struct vx_survey_regions regions[2];
+};
+
+/* A header is valid when it decodes and its checksum is right (MS-VHDX 2.2.2); its version is judged on the current one only. */
+bool vx_survey_header_valid(const struct vx_survey_header *header);
+
+/* Only the identifier and the headers, for a quick look. `survey` is the caller's and needs no freeing after this. */
+vhdx_status vx_survey_headers(struct vx_file *file, struct vx_survey *survey, vhdx_error *err);
+
+/* Fails only when the file cannot be read or memory runs out. */
+vhdx_status vx_survey_make(struct vx_file *file, struct vx_survey **survey, vhdx_error *err);
+/* Takes NULL; closes the overlay if it is still there. */
+void vx_survey_free(struct vx_survey *survey);
+
+#endif

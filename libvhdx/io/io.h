@@ -1,0 +1,67 @@
+/*
+ * One open file of the host, and the doors that everyone uses to it. The wrappers check ranges, count, add path and
+ * offset to errors, supply what the host lacks (punch -> zeros, next_data -> "all of it"), and poison the handle
+ * when a flush failed: then nothing is written any more. Whole or failed, never short. What is in the files is none
+ * of this room's business.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_IO_IO_H
+#define VX_IO_IO_H
+
+#include <stdatomic.h>
+
+#include "base/status.h"
+
+struct vx_file;
+
+/* Atomic because any number of threads may read one file. */
+struct vx_file_counters {
+    _Atomic uint64_t reads, writes, flushes, bytes_read, bytes_written;
+};
+
+/* `host` NULL: the native one. Never NULL. */
+const vhdx_host *vx_host_or_native(const vhdx_host *host);
+
+vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_file_access access, struct vx_file **file,
+                         vhdx_error *err);
+/* Wraps an already open vhdx_io (the overlay does so); takes it over also on failure. `writable`: writes are
+ * allowed. */
+vhdx_status vx_file_wrap(vhdx_io io, const char *path, bool writable, struct vx_file **file, vhdx_error *err);
+/* Takes NULL. Does not flush. */
+void vx_file_close(struct vx_file *file);
+
+const char *vx_file_path(const struct vx_file *file);
+bool vx_file_writable(const struct vx_file *file);
+const struct vx_file_counters *vx_file_counters(const struct vx_file *file);
+const vhdx_file_facts *vx_file_facts(const struct vx_file *file); /* gathered at open */
+/* For a file whose own bytes are not those of a host that minds holes (the overlay): grow and zero the cheap way. */
+void vx_file_allow_holes(struct vx_file *file);
+/* false when a host lacks identities: then two names must be compared otherwise. */
+bool vx_file_same(const struct vx_file *a, const struct vx_file *b, bool *same);
+
+/* TRUNCATED when the range ends beyond the end of the file. */
+vhdx_status vx_file_read(struct vx_file *file, void *buf, size_t length, uint64_t offset, vhdx_error *err);
+/* Reads what there is of the range (*got may be 0) and fills the rest of `buf` with zeros. */
+vhdx_status vx_file_read_some(struct vx_file *file, void *buf, size_t length, uint64_t offset, size_t *got,
+                              vhdx_error *err);
+vhdx_status vx_file_write(struct vx_file *file, const void *buf, size_t length, uint64_t offset, vhdx_error *err);
+vhdx_status vx_file_size(struct vx_file *file, uint64_t *size, vhdx_error *err);
+/* Makes the file `size` long if it is shorter; what is gained reads as zeros. Where sparse files harm, zeros are
+ * written in order. */
+vhdx_status vx_file_grow(struct vx_file *file, uint64_t size, vhdx_error *err);
+/* Cuts the file if it is longer. */
+vhdx_status vx_file_cut(struct vx_file *file, uint64_t size, vhdx_error *err);
+vhdx_status vx_file_flush(struct vx_file *file, vhdx_error *err);
+/* Makes the range read as zeros: by punching where the host can and sparse files do no harm, else by writing. As
+ * with a write, the file grows when the range ends beyond its end. */
+vhdx_status vx_file_zero(struct vx_file *file, uint64_t offset, uint64_t length, vhdx_error *err);
+/* Shares bytes of `source`. UNSUPPORTED (no error text): the caller copies. */
+vhdx_status vx_file_clone(struct vx_file *file, uint64_t offset, struct vx_file *source, uint64_t source_offset,
+                          uint64_t length, vhdx_error *err);
+void vx_file_will_need(struct vx_file *file, uint64_t offset, uint64_t length);
+void vx_file_dont_need(struct vx_file *file, uint64_t offset, uint64_t length);
+/* The first range at or after `offset` that may hold something; *length = 0: none up to the end. Never fails: a host
+ * that cannot tell says "all of it". */
+void vx_file_next_data(struct vx_file *file, uint64_t offset, uint64_t *data_offset, uint64_t *length);
+
+#endif

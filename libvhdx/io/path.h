@@ -1,0 +1,27 @@
+/*
+ * Paths as text: no question to the host, nothing about whether a file exists. `windows` is the host's
+ * `windows_paths`: '\\' separates as '/' does, and a drive ("C:") may stand in front. Strings that are returned as
+ * `char *` are for vx_free(); NULL means that memory ran out.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_IO_PATH_H
+#define VX_IO_PATH_H
+
+#include <stdbool.h>
+
+bool vx_path_is_separator(char c, bool windows);
+/* Whether the meaning does not depend on a current directory: "/x", "C:\x", "\\server\share\x", also "\x". */
+bool vx_path_is_absolute(const char *path, bool windows);
+/* The part behind the last separator (or drive), inside `path`: "b" of "a/b", "" of "a/". */
+const char *vx_path_name(const char *path, bool windows);
+/* What stands before the name, without separators at its end unless it is a root: "a" of "a/b", "/" of "/b", "." of
+ * "b". */
+char *vx_path_directory(const char *path, bool windows);
+/* "directory/name". `name` alone when it is absolute or `directory` is empty or ".". */
+char *vx_path_join(const char *directory, const char *name, bool windows);
+/* The name's last part from its '.' on, "" when there is none: ".avhdx" of "a/b.c.avhdx". Inside `path`. */
+const char *vx_path_extension(const char *path, bool windows);
+/* Whether the extension is this one (with its '.'), whatever the case of ASCII letters. */
+bool vx_path_has_extension(const char *path, const char *extension, bool windows);
+
+#endif

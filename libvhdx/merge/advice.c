@@ -1,0 +1,48 @@
+/*
+ * The lines after a merge. See advice.h.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "merge/advice.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void vx_notice(vhdx_notice_fn notice, void *context, vhdx_notice_kind kind, const char *format, ...)
+{
+    char text[4096];
+    va_list arguments;
+    if (!notice)
+        return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    notice(context, kind, text);
+}
+
+void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, void *context)
+{
+    if (about->has_upper)
+        vx_notice(notice, context, VHDX_NOTICE_NEXT,
+                  "The layer above now names %s as its parent; the machine's configuration may stay as it is.",
+                  about->target);
+    else
+        vx_notice(notice, context, VHDX_NOTICE_NEXT,
+                  "The machine's configuration still names %s. Give it the merged disk:\n"
+                  "  Set-VMHardDiskDrive -VMName NAME -ControllerType SCSI -ControllerNumber 0 -ControllerLocation 0 "
+                  "-Path \"%s\"",
+                  about->child, about->target);
+    vx_notice(notice, context, VHDX_NOTICE_NEXT,
+              "Checkpoints that referred to the merged layers can no longer be applied; remove them in Hyper-V. "
+              "A saved state must be discarded.");
+    vx_notice(notice, context, VHDX_NOTICE_NEXT,
+              "Change tracking (.rct and .mrt files beside the touched disks) is no longer valid: move those files away; "
+              "the next backup must be a full one. Hyper-V Replica must resynchronize.");
+    if (about->new_file)
+        vx_notice(notice, context, VHDX_NOTICE_NEXT,
+                  "A new file lacks the machine's permission (else 0x80070005):\n"
+                  "  icacls \"%s\" /grant \"NT VIRTUAL MACHINE\\<VM GUID>\":(F)",
+                  about->target);
+    if (!about->deleted && !about->new_file)
+        vx_notice(notice, context, VHDX_NOTICE_NEXT,
+                  "Keep the merged files until the machine has started once from the merged disk; then they may go.");
+}

@@ -1,0 +1,24 @@
+/*
+ * What is to be done outside of the library after a merge: a few plain lines for the person who runs Hyper-V. Words only.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_MERGE_ADVICE_H
+#define VX_MERGE_ADVICE_H
+
+#include "base/status.h"
+
+struct vx_aftermath {
+    const char *child;   /* the layer that was merged */
+    const char *target;  /* where its content is now */
+    bool new_file;       /* the target was made by this merge */
+    bool has_upper;      /* a layer above the child goes on being the leaf */
+    bool deleted;        /* the merged layers were removed */
+};
+
+/* Sends the lines as notices of kind NEXT. `notice` may be NULL. */
+void vx_tell_aftermath(const struct vx_aftermath *aftermath, vhdx_notice_fn notice, void *context);
+
+/* Sends one formatted notice. `notice` may be NULL. */
+void vx_notice(vhdx_notice_fn notice, void *context, vhdx_notice_kind kind, const char *format, ...) VX_PRINTF(4, 5);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * Moving bytes from the layers into the target: jobs are gathered for a window, sorted by source, and carried out with read-ahead. Where bytes go and
+ * when they count is apply.c's. The one thing that is easy to get wrong: nothing here is durable until the journal's next flush.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_MERGE_COPY_H
+#define VX_MERGE_COPY_H
+
+#include "io/io.h"
+
+struct vx_copy_job {
+    struct vx_file *source; /* NULL: zeros */
+    uint64_t source_offset, target_offset, length;
+};
+
+struct vx_copier {
+    struct vx_file *target;
+    struct vx_copy_job *jobs;
+    size_t job_count, job_room;
+    uint64_t bytes; /* of the jobs */
+    uint64_t copied; /* so far, in all */
+    uint8_t *buf;
+    /* called after each piece; not VHDX_OK ends the work with it */
+    vhdx_status (*tell)(void *context, uint64_t copied, vhdx_error *err);
+    void *tell_context;
+};
+
+vhdx_status vx_copier_open(struct vx_copier *copier, struct vx_file *target, vhdx_error *err);
+void vx_copier_close(struct vx_copier *copier);
+/* Adds a job; joined with the last one where both continue. */
+vhdx_status vx_copier_add(struct vx_copier *copier, const struct vx_copy_job *job, vhdx_error *err);
+/* Carries out all jobs and forgets them. Their targets must not overlap. */
+vhdx_status vx_copier_run(struct vx_copier *copier, vhdx_error *err);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * A chain as one new dynamic disk. No input is written; until its end the new file is marked as unfinished. Moving bytes is apply.c's, as for a merge in
+ * place: the new disk is an empty target, and all layers are merged.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "merge/merge.h"
+
+#include "chain/fork.h"
+#include "image/create.h"
+#include "merge/advice.h"
+#include "merge/apply.h"
+#include "merge/run.h"
+
+#include <stdio.h>
+
+static vhdx_status create_target(struct vx_chain *chain, const char *path, struct vx_image **target, vhdx_error *err)
+{
+    const struct vx_image *leaf = chain->layers[0], *base = chain->layers[chain->count - 1];
+    struct vx_fork_items items;
+    VX_TRY(vx_fork_read_items(chain->layers[0], &items, err));
+    struct vx_create_spec spec = {.virtual_size = leaf->items.virtual_size,
+                                  .block_size = base->geometry.block_size,
+                                  .logical_sector_size = leaf->items.logical_sector_size,
+                                  .physical_sector_size = leaf->items.physical_sector_size,
+                                  .virtual_disk_id = leaf->items.virtual_disk_id,
+                                  .inherited = items.items,
+                                  .inherited_count = items.count};
+    vhdx_status status = vx_create_unfinished(chain->host, path, &spec, target, err);
+    vx_fork_free_items(&items);
+    return status;
+}
+
+static vhdx_status plan(struct vx_chain *chain, struct vx_image *target, vhdx_merge_report *report, vhdx_error *err)
+{
+    struct vx_totals totals;
+    uint64_t virtual_size = target->geometry.virtual_size;
+    VX_TRY(vx_plan_totals(chain, chain->count, target, virtual_size, &totals, err));
+    snprintf(report->target, sizeof report->target, "%s", vx_image_path(target));
+    report->layers_merged = (uint32_t)chain->count;
+    report->virtual_size = virtual_size;
+    report->bytes_to_copy = totals.bytes_to_copy;
+    report->blocks_to_allocate = totals.blocks_to_allocate;
+    report->blocks_to_zero = totals.blocks_to_zero;
+    return vx_check_room(chain->host, vx_image_path(target), target, &totals, 0, report, err);
+}
+
+static vhdx_status fill(struct vx_chain *chain, struct vx_image *target, const vhdx_merge_options *options,
+                        vhdx_merge_report *report, vhdx_error *err)
+{
+    struct vx_copier copier;
+    struct vx_teller teller = {options, 0, 0};
+    VX_TRY(plan(chain, target, report, err));
+    teller.total = report->bytes_to_copy;
+    VX_TRY(vx_image_begin_write(target, NULL, err));
+    VX_TRY(vx_copier_open(&copier, target->file, err));
+    copier.tell = vx_tell_copied;
+    copier.tell_context = &teller;
+    vhdx_status status =
+        vx_apply_layers(chain, chain->count, target, target->geometry.virtual_size, &copier, err);
+    report->bytes_copied = copier.copied;
+    vx_copier_close(&copier);
+    if (status == VHDX_OK)
+        status = vx_create_finish(target, err);
+    report->flushes = vx_file_counters(target->file)->flushes;
+    return status;
+}
+
+static vhdx_status make_new(struct vx_chain *chain, const char *path, const vhdx_merge_options *options,
+                            vhdx_merge_report *report, vhdx_error *err)
+{
+    struct vx_image *target;
+    VX_TRY(create_target(chain, path, &target, err));
+    vhdx_status status = fill(chain, target, options, report, err);
+    vx_image_close(target);
+    if (status != VHDX_OK)
+        chain->host->remove(chain->host->context, path, NULL);
+    return status;
+}
+
+vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
+                       vhdx_merge_report *report, vhdx_error *err)
+{
+    struct vx_search search = {options->parents, options->parent_count};
+    struct vx_chain *chain;
+    VX_TRY(vx_chain_open(options->host, child, &search, NULL, &chain, NULL, err));
+    vhdx_status status = make_new(chain, path, options, report, err);
+    vx_chain_close(chain);
+    if (status == VHDX_OK) {
+        struct vx_aftermath aftermath = {.child = child, .target = path, .new_file = true};
+        vx_tell_aftermath(&aftermath, options->notice, options->notice_context);
+    }
+    return status;
+}

@@ -1,0 +1,390 @@
+/*
+ * The neighbours of a chain. See guard.h. Whether a refusal may be overruled is run.c's to decide.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "merge/guard.h"
+
+#include "base/alloc.h"
+#include "base/guid.h"
+#include "base/utf.h"
+#include "io/path.h"
+
+#include <string.h>
+
+struct finder {
+    struct vx_chain *chain;
+    size_t layer_count;
+    const char *directory;
+    struct vx_neighbours *neighbours;
+    vhdx_status status;
+    vhdx_error *err;
+};
+
+static bool is_layer(const struct finder *finder, struct vx_file *file)
+{
+    for (size_t i = 0; i < finder->chain->count; i++) {
+        bool same;
+        if (vx_file_same(file, finder->chain->layers[i]->file, &same)
+                ? same
+                : strcmp(vx_file_path(file), vx_image_path(finder->chain->layers[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_known(const struct vx_neighbours *neighbours, const char *path)
+{
+    for (size_t i = 0; i < neighbours->count; i++)
+        if (strcmp(neighbours->items[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+static void look_inside(struct vx_neighbour *neighbour, const struct vx_image *image)
+{
+    const vhdx_parent_names *names = &image->parent_names;
+    neighbour->is_disk = true;
+    neighbour->data_write_guid = image->header.data_write_guid;
+    neighbour->has_linkage = names->has_linkage;
+    neighbour->linkage = names->linkage;
+    neighbour->has_linkage2 = names->has_linkage2 && !vx_guid_is_zero(&names->linkage2);
+    neighbour->linkage2 = names->linkage2;
+}
+
+static vhdx_status append(struct vx_neighbours *neighbours, const struct vx_neighbour *neighbour, vhdx_error *err)
+{
+    if (neighbours->count == neighbours->room) {
+        size_t room = neighbours->room ? neighbours->room * 2 : 16;
+        struct vx_neighbour *items = vx_resize(neighbours->items, room, sizeof *items);
+        if (!items)
+            return vx_fail_memory(err, "the disks beside the layers");
+        neighbours->items = items;
+        neighbours->room = room;
+    }
+    neighbours->items[neighbours->count++] = *neighbour;
+    return VHDX_OK;
+}
+
+/* Opens the file if it looks like a disk from outside; takes it over. NULL image: it is none that can be read. */
+static vhdx_status look(struct finder *finder, const char *path, bool *wanted, struct vx_neighbour *neighbour)
+{
+    uint8_t signature[8];
+    size_t got;
+    struct vx_file *file;
+    struct vx_image *image;
+    vhdx_status status = vx_file_open(finder->chain->host, path, VHDX_FILE_PEEK, &file, NULL);
+    *wanted = false;
+    if (status != VHDX_OK) {
+        bool windows = finder->chain->host->windows_paths;
+        neighbour->is_busy = status == VHDX_BUSY;
+        *wanted = neighbour->is_busy && (vx_path_has_extension(path, ".avhdx", windows) ||
+                                         vx_path_has_extension(path, ".vhdx", windows));
+        return VHDX_OK;
+    }
+    status = vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL);
+    if (status != VHDX_OK || got < sizeof signature || vx_get64(signature) != VX_SIG_FILE || is_layer(finder, file)) {
+        vx_file_close(file);
+        return VHDX_OK;
+    }
+    *wanted = true;
+    status = vx_image_open_file(finder->chain->host, file, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL);
+    if (status == VHDX_NOMEM)
+        return status;
+    if (status == VHDX_OK) {
+        look_inside(neighbour, image);
+        vx_image_close(image);
+    }
+    return VHDX_OK;
+}
+
+static vhdx_status visit_file(struct finder *finder, const char *name)
+{
+    struct vx_neighbour neighbour = {0};
+    bool wanted = false;
+    neighbour.path = vx_path_join(finder->directory, name, finder->chain->host->windows_paths);
+    if (!neighbour.path)
+        return vx_fail_memory(finder->err, "the disks beside the layers");
+    vhdx_status status = VHDX_OK;
+    if (!is_known(finder->neighbours, neighbour.path)) {
+        status = look(finder, neighbour.path, &wanted, &neighbour);
+        if (status != VHDX_OK)
+            vx_fail_memory(finder->err, "the disks beside the layers");
+    }
+    if (status == VHDX_OK && wanted)
+        status = append(finder->neighbours, &neighbour, finder->err);
+    if (status != VHDX_OK || !wanted)
+        vx_free(neighbour.path);
+    return status;
+}
+
+/* "disk" of "disk_<36 characters of GUID>.avhdx"; the whole stem where it does not end that way. */
+static size_t family_length(const char *name, bool windows)
+{
+    size_t stem = (size_t)(vx_path_extension(name, windows) - name);
+    vhdx_guid guid;
+    if (stem > 37 && name[stem - 37] == '_' && vx_guid_parse(name + stem - 36, 36, &guid))
+        return stem - 37;
+    return stem;
+}
+
+static bool same_family(const char *set_name, const char *layer_name, bool windows)
+{
+    char a[512], b[512];
+    size_t a_length = (size_t)(vx_path_extension(set_name, windows) - set_name);
+    size_t b_length = family_length(layer_name, windows);
+    if (a_length >= sizeof a || b_length >= sizeof b)
+        return false;
+    memcpy(a, set_name, a_length);
+    a[a_length] = '\0';
+    memcpy(b, layer_name, b_length);
+    b[b_length] = '\0';
+    return vx_name_equal(a, b);
+}
+
+/* Whether the bytes hold the name, as UTF-8 or UTF-16LE. */
+static bool holds_name(const uint8_t *bytes, size_t size, const char *name)
+{
+    uint8_t wide[1024];
+    size_t narrow_size = strlen(name), wide_size = vx_utf8_to_utf16(name, wide, sizeof wide);
+    for (size_t at = 0; at < size; at++) {
+        if (narrow_size <= size - at && memcmp(bytes + at, name, narrow_size) == 0)
+            return true;
+        if (wide_size <= sizeof wide && wide_size <= size - at && memcmp(bytes + at, wide, wide_size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * A VHD set is a small file that names its members; its format is not public. A set that bears a layer's name, or holds it, or says nothing that
+ * could be read, is taken to own the layer: its bookkeeping would be wrong after a merge.
+ */
+static bool set_owns_layer(struct finder *finder, const char *set_name, const uint8_t *bytes, size_t size)
+{
+    static const char suffix[] = ".avhdx";
+    bool windows = finder->chain->host->windows_paths;
+    for (size_t i = 0; i < finder->layer_count; i++) {
+        const char *name = vx_path_name(vx_image_path(finder->chain->layers[i]), windows);
+        if (same_family(set_name, name, windows) || holds_name(bytes, size, name))
+            return true;
+    }
+    return !holds_name(bytes, size, suffix) && !holds_name(bytes, size, ".AVHDX");
+}
+
+#define SET_BYTES ((size_t)(256 * VX_KIB))
+
+static vhdx_status visit_set(struct finder *finder, const char *name)
+{
+    struct vx_neighbours *neighbours = finder->neighbours;
+    char *path = vx_path_join(finder->directory, name, finder->chain->host->windows_paths);
+    uint8_t *bytes = vx_alloc(SET_BYTES, 1);
+    struct vx_file *file = NULL;
+    size_t got = 0;
+    vhdx_status status = VHDX_OK;
+    if (!path || !bytes)
+        status = vx_fail_memory(finder->err, "a VHD set");
+    else if (vx_file_open(finder->chain->host, path, VHDX_FILE_PEEK, &file, NULL) == VHDX_OK &&
+             vx_file_read_some(file, bytes, SET_BYTES, 0, &got, NULL) != VHDX_OK)
+        got = 0;
+    vx_file_close(file);
+    if (status == VHDX_OK && !neighbours->vhd_set && set_owns_layer(finder, name, bytes, got)) {
+        neighbours->vhd_set = path;
+        path = NULL;
+    }
+    vx_free(path);
+    vx_free(bytes);
+    return status;
+}
+
+static bool visit(void *visitor, const char *name)
+{
+    struct finder *finder = visitor;
+    if (vx_path_has_extension(name, ".vhds", finder->chain->host->windows_paths))
+        finder->status = visit_set(finder, name);
+    else
+        finder->status = visit_file(finder, name);
+    return finder->status == VHDX_OK;
+}
+
+static vhdx_status search_directory(struct finder *finder, vhdx_error *err)
+{
+    const vhdx_host *host = finder->chain->host;
+    VX_TRY(host->list(host->context, finder->directory, visit, finder, err));
+    return finder->status;
+}
+
+/* Each directory once; layers mostly lie in one. */
+static vhdx_status search_directories(struct finder *finder, char **directories, vhdx_error *err)
+{
+    bool windows = finder->chain->host->windows_paths;
+    for (size_t i = 0; i < finder->layer_count; i++) {
+        bool seen = false;
+        directories[i] = vx_path_directory(vx_image_path(finder->chain->layers[i]), windows);
+        if (!directories[i])
+            return vx_fail_memory(err, "a path");
+        for (size_t j = 0; j < i && !seen; j++)
+            seen = strcmp(directories[i], directories[j]) == 0;
+        finder->directory = directories[i];
+        if (!seen)
+            VX_TRY(search_directory(finder, err));
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, struct vx_neighbours *neighbours,
+                               vhdx_error *err)
+{
+    struct finder finder = {
+        .chain = chain, .layer_count = layer_count, .neighbours = neighbours, .status = VHDX_OK, .err = err};
+    char **directories = vx_alloc(layer_count, sizeof *directories);
+    memset(neighbours, 0, sizeof *neighbours);
+    if (!directories)
+        return vx_fail_memory(err, "the directories of the layers");
+    vhdx_status status = search_directories(&finder, directories, err);
+    for (size_t i = 0; i < layer_count; i++)
+        vx_free(directories[i]);
+    vx_free(directories);
+    if (status != VHDX_OK)
+        vx_neighbours_free(neighbours);
+    return status;
+}
+
+void vx_neighbours_free(struct vx_neighbours *neighbours)
+{
+    for (size_t i = 0; i < neighbours->count; i++)
+        vx_free(neighbours->items[i].path);
+    vx_free(neighbours->items);
+    vx_free(neighbours->vhd_set);
+    memset(neighbours, 0, sizeof *neighbours);
+}
+
+static bool links_to(const struct vx_neighbour *neighbour, const vhdx_guid *guid)
+{
+    return neighbour->has_linkage && vx_guid_equal(&neighbour->linkage, guid);
+}
+
+static bool links2_to(const struct vx_neighbour *neighbour, const vhdx_guid *guid)
+{
+    return neighbour->has_linkage2 && vx_guid_equal(&neighbour->linkage2, guid);
+}
+
+static const struct vx_neighbour *find_identity(const struct vx_neighbours *neighbours, const vhdx_guid *guid)
+{
+    for (size_t i = 0; i < neighbours->count; i++)
+        if (neighbours->items[i].is_disk && vx_guid_equal(&neighbours->items[i].data_write_guid, guid))
+            return &neighbours->items[i];
+    return NULL;
+}
+
+static bool is_layer_identity(const struct vx_chain *chain, const vhdx_guid *guid)
+{
+    for (size_t i = 0; i < chain->count; i++)
+        if (vx_guid_equal(&chain->layers[i]->header.data_write_guid, guid))
+            return true;
+    return false;
+}
+
+/*
+ * A merge of several layers with removal links the child to the target first: linkage then still names the former parent, linkage2 the
+ * target. Where the former parent is still there and its line leads to the target, or to a file that is gone, it and those
+ * below it are what that run had yet to remove.
+ */
+static void find_leftovers(const struct vx_chain *chain, size_t into, const struct vx_neighbours *neighbours,
+                           struct vx_guard *guard)
+{
+    const vhdx_parent_names *names = &chain->layers[0]->parent_names;
+    const vhdx_guid *target = &chain->layers[into]->header.data_write_guid;
+    if (into != 1 || !names->has_linkage || !names->has_linkage2 || !vx_guid_equal(&names->linkage2, target))
+        return;
+    const struct vx_neighbour *at = find_identity(neighbours, &names->linkage);
+    while (at && at->has_linkage && guard->leftover_count < neighbours->count) {
+        guard->leftovers[guard->leftover_count++] = at;
+        if (links_to(at, target))
+            return;
+        const struct vx_neighbour *next = find_identity(neighbours, &at->linkage);
+        if (!next && !is_layer_identity(chain, &at->linkage))
+            return;
+        at = next;
+    }
+    guard->leftover_count = 0; /* it leads elsewhere: not ours */
+}
+
+static bool is_leftover(const struct vx_guard *guard, const struct vx_neighbour *neighbour)
+{
+    for (size_t i = 0; i < guard->leftover_count; i++)
+        if (guard->leftovers[i] == neighbour)
+            return true;
+    return false;
+}
+
+/* Whether the disk's real parent, by its first linkage, is at hand: then its second one is only a memory. */
+static bool has_other_parent(const struct vx_chain *chain, const struct vx_neighbours *neighbours,
+                             const struct vx_neighbour *neighbour, const vhdx_guid *guid)
+{
+    return neighbour->has_linkage && !vx_guid_equal(&neighbour->linkage, guid) &&
+           (find_identity(neighbours, &neighbour->linkage) || is_layer_identity(chain, &neighbour->linkage));
+}
+
+static bool is_child_of(const struct vx_chain *chain, const struct vx_neighbours *neighbours,
+                        const struct vx_neighbour *neighbour, const struct vx_image *layer)
+{
+    const vhdx_guid *guid = &layer->header.data_write_guid;
+    if (links_to(neighbour, guid))
+        return true;
+    return links2_to(neighbour, guid) && !has_other_parent(chain, neighbours, neighbour, guid);
+}
+
+static bool loses_parent(const struct vx_chain *chain, size_t into, const struct vx_neighbours *neighbours,
+                         const struct vx_neighbour *neighbour)
+{
+    for (size_t i = 1; i <= into; i++)
+        if (is_child_of(chain, neighbours, neighbour, chain->layers[i]))
+            return true;
+    return false;
+}
+
+static void judge(const struct vx_chain *chain, size_t into, const struct vx_neighbours *neighbours,
+                  const struct vx_neighbour *neighbour, struct vx_guard *guard)
+{
+    const vhdx_guid *child = &chain->layers[0]->header.data_write_guid;
+    const vhdx_guid *target = &chain->layers[into]->header.data_write_guid;
+    if (neighbour->is_busy) {
+        guard->siblings[guard->sibling_count++] = neighbour;
+        return;
+    }
+    if (!neighbour->is_disk || is_leftover(guard, neighbour))
+        return;
+    if (links_to(neighbour, target) && links2_to(neighbour, child)) {
+        guard->merged_before = true; /* linked to the target by a run that had merged all of the child */
+        return;
+    }
+    if (loses_parent(chain, into, neighbours, neighbour))
+        guard->siblings[guard->sibling_count++] = neighbour;
+    else if (is_child_of(chain, neighbours, neighbour, chain->layers[0]))
+        guard->uppers[guard->upper_count++] = neighbour;
+}
+
+vhdx_status vx_guard_judge(const struct vx_chain *chain, size_t into, const struct vx_neighbours *neighbours,
+                           struct vx_guard *guard, vhdx_error *err)
+{
+    memset(guard, 0, sizeof *guard);
+    guard->siblings = vx_alloc(neighbours->count, sizeof(void *));
+    guard->uppers = vx_alloc(neighbours->count, sizeof(void *));
+    guard->leftovers = vx_alloc(neighbours->count + 1, sizeof(void *));
+    if (!guard->siblings || !guard->uppers || !guard->leftovers) {
+        vx_guard_free(guard);
+        return vx_fail_memory(err, "the disks beside the layers");
+    }
+    find_leftovers(chain, into, neighbours, guard);
+    for (size_t i = 0; i < neighbours->count; i++)
+        judge(chain, into, neighbours, &neighbours->items[i], guard);
+    return VHDX_OK;
+}
+
+void vx_guard_free(struct vx_guard *guard)
+{
+    vx_free(guard->siblings);
+    vx_free(guard->uppers);
+    vx_free(guard->leftovers);
+    memset(guard, 0, sizeof *guard);
+}

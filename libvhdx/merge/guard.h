@@ -1,0 +1,46 @@
+/*
+ * Who lives beside the layers and would be harmed by a merge, or has to be told of it: the other disks in their directories. Reads them all, without locks,
+ * and writes nothing. Also recognizes what an earlier run of the same merge has left behind, so that it is completed and not refused.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_MERGE_GUARD_H
+#define VX_MERGE_GUARD_H
+
+#include "chain/chain.h"
+
+struct vx_neighbour {
+    char *path;
+    bool is_disk;  /* its headers and metadata could be read */
+    bool is_busy;  /* somebody holds it so that not even a look is possible */
+    vhdx_guid data_write_guid;
+    bool has_linkage, has_linkage2; /* linkage2: only when it is set */
+    vhdx_guid linkage, linkage2;
+};
+
+struct vx_neighbours {
+    struct vx_neighbour *items;
+    size_t count, room;
+    char *vhd_set; /* path of a VHD set that (perhaps) holds a layer, NULL = none */
+};
+
+/* All other disks in the directories of the layers [0, layer_count). */
+vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, struct vx_neighbours *neighbours,
+                               vhdx_error *err);
+void vx_neighbours_free(struct vx_neighbours *neighbours);
+
+/* What they mean for the merge of layers[0] .. layers[into - 1] into layers[into]. */
+struct vx_guard {
+    const struct vx_neighbour **siblings; /* become invalid: children of the target or of a layer in between */
+    size_t sibling_count;
+    const struct vx_neighbour **uppers; /* children of layers[0]: to be linked to the target */
+    size_t upper_count;
+    const struct vx_neighbour **leftovers; /* former layers between child and target, topmost first, after an earlier run */
+    size_t leftover_count;
+    bool merged_before; /* the target holds the child's data already: a child of the child was linked to it */
+};
+
+vhdx_status vx_guard_judge(const struct vx_chain *chain, size_t into, const struct vx_neighbours *neighbours,
+                           struct vx_guard *guard, vhdx_error *err);
+void vx_guard_free(struct vx_guard *guard);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * Merging: the layers of a chain from a child down to just above a target become part of the target. This header is the room's door for api.c; the
+ * parts are plan (what happens to each block), copy (moving bytes), apply (windows of changes), resize (the virtual disk's size),
+ * guard (who would be harmed), run (the protocol) and flatten (a new file).
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_MERGE_MERGE_H
+#define VX_MERGE_MERGE_H
+
+#include "base/status.h"
+
+/* As vhdx_merge; `plan_only`: as vhdx_merge_plan. `report` is never NULL here; it is filled as far as known also on failure. */
+vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool plan_only, vhdx_merge_report *report,
+                     vhdx_error *err);
+/* As vhdx_flatten. */
+vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
+                       vhdx_merge_report *report, vhdx_error *err);
+
+#endif

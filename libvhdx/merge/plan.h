@@ -1,0 +1,58 @@
+/*
+ * What a merge does to each payload block of the target, decided from what the merged layers say about it and from the block's state
+ * (the whole matrix of states). Decides and adds up; changes nothing. The one thing that is easy to get wrong: zeros of a merged layer are
+ * content; they must end up in the target, and what is transparent must not.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_MERGE_PLAN_H
+#define VX_MERGE_PLAN_H
+
+#include "chain/layered.h"
+#include "format/bat.h"
+
+enum vx_block_action {
+    VX_BLOCK_KEEP,          /* nothing to do */
+    VX_BLOCK_ZERO,          /* state ZERO, its space is released */
+    VX_BLOCK_OVERWRITE,     /* present: bytes change in place, the entry stays */
+    VX_BLOCK_ALLOCATE,      /* new place, FULLY_PRESENT; what the layers do not say becomes zeros */
+    VX_BLOCK_ALLOCATE_PART, /* new place, PARTIALLY_PRESENT */
+    VX_BLOCK_EXTEND_PART,   /* PARTIALLY_PRESENT: bytes and bits change in place */
+};
+
+struct vx_block_plan {
+    uint64_t block;         /* payload block of the target */
+    uint64_t virtual_offset, virtual_end; /* the part of it that lies on the merged disk */
+    struct vx_piece *pieces; /* what the layers hold in it, ascending, never transparent */
+    size_t piece_count, piece_room;
+    bool any_data, any_zero;
+    bool full;              /* no byte of the part is transparent */
+    struct vx_bat_entry entry; /* of the target, as it is */
+    enum vx_block_action action;
+};
+
+struct vx_totals {
+    uint64_t bytes_to_copy, bytes_to_zero;
+    uint64_t blocks_to_allocate, bitmaps_to_allocate, blocks_to_zero;
+    uint64_t new_bytes; /* of bytes_to_copy: those that go to new blocks or to holes of the host's file */
+};
+
+/* A walk over the target's blocks that the layers [0, into) say something about. */
+struct vx_planner;
+
+/* `target`: layers[into] of the chain for a merge in place; for a new file any empty image. `virtual_size`: of the merged disk. */
+vhdx_status vx_planner_open(struct vx_chain *chain, size_t layer_count, struct vx_image *target, uint64_t virtual_size,
+                            struct vx_planner **planner, vhdx_error *err);
+/* Takes NULL. */
+void vx_planner_close(struct vx_planner *planner);
+/*
+ * The next block in which something is to be done, without its entry and action: NULL at the end. Valid until the next call.
+ */
+vhdx_status vx_planner_next(struct vx_planner *planner, struct vx_block_plan **plan, vhdx_error *err);
+/* Sets `plan->entry` and `plan->action`. */
+void vx_plan_decide(const struct vx_image *target, struct vx_block_plan *plan, const struct vx_bat_entry *entry);
+
+/* Walks all blocks and adds up. `target` is read only (it need not be in writing). */
+vhdx_status vx_plan_totals(struct vx_chain *chain, size_t layer_count, struct vx_image *target, uint64_t virtual_size,
+                           struct vx_totals *totals, vhdx_error *err);
+
+#endif
