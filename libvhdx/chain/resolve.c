@@ -115,6 +115,8 @@ static char *follow(struct resolve *resolve, const char *start, const char *tail
 /* Tries `tail` below `start` as it is written, then part by part whatever the letter case. */
 static bool try_below(struct resolve *resolve, const char *start, const char *tail)
 {
+    while (tail[0] == '.' && (tail[1] == '\\' || tail[1] == '/'))
+        tail += 2; /* Windows writes ".\name": so messages show "name" */
     char *plain = vx_copy_string(tail);
     for (char *c = plain; c && *c && !resolve->windows; c++)
         *c = *c == '\\' ? '/' : *c;

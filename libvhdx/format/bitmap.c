@@ -35,13 +35,13 @@ uint64_t vx_bitmap_run(const uint8_t *bits, uint64_t first, uint64_t limit, bool
     const uint64_t end = first + limit;
     uint64_t position = first;
     while (position < end) {
-        if (whole_word(position, end)) {
+        for (; whole_word(position, end); position += WORD_BITS) {
             uint64_t other = vx_get64(bits + position / 8) ^ same;
             if (other != 0)
                 return position - first + (uint64_t)__builtin_ctzll(other);
-            position += WORD_BITS;
-            continue;
         }
+        if (position == end)
+            break;
         uint64_t count = bits_in_byte(position, end);
         unsigned other = (bits[position / 8] ^ (uint8_t)same) & byte_mask(position % 8, count);
         if (other != 0)
