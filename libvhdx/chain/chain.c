@@ -29,14 +29,6 @@ static bool is_into(const struct opening *opening, const struct vx_image *image,
     return strcmp(vx_file_path(opening->into), vx_image_path(image)) == 0;
 }
 
-static bool same_file(const struct vx_image *a, const struct vx_image *b)
-{
-    bool same;
-    if (vx_file_same(a->file, b->file, &same))
-        return same;
-    return strcmp(vx_image_path(a), vx_image_path(b)) == 0;
-}
-
 static vhdx_status append(struct opening *opening, struct vx_image *image, vhdx_error *err)
 {
     struct vx_chain *chain = opening->chain;
@@ -66,22 +58,40 @@ static vhdx_status open_layer(struct opening *opening, const char *path, vhdx_er
     return VHDX_OK;
 }
 
+/* Whether the file at `path` is a layer of the chain, under whatever name. */
+static vhdx_status holds_file(const struct vx_chain *chain, const char *path, bool *holds, vhdx_error *err)
+{
+    struct vx_file *file;
+    *holds = false;
+    VX_TRY(vx_file_open(chain->host, path, VHDX_FILE_PEEK, &file, err));
+    for (size_t i = 0; i < chain->count && !*holds; i++) {
+        bool same;
+        *holds = vx_file_same(file, chain->layers[i]->file, &same) ? same
+                                                                   : strcmp(path, vx_image_path(chain->layers[i])) == 0;
+    }
+    vx_file_close(file);
+    return VHDX_OK;
+}
+
+vhdx_status vx_chain_check_output(const struct vx_chain *chain, const char *path, vhdx_error *err)
+{
+    bool holds;
+    if (holds_file(chain, path, &holds, NULL) != VHDX_OK || !holds)
+        return VHDX_OK; /* not there, or not ours: opening it for writing will tell */
+    vx_fail(err, VHDX_ARG, vx_at_file(path), "the output is a layer of the chain that is read");
+    return vx_advise(err, VHDX_ARG, "choose another name for the output");
+}
+
 /* A parent that is already in the chain would be held by ourselves: say what is wrong, not that somebody has it open. */
 static vhdx_status check_loop(const struct opening *opening, const char *path, vhdx_error *err)
 {
     const struct vx_chain *chain = opening->chain;
-    struct vx_file *file;
-    bool loop = false;
-    VX_TRY(vx_file_open(chain->host, path, VHDX_FILE_PEEK, &file, err));
-    for (size_t i = 0; i < chain->count && !loop; i++) {
-        bool same;
-        loop = vx_file_same(file, chain->layers[i]->file, &same) ? same
-                                                                 : strcmp(path, vx_image_path(chain->layers[i])) == 0;
-    }
-    vx_file_close(file);
+    bool loop;
+    VX_TRY(holds_file(chain, path, &loop, err));
     if (!loop)
         return VHDX_OK;
-    return vx_fail(err, VHDX_PARENT_LOOP, vx_at(vx_image_path(chain->layers[chain->count - 1]), "parent locator", VHDX_NOWHERE),
+    return vx_fail(err, VHDX_PARENT_LOOP,
+                   vx_at(vx_image_path(chain->layers[chain->count - 1]), "parent locator", VHDX_NOWHERE),
                    "the chain is a loop: the parent is %s, which is already a layer above it", path);
 }
 
@@ -118,11 +128,7 @@ static vhdx_status open_parent(struct opening *opening, vhdx_error *err)
     vx_free(path);
     if (status != VHDX_OK)
         return status;
-    struct vx_image *parent = chain->layers[chain->count - 1];
-    for (size_t i = 0; i + 1 < chain->count; i++)
-        if (same_file(chain->layers[i], parent))
-            return vx_fail(err, VHDX_PARENT_LOOP, vx_at_file(vx_image_path(child)), "the chain is a loop");
-    return check_parent(child, parent, err);
+    return check_parent(child, chain->layers[chain->count - 1], err);
 }
 
 static vhdx_status fail_no_ancestor(const struct opening *opening, vhdx_error *err)

@@ -31,6 +31,9 @@ vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct 
 /* Takes NULL. */
 void vx_chain_close(struct vx_chain *chain);
 
+/* ARG when `path` names a layer of the chain: nobody may write onto what is being read. */
+vhdx_status vx_chain_check_output(const struct vx_chain *chain, const char *path, vhdx_error *err);
+
 static inline struct vx_image *vx_chain_leaf(const struct vx_chain *chain)
 {
     return chain->layers[0];

@@ -46,25 +46,6 @@ static vhdx_status raw_sink(void *context, const void *buf, uint64_t length, uin
     return write_sparse(raw->file, buf, (size_t)length, virtual_offset, err);
 }
 
-static vhdx_status check_no_layer(struct vx_chain *chain, const char *path, vhdx_error *err)
-{
-    struct vx_file *file;
-    bool is_layer = false;
-    if (vx_file_open(chain->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
-        return VHDX_OK; /* not there: nothing to overwrite */
-    for (size_t i = 0; i < chain->count && !is_layer; i++) {
-        bool same;
-        is_layer = vx_file_same(file, chain->layers[i]->file, &same)
-                       ? same
-                       : strcmp(path, vx_image_path(chain->layers[i])) == 0;
-    }
-    vx_file_close(file);
-    if (!is_layer)
-        return VHDX_OK;
-    vx_fail(err, VHDX_ARG, vx_at_file(path), "the output is a layer of the chain that is read");
-    return vx_advise(err, VHDX_ARG, "choose another name for the output");
-}
-
 static vhdx_status check_device_size(const struct raw_file *raw, uint64_t virtual_size, vhdx_error *err)
 {
     uint64_t size;
@@ -91,7 +72,7 @@ vhdx_status vx_chain_export(struct vx_chain *chain, const char *path, const vhdx
                             vhdx_error *err)
 {
     struct raw_file raw = {0};
-    VX_TRY(check_no_layer(chain, path, err));
+    VX_TRY(vx_chain_check_output(chain, path, err));
     VX_TRY(vx_file_open(chain->host, path, VHDX_FILE_REPLACE, &raw.file, err));
     raw.is_device = (vx_file_facts(raw.file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
     vhdx_status status = fill_raw(chain, &raw, options, err);

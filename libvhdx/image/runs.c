@@ -83,8 +83,8 @@ static vhdx_status partial_run(struct vx_run_reader *reader, uint64_t payload_bl
                                uint64_t length, const struct vx_bat_entry *entry, struct vx_run *run, vhdx_error *err)
 {
     uint32_t sector_size = reader->image->geometry.logical_sector_size;
-    uint64_t bits_offset, count;
-    bool present;
+    uint64_t bits_offset = 0, count = 0;
+    bool present = false;
     uint64_t first = in_block / sector_size;
     uint64_t limit = vx_ceil_div(in_block + length, sector_size) - first;
     VX_TRY(find_bits(reader, payload_block, &bits_offset, err));

@@ -69,6 +69,7 @@ static vhdx_status make_new(struct vx_chain *chain, const char *path, const vhdx
                             vhdx_merge_report *report, vhdx_error *err)
 {
     struct vx_image *target;
+    VX_TRY(vx_chain_check_output(chain, path, err));
     VX_TRY(create_target(chain, path, &target, err));
     vhdx_status status = fill(chain, target, options, report, err);
     vx_image_close(target);
