@@ -1,0 +1,43 @@
+#!/bin/bash
+# `make install` puts down what a stranger needs: a program that knows only pkg-config compiles against it, shared and
+# static, and runs; `make uninstall` leaves nothing behind.
+# SPDX-License-Identifier: MIT
+
+cd "$(dirname "$0")/.." || exit 2
+command -v pkg-config >/dev/null || { echo "pkg-config is not installed"; exit 77; }
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+unset MAKEFLAGS MAKELEVEL MFLAGS DESTDIR
+fail() {
+    echo "$1"
+    exit 1
+}
+
+make -s install PREFIX="$work/usr" || fail "make install failed"
+export PKG_CONFIG_PATH=$work/usr/lib/pkgconfig
+cat >"$work/program.c" <<'END'
+#include <stdio.h>
+#include <string.h>
+#include <vhdx.h>
+int main(void)
+{
+    char version[32];
+    snprintf(version, sizeof version, "%d.%d.%d", VHDX_VERSION_MAJOR, VHDX_VERSION_MINOR, VHDX_VERSION_PATCH);
+    return strcmp(version, vhdx_version()) != 0;
+}
+END
+${CC:-cc} -o "$work/shared" "$work/program.c" $(pkg-config --cflags --libs libvhdx) ||
+    fail "cannot link with the shared library"
+LD_LIBRARY_PATH=$work/usr/lib "$work/shared" || fail "the program linked with the shared library fails"
+others=$(pkg-config --libs-only-l --static libvhdx | sed 's/-lvhdx//')
+${CC:-cc} -o "$work/static" "$work/program.c" $(pkg-config --cflags libvhdx) "$work/usr/lib/libvhdx.a" $others ||
+    fail "cannot link with the static library"
+"$work/static" || fail "the program linked with the static library fails"
+"$work/usr/bin/vhdx" --version >/dev/null || fail "vhdx --version fails"
+[ "$("$work/usr/bin/vhdx-info" --help)" = "$("$work/usr/bin/vhdx" info --help)" ] || fail "vhdx-info is not vhdx info"
+
+make -s install DESTDIR="$work/root" PREFIX=/usr || fail "make install DESTDIR= failed"
+grep -q '^prefix=/usr$' "$work/root/usr/lib/pkgconfig/libvhdx.pc" || fail "libvhdx.pc names the wrong prefix"
+make -s uninstall DESTDIR="$work/root" PREFIX=/usr || fail "make uninstall failed"
+left=$(find "$work/root" ! -type d)
+[ -z "$left" ] || fail "make uninstall leaves $left"

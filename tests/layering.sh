@@ -1,0 +1,68 @@
+#!/bin/bash
+# Arrows between the rooms go down only: each room may include from the rooms named after it, and from no other.
+# tools/ sees the public header and its own. Prints a line for each arrow that goes elsewhere, and ends with 1.
+# SPDX-License-Identifier: MIT
+
+cd "$(dirname "$0")/.." || exit 2
+declare -A may=(
+    [base]="base"
+    [format]="format base"
+    [io]="io base"
+    [image]="image format io base"
+    [chain]="chain image format io base"
+    [merge]="merge chain image format io base"
+    [verify]="verify chain image format io base"
+    [orphans]="orphans chain image format io base"
+)
+status=0
+complain() {
+    echo "$1"
+    status=1
+}
+
+# Prints "FILE:LINE NAME" for each include of the files given.
+includes() {
+    [ $# -gt 0 ] && grep -HnoE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<][^">]+' "$@" /dev/null |
+        sed -E 's/^([^:]*:[0-9]+):[^"<]*["<]/\1 /'
+}
+
+shopt -s nullglob
+for directory in libvhdx/*/; do
+    room=$(basename "$directory")
+    [ -n "${may[$room]}" ] || { complain "libvhdx/$room: a room that tests/layering.sh does not know"; continue; }
+    while read -r place name; do
+        case $name in
+        vhdx.h) ;;
+        */*)
+            target=${name%%/*}
+            if [ -d "libvhdx/$target" ] && [[ " ${may[$room]} " != *" $target "* ]]; then
+                complain "$place: $room must not include $name"
+            elif [[ $name == ../* ]]; then
+                complain "$place: include from the top of libvhdx, not $name"
+            fi ;;
+        *)
+            [ -e "$directory$name" ] && complain "$place: write \"$room/$name\", not \"$name\"" ;;
+        esac
+    done < <(includes "$directory"*.c "$directory"*.h)
+done
+
+# Each .c file includes its own header first, so that headers are complete; platform files share the room's.
+for source in libvhdx/*/*.c; do
+    own=${source#libvhdx/}
+    own=${own%.c}.h
+    [ -e "libvhdx/$own" ] || continue
+    first=$(includes "$source" | head -n 1 | cut -d' ' -f2)
+    [ "$first" = "$own" ] || complain "$source: includes \"$first\" first, not \"$own\""
+done
+
+while read -r place name; do
+    if [ -e "libvhdx/$name" ] || [[ $name == *libvhdx* || $name == ../* ]]; then
+        complain "$place: the tool looks behind vhdx.h with $name"
+    fi
+done < <(includes tools/*.c tools/*.h)
+
+# The public header needs nothing of ours.
+while read -r place name; do
+    [[ $name == std*.h ]] || complain "$place: vhdx.h must not need $name"
+done < <(includes include/vhdx.h)
+exit $status
