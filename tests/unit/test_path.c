@@ -1,0 +1,104 @@
+/*
+ * Paths as text, for hosts with '/' and for Windows.
+ */
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+
+#include "base/alloc.h"
+#include "io/path.h"
+
+static void expect_directory(const char *path, bool windows, const char *expected)
+{
+    char *found = vx_path_directory(path, windows);
+    cr_expect_str_eq(found, expected, "directory of '%s' is '%s', expected '%s'", path, found, expected);
+    vx_free(found);
+}
+
+static void expect_join(const char *directory, const char *name, bool windows, const char *expected)
+{
+    char *found = vx_path_join(directory, name, windows);
+    cr_expect_str_eq(found, expected, "'%s' and '%s' gave '%s', expected '%s'", directory, name, found, expected);
+    vx_free(found);
+}
+
+Test(path, directory_loses_the_name_and_keeps_the_root)
+{
+    expect_directory("b", false, ".");
+    expect_directory("", false, ".");
+    expect_directory("a/b", false, "a");
+    expect_directory("a//b", false, "a");
+    expect_directory("a/b/", false, "a/b");
+    expect_directory("/b", false, "/");
+    expect_directory("/a/b", false, "/a");
+    expect_directory("a\\b", false, ".");
+}
+
+Test(path, directory_of_windows_paths_keeps_drive_and_server)
+{
+    expect_directory("a\\b", true, "a");
+    expect_directory("a/b", true, "a");
+    expect_directory("C:\\b", true, "C:\\");
+    expect_directory("C:\\a\\b", true, "C:\\a");
+    expect_directory("C:b", true, "C:");
+    expect_directory("\\\\server\\share\\b", true, "\\\\server\\share");
+    expect_directory("\\\\?\\C:\\b", true, "\\\\?\\C:\\");
+    expect_directory("\\\\?\\C:\\a\\b", true, "\\\\?\\C:\\a");
+}
+
+Test(path, name_is_what_follows_the_last_separator)
+{
+    cr_expect_str_eq(vx_path_name("a/b.vhdx", false), "b.vhdx");
+    cr_expect_str_eq(vx_path_name("b.vhdx", false), "b.vhdx");
+    cr_expect_str_eq(vx_path_name("a/", false), "");
+    cr_expect_str_eq(vx_path_name("a\\b", false), "a\\b");
+    cr_expect_str_eq(vx_path_name("a\\b", true), "b");
+    cr_expect_str_eq(vx_path_name("C:b", true), "b");
+    cr_expect_str_eq(vx_path_name("C:b", false), "C:b");
+}
+
+Test(path, join_puts_exactly_one_separator)
+{
+    expect_join("a", "b", false, "a/b");
+    expect_join("/", "b", false, "/b");
+    expect_join("a/", "b", false, "a/b");
+    expect_join("a", "b", true, "a\\b");
+    expect_join("C:\\", "b", true, "C:\\b");
+    expect_join("C:", "b", true, "C:b");
+    expect_join("a", "..\\b", true, "a\\..\\b");
+}
+
+Test(path, join_leaves_a_name_alone_that_needs_no_directory)
+{
+    expect_join(".", "b", false, "b");
+    expect_join("", "b", false, "b");
+    expect_join("a", "/b", false, "/b");
+    expect_join("a", "C:\\b", true, "C:\\b");
+    expect_join("a", "\\\\s\\t\\b", true, "\\\\s\\t\\b");
+    expect_join("a", "C:\\b", false, "a/C:\\b");
+}
+
+Test(path, absolute_is_what_needs_no_current_directory)
+{
+    cr_expect(vx_path_is_absolute("/a", false));
+    cr_expect_not(vx_path_is_absolute("a", false));
+    cr_expect_not(vx_path_is_absolute("", false));
+    cr_expect_not(vx_path_is_absolute("C:\\a", false));
+    cr_expect_not(vx_path_is_absolute("\\a", false));
+    cr_expect(vx_path_is_absolute("C:\\a", true));
+    cr_expect(vx_path_is_absolute("c:/a", true));
+    cr_expect_not(vx_path_is_absolute("C:a", true));
+    cr_expect(vx_path_is_absolute("\\\\server\\share", true));
+    cr_expect(vx_path_is_absolute("\\\\?\\C:\\a", true));
+}
+
+Test(path, extension_is_the_last_one_and_has_no_case)
+{
+    cr_expect_str_eq(vx_path_extension("a.d/b", false), "");
+    cr_expect_str_eq(vx_path_extension("a/b.c.avhdx", false), ".avhdx");
+    cr_expect_str_eq(vx_path_extension("a/.vhdx", false), "");
+    cr_expect(vx_path_has_extension("a/B.VhDx", ".vhdx", false));
+    cr_expect(vx_path_has_extension("b", "", false));
+    cr_expect_not(vx_path_has_extension("b.vhdx", ".avhdx", false));
+    cr_expect_not(vx_path_has_extension("b.vhdx2", ".vhdx", false));
+    cr_expect_not(vx_path_has_extension("b.vhd", ".vhdx", false));
+}
