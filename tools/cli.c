@@ -1,0 +1,304 @@
+/*
+ * The command line. See cli.h. No option means anything here except --help and --version. Easy to get wrong: file
+ * names are moved to the front of argv while it is read, which is safe only because no more are written than were
+ * read; and a name that a stranger chose may be printed in an error, so it goes through text.h.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "cli.h"
+
+#include "exit.h"
+#include "text.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HELP_COLUMN = 27 };
+
+/* The state of reading one command line. */
+struct reading {
+    struct cli *cli;
+    const struct cli_option *options;
+    size_t option_count;
+    struct cli_option common[6];
+    bool help, version;
+    int argc, next;
+    char **argv;
+};
+
+int cli_usage_error(const struct command *command, const char *format, ...)
+{
+    char message[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    fputs("vhdx: ", stderr);
+    if (command)
+        fprintf(stderr, "%s: ", command->name);
+    text_put(stderr, message);
+    fprintf(stderr, "; try 'vhdx %s%s--help'\n", command ? command->name : "", command ? " " : "");
+    return EXIT_USAGE;
+}
+
+int cli_error(const vhdx_error *err)
+{
+    char line[sizeof err->path + sizeof err->message + sizeof err->advice + 256];
+    vhdx_error_format(err, line, sizeof line);
+    fputs("vhdx: ", stderr);
+    text_put(stderr, line);
+    fputc('\n', stderr);
+    return err->status == VHDX_ARG ? EXIT_USAGE : EXIT_FAILED;
+}
+
+void cli_warning(const char *text)
+{
+    fputs("vhdx: warning: ", stderr);
+    text_put_lines(stderr, text, 2);
+    fputc('\n', stderr);
+}
+
+/* The power of two of a unit, -1 for none; *rest is what follows it. */
+static int unit_shift(const char *text, const char **rest)
+{
+    static const char units[] = "KMGT";
+    *rest = text;
+    const char *unit = *text ? strchr(units, toupper((unsigned char)*text)) : NULL;
+    if (!unit)
+        return 0;
+    *rest = text + 1;
+    if ((*rest)[0] == 'i' && ((*rest)[1] == 'B' || (*rest)[1] == '\0'))
+        (*rest)++;
+    return 10 * (int)(unit - units + 1);
+}
+
+bool cli_size_parse(const char *text, uint64_t *bytes)
+{
+    uint64_t value = 0;
+    if (!isdigit((unsigned char)*text))
+        return false;
+    for (; isdigit((unsigned char)*text); text++) {
+        uint64_t digit = (uint64_t)(*text - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    int shift = unit_shift(text, &text);
+    if (*text == 'B')
+        text++;
+    if (*text || value > UINT64_MAX >> shift)
+        return false;
+    *bytes = value << shift;
+    return true;
+}
+
+static void fill_common(struct reading *r)
+{
+    struct cli *cli = r->cli;
+    const struct cli_option rows[] = {
+        {"json", 0, CLI_FLAG, &cli->json, NULL, "print one JSON document on standard output"},
+        {"quiet", 'q', CLI_FLAG, &cli->quiet, NULL, "no progress, no warnings, no report at the end"},
+        {"verbose", 'v', CLI_FLAG, &cli->verbose, NULL, "say more"},
+        {"no-progress", 0, CLI_FLAG, &cli->no_progress, NULL, "no progress bar"},
+        {"help", 'h', CLI_FLAG, &r->help, NULL, "this text"},
+        {"version", 0, CLI_FLAG, &r->version, NULL, "the version"},
+    };
+    memcpy(r->common, rows, sizeof rows);
+}
+
+static void print_option(const struct cli_option *option)
+{
+    char left[64] = "";
+    int used = snprintf(left, sizeof left, "  ");
+    if (option->letter)
+        used += snprintf(left + used, sizeof left - (size_t)used, "-%c%s", option->letter, option->name ? ", " : "");
+    if (option->name)
+        used += snprintf(left + used, sizeof left - (size_t)used, "--%s", option->name);
+    if (option->value_name)
+        snprintf(left + used, sizeof left - (size_t)used, " %s", option->value_name);
+    if (strlen(left) > HELP_COLUMN - 2)
+        printf("%s\n%*s", left, HELP_COLUMN, "");
+    else
+        printf("%-*s", HELP_COLUMN, left);
+    text_put_lines(stdout, option->help, HELP_COLUMN);
+    putchar('\n');
+}
+
+static void print_synopsis(const struct command *command)
+{
+    const char *lead = "usage: ";
+    for (const char *line = command->synopsis; *line;) {
+        size_t length = strcspn(line, "\n");
+        if (*line == ' ') /* goes on from the line before */
+            printf("%*s%.*s\n", 12 + (int)strlen(command->name), "", (int)length, line);
+        else
+            printf("%svhdx %s %.*s\n", lead, command->name, (int)length, line);
+        line += line[length] ? length + 1 : length;
+        lead = "       ";
+    }
+}
+
+static void print_help(const struct reading *r)
+{
+    const struct command *command = r->cli->command;
+    print_synopsis(command);
+    printf("\n%s\n", command->details);
+    if (r->option_count)
+        printf("\nOptions:\n");
+    for (size_t i = 0; i < r->option_count; i++)
+        print_option(&r->options[i]);
+    printf("\nOptions of every command (\"--\" ends options):\n");
+    for (size_t i = 0; i < sizeof r->common / sizeof r->common[0]; i++)
+        print_option(&r->common[i]);
+    printf("\nExit status: 0 done; 8 the operation failed or was refused; 16 bad usage.\n");
+}
+
+static bool has_name(const struct cli_option *option, const char *name, size_t length)
+{
+    return option->name && strlen(option->name) == length && memcmp(option->name, name, length) == 0;
+}
+
+/* By name, or by letter when `name` is NULL. */
+static const struct cli_option *find_option(const struct reading *r, const char *name, size_t length, char letter)
+{
+    for (size_t i = 0; i < r->option_count; i++)
+        if (name ? has_name(&r->options[i], name, length) : r->options[i].letter == letter)
+            return &r->options[i];
+    for (size_t i = 0; i < sizeof r->common / sizeof r->common[0]; i++)
+        if (name ? has_name(&r->common[i], name, length) : r->common[i].letter == letter)
+            return &r->common[i];
+    return NULL;
+}
+
+/* A list can have no more items than the command line has words. */
+static bool append(struct cli_list *list, const char *value, int argc)
+{
+    if (!list->items)
+        list->items = calloc((size_t)argc, sizeof *list->items);
+    if (!list->items) {
+        fputs("vhdx: memory ran out\n", stderr);
+        return false;
+    }
+    list->items[list->count++] = value;
+    return true;
+}
+
+/* `shown` is the option as it was typed, `value` NULL for a flag. Returns EXIT_DONE or what to end with. */
+static int apply(struct reading *r, const struct cli_option *option, const char *shown, const char *value)
+{
+    struct cli_size *size = option->target;
+    switch (option->kind) {
+    case CLI_FLAG:
+        *(bool *)option->target = true;
+        return EXIT_DONE;
+    case CLI_TEXT:
+        *(const char **)option->target = value;
+        return EXIT_DONE;
+    case CLI_LIST:
+        return append(option->target, value, r->argc) ? EXIT_DONE : EXIT_FAILED;
+    case CLI_SIZE:
+        size->given = true;
+        if (cli_size_parse(value, &size->bytes))
+            return EXIT_DONE;
+        return cli_usage_error(r->cli->command, "%s: '%s' is not a size (such as 4096, 64M, 127G or 2T)", shown, value);
+    }
+    return EXIT_DONE;
+}
+
+/* A value that does not stand in the same word is the next word. */
+static int apply_valued(struct reading *r, const struct cli_option *option, const char *shown, const char *value)
+{
+    if (!value && r->next < r->argc)
+        value = r->argv[r->next++];
+    if (!value)
+        return cli_usage_error(r->cli->command, "option '%s' needs a value (%s)", shown, option->value_name);
+    if (!*value)
+        return cli_usage_error(r->cli->command, "option '%s' has an empty value", shown);
+    return apply(r, option, shown, value);
+}
+
+static int read_long(struct reading *r, const char *word)
+{
+    size_t length = strcspn(word + 2, "=");
+    const char *value = word[2 + length] ? word + 2 + length + 1 : NULL;
+    const struct cli_option *option = find_option(r, word + 2, length, 0);
+    char shown[64];
+    snprintf(shown, sizeof shown, "%.*s", length < 60 ? (int)length + 2 : 62, word);
+    if (!option)
+        return cli_usage_error(r->cli->command, "unknown option '%s'", shown);
+    if (option->kind != CLI_FLAG)
+        return apply_valued(r, option, shown, value);
+    if (value)
+        return cli_usage_error(r->cli->command, "option '%s' takes no value", shown);
+    return apply(r, option, shown, NULL);
+}
+
+/* One or more letters in one word: -qv, -o NEW, -oNEW. */
+static int read_letters(struct reading *r, const char *word)
+{
+    for (const char *p = word + 1; *p; p++) {
+        const struct cli_option *option = find_option(r, NULL, 0, *p);
+        const char shown[] = {'-', *p, '\0'};
+        if (!option)
+            return cli_usage_error(r->cli->command, "unknown option '%s'", (*p & 0x80) ? word : shown);
+        if (option->kind != CLI_FLAG)
+            return apply_valued(r, option, shown, p[1] ? p + 1 : NULL);
+        int status = apply(r, option, shown, NULL);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    return EXIT_DONE;
+}
+
+/* Ends early, with success, where the help or the version is asked for. */
+static int read_words(struct reading *r)
+{
+    bool options_end = false;
+    while (r->next < r->argc && !r->help && !r->version) {
+        char *word = r->argv[r->next++];
+        int status = EXIT_DONE;
+        if (options_end || word[0] != '-' || word[1] == '\0')
+            r->cli->files[r->cli->file_count++] = word;
+        else if (strcmp(word, "--") == 0)
+            options_end = true;
+        else if (word[1] == '-')
+            status = read_long(r, word);
+        else
+            status = read_letters(r, word);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    return EXIT_DONE;
+}
+
+bool cli_parse(struct cli *cli, const struct command *command, const struct cli_option *options, size_t option_count,
+               int argc, char **argv, int *exit_status)
+{
+    *cli = (struct cli){.command = command, .files = argv};
+    struct reading r = {.cli = cli, .options = options, .option_count = option_count, .argc = argc, .argv = argv};
+    fill_common(&r);
+    *exit_status = read_words(&r);
+    if (*exit_status != EXIT_DONE)
+        return false;
+    if (r.help)
+        print_help(&r);
+    else if (r.version)
+        printf("vhdx %s\n", vhdx_version());
+    return !r.help && !r.version;
+}
+
+bool cli_files(const struct cli *cli, size_t least, size_t most)
+{
+    if (cli->file_count < least)
+        cli_usage_error(cli->command, "no file given");
+    else if (cli->file_count > most)
+        cli_usage_error(cli->command, "unexpected argument '%s'", cli->files[most]);
+    for (size_t i = 0; i < cli->file_count && i < most; i++)
+        if (!*cli->files[i]) {
+            cli_usage_error(cli->command, "a file name is empty");
+            return false;
+        }
+    return cli->file_count >= least && cli->file_count <= most;
+}

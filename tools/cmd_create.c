@@ -1,0 +1,137 @@
+/*
+ * vhdx create: an empty disk, or an empty differencing disk on a parent. Which sizes the format allows is the library's
+ * knowledge; here only what the options say is put together.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "commands.h"
+
+#include "exit.h"
+#include "report.h"
+
+#include <stdint.h>
+
+struct wish {
+    struct cli_size size, block_size, sector_size, physical_sector_size;
+    bool fixed;
+    const char *parent;
+    const char *data_write_guid;
+};
+
+/* Sizes that are 32 bits wide in the format. false: the usage error was printed. */
+static bool narrow(const struct cli *cli, const char *option, const struct cli_size *size, uint32_t *value)
+{
+    if (!size->given)
+        return true;
+    *value = (uint32_t)size->bytes;
+    if (size->bytes != 0 && size->bytes <= UINT32_MAX)
+        return true;
+    cli_usage_error(cli->command, "%s: the size is out of range", option);
+    return false;
+}
+
+static bool sector(const struct cli *cli, const char *option, const struct cli_size *size, uint32_t *value)
+{
+    if (!narrow(cli, option, size, value))
+        return false;
+    if (!size->given || *value == 512 || *value == 4096)
+        return true;
+    cli_usage_error(cli->command, "%s: a sector has 512 or 4096 bytes", option);
+    return false;
+}
+
+/* Fills `options`; `guid` must live as long. false: the usage error was printed. */
+static bool understand(const struct cli *cli, const struct wish *wish, vhdx_guid *guid, vhdx_create_options *options)
+{
+    *options = (vhdx_create_options){.struct_size = sizeof *options,
+                                     .virtual_size = wish->size.bytes,
+                                     .fixed = wish->fixed,
+                                     .parent = wish->parent};
+    if (!cli_files(cli, 1, 1))
+        return false;
+    if (wish->data_write_guid) {
+        if (vhdx_guid_parse(wish->data_write_guid, guid) != VHDX_OK) {
+            cli_usage_error(cli->command, "--data-write-guid: '%s' is not a GUID", wish->data_write_guid);
+            return false;
+        }
+        options->data_write_guid = guid;
+    }
+    if (wish->fixed && wish->parent)
+        cli_usage_error(cli->command, "a fixed disk has no parent: give --fixed or --parent");
+    else if (!wish->size.given && !wish->parent)
+        cli_usage_error(cli->command, "no size given (--size N, or --parent P for a differencing disk)");
+    else if (wish->size.given && wish->size.bytes == 0)
+        cli_usage_error(cli->command, "--size: a disk has at least one sector");
+    else
+        return narrow(cli, "--block-size", &wish->block_size, &options->block_size) &&
+               sector(cli, "--sector-size", &wish->sector_size, &options->logical_sector_size) &&
+               sector(cli, "--physical-sector-size", &wish->physical_sector_size, &options->physical_sector_size);
+    return false;
+}
+
+static int report_new(const struct cli *cli)
+{
+    const vhdx_open_options open = {.struct_size = sizeof open};
+    vhdx_error err;
+    vhdx_image *image;
+    if (vhdx_image_open(cli->files[0], &open, &image, &err) != VHDX_OK)
+        return cli_error(&err);
+    if (cli->json) {
+        struct json json;
+        json_begin(&json, stdout);
+        json_object_begin(&json, NULL);
+        report_info_json(&json, vhdx_image_info(image));
+        json_object_end(&json);
+        json_end(&json);
+    } else {
+        report_info_text(stdout, vhdx_image_info(image), 0);
+    }
+    vhdx_image_free(image);
+    return EXIT_DONE;
+}
+
+static int create(const struct cli *cli, const vhdx_create_options *options)
+{
+    vhdx_error err;
+    if (vhdx_create(cli->files[0], options, &err) != VHDX_OK)
+        return cli_error(&err);
+    return cli->json || (cli->verbose && !cli->quiet) ? report_new(cli) : EXIT_DONE;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct cli cli;
+    struct wish wish = {0};
+    vhdx_create_options create_options;
+    vhdx_guid guid;
+    int status;
+    const struct cli_option options[] = {
+        {"size", 0, CLI_SIZE, &wish.size, "N", "size of the virtual disk: bytes, or with K, M, G, T;\n"
+                                               "when not given the parent's"},
+        {"fixed", 0, CLI_FLAG, &wish.fixed, NULL, "allocate all blocks now"},
+        {"block-size", 0, CLI_SIZE, &wish.block_size, "N",
+         "1M to 256M, a power of two; when not given 32M for\ndynamic, 2M for fixed and differencing disks"},
+        {"sector-size", 0, CLI_SIZE, &wish.sector_size, "N",
+         "logical sector size, 512 (when not given) or 4096;\nwith --parent the parent's"},
+        {"physical-sector-size", 0, CLI_SIZE, &wish.physical_sector_size, "N", "512 or 4096 (when not given)"},
+        {"parent", 0, CLI_TEXT, &wish.parent, "P", "make an empty differencing disk on the disk P"},
+        {"data-write-guid", 0, CLI_TEXT, &wish.data_write_guid, "GUID",
+         "the new disk's DataWriteGuid, to stand in for a lost\nparent whose children name it"},
+    };
+    if (!cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
+        return status;
+    if (!understand(&cli, &wish, &guid, &create_options))
+        return EXIT_USAGE;
+    return create(&cli, &create_options);
+}
+
+const struct command command_create = {
+    .name = "create",
+    .synopsis = "--size N [--fixed] [--block-size N] [--sector-size 512|4096]\n"
+                " [--physical-sector-size 512|4096] [--data-write-guid GUID]\n"
+                " FILE\n"
+                "--parent P [--size N] [--block-size N] FILE",
+    .summary = "an empty disk, or an empty differencing disk on a parent",
+    .details = "Makes the empty disk FILE. A file that is there already and not empty is\n"
+               "refused. Prints nothing unless --verbose or --json is given.",
+    .run = run,
+};

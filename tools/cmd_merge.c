@@ -1,0 +1,271 @@
+/*
+ * vhdx merge: into the parent, into an ancestor, or into a new disk. All of the work, and every refusal, is the
+ * library's; here options become one call and the outcome becomes a report. Easy to get wrong: a merge that failed half
+ * way must say so even when it is quiet, because then the command has to be run again.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "commands.h"
+
+#include "exit.h"
+#include "notices.h"
+#include "plan_new.h"
+#include "report.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wish {
+    const char *into, *output, *direction;
+    struct cli_list parents;
+    bool dry_run, delete_merged, force_siblings;
+};
+
+/* One merge on its way: what was asked for, what is called with, what came out. */
+struct work {
+    const struct cli *cli;
+    const struct wish *wish;
+    const char *child;
+    struct progress progress;
+    struct notices notices;
+    vhdx_merge_options options;
+    vhdx_merge_report report;
+};
+
+static void count_row(const char *label, uint64_t count)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, count);
+    report_row(stdout, 2, label, text);
+}
+
+static void headline(const struct work *work, const char *verb)
+{
+    uint32_t layers = work->report.layers_merged;
+    printf("%s ", verb);
+    text_put(stdout, work->child);
+    printf(" (%" PRIu32 " layer%s) into ", layers, layers == 1 ? "" : "s");
+    text_put(stdout, work->report.target);
+    putchar('\n');
+}
+
+static void print_plan(const struct work *work)
+{
+    const vhdx_merge_report *plan = &work->report;
+    headline(work, "Would merge");
+    report_size_row(stdout, 2, "virtual size", plan->virtual_size);
+    report_size_row(stdout, 2, "to copy", plan->bytes_to_copy);
+    report_size_row(stdout, 2, "to fill with zeros", plan->bytes_to_zero);
+    count_row("blocks to allocate", plan->blocks_to_allocate);
+    count_row("blocks to make zero", plan->blocks_to_zero);
+    report_size_row(stdout, 2, "free space needed", plan->bytes_needed);
+    if (plan->bytes_free == UINT64_MAX)
+        report_row(stdout, 2, "free space present", "not known");
+    else
+        report_size_row(stdout, 2, "free space present", plan->bytes_free);
+    if (plan->already_complete)
+        printf("An earlier run has done the work; only its end is left.\n");
+    printf("Nothing was changed.\n");
+    notices_print_next(&work->notices, "Afterwards, in Hyper-V:");
+}
+
+static void print_done(const struct work *work)
+{
+    const vhdx_merge_report *done = &work->report;
+    if (work->cli->quiet)
+        return;
+    headline(work, "Merged");
+    report_size_row(stdout, 2, "virtual size", done->virtual_size);
+    report_size_row(stdout, 2, "copied", done->bytes_copied);
+    report_size_row(stdout, 2, "filled with zeros", done->bytes_to_zero);
+    count_row("blocks allocated", done->blocks_to_allocate);
+    count_row("blocks made zero", done->blocks_to_zero);
+    if (done->relinked)
+        count_row("layers re-linked", done->relinked);
+    if (done->already_complete)
+        printf("An earlier run had done the work; only its end was left.\n");
+    notices_print_next(&work->notices, "Now, in Hyper-V:");
+}
+
+static void plan_members(struct json *json, const struct work *work)
+{
+    const vhdx_merge_report *plan = &work->report;
+    json_text(json, "target", plan->target);
+    json_text(json, "child", work->child);
+    json_number(json, "layers_merged", plan->layers_merged);
+    json_number(json, "virtual_size", plan->virtual_size);
+    json_number(json, "bytes_to_copy", plan->bytes_to_copy);
+    json_number(json, "bytes_to_zero", plan->bytes_to_zero);
+    json_number(json, "blocks_to_allocate", plan->blocks_to_allocate);
+    json_number(json, "blocks_to_zero", plan->blocks_to_zero);
+    json_number(json, "bytes_needed", plan->bytes_needed);
+    if (plan->bytes_free == UINT64_MAX)
+        json_null(json, "bytes_free");
+    else
+        json_number(json, "bytes_free", plan->bytes_free);
+    json_bool(json, "already_complete", plan->already_complete);
+}
+
+static void done_members(struct json *json, const struct work *work)
+{
+    const vhdx_merge_report *done = &work->report;
+    json_text(json, "merged", done->target);
+    json_text(json, "child", work->child);
+    json_number(json, "layers_merged", done->layers_merged);
+    json_number(json, "virtual_size", done->virtual_size);
+    json_number(json, "bytes_copied", done->bytes_copied);
+    json_number(json, "bytes_zeroed", done->bytes_to_zero);
+    json_number(json, "blocks_allocated", done->blocks_to_allocate);
+    json_number(json, "blocks_zeroed", done->blocks_to_zero);
+    json_number(json, "flushes", done->flushes);
+    json_number(json, "relinked", done->relinked);
+    json_bool(json, "already_complete", done->already_complete);
+}
+
+static void print_json(const struct work *work)
+{
+    struct json json;
+    json_begin(&json, stdout);
+    json_object_begin(&json, NULL);
+    if (work->wish->dry_run) {
+        json_object_begin(&json, "plan");
+        plan_members(&json, work);
+        notices_json(&json, &work->notices);
+        json_object_end(&json);
+    } else {
+        done_members(&json, work);
+        notices_json(&json, &work->notices);
+    }
+    json_object_end(&json);
+    json_end(&json);
+}
+
+static vhdx_status call(struct work *work, vhdx_error *err)
+{
+    const struct wish *wish = work->wish;
+    if (!wish->output)
+        return wish->dry_run ? vhdx_merge_plan(work->child, &work->options, &work->report, err)
+                             : vhdx_merge(work->child, &work->options, &work->report, err);
+    const vhdx_open_options open = {
+        .struct_size = sizeof open, .parents = wish->parents.items, .parent_count = wish->parents.count};
+    return wish->dry_run ? plan_new(work->child, wish->output, &open, &work->report, err)
+                         : vhdx_flatten(work->child, wish->output, &work->options, &work->report, err);
+}
+
+/* What stands on the disks after a failure, which the error itself cannot know. */
+static void print_state_after_failure(const struct work *work)
+{
+    if (work->wish->dry_run || work->wish->output || work->report.flushes == 0)
+        return;
+    char size[REPORT_SIZE_ROOM];
+    report_size(work->report.bytes_copied, size);
+    fputs("vhdx: ", stderr);
+    text_put(stderr, work->report.target);
+    fprintf(stderr, ": %s were merged into it before that; ", size);
+    text_put(stderr, work->child);
+    fputs(" reads as before; run the same command again to go on\n", stderr);
+}
+
+static int merge(struct work *work)
+{
+    vhdx_error err;
+    progress_begin(&work->progress, work->cli);
+    vhdx_status status = call(work, &err);
+    progress_clear(&work->progress);
+    if (status != VHDX_OK) {
+        progress_advise(&err, work->wish->output ? "the unfinished file was removed; run the same command again"
+                                                 : "nothing is lost; run the same command again to go on");
+        print_state_after_failure(work);
+        return cli_error(&err);
+    }
+    if (work->cli->json)
+        print_json(work);
+    else if (work->wish->dry_run)
+        print_plan(work);
+    else
+        print_done(work);
+    return EXIT_DONE;
+}
+
+static int prepare_and_merge(const struct cli *cli, const struct wish *wish)
+{
+    struct work work = {.cli = cli, .wish = wish, .child = cli->files[0]};
+    work.notices.cli = cli;
+    work.notices.progress = &work.progress;
+    work.report.struct_size = sizeof work.report;
+    work.options = (vhdx_merge_options){.struct_size = sizeof work.options,
+                                        .parents = wish->parents.items,
+                                        .parent_count = wish->parents.count,
+                                        .into = wish->into,
+                                        .delete_merged = wish->delete_merged,
+                                        .force_siblings = wish->force_siblings,
+                                        .progress = progress_step,
+                                        .progress_context = &work.progress,
+                                        .notice = notices_take,
+                                        .notice_context = &work.notices};
+    int status = merge(&work);
+    notices_free(&work.notices);
+    return status;
+}
+
+static bool direction_usable(const struct cli *cli, const char *direction)
+{
+    if (!direction || strcmp(direction, "auto") == 0 || strcmp(direction, "down") == 0)
+        return true;
+    if (strcmp(direction, "up") == 0)
+        cli_usage_error(cli->command, "this version cannot merge upwards yet (--direction up)");
+    else
+        cli_usage_error(cli->command, "--direction: '%s' is none of auto, down, up", direction);
+    return false;
+}
+
+/* Whether the command line makes sense; else the usage error is printed. */
+static bool usable(const struct cli *cli, const struct wish *wish)
+{
+    if (!cli_files(cli, 1, 1) || !direction_usable(cli, wish->direction))
+        return false;
+    if (!wish->output || !(wish->into || wish->delete_merged || wish->force_siblings))
+        return true;
+    cli_usage_error(cli->command, "-o writes a new disk and touches no input: it does not go with %s",
+                    wish->into            ? "--into"
+                    : wish->delete_merged ? "--delete"
+                                          : "--force-siblings");
+    return false;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct cli cli;
+    struct wish wish = {0};
+    int status;
+    const struct cli_option options[] = {
+        {"into", 0, CLI_TEXT, &wish.into, "ANCESTOR", "merge the whole run of layers above ANCESTOR up to\n"
+                                                      "CHILD into ANCESTOR, in one pass"},
+        {NULL, 'o', CLI_TEXT, &wish.output, "NEW", "write the flattened disk to the new dynamic disk NEW\n"
+                                                   "and touch no input"},
+        {"parent", 0, CLI_LIST, &wish.parents, "PATH",
+         "a file or directory in which to look for ancestors\nfirst; may be given more than once"},
+        {"dry-run", 0, CLI_FLAG, &wish.dry_run, NULL, "print the plan and change nothing"},
+        {"delete", 0, CLI_FLAG, &wish.delete_merged, NULL, "remove the merged children after success"},
+        {"force-siblings", 0, CLI_FLAG, &wish.force_siblings, NULL,
+         "go on although other disks become invalid; each is\nnamed"},
+        {"direction", 0, CLI_TEXT, &wish.direction, "WAY", "auto or down: CHILD's data goes into the ancestor"},
+    };
+    if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
+        status = usable(&cli, &wish) ? prepare_and_merge(&cli, &wish) : EXIT_USAGE;
+    free(wish.parents.items);
+    return status;
+}
+
+const struct command command_merge = {
+    .name = "merge",
+    .synopsis = "[OPTION...] CHILD\n[OPTION...] --into ANCESTOR CHILD\n[OPTION...] -o NEW CHILD",
+    .summary = "a child into its parent, into an ancestor or into a new disk",
+    .details = "Merges CHILD into its immediate parent, in place. At every instant, also right\n"
+               "after a power cut, CHILD reads as it did before; after a failure the same\n"
+               "command goes on. The merged disk lies at the ancestor's path. The merged\n"
+               "children stay unless --delete is given. Refused when another disk beside them\n"
+               "would become invalid.",
+    .run = run,
+};

@@ -1,0 +1,17 @@
+/*
+ * The commands, one file each. The table in main.c is the only list of them.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VHDX_TOOLS_COMMANDS_H
+#define VHDX_TOOLS_COMMANDS_H
+
+#include "cli.h"
+
+extern const struct command command_info;
+extern const struct command command_map;
+extern const struct command command_export;
+extern const struct command command_hash;
+extern const struct command command_create;
+extern const struct command command_merge;
+
+#endif

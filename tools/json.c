@@ -1,0 +1,143 @@
+/*
+ * Writes JSON (RFC 8259). See json.h. Errors of writing are not looked at here: the stream remembers them, and main
+ * asks it once at the end. Easy to get wrong: text from a disk need not be UTF-8, but a JSON document must be.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "json.h"
+
+#include "text.h"
+
+#include <inttypes.h>
+
+void json_begin(struct json *json, FILE *out)
+{
+    *json = (struct json){.out = out, .empty = true};
+}
+
+void json_end(struct json *json)
+{
+    fputc('\n', json->out);
+}
+
+static void put_quoted(FILE *out, const char *text)
+{
+    fputc('"', out);
+    while (*text) {
+        uint32_t c = 0;
+        size_t length = text_next(text, &c);
+        if (length == 0)
+            fputs("\\ufffd", out);
+        else if (c == '"' || c == '\\')
+            fprintf(out, "\\%c", (int)c);
+        else if (c == '\n')
+            fputs("\\n", out);
+        else if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029)
+            fprintf(out, "\\u%04" PRIx32, c);
+        else
+            fwrite(text, 1, length, out);
+        text += length ? length : 1;
+    }
+    fputc('"', out);
+}
+
+static void new_line(struct json *json)
+{
+    if (json->row_depth)
+        return;
+    fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
+}
+
+/* What stands before every value. */
+static void lead(struct json *json, const char *key)
+{
+    if (!json->empty)
+        fputs(json->row_depth ? ", " : ",", json->out);
+    if (json->depth)
+        new_line(json);
+    if (key) {
+        put_quoted(json->out, key);
+        fputs(": ", json->out);
+    }
+    json->empty = false;
+}
+
+static void begin(struct json *json, const char *key, char bracket)
+{
+    lead(json, key);
+    fputc(bracket, json->out);
+    json->depth++;
+    json->empty = true;
+}
+
+static void end(struct json *json, char bracket)
+{
+    json->depth--;
+    if (!json->empty)
+        new_line(json);
+    fputc(bracket, json->out);
+    if (json->row_depth > json->depth)
+        json->row_depth = 0;
+    json->empty = false;
+}
+
+void json_object_begin(struct json *json, const char *key)
+{
+    begin(json, key, '{');
+}
+
+void json_row_begin(struct json *json, const char *key)
+{
+    begin(json, key, '{');
+    if (!json->row_depth)
+        json->row_depth = json->depth;
+}
+
+void json_object_end(struct json *json)
+{
+    end(json, '}');
+}
+
+void json_array_begin(struct json *json, const char *key)
+{
+    begin(json, key, '[');
+}
+
+void json_array_end(struct json *json)
+{
+    end(json, ']');
+}
+
+void json_text(struct json *json, const char *key, const char *value)
+{
+    if (!value) {
+        json_null(json, key);
+        return;
+    }
+    lead(json, key);
+    put_quoted(json->out, value);
+}
+
+void json_number(struct json *json, const char *key, uint64_t value)
+{
+    lead(json, key);
+    fprintf(json->out, "%" PRIu64, value);
+}
+
+void json_bool(struct json *json, const char *key, bool value)
+{
+    lead(json, key);
+    fputs(value ? "true" : "false", json->out);
+}
+
+void json_null(struct json *json, const char *key)
+{
+    lead(json, key);
+    fputs("null", json->out);
+}
+
+void json_guid(struct json *json, const char *key, const vhdx_guid *value)
+{
+    char text[37];
+    vhdx_guid_format(value, text);
+    json_text(json, key, text);
+}

@@ -1,0 +1,103 @@
+/*
+ * Finds the command and runs it. The table below is dispatch, list of commands and help in one. The real main is in
+ * main_posix.c and main_win32.c. Easy to get wrong: output that was never written is a failure too, so standard
+ * output is asked before the process ends well.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "commands.h"
+
+#include "exit.h"
+#include "platform.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct command *const commands[] = {
+    &command_info, &command_map, &command_export, &command_hash, &command_create, &command_merge,
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static const struct command *find_command(const char *name, size_t length)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strlen(commands[i]->name) == length && memcmp(commands[i]->name, name, length) == 0)
+            return commands[i];
+    return NULL;
+}
+
+/* "vhdx-merge" and "vhdx-merge.exe" are "vhdx merge"; any other name of the file is "vhdx". */
+static const struct command *command_of_program(const char *program)
+{
+    const char *name = platform_base_name(program);
+    if (strncmp(name, "vhdx-", 5) != 0)
+        return NULL;
+    name += 5;
+    return find_command(name, strcspn(name, "."));
+}
+
+static void print_commands(void)
+{
+    printf("usage: vhdx COMMAND [OPTION...] FILE...\n\n"
+           "Looks into Hyper-V virtual disks (VHDX, AVHDX) and merges them, offline.\n\n"
+           "Commands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    printf("\n'vhdx COMMAND --help' tells more. 'vhdx --version' prints the version.\n"
+           "'vhdx-merge' is 'vhdx merge', and so for every command.\n\n"
+           "Exit status: 0 done; 8 the operation failed or was refused; 16 bad usage.\n");
+}
+
+static int run_without_command(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_commands();
+            return EXIT_DONE;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("vhdx %s\n", vhdx_version());
+            return EXIT_DONE;
+        }
+    }
+    if (argc > 1)
+        return cli_usage_error(NULL, "unknown option '%s'", argv[1]);
+    return cli_usage_error(NULL, "no command given");
+}
+
+/* Options before the command's name ("vhdx -q merge") belong to the command: they are moved behind it. */
+static int run(int argc, char **argv)
+{
+    const struct command *command = argc > 0 ? command_of_program(argv[0]) : NULL;
+    if (command)
+        return command->run(command, argc - 1, argv + 1);
+    int at = 1;
+    while (at < argc && argv[at][0] == '-')
+        at++;
+    if (at >= argc)
+        return run_without_command(argc, argv);
+    command = find_command(argv[at], strlen(argv[at]));
+    if (!command)
+        return cli_usage_error(NULL, "unknown command '%s'", argv[at]);
+    for (; at > 1; at--)
+        argv[at] = argv[at - 1];
+    return command->run(command, argc - 2, argv + 2);
+}
+
+/* Of a failure that was reported already, the first report is the one that helps. */
+static int finish_output(int status)
+{
+    errno = 0;
+    bool lost = ferror(stdout) != 0;
+    lost = fclose(stdout) != 0 || lost;
+    if (!lost || status != EXIT_DONE)
+        return status;
+    fprintf(stderr, "vhdx: standard output: the report could not be written%s%s; free space or choose another place\n",
+            errno ? ": " : "", errno ? strerror(errno) : "");
+    return EXIT_FAILED;
+}
+
+int tool_main(int argc, char **argv)
+{
+    return finish_output(run(argc, argv));
+}

@@ -1,0 +1,85 @@
+/*
+ * The command on POSIX systems: the real main, and platform.h. Nothing here knows a disk. Easy to get wrong: a
+ * process may be started with standard streams closed; the next file it opens would then be "standard output", and a
+ * report would be printed into a disk. So the three are filled before anything else.
+ */
+/* SPDX-License-Identifier: MIT */
+#define _POSIX_C_SOURCE 200809L
+#include "platform.h"
+
+#include "exit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A signal handler has no context, so this one is static. */
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+/* A signal that the caller ignores (nohup, a background job) stays ignored. */
+static void catch_signal(int number)
+{
+    struct sigaction old;
+    if (sigaction(number, NULL, &old) != 0 || old.sa_handler == SIG_IGN)
+        return;
+    struct sigaction action = {0};
+    action.sa_handler = note_interrupt;
+    action.sa_flags = SA_RESTART | (int)SA_RESETHAND;
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+}
+
+void platform_catch_interrupts(void)
+{
+    catch_signal(SIGINT);
+    catch_signal(SIGTERM);
+    catch_signal(SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+bool platform_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+const char *platform_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+bool platform_is_terminal(FILE *stream)
+{
+    return isatty(fileno(stream)) == 1;
+}
+
+double platform_seconds(void)
+{
+    struct timespec now = {0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* The wrong direction on purpose: what is written to a stream that was closed must fail, and be noticed. */
+static bool fill_closed_streams(void)
+{
+    for (int number = 0; number <= 2; number++)
+        if (fcntl(number, F_GETFD) < 0 && open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY) != number)
+            return false;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (!fill_closed_streams())
+        return EXIT_FAILED;
+    return tool_main(argc, argv);
+}

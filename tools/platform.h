@@ -1,0 +1,31 @@
+/*
+ * What the command needs from the operating system beyond C11 and <vhdx.h>: terminals, a clock, the wish to stop.
+ * One file implements it for each system (main_posix.c, main_win32.c), which also holds the real main and hands
+ * UTF-8 arguments to tool_main. Files of disks are none of this: the library opens those.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VHDX_TOOLS_PLATFORM_H
+#define VHDX_TOOLS_PLATFORM_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Runs the command line; `argv` is UTF-8 and may be reordered. Returns the exit status. */
+int tool_main(int argc, char **argv);
+
+/* The last part of a path, as this system separates paths. */
+const char *platform_base_name(const char *path);
+
+bool platform_is_terminal(FILE *stream);
+
+/* Seconds on a clock that never jumps; its zero is arbitrary. */
+double platform_seconds(void);
+
+/*
+ * From now on the keys and signals that ask a program to end only set a flag, once: a second one ends the process at
+ * once, as it would have without this. A reader of our output that goes away is an error of writing, not the end.
+ */
+void platform_catch_interrupts(void);
+bool platform_interrupted(void);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * Escapes text of unknown origin. See text.h. What is left alone is every printable character of every script: a
+ * German or Japanese name must be readable. Easy to get wrong: 0x80 to 0x9f are control characters too, as characters
+ * (two bytes in UTF-8) and, on terminals that know no UTF-8, as bytes.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+
+/* The length that a first byte announces, and the bits of the character in it; 0 when no character begins so. */
+static size_t announced_length(unsigned char first, uint32_t *bits)
+{
+    if (first < 0x80) {
+        *bits = first;
+        return 1;
+    }
+    if (first >= 0xc2 && first <= 0xdf) {
+        *bits = first & 0x1fU;
+        return 2;
+    }
+    if (first >= 0xe0 && first <= 0xef) {
+        *bits = first & 0x0fU;
+        return 3;
+    }
+    if (first >= 0xf0 && first <= 0xf4) {
+        *bits = first & 0x07U;
+        return 4;
+    }
+    return 0;
+}
+
+size_t text_next(const char *text, uint32_t *character)
+{
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    uint32_t value = 0;
+    size_t length = text[0] ? announced_length((unsigned char)text[0], &value) : 0;
+    for (size_t i = 1; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i]; /* the terminating NUL is no continuation byte: never read past */
+        if ((byte & 0xc0U) != 0x80)
+            return 0;
+        value = value << 6 | (byte & 0x3fU);
+    }
+    if (length == 0 || value < smallest[length] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+        return 0;
+    *character = value;
+    return length;
+}
+
+/* Marks that turn the direction of writing make "gpj.exe" out of "exe.jpg". */
+static bool is_direction_mark(uint32_t c)
+{
+    return c == 0x061c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+static void put_escaped(FILE *out, uint32_t c)
+{
+    if (c == '\n')
+        fputs("\\n", out);
+    else if (c == '\r')
+        fputs("\\r", out);
+    else if (c == '\t')
+        fputs("\\t", out);
+    else if (c < 0x80)
+        fprintf(out, "\\x%02" PRIx32, c);
+    else
+        fprintf(out, "\\u{%" PRIx32 "}", c);
+}
+
+static void put(FILE *out, const char *text, bool lines, int indent)
+{
+    while (*text) {
+        uint32_t c = 0;
+        size_t length = text_next(text, &c);
+        if (length == 0)
+            fprintf(out, "\\x%02x", (unsigned)(unsigned char)*text);
+        else if (lines && c == '\n')
+            fprintf(out, "\n%*s", indent, "");
+        else if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029 || is_direction_mark(c))
+            put_escaped(out, c);
+        else
+            fwrite(text, 1, length, out);
+        text += length ? length : 1;
+    }
+}
+
+void text_put(FILE *out, const char *text)
+{
+    put(out, text, false, 0);
+}
+
+void text_put_lines(FILE *out, const char *text, int indent)
+{
+    put(out, text, true, indent);
+}

@@ -1,0 +1,26 @@
+/*
+ * Text of unknown origin on its way to a person or into JSON. Names of files, a disk's creator and the paths in a
+ * parent locator come from strangers: written raw, they could clear the screen, forge a line of a report or make a
+ * JSON document invalid. Everything that prints such text goes through here.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VHDX_TOOLS_TEXT_H
+#define VHDX_TOOLS_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/*
+ * Reads the character at the beginning of the NUL-terminated `text`. Returns the number of its bytes, or 0 when what
+ * stands there is not valid UTF-8 (overlong forms, surrogates and numbers above U+10FFFF are not) or the end.
+ */
+size_t text_next(const char *text, uint32_t *character);
+
+/* Writes `text` with control characters, invisible direction marks and invalid bytes escaped (\n, \x1b, \u{202e}). */
+void text_put(FILE *out, const char *text);
+
+/* The same, but line ends stay and each further line begins with `indent` spaces. */
+void text_put_lines(FILE *out, const char *text, int indent);
+
+#endif
