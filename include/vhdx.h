@@ -459,6 +459,24 @@ VHDX_API vhdx_status vhdx_flatten(const char *child, const char *path, const vhd
                                   vhdx_merge_report *report, vhdx_error *err);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* Links between layers                                                                                             */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct vhdx_relink_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    bool force; /* accept a parent with another identity: the child then reads whatever that one holds */
+} vhdx_relink_options;
+
+/*
+ * Writes the place of `parent` into the parent locator of `child` (MS-VHDX 2.6.2.6), paths and linkage in one log entry, and replays a dirty log of the child on
+ * the way. PARENT_MISMATCH unless the parent has the identity that the child names or `force` is set; PARENT_LOOP and UNSUPPORTED (logical
+ * sector sizes differ) always; ARG when the child has no parent. After a failure the old link or the new one holds.
+ */
+VHDX_API vhdx_status vhdx_relink(const char *child, const char *parent, const vhdx_relink_options *options,
+                                 vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* What can hurt you                                                                                                */
 /*                                                                                                                  */
 /*  - Writing to a parent invalidates every child: their linkage no longer matches. vhdx_merge refuses when it sees   */

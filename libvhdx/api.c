@@ -9,6 +9,7 @@
 #include "chain/export.h"
 #include "chain/fork.h"
 #include "chain/layered.h"
+#include "chain/relink.h"
 #include "merge/merge.h"
 
 #include <string.h>
@@ -315,4 +316,13 @@ vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_o
     vhdx_status status = vx_flatten(child, path, &options, &filled, err);
     give_report(report, &filled);
     return status;
+}
+
+vhdx_status vhdx_relink(const char *child, const char *parent, const vhdx_relink_options *given, vhdx_error *err)
+{
+    vhdx_relink_options options;
+    vx_clear(err);
+    if (!child || !parent || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_relink: a child and a parent are needed");
+    return vx_relink(options.host, child, parent, options.force, err);
 }
