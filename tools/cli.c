@@ -50,7 +50,8 @@ int cli_error(const vhdx_error *err)
     fputs("vhdx: ", stderr);
     text_put(stderr, line);
     fputc('\n', stderr);
-    return err->status == VHDX_ARG ? EXIT_USAGE : EXIT_FAILED;
+    /* What was typed makes no sense (a size), or a file is not what it should be (a directory). */
+    return err->status == VHDX_ARG && !err->path[0] ? EXIT_USAGE : EXIT_FAILED;
 }
 
 void cli_warning(const char *text)

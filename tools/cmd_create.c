@@ -42,10 +42,8 @@ static bool sector(const struct cli *cli, const char *option, const struct cli_s
 /* Fills `options`; `guid` must live as long. false: the usage error was printed. */
 static bool understand(const struct cli *cli, const struct wish *wish, vhdx_guid *guid, vhdx_create_options *options)
 {
-    *options = (vhdx_create_options){.struct_size = sizeof *options,
-                                     .virtual_size = wish->size.bytes,
-                                     .fixed = wish->fixed,
-                                     .parent = wish->parent};
+    *options = (vhdx_create_options){
+        .struct_size = sizeof *options, .virtual_size = wish->size.bytes, .fixed = wish->fixed, .parent = wish->parent};
     if (!cli_files(cli, 1, 1))
         return false;
     if (wish->data_write_guid) {
@@ -105,8 +103,9 @@ static int run(const struct command *self, int argc, char **argv)
     vhdx_guid guid;
     int status;
     const struct cli_option options[] = {
-        {"size", 0, CLI_SIZE, &wish.size, "N", "size of the virtual disk: bytes, or with K, M, G, T;\n"
-                                               "when not given the parent's"},
+        {"size", 0, CLI_SIZE, &wish.size, "N",
+         "size of the virtual disk: bytes, or with K, M, G, T;\n"
+         "when not given the parent's"},
         {"fixed", 0, CLI_FLAG, &wish.fixed, NULL, "allocate all blocks now"},
         {"block-size", 0, CLI_SIZE, &wish.block_size, "N",
          "1M to 256M, a power of two; when not given 32M for\ndynamic, 2M for fixed and differencing disks"},

@@ -88,10 +88,8 @@ static int run(const struct command *self, int argc, char **argv)
          "with --chain: a file or directory in which to look\nfor ancestors first; may be given more than once"},
     };
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status)) {
-        const vhdx_open_options open = {.struct_size = sizeof open,
-                                        .parents = parents.items,
-                                        .parent_count = parents.count,
-                                        .inspect_only = true};
+        const vhdx_open_options open = {
+            .struct_size = sizeof open, .parents = parents.items, .parent_count = parents.count, .inspect_only = true};
         status = !cli_files(&cli, 1, 1) ? EXIT_USAGE : chain ? show_chain(&cli, &open) : show_image(&cli, &open);
     }
     free(parents.items);

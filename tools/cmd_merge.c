@@ -240,10 +240,12 @@ static int run(const struct command *self, int argc, char **argv)
     struct wish wish = {0};
     int status;
     const struct cli_option options[] = {
-        {"into", 0, CLI_TEXT, &wish.into, "ANCESTOR", "merge the whole run of layers above ANCESTOR up to\n"
-                                                      "CHILD into ANCESTOR, in one pass"},
-        {NULL, 'o', CLI_TEXT, &wish.output, "NEW", "write the flattened disk to the new dynamic disk NEW\n"
-                                                   "and touch no input"},
+        {"into", 0, CLI_TEXT, &wish.into, "ANCESTOR",
+         "merge the whole run of layers above ANCESTOR up to\n"
+         "CHILD into ANCESTOR, in one pass"},
+        {NULL, 'o', CLI_TEXT, &wish.output, "NEW",
+         "write the flattened disk to the new dynamic disk NEW\n"
+         "and touch no input"},
         {"parent", 0, CLI_LIST, &wish.parents, "PATH",
          "a file or directory in which to look for ancestors\nfirst; may be given more than once"},
         {"dry-run", 0, CLI_FLAG, &wish.dry_run, NULL, "print the plan and change nothing"},

@@ -1,4 +1,5 @@
-# A real checkpoint layer of Hyper-V 2019 whose parent is lost: an empty parent of the right identity stands in. Before the merge libvhdi must
+# A real checkpoint layer of Hyper-V 2019 whose parent is lost: an empty parent of the right identity stands in. Before
+# the merge libvhdi must
 # read the chain as we do, afterwards the parent alone must read the same.
 # SPDX-License-Identifier: MIT
 . "$TOP/tests/cross/common.bash"
@@ -25,7 +26,8 @@ run export --parent elsewhere/parent.vhdx -o before.raw child.avhdx
 run merge --parent elsewhere child.avhdx
 [ "$(hash_of elsewhere/parent.vhdx)" = "$hash" ] || fail "the merged disk reads otherwise"
 ./vhdi_compare before.raw elsewhere/parent.vhdx || fail "libvhdi reads the merged disk otherwise"
-[ "$("$VHDX" hash --parent elsewhere child.avhdx | cut -d' ' -f1)" = "$hash" ] || fail "the child reads otherwise after the merge"
+[ "$("$VHDX" hash --parent elsewhere child.avhdx | cut -d' ' -f1)" = "$hash" ] ||
+    fail "the child reads otherwise after the merge"
 if command -v qemu-img >/dev/null; then
     qemu-img check -q -f vhdx elsewhere/parent.vhdx || fail "qemu-img check of the merged disk"
 fi

@@ -12,7 +12,8 @@ judge() { # DISK RAW
 }
 
 truncate -s 100M zeros.raw
-for options in "" "--fixed" "--block-size 1M" "--block-size 256M" "--fixed --block-size 8M" "--physical-sector-size 512"; do
+for options in "" "--fixed" "--block-size 1M" "--block-size 256M" "--fixed --block-size 8M" \
+    "--physical-sector-size 512"; do
     # shellcheck disable=SC2086
     run create --size 100M $options empty.vhdx
     judge empty.vhdx zeros.raw

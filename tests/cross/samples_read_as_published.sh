@@ -1,4 +1,5 @@
-# Disks that Windows, Hyper-V and qemu wrote, dirty logs included: content as published with them (SHA-256), files untouched.
+# Disks that Windows, Hyper-V and qemu wrote, dirty logs included: content as published with them (SHA-256), files
+# untouched.
 # SPDX-License-Identifier: MIT
 . "$TOP/tests/cross/common.bash"
 [ -n "${VHDX_SAMPLES:-}" ] || skip "VHDX_SAMPLES is not set"

@@ -1,7 +1,9 @@
 /*
- * vhdi_compare RAW LEAF [PARENT...]: reads the chain (leaf first) with libvhdi and compares its whole content with a raw file. Status 0: equal,
- * 1: not. Built by the scripts beside it where libvhdi is installed; nothing of this project is linked. The one thing that is easy to get wrong:
- * libvhdi knows no logs, and takes a fixed disk of more than one chunk (4 GiB) wrongly, so it must not be asked about those.
+ * vhdi_compare RAW LEAF [PARENT...]: reads the chain (leaf first) with libvhdi and compares its whole content with a
+ * raw file. Status 0: equal, 1: not. Built by the scripts beside it where libvhdi is installed; nothing of this
+ * project is linked. The one thing that is easy to get wrong: libvhdi knows no logs, takes a fixed disk of more than
+ * one chunk (4 GiB) wrongly, and reads zeros instead of the parent where a chunk of a child has no sector bitmap block
+ * (seen with 20210425), so it must not be asked about those.
  */
 /* SPDX-License-Identifier: MIT */
 #include <inttypes.h>

@@ -3,8 +3,8 @@
 . "$TOP/tests/cross/common.bash"
 need qemu-img qemu-io
 
-for options in subformat=dynamic subformat=fixed subformat=dynamic,block_size=1M subformat=dynamic,block_state_zero=off \
-    subformat=dynamic,block_size=256M,log_size=4M; do
+for options in subformat=dynamic subformat=fixed subformat=dynamic,block_size=1M \
+    subformat=dynamic,block_state_zero=off subformat=dynamic,block_size=256M,log_size=4M; do
     qemu-img create -q -f vhdx -o "$options" disk.vhdx 200M || fail "qemu-img create $options"
     qemu-io -f vhdx -c 'write -q -P 0x11 0 1M' -c 'write -q -P 0x22 33554000 1536' -c 'write -q -P 0x33 209714688 512' \
         -c 'write -q -P 0x44 100M 5M' disk.vhdx || fail "qemu-io"

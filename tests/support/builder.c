@@ -1,7 +1,7 @@
 /*
- * The image builder's memory of what was asked for: guest content, block states, items, the locator. Where things go in the file is
- * layout.c, the log is ring.c. The one thing that is easy to get wrong: a write into a block of state 1 to 3 must not make the rest of the
- * block transparent again.
+ * The image builder's memory of what was asked for: guest content, block states, items, the locator. Where things go
+ * in the file is layout.c, the log is ring.c. The one thing that is easy to get wrong: a write into a block of state 1
+ * to 3 must not make the rest of the block transparent again.
  */
 /* SPDX-License-Identifier: MIT */
 #include "builder.h"

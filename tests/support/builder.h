@@ -1,16 +1,18 @@
 /*
- * Builds VHDX files of known content for tests and the demo, straight from the format's text: it shares the codecs of format/ and
- * the files of io/ with the library, and nothing else, so that what image/ and create.c believe about a disk is checked by
- * somebody who does not know them. Whatever the format allows can be asked for, and also what it does not allow.
+ * Builds VHDX files of known content for tests and the demo, straight from the format's text: it shares the codecs of
+ * format/ and the files of io/ with the library, and nothing else, so that what image/ and create.c believe about a
+ * disk is checked by somebody who does not know them. Whatever the format allows can be asked for, and also what it
+ * does not allow.
  *
- * How it is used: bld_new, then content (bld_write, bld_state, ...) and extras in any order, then bld_finish, which lays out the file and
- * writes it; after that the bld_*_offset functions say where everything lies, and bld_poke and its kin damage it.
+ * How it is used: bld_new, then content (bld_write, bld_state, ...) and extras in any order, then bld_finish, which
+ * lays out the file and writes it; after that the bld_*_offset functions say where everything lies, and bld_poke and
+ * its kin damage it.
  *
- * The one thing that is easy to get wrong: everything left to chance follows `seed` alone; two builders with the same seed and the
- * same calls make the same file, ids included. Give each layer of a chain its own seed.
+ * The one thing that is easy to get wrong: everything left to chance follows `seed` alone; two builders with the same
+ * seed and the same calls make the same file, ids included. Give each layer of a chain its own seed.
  *
- * Misuse (a block beyond the disk, an unaligned write into a differencing disk) and a lack of memory end the program with a
- * message: this is for tests. No test framework is needed here.
+ * Misuse (a block beyond the disk, an unaligned write into a differencing disk) and a lack of memory end the program
+ * with a message: this is for tests. No test framework is needed here.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_BUILDER_H
@@ -41,9 +43,9 @@ struct bld_options {
 
     vhdx_guid file_write_guid, data_write_guid, virtual_disk_id; /* zero = made from the seed */
 
-    uint64_t sequence[2];   /* of the two headers; both 0 = 6 and 7. The larger one is current. Equal: identical headers */
-    int damaged_header;     /* 1 or 2: that one has a wrong checksum, so the other is current; 3: both */
-    bool stale_header;      /* the header that is not current has other GUIDs */
+    uint64_t sequence[2]; /* of the two headers; both 0 = 6 and 7. The larger is current; equal: identical headers */
+    int damaged_header;   /* 1 or 2: that one has a wrong checksum, so the other is current; 3: both */
+    bool stale_header;    /* the header that is not current has other GUIDs */
 
     enum bld_layout layout;
     uint64_t log_length;             /* 0 = 1 MiB */
@@ -56,7 +58,8 @@ struct bld_options {
     bool shuffle_blocks;     /* payload and bitmap blocks in random file order, else ascending */
     unsigned gap_percent;    /* chance of a hole of 1 to 3 MiB, owned by nobody, before each block */
     bool garbage;            /* garbage wherever content has no meaning: holes, sectors that are not owned, slack behind
-                                the end of the disk, bitmap bits of blocks that are not partial (where a bitmap exists), BAT padding stays 0 */
+                                the end of the disk, bitmap bits of blocks that are not partial (where there is a
+                                bitmap); BAT padding stays 0 */
     bool log_residue;        /* a clean disk whose ring is full of entries from earlier times */
     uint64_t appended_bytes; /* zeros behind the last object, so that the file does not end at a MiB (Disk2vhd: 512) */
     bool incomplete;         /* with the item that marks an unfinished creation */
@@ -70,9 +73,10 @@ void bld_free(struct bld *b);
 /* ---- content ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Guest writes. In a disk without parent the block becomes FULLY_PRESENT, what is not written in it reads as zeros. In a differencing
- * disk offset and length must be multiples of the logical sector size; a block in state 0 becomes PARTIALLY_PRESENT with exactly these
- * sectors owned, one in states 1 to 3 FULLY_PRESENT with zeros around. All bits set stays PARTIALLY_PRESENT until bld_state says 6.
+ * Guest writes. In a disk without parent the block becomes FULLY_PRESENT, what is not written in it reads as zeros. In
+ * a differencing disk offset and length must be multiples of the logical sector size; a block in state 0 becomes
+ * PARTIALLY_PRESENT with exactly these sectors owned, one in states 1 to 3 FULLY_PRESENT with zeros around. All bits
+ * set stays PARTIALLY_PRESENT until bld_state says 6.
  */
 void bld_write(struct bld *b, uint64_t virtual_offset, const void *bytes, size_t length);
 /* Writes bytes that follow from `seed`. */
@@ -80,8 +84,8 @@ void bld_write_random(struct bld *b, uint64_t virtual_offset, size_t length, uin
 /* A random mixture of states and writes over the whole disk (up to `max_bytes` of content). */
 void bld_fill_random(struct bld *b, uint64_t seed, uint64_t max_bytes);
 /*
- * Sets the state of a payload block. 6 and 7 keep what was written (in 6 the rest becomes zeros; in 7 nothing else is owned); 0 to 3 forget it.
- * 4 and 5 are accepted too, and own no space.
+ * Sets the state of a payload block. 6 and 7 keep what was written (in 6 the rest becomes zeros; in 7 nothing else is
+ * owned); 0 to 3 forget it. 4 and 5 are accepted too, and own no space.
  */
 void bld_state(struct bld *b, uint64_t payload_block, unsigned state);
 /* State 1 or 3 that keeps its space and old bytes in it (a soft anchor). */
@@ -96,8 +100,8 @@ void bld_bitmap_block(struct bld *b, uint64_t chunk);
 void bld_bat_raw(struct bld *b, uint64_t bat_index, uint64_t raw);
 
 /*
- * What reading this layer gives: on entry `view` holds the parent's bytes for the whole virtual size (zeros where it is shorter, or without
- * parent), on return this layer's. Made from what was asked of the builder, not from the file.
+ * What reading this layer gives: on entry `view` holds the parent's bytes for the whole virtual size (zeros where it
+ * is shorter, or without parent), on return this layer's. Made from what was asked of the builder, not from the file.
  */
 void bld_apply(const struct bld *b, uint8_t *view);
 
@@ -120,7 +124,10 @@ void bld_locator_raw(struct bld *b, const void *bytes, size_t length);
 
 /* ---- further items and regions ---------------------------------------------------------------------------------- */
 
-/* A metadata item; `flags` of VX_ITEM_*. One that is there with that id and IsUser is replaced (also the five mandatory ones). */
+/*
+ * A metadata item; `flags` of VX_ITEM_*. One that is there with that id and IsUser is replaced (also the five
+ * mandatory ones).
+ */
 void bld_item(struct bld *b, const vhdx_guid *id, uint32_t flags, const void *bytes, uint32_t length);
 void bld_item_remove(struct bld *b, const vhdx_guid *id, bool user);
 /* A region of 1 MiB or more, filled with bytes that follow from the seed. */
@@ -145,30 +152,34 @@ enum bld_home {
 
 /* The disk gets a LogGuid, and the chosen pages are right in the log only. All zero = one empty entry. */
 struct bld_log {
-    unsigned what;         /* BLD_LOG_*: structures whose pages may be logged */
-    unsigned percent;      /* chance of each of these pages; 0 = all. Pages that do not fit the ring stay at home */
-    bool untouched_pages;  /* also pages of the structures that hold nothing but zeros (BAT padding): many descriptors */
+    unsigned what;        /* BLD_LOG_*: structures whose pages may be logged */
+    unsigned percent;     /* chance of each of these pages; 0 = all. Pages that do not fit the ring stay at home */
+    bool untouched_pages; /* also pages of the structures that hold nothing but zeros (BAT padding): many descriptors */
     enum bld_home home;
-    unsigned entries;      /* that the pages are spread over; 0 = 1 */
+    unsigned entries;       /* that the pages are spread over; 0 = 1 */
     unsigned empty_entries; /* further ones without descriptors, spread among them */
-    bool superseded;       /* earlier entries of the sequence hold wrong versions of pages that later ones hold rightly */
+    bool superseded; /* earlier entries of the sequence hold wrong versions of pages that later ones hold rightly */
     bool zero_descriptors; /* pages of zeros as zero descriptors */
-    uint32_t ring_offset;  /* of the active sequence's first entry: a multiple of 4096 below the log's length; near the end it wraps */
+    uint32_t ring_offset;  /* of the active sequence's first entry: a multiple of 4096 below the log's length; near the
+                              end it wraps */
     uint64_t sequence;     /* number of that entry; 0 = from the seed */
-    unsigned applied_before; /* entries directly before it, valid and in sequence, but before the head's Tail: must not be replayed */
-    bool older_sequence;   /* elsewhere in the ring: a complete sequence of the same LogGuid with smaller numbers */
-    bool foreign_behind;   /* directly behind the head: entries of another LogGuid whose numbers go on */
-    bool torn_behind;      /* directly behind the head: the next entry, with one data sector not written */
-    bool short_file;       /* the file ends before LastFileOffset */
-    bool no_valid_entry;   /* LogGuid set and nothing valid in the ring: a fault */
-    bool truncated;        /* FlushedFileOffset beyond the file's end: a fault */
+    unsigned applied_before; /* entries directly before it, valid and in sequence, but before the head's Tail: must not
+                                be replayed */
+    bool older_sequence;     /* elsewhere in the ring: a complete sequence of the same LogGuid with smaller numbers */
+    bool foreign_behind;     /* directly behind the head: entries of another LogGuid whose numbers go on */
+    bool torn_behind;        /* directly behind the head: the next entry, with one data sector not written */
+    bool short_file;         /* the file ends before LastFileOffset */
+    bool no_valid_entry;     /* LogGuid set and nothing valid in the ring: a fault */
+    bool truncated;          /* FlushedFileOffset beyond the file's end: a fault */
 };
 void bld_log_dirty(struct bld *b, const struct bld_log *log);
 
 /* ---- the file --------------------------------------------------------------------------------------------------- */
 
-/* Lays out and writes the file (replacing one of that name) and flushes it. `host` NULL = the operating system's files. May be called
- * again, for another path: the bytes are the same. */
+/*
+ * Lays out and writes the file (replacing one of that name) and flushes it. `host` NULL = the operating system's
+ * files. May be called again, for another path: the bytes are the same.
+ */
 vhdx_status bld_finish(struct bld *b, const vhdx_host *host, const char *path, vhdx_error *err);
 
 const vhdx_guid *bld_data_write_guid(const struct bld *b);
@@ -206,8 +217,10 @@ vhdx_status bld_poke_header(const vhdx_host *host, const char *path, int copy, s
                             size_t length);
 vhdx_status bld_poke_region_table(const vhdx_host *host, const char *path, int copy, size_t offset, const void *bytes,
                                   size_t length);
-/* The same inside the log entry that begins at `ring_offset` of the log [log_offset, +log_length): `offset` counts from the entry's first
- * byte and follows the ring around its end. */
+/*
+ * The same inside the log entry that begins at `ring_offset` of the log [log_offset, +log_length): `offset` counts
+ * from the entry's first byte and follows the ring around its end.
+ */
 vhdx_status bld_poke_log_entry(const vhdx_host *host, const char *path, uint64_t log_offset, uint64_t log_length,
                                uint64_t ring_offset, uint64_t offset, const void *bytes, size_t length);
 /* Cuts the file or makes it longer. */
@@ -219,7 +232,10 @@ vhdx_status bld_resize(const vhdx_host *host, const char *path, uint64_t size);
 uint64_t bld_random(uint64_t *state);
 /* 0 <= result < limit. */
 uint64_t bld_random_below(uint64_t *state, uint64_t limit);
-/* Bytes that follow from `seed` (content of bld_write_random: with place 0). `place` = where in that stream, a multiple of 8. */
+/*
+ * Bytes that follow from `seed` (content of bld_write_random: with place 0). `place` = where in that stream, a
+ * multiple of 8.
+ */
 void bld_random_bytes(uint64_t seed, uint64_t place, void *bytes, size_t length);
 vhdx_guid bld_random_guid(uint64_t *state);
 

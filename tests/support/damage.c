@@ -1,6 +1,7 @@
 /*
- * Damage on purpose: bytes of a finished file changed in place, with the checksum of the structure around them mended or not. Knows nothing
- * of the builder that made the file. The one thing that is easy to get wrong: with a dirty log, what is changed at home may be put right by replay.
+ * Damage on purpose: bytes of a finished file changed in place, with the checksum of the structure around them mended
+ * or not. Knows nothing of the builder that made the file. The one thing that is easy to get wrong: with a dirty log,
+ * what is changed at home may be put right by replay.
  */
 /* SPDX-License-Identifier: MIT */
 #include "builder.h"

@@ -1,6 +1,7 @@
 /*
- * Real files and other programs for tests; see files.h. Nothing here knows what a disk is. The one thing that is easy to get wrong: a program
- * that prints much on both its outputs must not wait for a reader of one while we wait on the other, so both go to files.
+ * Real files and other programs for tests; see files.h. Nothing here knows what a disk is. The one thing that is easy
+ * to get wrong: a program that prints much on both its outputs must not wait for a reader of one while we wait on the
+ * other, so both go to files.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
@@ -157,8 +158,9 @@ char *files_sample(const char *directory, const char *name)
     char *packed = files_path(samples, name), *path = files_path(directory, name);
     packed = bld_resized(packed, strlen(packed) + 4, 1);
     strcat(packed, ".gz");
-    const char *script = "gzip -dc -- \"$1\" | dd of=\"$2\" bs=65536 conv=sparse,notrunc iflag=fullblock status=none && "
-                         "truncate -s \"$(gzip -dc -- \"$1\" | wc -c)\" -- \"$2\"";
+    const char *script =
+        "gzip -dc -- \"$1\" | dd of=\"$2\" bs=65536 conv=sparse,notrunc iflag=fullblock status=none && "
+        "truncate -s \"$(gzip -dc -- \"$1\" | wc -c)\" -- \"$2\"";
     const char *arguments[] = {"sh", "-c", script, "sh", packed, path, NULL};
     struct files_run run = {.status = 127};
     if (access(packed, R_OK) == 0)

@@ -1,6 +1,7 @@
 /*
- * Real files and other programs for tests: directories that vanish, whole files, commands with what they print, the samples that other software
- * wrote. The one thing that is easy to get wrong: Criterion runs each test in a process of its own, so nothing is shared between tests.
+ * Real files and other programs for tests: directories that vanish, whole files, commands with what they print, the
+ * samples that other software wrote. The one thing that is easy to get wrong: Criterion runs each test in a process of
+ * its own, so nothing is shared between tests.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_FILES_H
@@ -30,7 +31,10 @@ void files_run_free(struct files_run *run);
 /* Whether PATH has a program of that name. */
 bool files_program_exists(const char *name);
 
-/* Unpacks a sample (its name without .gz) into the directory; the path to be freed, NULL when VHDX_SAMPLES is not set or it is not there. */
+/*
+ * Unpacks a sample (its name without .gz) into the directory; the path to be freed, NULL when VHDX_SAMPLES is not set
+ * or it is not there.
+ */
 char *files_sample(const char *directory, const char *name);
 
 /* XXH3 of a file's bytes and size, on any host. false: cannot be read. */

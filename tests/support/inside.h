@@ -1,6 +1,7 @@
 /*
- * What the files of the image builder share among themselves; nobody else includes it. builder.c keeps the wishes (content, items,
- * locator), layout.c turns them into places and pages, ring.c into log entries; damage.c knows nothing of a builder.
+ * What the files of the image builder share among themselves; nobody else includes it. builder.c keeps the wishes
+ * (content, items, locator), layout.c turns them into places and pages, ring.c into log entries; damage.c knows
+ * nothing of a builder.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_INSIDE_H
@@ -100,7 +101,7 @@ struct bld {
     uint64_t file_size; /* as written */
     struct bld_hole {
         uint64_t offset, length;
-    } *holes;
+    } * holes;
     size_t hole_count;
 
     /* from the ring */

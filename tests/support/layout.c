@@ -1,7 +1,8 @@
 /*
- * From wishes to a file: places for log, regions and blocks, the pages of all metadata as they shall be after replay, and the writing.
- * What was wished is builder.c's, which pages are wrong at home is ring.c's. The one thing that is easy to get wrong: nothing here may draw on
- * chance in an order that depends on the host, or the same seed would make two files.
+ * From wishes to a file: places for log, regions and blocks, the pages of all metadata as they shall be after replay,
+ * and the writing. What was wished is builder.c's, which pages are wrong at home is ring.c's. The one thing that is
+ * easy to get wrong: nothing here may draw on chance in an order that depends on the host, or the same seed would make
+ * two files.
  */
 /* SPDX-License-Identifier: MIT */
 #include "builder.h"
@@ -455,7 +456,10 @@ static void write_pages(const struct bld *b, struct writer *w)
     free(keys);
 }
 
-/* Whether garbage goes to this part of a block: everywhere in small blocks, else only near the ends and beside content. */
+/*
+ * Whether garbage goes to this part of a block: everywhere in small blocks, else only near the ends and beside
+ * content.
+ */
 static bool garbage_there(const struct bld *b, uint64_t part, uint64_t parts, bool content)
 {
     if (!b->options.garbage)

@@ -1,6 +1,7 @@
 /*
- * A look at a cleanly closed file with the codecs alone: current header, region table, metadata items. For tests that must see what a file says
- * without asking the code that wrote it. The one thing that is easy to get wrong: nothing is replayed here.
+ * A look at a cleanly closed file with the codecs alone: current header, region table, metadata items. For tests that
+ * must see what a file says without asking the code that wrote it. The one thing that is easy to get wrong: nothing is
+ * replayed here.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_LOOK_H

@@ -1,6 +1,6 @@
 /*
- * Chains at random; see model.h. It decides what the builder is asked for and keeps what reading must give. What is legal but rare gets a good
- * chance here, since ordinary data meets it never. No file is read here.
+ * Chains at random; see model.h. It decides what the builder is asked for and keeps what reading must give. What is
+ * legal but rare gets a good chance here, since ordinary data meets it never. No file is read here.
  */
 /* SPDX-License-Identifier: MIT */
 #include "model.h"
@@ -218,8 +218,8 @@ static void link_to_parent(struct model_layer *layer, const struct model_layer *
     if (in_child == in_parent && chance(state, 30))
         way = "";
     snprintf(relative, sizeof(relative), "%s%s", way, name);
-    snprintf(absolute, sizeof(absolute), "%s\\Hyper-V\\Virtual Hard Disks\\%s", chance(state, 50) ? "D:" : "\\\\?\\D:",
-             name);
+    snprintf(absolute, sizeof(absolute), "%s\\Hyper-V\\Virtual Hard Disks\\%s",
+             chance(state, 50) ? "D:" : "\\\\?\\D:", name);
     vhdx_guid other = bld_random_guid(state);
     const vhdx_guid *first = bld_data_write_guid(parent->b), *second = NULL;
     if (!plain && chance(state, 20)) {
@@ -231,7 +231,8 @@ static void link_to_parent(struct model_layer *layer, const struct model_layer *
     }
     /* without the relative path, the name alone must do, in the child's directory */
     bool by_name = !plain && in_child == in_parent && chance(state, 20);
-    bld_parent(layer->b, first, second, by_name ? NULL : relative, NULL, by_name || chance(state, 60) ? absolute : NULL);
+    bld_parent(layer->b, first, second, by_name ? NULL : relative, NULL,
+               by_name || chance(state, 60) ? absolute : NULL);
 }
 
 static void add_extras(struct model_layer *layer, uint64_t *state, bool plain)
@@ -280,8 +281,8 @@ static void make_layer(struct model *m, size_t n, const struct model_wishes *w, 
     layer->logical_sector_size = o.logical_sector_size;
     layer->physical_sector_size = o.physical_sector_size;
     bool apart = parent && !w->plain && chance(state, 25) && !w->one_directory;
-    snprintf(layer->path, sizeof(layer->path), "%s/%slayer%zu.%s", directory, apart ? "snapshots/" : "", m->count - 1 - n,
-             parent ? "avhdx" : "vhdx");
+    snprintf(layer->path, sizeof(layer->path), "%s/%slayer%zu.%s", directory, apart ? "snapshots/" : "",
+             m->count - 1 - n, parent ? "avhdx" : "vhdx");
     fill(layer->b, state, &o);
     add_extras(layer, state, w->plain);
     if (parent)
@@ -367,12 +368,12 @@ const char *model_text(const struct model *m)
     size_t used = (size_t)snprintf(text, sizeof(text), "seed %" PRIu64 ", leaf first:", m->seed);
     for (size_t n = 0; n < m->count && used < sizeof(text); n++) {
         const struct model_layer *layer = &m->layers[n];
-        used += (size_t)snprintf(text + used, sizeof(text) - used, " [%s %" PRIu64 " bytes, blocks %u MiB, sectors %u%s]",
-                                 layer->kind == VHDX_KIND_FIXED     ? "fixed"
-                                 : layer->kind == VHDX_KIND_DYNAMIC ? "dynamic"
-                                                                    : "differencing",
-                                 layer->virtual_size, layer->block_size >> 20, layer->logical_sector_size,
-                                 layer->dirty ? ", dirty" : "");
+        used += (size_t)snprintf(
+            text + used, sizeof(text) - used, " [%s %" PRIu64 " bytes, blocks %u MiB, sectors %u%s]",
+            layer->kind == VHDX_KIND_FIXED     ? "fixed"
+            : layer->kind == VHDX_KIND_DYNAMIC ? "dynamic"
+                                               : "differencing",
+            layer->virtual_size, layer->block_size >> 20, layer->logical_sector_size, layer->dirty ? ", dirty" : "");
     }
     return text;
 }

@@ -1,7 +1,8 @@
 /*
- * Chains at random, and what reading them must give: every layer's view is kept as plain bytes, computed from the wishes by the rules of reading
- * (states 1 to 3 hide what is below, what nobody holds is zeros, beyond the end of a smaller parent there are zeros), never from the files.
- * The one thing that is easy to get wrong: everything follows from the seed, so a failing test must print it.
+ * Chains at random, and what reading them must give: every layer's view is kept as plain bytes, computed from the
+ * wishes by the rules of reading (states 1 to 3 hide what is below, what nobody holds is zeros, beyond the end of a
+ * smaller parent there are zeros), never from the files. The one thing that is easy to get wrong: everything follows
+ * from the seed, so a failing test must print it.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_MODEL_H
@@ -18,10 +19,10 @@ struct model_wishes {
     bool same_size;            /* all layers as long as the base */
     bool sector_512;           /* logical sectors of 512 bytes */
     bool clean;                /* no dirty logs */
-    bool plain;                /* nothing that only this library reads: one directory, right relative paths and linkage, both headers and region
-                                  tables sound, no unknown regions */
+    bool plain; /* nothing that only this library reads: one directory, right relative paths and linkage, both headers
+                   and region tables sound, no unknown regions */
     bool dynamic_base;
-    bool one_directory;        /* a merge finds the layers above the child only in the directories of child and ancestors */
+    bool one_directory; /* a merge finds the layers above the child only in the directories of child and ancestors */
 };
 
 struct model_layer {
@@ -32,7 +33,7 @@ struct model_layer {
     uint32_t block_size, logical_sector_size, physical_sector_size;
     vhdx_kind kind;
     bool dirty;
-    bool linked_by_second; /* parent_linkage2 is what names the parent, as when a merge into it was cut off */
+    bool linked_by_second;     /* parent_linkage2 is what names the parent, as when a merge into it was cut off */
     bool disk_item, file_item; /* user items: with IsVirtualDisk (model_disk_item) and without (model_file_item) */
 };
 
@@ -52,7 +53,10 @@ const uint8_t *model_expected(const struct model *m, size_t layer);
 /* Canonical XXH3-128 of that. */
 void model_hash(const struct model *m, size_t layer, uint8_t hash[16]);
 
-/* Ids of the user items that layers may have; their content is the layer's data write GUID (as the builder made it), 16 bytes. */
+/*
+ * Ids of the user items that layers may have; their content is the layer's data write GUID (as the builder made it),
+ * 16 bytes.
+ */
 vhdx_guid model_disk_item(void);
 vhdx_guid model_file_item(void);
 

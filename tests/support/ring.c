@@ -1,8 +1,8 @@
 /*
- * Dirty logs for the image builder: which pages are right in the log only, the entries that hold them, and the company they keep in the ring
- * (entries already applied, of earlier times, torn). It writes entries by itself, from MS-VHDX 2.3.1, zero descriptors included, so that the
- * library's own encoder is not its own judge. The one thing that is easy to get wrong: entries that must not be replayed need wrong content,
- * or nobody would notice that they were.
+ * Dirty logs for the image builder: which pages are right in the log only, the entries that hold them, and the company
+ * they keep in the ring (entries already applied, of earlier times, torn). It writes entries by itself, from MS-VHDX
+ * 2.3.1, zero descriptors included, so that the library's own encoder is not its own judge. The one thing that is easy
+ * to get wrong: entries that must not be replayed need wrong content, or nobody would notice that they were.
  */
 /* SPDX-License-Identifier: MIT */
 #include "builder.h"
@@ -35,8 +35,7 @@ static uint64_t page_budget(const struct bld *b)
     const struct bld_log *log = &b->log;
     uint64_t sectors = b->log_length / VX_PAGE;
     uint64_t others = 4 + log->empty_entries + 4 * log->applied_before + 16 * (uint64_t)log->older_sequence +
-                      8 * (uint64_t)log->foreign_behind + 4 * (uint64_t)log->torn_behind +
-                      3 * (uint64_t)log->entries;
+                      8 * (uint64_t)log->foreign_behind + 4 * (uint64_t)log->torn_behind + 3 * (uint64_t)log->entries;
     uint64_t room = sectors > others ? (sectors - others) * 120 / 124 : 0;
     return log->superseded ? room / 2 : room; /* as many again in wrong versions */
 }
@@ -92,7 +91,7 @@ void bld_home_bytes(const struct bld *b, const struct bld_page *page, uint64_t o
 /* ---- one entry -------------------------------------------------------------------------------------------------- */
 
 struct update {
-    uint64_t offset, length;      /* length: of zeros, or one page */
+    uint64_t offset, length; /* length: of zeros, or one page */
     uint8_t bytes[VX_PAGE];
     bool zero;
 };
@@ -114,7 +113,8 @@ static struct update *add_update(struct entry *entry, uint64_t offset, const uin
 
 static size_t descriptor_place(size_t i)
 {
-    return VX_LOG_HEADER_SIZE + i * VX_LOG_DESCRIPTOR_SIZE; /* later sectors have no header: the formula holds for all */
+    return VX_LOG_HEADER_SIZE +
+           i * VX_LOG_DESCRIPTOR_SIZE; /* later sectors have no header: the formula holds for all */
 }
 
 static size_t data_count(const struct entry *entry)
@@ -293,7 +293,7 @@ static void add_zeros(struct entry *entry, uint64_t offset)
 static void add_wrong_versions(const struct bld *b, struct entry *entries, size_t right, uint64_t offset,
                                uint64_t *room, uint64_t *chance)
 {
-    for (size_t e = 0; b->log.superseded && e < right && *room > 0; e++) {
+    for (size_t e = 0; b->log.superseded && e<right && * room> 0; e++) {
         uint8_t wrong[VX_PAGE];
         if (bld_random_below(chance, 4))
             continue;
@@ -311,8 +311,8 @@ static void fill_entries(const struct bld *b, struct entry *entries, size_t tota
     uint64_t *keys = bld_map_keys(&b->pages, &count);
     size_t *filled = bld_alloc(b->log.entries, sizeof(*filled));
     for (size_t e = 0; e < b->log.entries; e++) /* empties at random places: skip some on the way */
-        filled[e] = last = last + (e ? 1 : 0) + (size_t)bld_random_below(chance, total - (b->log.entries - e) -
-                                                                                   last - (e ? 1 : 0) + 1);
+        filled[e] = last = last + (e ? 1 : 0) +
+                           (size_t)bld_random_below(chance, total - (b->log.entries - e) - last - (e ? 1 : 0) + 1);
     for (size_t i = 0; i < count; i++) {
         const struct bld_page *page = bld_map_get(&b->pages, keys[i]);
         if (!page->logged)

@@ -1,0 +1,50 @@
+#!/bin/bash
+# Every command that README.md and the manual pages show is run, page by page, in the order of the page, in a directory
+# with the files that the pages speak of. A command is a line that begins with "$ "; all must end with 0. Commands of
+# make are checked to have a target and are not run from inside make.
+# SPDX-License-Identifier: MIT
+. "$TOP/tests/cli/lib.bash"
+case $VHDX in
+*" "* | *.exe) skip "the examples are for a POSIX shell and name the command 'vhdx'" ;;
+esac
+
+make_chain 64M
+here=$PWD
+mkdir bin
+ln -s "$VHDX" bin/vhdx
+library=$(dirname "$(readlink -f "$VHDX")")/libvhdx.a
+printf '#!/bin/sh\necho "-I%s/include %s -lpthread"\n' "$TOP" "$library" >bin/pkg-config
+chmod +x bin/pkg-config
+PATH=$here/bin:$PATH
+command -v cc >/dev/null && have_cc=yes || have_cc=
+
+run_page() {
+    local page=$1 count=0 line
+    rm -rf page
+    mkdir page
+    cp disk.vhdx disk_1.avhdx disk_2.avhdx page
+    cd page || exit 1
+    sed -n '/^```c$/,/^```$/{/^```/d;p}' "$page" >program.c
+    grep -E '^( *|\.Dl )\$ ' "$page" | sed -E 's/^( *|\.Dl )\$ //' >../commands
+    while IFS= read -r line; do
+        count=$((count + 1))
+        case $line in
+        make | "make "*)
+            make -n -C "$TOP" ${line#make} PREFIX="$here/prefix" >../example.out 2>&1 ;;
+        cc*)
+            [ -n "$have_cc" ] && [ -e "$library" ] || continue
+            eval "$line" >../example.out 2>&1 && ./a.out disk.vhdx >>../example.out 2>&1 ;;
+        *)
+            bash -o pipefail -c "$line" >../example.out 2>&1 ;;
+        esac || {
+            cat ../example.out >&2
+            fail "$(basename "$page"): $line"
+        }
+    done <../commands
+    cd "$here" || exit 1
+    [ $count -gt 0 ] || fail "$(basename "$page") shows no command"
+}
+
+for page in "$TOP/README.md" "$TOP"/docs/man/*.1; do
+    run_page "$page"
+done

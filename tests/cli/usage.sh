@@ -1,0 +1,73 @@
+#!/bin/bash
+# Bad usage: 16, one line of error that says where help is, and nothing touched.
+# SPDX-License-Identifier: MIT
+. "$TOP/tests/cli/lib.bash"
+
+vhdx create --size 4M disk.vhdx || fail "create"
+before=$(cksum disk.vhdx)
+
+bad() {
+    expect 16 vhdx "$@"
+    one_line_of_error
+    says err "; try 'vhdx "
+    says err "--help'"
+}
+
+bad
+bad --bogus
+for c in verify repair undo orphans config relink bogus ''; do
+    bad "$c" disk.vhdx
+    says err "unknown command '$c'"
+done
+for c in info map export hash merge; do
+    bad $c
+    bad $c --bogus disk.vhdx
+    says err "unknown option '--bogus'"
+    bad $c -Z disk.vhdx
+    bad $c ''
+    bad $c --json=yes disk.vhdx
+    bad $c --parent
+done
+for c in info map merge; do
+    bad $c disk.vhdx disk.vhdx
+    bad $c -- disk.vhdx --json
+done
+bad info --parent= disk.vhdx
+bad export disk.vhdx
+bad export -o new disk.vhdx disk.vhdx
+bad export -o - --json disk.vhdx
+bad merge --direction up disk.vhdx
+says err "this version"
+bad merge --direction=sideways disk.vhdx
+bad merge -o new --into disk.vhdx disk.vhdx
+bad merge -o new --delete disk.vhdx
+bad merge -o new --force-siblings disk.vhdx
+bad merge --verify disk.vhdx
+bad create new
+bad create --size
+bad create --size 4M
+bad create --size 4M new new2
+for size in '' x -1 +4M ' 4M' '4M ' 4Q 4MM 4iB 1.5G 0x10 99999999999999999999 16777216T 0; do
+    bad create --size "$size" new
+done
+bad create --size 4M --fixed --parent disk.vhdx new
+bad create --size 4M --sector-size 513 new
+bad create --size 4M --physical-sector-size 1024 new
+bad create --size 4M --block-size 8G new
+bad create --size 4M --data-write-guid 1234 new
+[ ! -e new ] || fail "a refused command made a file"
+
+# What only the library can judge is bad usage too.
+for arguments in "--size 1000" "--size 65T" "--size 4M --block-size 3M" "--size 4M --block-size 512K" \
+    "--size 4M --block-size 512M"; do
+    expect 16 vhdx create $arguments new
+    one_line_of_error
+done
+[ ! -e new ] || fail "a refused command made a file"
+[ "$before" = "$(cksum disk.vhdx)" ] || fail "the disk changed"
+
+# Options before and after names, in both spellings, also before the command; "--" ends them.
+expect 0 vhdx info disk.vhdx --json
+expect 0 vhdx --json info disk.vhdx
+expect 0 vhdx -qv info disk.vhdx
+expect 0 vhdx info --chain --parent=. --parent . -- disk.vhdx
