@@ -66,6 +66,14 @@ static bool take_options(void *to, size_t size, const void *from)
     return true;
 }
 
+static bool parents_are_there(const char *const *parents, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!parents || !parents[i])
+            return false;
+    return true;
+}
+
 vhdx_status vhdx_image_open(const char *path, const vhdx_open_options *given, vhdx_image **image, vhdx_error *err)
 {
     vhdx_open_options options;
@@ -102,6 +110,8 @@ vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *given, vh
     vx_clear(err);
     if (!path || !chain || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_chain_open: a path and a place for the handle are needed");
+    if (!parents_are_there(options.parents, options.parent_count))
+        return fail_argument(err, "vhdx_chain_open: a parent has no name");
     struct vx_search search = {options.parents, options.parent_count};
     vhdx_chain *handle = vx_alloc(1, sizeof *handle);
     if (!handle)
@@ -210,7 +220,8 @@ vhdx_status vhdx_walk_next(vhdx_walk *walk, vhdx_extent *extent, vhdx_error *err
     *extent = walk->pending;
     walk->pending.length = 0;
     while (extent->length > 0) {
-        VX_TRY(look_ahead(walk, &next, err));
+        if (look_ahead(walk, &next, NULL) != VHDX_OK)
+            break; /* the next call meets it again, and tells */
         if (next.length == 0 || !joins(extent, &next)) {
             walk->pending = next;
             break;
@@ -285,6 +296,8 @@ vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options *given, 
     vx_clear(err);
     if (!child || !report || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_merge_plan: a child and a place for the report are needed");
+    if (!parents_are_there(options.parents, options.parent_count))
+        return fail_argument(err, "vhdx_merge_plan: a parent has no name");
     vhdx_merge_report filled = {.struct_size = sizeof filled};
     vhdx_status status = vx_merge(child, &options, true, &filled, err);
     give_report(report, &filled);
@@ -297,6 +310,8 @@ vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *given, vhdx_
     vx_clear(err);
     if (!child || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_merge: a child is needed");
+    if (!parents_are_there(options.parents, options.parent_count))
+        return fail_argument(err, "vhdx_merge: a parent has no name");
     vhdx_merge_report filled = {.struct_size = sizeof filled};
     vhdx_status status = vx_merge(child, &options, false, &filled, err);
     give_report(report, &filled);
@@ -310,6 +325,8 @@ vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_o
     vx_clear(err);
     if (!child || !path || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_flatten: a child and a path are needed");
+    if (!parents_are_there(options.parents, options.parent_count))
+        return fail_argument(err, "vhdx_flatten: a parent has no name");
     if (options.into || options.delete_merged || options.force_siblings)
         return fail_argument(err, "a merge into a new file changes no layer: into, delete and force do not apply");
     vhdx_merge_report filled = {.struct_size = sizeof filled};

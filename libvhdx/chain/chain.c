@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/utf.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -14,19 +15,41 @@ struct opening {
     struct vx_chain *chain;
     const struct vx_search *search;
     const struct vx_chain_access *access;
-    struct vx_file *into; /* the named ancestor, peeked at for its identity; NULL = the parent */
+    vhdx_file_facts into; /* who the named ancestor is; all zero: none is named, or its host does not tell */
     size_t into_layer;    /* SIZE_MAX until it was met */
     size_t room;
 };
 
-static bool is_into(const struct opening *opening, const struct vx_image *image, size_t layer)
+bool vx_same_path(const vhdx_host *host, const char *a, const char *b)
 {
-    bool same;
-    if (!opening->into)
-        return layer == 1;
-    if (vx_file_same(opening->into, image->file, &same))
-        return same;
-    return strcmp(vx_file_path(opening->into), vx_image_path(image)) == 0;
+    char left[4096], right[4096];
+    if (host->absolute(host->context, a, left, sizeof left, NULL) != VHDX_OK ||
+        host->absolute(host->context, b, right, sizeof right, NULL) != VHDX_OK)
+        return strcmp(a, b) == 0;
+    return host->windows_paths ? vx_name_equal(left, right) : strcmp(left, right) == 0;
+}
+
+/* Hosts that hold files exclusively let nobody look at them twice: the name is asked first, the file's identity after it. */
+bool vx_chain_holds(const struct vx_chain *chain, const char *path)
+{
+    struct vx_file *file;
+    bool holds = false, same;
+    for (size_t i = 0; i < chain->count && !holds; i++)
+        holds = vx_same_path(chain->host, path, vx_image_path(chain->layers[i]));
+    if (holds || vx_file_open(chain->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+        return holds;
+    for (size_t i = 0; i < chain->count && !holds; i++)
+        holds = vx_file_same(file, chain->layers[i]->file, &same) && same;
+    vx_file_close(file);
+    return holds;
+}
+
+vhdx_status vx_chain_check_output(const struct vx_chain *chain, const char *path, vhdx_error *err)
+{
+    if (!vx_chain_holds(chain, path))
+        return VHDX_OK;
+    vx_fail(err, VHDX_ARG, vx_at_file(path), "the output is a layer of the chain that is read");
+    return vx_advise(err, VHDX_ARG, "choose another name for the output");
 }
 
 static vhdx_status append(struct opening *opening, struct vx_image *image, vhdx_error *err)
@@ -46,6 +69,29 @@ static vhdx_status append(struct opening *opening, struct vx_image *image, vhdx_
     return VHDX_OK;
 }
 
+/* Whether a layer is the ancestor that was named, or the parent when none was. */
+static bool is_into(const struct opening *opening, const struct vx_image *image, size_t layer)
+{
+    const vhdx_file_facts *facts = vx_file_facts(image->file), *into = &opening->into;
+    if (!opening->access->into)
+        return layer == 1;
+    if (into->volume != 0 && facts->volume != 0)
+        return facts->volume == into->volume && facts->file[0] == into->file[0] && facts->file[1] == into->file[1];
+    return vx_same_path(opening->chain->host, opening->access->into, vx_image_path(image));
+}
+
+/* The file is closed again: an open one would be in the way of opening it for writing. */
+static vhdx_status look_at_into(struct opening *opening, vhdx_error *err)
+{
+    struct vx_file *file;
+    if (!opening->access || !opening->access->into)
+        return VHDX_OK;
+    VX_TRY(vx_file_open(opening->chain->host, opening->access->into, VHDX_FILE_PEEK, &file, err));
+    opening->into = *vx_file_facts(file);
+    vx_file_close(file);
+    return VHDX_OK;
+}
+
 static vhdx_status open_layer(struct opening *opening, const char *path, vhdx_error *err)
 {
     struct vx_image *image;
@@ -58,37 +104,11 @@ static vhdx_status open_layer(struct opening *opening, const char *path, vhdx_er
     return VHDX_OK;
 }
 
-/* Whether the file at `path` is a layer of the chain, under whatever name. */
-static vhdx_status holds_file(const struct vx_chain *chain, const char *path, bool *holds, vhdx_error *err)
-{
-    struct vx_file *file;
-    *holds = false;
-    VX_TRY(vx_file_open(chain->host, path, VHDX_FILE_PEEK, &file, err));
-    for (size_t i = 0; i < chain->count && !*holds; i++) {
-        bool same;
-        *holds = vx_file_same(file, chain->layers[i]->file, &same) ? same
-                                                                   : strcmp(path, vx_image_path(chain->layers[i])) == 0;
-    }
-    vx_file_close(file);
-    return VHDX_OK;
-}
-
-vhdx_status vx_chain_check_output(const struct vx_chain *chain, const char *path, vhdx_error *err)
-{
-    bool holds;
-    if (holds_file(chain, path, &holds, NULL) != VHDX_OK || !holds)
-        return VHDX_OK; /* not there, or not ours: opening it for writing will tell */
-    vx_fail(err, VHDX_ARG, vx_at_file(path), "the output is a layer of the chain that is read");
-    return vx_advise(err, VHDX_ARG, "choose another name for the output");
-}
-
 /* A parent that is already in the chain would be held by ourselves: say what is wrong, not that somebody has it open. */
 static vhdx_status check_loop(const struct opening *opening, const char *path, vhdx_error *err)
 {
     const struct vx_chain *chain = opening->chain;
-    bool loop;
-    VX_TRY(holds_file(chain, path, &loop, err));
-    if (!loop)
+    if (!vx_chain_holds(chain, path))
         return VHDX_OK;
     return vx_fail(err, VHDX_PARENT_LOOP,
                    vx_at(vx_image_path(chain->layers[chain->count - 1]), "parent locator", VHDX_NOWHERE),
@@ -134,7 +154,7 @@ static vhdx_status open_parent(struct opening *opening, vhdx_error *err)
 static vhdx_status fail_no_ancestor(const struct opening *opening, vhdx_error *err)
 {
     const struct vx_image *leaf = vx_chain_leaf(opening->chain);
-    if (opening->into) {
+    if (opening->access->into) {
         vx_fail(err, VHDX_ARG, vx_at_file(opening->access->into), "it is no ancestor of %s", vx_image_path(leaf));
         return vx_advise(err, VHDX_ARG, "see 'vhdx info --chain' for the layers below that disk");
     }
@@ -145,9 +165,7 @@ static vhdx_status fail_no_ancestor(const struct opening *opening, vhdx_error *e
 static vhdx_status open_all(struct opening *opening, const char *path, vhdx_error *err)
 {
     struct vx_chain *chain = opening->chain;
-    const char *into = opening->access ? opening->access->into : NULL;
-    if (into)
-        VX_TRY(vx_file_open(chain->host, into, VHDX_FILE_PEEK, &opening->into, err));
+    VX_TRY(look_at_into(opening, err));
     VX_TRY(open_layer(opening, path, err));
     while (vx_image_has_parent(chain->layers[chain->count - 1]))
         VX_TRY(open_parent(opening, err));
@@ -166,7 +184,6 @@ vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct 
         return vx_fail_memory(err, "a chain");
     opening.chain->host = vx_host_or_native(host);
     vhdx_status status = open_all(&opening, path, err);
-    vx_file_close(opening.into);
     if (status != VHDX_OK) {
         vx_chain_close(opening.chain);
         return status;

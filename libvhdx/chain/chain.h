@@ -31,7 +31,11 @@ vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct 
 /* Takes NULL. */
 void vx_chain_close(struct vx_chain *chain);
 
-/* ARG when `path` names a layer of the chain: nobody may write onto what is being read. */
+/* Whether the two paths lead to one name: the same absolute form, whatever the letter case where it does not matter. */
+bool vx_same_path(const vhdx_host *host, const char *a, const char *b);
+/* Whether `path` names a layer of the chain, under whatever name; false when there is no such file. */
+bool vx_chain_holds(const struct vx_chain *chain, const char *path);
+/* ARG when it does: nobody may write onto what is being read. */
 vhdx_status vx_chain_check_output(const struct vx_chain *chain, const char *path, vhdx_error *err);
 
 static inline struct vx_image *vx_chain_leaf(const struct vx_chain *chain)

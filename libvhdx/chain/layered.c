@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#define ZEROS_AT_ONCE (256 * VX_MIB)
 #define STREAM_BUFFER ((size_t)VX_MIB)
 #define READ_AHEAD (8 * VX_MIB)
 
@@ -65,8 +66,10 @@ static vhdx_status remember_run(const struct vx_cursor *cursor, struct layer_sta
     if (run->length > 0 && virtual_offset >= run->virtual_offset && virtual_offset - run->virtual_offset < run->length)
         return VHDX_OK;
     uint64_t rest = state->reader.image->geometry.virtual_size - virtual_offset;
-    run->length = 0;
-    return vx_run_at(&state->reader, virtual_offset, cursor->walking ? rest : vx_min(rest, limit), run, err);
+    vhdx_status status = vx_run_at(&state->reader, virtual_offset, cursor->walking ? rest : vx_min(rest, limit), run, err);
+    if (status != VHDX_OK)
+        run->length = 0; /* it says nothing, also to who asks again */
+    return status;
 }
 
 vhdx_status vx_cursor_at(struct vx_cursor *cursor, uint64_t virtual_offset, uint64_t limit, struct vx_piece *piece,
@@ -163,6 +166,18 @@ static vhdx_status send_data(struct stream *stream, const struct vx_piece *piece
     return VHDX_OK;
 }
 
+/* In pieces, because a run of zeros may be terabytes and somebody may want to stop meanwhile. */
+static vhdx_status send_zeros(struct stream *stream, const struct vx_piece *piece, vhdx_error *err)
+{
+    for (uint64_t done = 0; done < piece->length;) {
+        uint64_t here = vx_min(ZEROS_AT_ONCE, piece->length - done);
+        VX_TRY(stream->sink(stream->context, NULL, here, piece->virtual_offset + done, err));
+        done += here;
+        VX_TRY(tell(stream, piece->virtual_offset + done, err));
+    }
+    return VHDX_OK;
+}
+
 static vhdx_status stream_all(struct stream *stream, vhdx_error *err)
 {
     for (uint64_t at = 0; at < stream->size;) {
@@ -171,7 +186,7 @@ static vhdx_status stream_all(struct stream *stream, vhdx_error *err)
         if (piece.kind == VX_RUN_DATA)
             VX_TRY(send_data(stream, &piece, err));
         else
-            VX_TRY(stream->sink(stream->context, NULL, piece.length, at, err));
+            VX_TRY(send_zeros(stream, &piece, err));
         at += piece.length;
         VX_TRY(tell(stream, at, err));
     }

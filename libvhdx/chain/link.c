@@ -106,12 +106,17 @@ struct paths {
     char child[PATH_ROOM], parent[PATH_ROOM], relative[PATH_ROOM];
 };
 
+static vhdx_status absolute(const vhdx_host *host, const char *path, char text[PATH_ROOM], vhdx_error *err)
+{
+    return vx_host_result(host->absolute(host->context, path, text, PATH_ROOM, err), path, "say its whole path", err);
+}
+
 /* Where only this system's paths are known, a Windows path would be made up: only the relative one is written then. */
 static vhdx_status add_paths(struct maker *maker, const vhdx_host *host, const char *child_path,
                              const char *parent_path, struct paths *paths, vhdx_error *err)
 {
-    VX_TRY(host->absolute(host->context, child_path, paths->child, sizeof paths->child, err));
-    VX_TRY(host->absolute(host->context, parent_path, paths->parent, sizeof paths->parent, err));
+    VX_TRY(absolute(host, child_path, paths->child, err));
+    VX_TRY(absolute(host, parent_path, paths->parent, err));
     bool relative = relative_path(paths->child, paths->parent, host->windows_paths, paths->relative,
                                   sizeof paths->relative);
     if (!relative && !host->windows_paths)

@@ -265,7 +265,8 @@ vhdx_status vx_create_finish(struct vx_image *image, vhdx_error *err)
     if (status == VHDX_OK)
         status = vx_image_end_write(image, err);
     if (status == VHDX_OK)
-        status = image->host->sync_directory(image->host->context, directory, err);
+        status = vx_host_result(image->host->sync_directory(image->host->context, directory, err), directory,
+                                "make its names durable", err);
     vx_free(directory);
     return status;
 }

@@ -41,7 +41,8 @@ vhdx_status vx_header_update(struct vx_image *image, const struct vx_header *val
 vhdx_status vx_new_guid(const vhdx_host *host, vhdx_guid *guid, vhdx_error *err)
 {
     do {
-        VX_TRY(host->random(host->context, guid->bytes, sizeof guid->bytes, err));
+        VX_TRY(vx_host_result(host->random(host->context, guid->bytes, sizeof guid->bytes, err), NULL,
+                              "give random bytes", err));
     } while (vx_guid_is_zero(guid));
     guid->bytes[7] = (uint8_t)((guid->bytes[7] & 0x0F) | 0x40); /* version 4 and its variant, as others would write it */
     guid->bytes[8] = (uint8_t)((guid->bytes[8] & 0x3F) | 0x80);

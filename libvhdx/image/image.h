@@ -86,6 +86,8 @@ vhdx_status vx_image_refresh(struct vx_image *image, vhdx_error *err);
  * (MS-VHDX 2.2.2: it changes before the first change that a reader of the virtual disk could see, and only then).
  */
 vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err);
+/* Refuses what vx_image_begin_write() would refuse to begin with; writes nothing, and the image need not be open for writing. */
+vhdx_status vx_image_check_write(struct vx_image *image, vhdx_error *err);
 /* Commits what is pending, empties the log and marks the file as cleanly closed. */
 vhdx_status vx_image_end_write(struct vx_image *image, vhdx_error *err);
 /* Forgets what is pending and, when everything committed before is at home, closes cleanly all the same. Never fails. */

@@ -13,7 +13,7 @@ vhdx_status vx_log_writer_open(struct vx_log_writer *writer, const vhdx_host *ho
     *writer = (struct vx_log_writer){
         .log_offset = header->log_offset, .log_length = header->log_length, .log_guid = header->log_guid};
     /* Random as Windows does it, so that entries of other times are never taken for neighbours of ours. */
-    VX_TRY(host->random(host->context, &start, sizeof start, err));
+    VX_TRY(vx_host_result(host->random(host->context, &start, sizeof start, err), NULL, "give random bytes", err));
     writer->next_sequence = (start >> 1) | 1;
     return VHDX_OK;
 }

@@ -24,6 +24,9 @@
 
 #define DEFAULT_LOG_LENGTH ((uint32_t)VX_MIB)
 
+/* Header updates that must be left: replay, log, identities and close take some in each writable open, and each counts twice. */
+#define SEQUENCE_NUMBERS_LEFT 64u
+
 /* A copy of the region table that breaks one of these cannot be used at all. */
 #define REGIONS_UNUSABLE                                                                                               \
     (VX_REGION_BAD_CHECKSUM | VX_REGION_TOO_MANY | VX_REGION_DUPLICATE | VX_REGION_UNALIGNED | VX_REGION_BAD_LENGTH |  \
@@ -354,8 +357,6 @@ static vhdx_status check_writable(const struct vx_image *image, vhdx_error *err)
 {
     const vhdx_file_facts *facts = vx_file_facts(image->file);
     struct vx_where where = vx_at_file(vx_image_path(image));
-    if (!vx_file_writable(image->file))
-        return vx_fail(err, VHDX_STATE, where, "the image was not opened for writing");
     if (image->log == VHDX_LOG_CORRUPT)
         return vx_fail(err, VHDX_CORRUPT, vx_at(vx_image_path(image), "log", image->header.log_offset),
                        "the log must be replayed, but holds no valid active sequence");
@@ -363,18 +364,34 @@ static vhdx_status check_writable(const struct vx_image *image, vhdx_error *err)
         return vx_fail(err, VHDX_CORRUPT, vx_at(vx_image_path(image), "header", header_offset(image->header_slot)),
                        "the log's place makes no sense (offset 0x%" PRIx64 ", length 0x%" PRIx32 ")",
                        image->header.log_offset, image->header.log_length);
+    if (image->header.sequence_number > UINT64_MAX - SEQUENCE_NUMBERS_LEFT)
+        return vx_fail(err, VHDX_LIMIT, vx_at(vx_image_path(image), "header", header_offset(image->header_slot)),
+                       "the header's sequence numbers are nearly used up (%" PRIu64 ")",
+                       image->header.sequence_number);
     if ((facts->attributes & VHDX_FILE_SPARSE_HARMS) && (facts->attributes & VHDX_FILE_IS_ENCRYPTED))
         return vx_fail(err, VHDX_UNSUPPORTED, where, "the file is encrypted by its file system");
     return VHDX_OK;
 }
 
+vhdx_status vx_image_check_write(struct vx_image *image, vhdx_error *err)
+{
+    struct vx_space *space;
+    VX_TRY(check_writable(image, err));
+    VX_TRY(vx_space_open(image, &space, err));
+    vx_space_close(space);
+    return VHDX_OK;
+}
+
 vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err)
 {
+    if (!vx_file_writable(image->file))
+        return vx_fail(err, VHDX_STATE, vx_at_file(vx_image_path(image)), "the image was not opened for writing");
     VX_TRY(check_writable(image, err));
     VX_TRY(open_writer(image, err)); /* judges the whole BAT as it is after replay, before the first byte is written */
     VX_TRY(replay_to_disk(image, err));
     struct vx_header header = image->header;
     VX_TRY(vx_new_guid(image->host, &header.file_write_guid, err));
+    header.log_version = VX_LOG_VERSION; /* whatever was there: it did not matter while the log was empty */
     if (data_write_guid)
         header.data_write_guid = *data_write_guid;
     VX_TRY(place_log(image, &header, err));

@@ -116,6 +116,8 @@ static vhdx_status block_run(struct vx_run_reader *reader, uint64_t virtual_offs
     if (rules & VX_BAT_NO_PLACE)
         return fail_entry(reader, bat_index, "a payload block is present, but has no place in the file", entry.state,
                           err);
+    if (entry.file_offset > INT64_MAX) /* so that no place in the block wraps around to the start of the file */
+        return fail_entry(reader, bat_index, "a payload block lies beyond the end of any file", entry.state, err);
     switch (entry.state) {
     case VX_PAYLOAD_NOT_PRESENT:
         run->kind = VX_RUN_TRANSPARENT;
@@ -161,16 +163,15 @@ vhdx_status vx_run_at(struct vx_run_reader *reader, uint64_t virtual_offset, uin
 {
     uint64_t end = virtual_offset + limit;
     VX_TRY(block_run(reader, virtual_offset, limit, run, err));
+    /* What is wrong further on only ends the run: it is told to whoever asks there, and another layer may hide it. */
     for (;;) {
         uint64_t at = run->virtual_offset + run->length;
         struct vx_run next;
-        if (run->kind == VX_RUN_TRANSPARENT && at < end && at % reader->image->geometry.block_size == 0)
-            VX_TRY(skip_absent(reader, at, end, &at, err));
-        run->length = at - run->virtual_offset;
-        if (at >= end)
+        if (run->kind == VX_RUN_TRANSPARENT && at < end && at % reader->image->geometry.block_size == 0 &&
+            skip_absent(reader, at, end, &at, NULL) != VHDX_OK)
             return VHDX_OK;
-        VX_TRY(block_run(reader, at, end - at, &next, err));
-        if (!continues(run, &next))
+        run->length = at - run->virtual_offset;
+        if (at >= end || block_run(reader, at, end - at, &next, NULL) != VHDX_OK || !continues(run, &next))
             return VHDX_OK;
         run->length += next.length;
     }

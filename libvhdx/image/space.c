@@ -99,26 +99,82 @@ static bool claim_of_entry(const struct vx_image *image, uint64_t bat_index, con
     return entry->state == VX_BITMAP_PRESENT;
 }
 
-static vhdx_status visit_owners(struct vx_image *image, claim_fn visit, void *context, vhdx_error *err)
+/* The BAT on the way from its first entry to its last, and the place from which sector bitmaps' entries are looked up. */
+struct scan {
+    struct vx_image *image;
+    struct vx_bat_window bat, bitmaps;
+    uint64_t index;
+    uint64_t chunk; /* that has its bitmap, UINT64_MAX = none yet */
+};
+
+static vhdx_status check_bitmap(struct scan *scan, uint64_t payload_block, vhdx_error *err)
 {
-    struct vx_bat_window window;
-    bool stop = false;
-    uint64_t index = 0;
-    VX_TRY(visit_fixed_owners(image, visit, context, &stop, err));
-    VX_TRY(vx_bat_window_open(image, VX_BAT_WINDOW_LARGE, &window, err));
-    vhdx_status status = VHDX_OK;
-    while (!stop && status == VHDX_OK) {
+    const struct vx_geometry *geometry = &scan->image->geometry;
+    uint64_t chunk = payload_block / geometry->chunk_ratio;
+    uint64_t bat_index = vx_geometry_bitmap_index(geometry, chunk);
+    struct vx_bat_entry entry;
+    if (chunk == scan->chunk)
+        return VHDX_OK;
+    scan->chunk = chunk;
+    VX_TRY(vx_bat_window_get(&scan->bitmaps, bat_index, &entry, err));
+    if (entry.state == VX_BITMAP_PRESENT)
+        return VHDX_OK;
+    return vx_fail(err, VHDX_CORRUPT,
+                   vx_at_index(vx_image_path(scan->image), "BAT entry", vx_bat_entry_offset(scan->image, bat_index),
+                               bat_index),
+                   "a block is partially present, but its sector bitmap is not there (state %u)", entry.state);
+}
+
+/* Entries of which nobody can say what they mean: whoever writes around them would make up an answer. */
+static vhdx_status check_entry(struct scan *scan, const struct vx_bat_entry *entry, vhdx_error *err)
+{
+    const struct vx_geometry *geometry = &scan->image->geometry;
+    struct vx_where where = vx_at_index(vx_image_path(scan->image), "BAT entry",
+                                        vx_bat_entry_offset(scan->image, scan->index), scan->index);
+    uint64_t which;
+    bool is_payload = vx_geometry_is_payload(geometry, scan->index, &which);
+    if (is_payload ? which >= geometry->payload_count : !geometry->has_parent)
+        return VHDX_OK; /* nobody looks at it */
+    uint32_t rules = is_payload ? vx_bat_payload_rules(entry, geometry->has_parent)
+                                : vx_bat_bitmap_rules(entry, geometry->has_parent);
+    if (rules & VX_BAT_BAD_STATE)
+        return vx_fail(err, VHDX_CORRUPT, where, "it has a reserved state (%u)", entry->state);
+    if (rules & VX_BAT_STATE_FOR_CHILD)
+        return vx_fail(err, VHDX_CORRUPT, where, "a block is partially present in a disk that has no parent");
+    return is_payload && entry->state == VX_PAYLOAD_PARTIALLY_PRESENT ? check_bitmap(scan, which, err) : VHDX_OK;
+}
+
+static vhdx_status visit_entries(struct scan *scan, claim_fn visit, void *context, vhdx_error *err)
+{
+    uint64_t end = scan->image->geometry.entry_count;
+    for (bool stop = false; !stop; scan->index++) {
         struct vx_bat_entry entry;
         struct claim claim;
-        status = vx_bat_window_next_set(&window, index, image->geometry.entry_count, &index, err);
-        if (status != VHDX_OK || index >= image->geometry.entry_count)
+        VX_TRY(vx_bat_window_next_set(&scan->bat, scan->index, end, &scan->index, err));
+        if (scan->index >= end)
             break;
-        status = vx_bat_window_get(&window, index, &entry, err);
-        if (status == VHDX_OK && claim_of_entry(image, index, &entry, &claim))
-            status = visit(context, &claim, &stop, err);
-        index++;
+        VX_TRY(vx_bat_window_get(&scan->bat, scan->index, &entry, err));
+        VX_TRY(check_entry(scan, &entry, err));
+        if (claim_of_entry(scan->image, scan->index, &entry, &claim))
+            VX_TRY(visit(context, &claim, &stop, err));
     }
-    vx_bat_window_close(&window);
+    return VHDX_OK;
+}
+
+static vhdx_status visit_owners(struct vx_image *image, claim_fn visit, void *context, vhdx_error *err)
+{
+    struct scan scan = {.image = image, .chunk = UINT64_MAX};
+    bool stop = false;
+    VX_TRY(visit_fixed_owners(image, visit, context, &stop, err));
+    if (stop)
+        return VHDX_OK;
+    vhdx_status status = vx_bat_window_open(image, VX_BAT_WINDOW_LARGE, &scan.bat, err);
+    if (status == VHDX_OK)
+        status = vx_bat_window_open(image, VX_BAT_WINDOW_SMALL, &scan.bitmaps, err);
+    if (status == VHDX_OK)
+        status = visit_entries(&scan, visit, context, err);
+    vx_bat_window_close(&scan.bitmaps);
+    vx_bat_window_close(&scan.bat);
     return status;
 }
 
@@ -239,10 +295,8 @@ vhdx_status vx_space_take(struct vx_space *space, uint64_t length, uint64_t *off
         slot = space->end;
         VX_TRY(make_room(space, slot + count, err));
         space->end = slot + count;
-        space->hint = space->end; /* shorter runs may be left; they are not worth a search for each block */
-    } else if (length > UNIT || slot == space->hint) {
-        space->hint = slot + count;
     }
+    space->hint = slot + count; /* shorter runs may be left; they are not worth a search for each block */
     set_used(space, slot, count, true);
     *offset = slot * UNIT;
     return VHDX_OK;

@@ -62,6 +62,11 @@ static vhdx_status host_failed(vhdx_error *err, vhdx_status status, struct vx_wh
     return status;
 }
 
+vhdx_status vx_host_result(vhdx_status status, const char *path, const char *action, vhdx_error *err)
+{
+    return status == VHDX_OK ? VHDX_OK : host_failed(err, status, vx_at_file(path), action);
+}
+
 /* File offsets are signed 64-bit numbers on every system. */
 static bool range_end(uint64_t offset, uint64_t length, uint64_t *end)
 {

@@ -22,6 +22,12 @@ struct vx_file_counters {
 /* `host` NULL: the native one. Never NULL. */
 const vhdx_host *vx_host_or_native(const vhdx_host *host);
 
+/*
+ * Passes on the result of a host's function that is called without a door of its own: a failure of which the host said nothing
+ * gets its message here ("the file's host failed to ACTION").
+ */
+vhdx_status vx_host_result(vhdx_status status, const char *path, const char *action, vhdx_error *err);
+
 vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_file_access access, struct vx_file **file,
                          vhdx_error *err);
 /* Wraps an already open vhdx_io (the overlay does so); takes it over also on failure. `writable`: writes are

@@ -17,22 +17,29 @@ struct apply {
     struct vx_chain *chain;
     struct vx_image *target;
     struct vx_copier *copier;
+    struct vx_apply_options options;
 };
 
-vhdx_status vx_apply_window(struct vx_image *target, struct vx_copier *copier, vhdx_error *err)
+static vhdx_status end_window(const struct apply *apply, uint64_t virtual_end, vhdx_error *err)
 {
+    struct vx_image *target = apply->target;
     VX_TRY(vx_space_materialize(target->space, err));
-    VX_TRY(vx_copier_run(copier, err));
-    return vx_journal_commit(target->journal, err);
+    VX_TRY(vx_copier_run(apply->copier, err));
+    VX_TRY(vx_journal_commit(target->journal, err));
+    if (!apply->options.window_done)
+        return VHDX_OK;
+    VX_TRY(vx_file_flush(target->file, err)); /* what was overwritten in place made no commit */
+    return apply->options.window_done(apply->options.context, virtual_end, err);
 }
 
-static vhdx_status make_room(const struct apply *apply, vhdx_error *err)
+/* Ends the window before the block at `virtual_offset` if it holds enough. */
+static vhdx_status make_room(const struct apply *apply, uint64_t virtual_offset, vhdx_error *err)
 {
     const struct vx_copier *copier = apply->copier;
-    if (copier->bytes < WINDOW_BYTES && copier->job_count < WINDOW_JOBS &&
+    if (copier->bytes < apply->options.window_bytes && copier->job_count < WINDOW_JOBS &&
         vx_journal_room(apply->target->journal) >= vx_payload_pages_per_block(apply->target))
         return VHDX_OK;
-    return vx_apply_window(apply->target, apply->copier, err);
+    return end_window(apply, virtual_offset, err);
 }
 
 static vhdx_status add_zeros(const struct apply *apply, uint64_t offset, uint64_t length, vhdx_error *err)
@@ -48,6 +55,8 @@ static vhdx_status add_pieces(const struct apply *apply, const struct vx_block_p
     for (size_t i = 0; i < plan->piece_count; i++) {
         const struct vx_piece *piece = &plan->pieces[i];
         uint64_t offset = place + (piece->virtual_offset - plan->virtual_offset);
+        if (vx_piece_is_own(plan, piece))
+            continue; /* it is where it belongs */
         if (piece->kind == VX_RUN_DATA) {
             struct vx_copy_job job = {.source = apply->chain->layers[piece->layer]->view,
                                       .source_offset = piece->file_offset,
@@ -136,6 +145,14 @@ static vhdx_status extend_part(const struct apply *apply, const struct vx_block_
     return full ? vx_payload_set_entry(apply->target, plan->block, &entry, err) : VHDX_OK;
 }
 
+static vhdx_status complete_part(const struct apply *apply, const struct vx_block_plan *plan, vhdx_error *err)
+{
+    struct vx_bat_entry entry = {.state = VX_PAYLOAD_FULLY_PRESENT, .file_offset = plan->entry.file_offset};
+    VX_TRY(add_pieces(apply, plan, entry.file_offset, false, err));
+    VX_TRY(add_gaps(apply, plan, entry.file_offset, err));
+    return vx_payload_set_entry(apply->target, plan->block, &entry, err);
+}
+
 static vhdx_status make_zero(const struct apply *apply, const struct vx_block_plan *plan, vhdx_error *err)
 {
     struct vx_bat_entry entry = {.state = VX_PAYLOAD_ZERO};
@@ -160,6 +177,8 @@ static vhdx_status apply_block(const struct apply *apply, const struct vx_block_
         return allocate_part(apply, plan, err);
     case VX_BLOCK_EXTEND_PART:
         return extend_part(apply, plan, err);
+    case VX_BLOCK_COMPLETE_PART:
+        return complete_part(apply, plan, err);
     }
     return VHDX_OK;
 }
@@ -171,20 +190,24 @@ static vhdx_status apply_all(const struct apply *apply, struct vx_planner *plann
         struct vx_bat_entry entry;
         VX_TRY(vx_planner_next(planner, &plan, err));
         if (!plan)
-            return vx_apply_window(apply->target, apply->copier, err);
-        VX_TRY(make_room(apply, err));
+            return end_window(apply, UINT64_MAX, err);
+        VX_TRY(make_room(apply, plan->virtual_offset, err));
         VX_TRY(vx_payload_entry(apply->target, plan->block, &entry, err));
         vx_plan_decide(apply->target, plan, &entry);
         VX_TRY(apply_block(apply, plan, err));
     }
 }
 
-vhdx_status vx_apply_layers(struct vx_chain *chain, size_t layer_count, struct vx_image *target, uint64_t virtual_size,
-                            struct vx_copier *copier, vhdx_error *err)
+vhdx_status vx_apply_layers(const struct vx_merge_task *task, struct vx_copier *copier,
+                            const struct vx_apply_options *options, vhdx_error *err)
 {
-    struct apply apply = {chain, target, copier};
+    struct apply apply = {.chain = task->chain, .target = task->target, .copier = copier};
     struct vx_planner *planner;
-    VX_TRY(vx_planner_open(chain, layer_count, target, virtual_size, &planner, err));
+    if (options)
+        apply.options = *options;
+    if (apply.options.window_bytes == 0)
+        apply.options.window_bytes = WINDOW_BYTES;
+    VX_TRY(vx_planner_open(task, &planner, err));
     vhdx_status status = apply_all(&apply, planner, err);
     vx_planner_close(planner);
     return status;

@@ -9,11 +9,16 @@
 #include "merge/copy.h"
 #include "merge/plan.h"
 
-/* Carries out the whole plan of the layers [0, layer_count) on `target`. `copier` is open on the target's file. */
-vhdx_status vx_apply_layers(struct vx_chain *chain, size_t layer_count, struct vx_image *target,
-                            uint64_t virtual_size, struct vx_copier *copier, vhdx_error *err);
+/* How to go about it; zero members mean the defaults. */
+struct vx_apply_options {
+    uint64_t window_bytes; /* payload between two commits */
+    /* Called after each window, when its changes are durable: all blocks before `virtual_end` are done. Not VHDX_OK ends the work. */
+    vhdx_status (*window_done)(void *context, uint64_t virtual_end, vhdx_error *err);
+    void *context;
+};
 
-/* Runs the copier's jobs and commits the journal: the end of a window. */
-vhdx_status vx_apply_window(struct vx_image *target, struct vx_copier *copier, vhdx_error *err);
+/* Carries out the whole plan of `task`. `copier` is open on the target's file. `options` may be NULL. */
+vhdx_status vx_apply_layers(const struct vx_merge_task *task, struct vx_copier *copier,
+                            const struct vx_apply_options *options, vhdx_error *err);
 
 #endif

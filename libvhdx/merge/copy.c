@@ -98,7 +98,8 @@ vhdx_status vx_copier_run(struct vx_copier *copier, vhdx_error *err)
 {
     size_t ahead = 0;
     uint64_t announced = 0, done = 0;
-    qsort(copier->jobs, copier->job_count, sizeof *copier->jobs, by_source);
+    if (copier->job_count > 1)
+        qsort(copier->jobs, copier->job_count, sizeof *copier->jobs, by_source);
     for (size_t i = 0; i < copier->job_count; i++) {
         announce(copier, i, &ahead, &announced, done);
         VX_TRY(run_job(copier, &copier->jobs[i], err));

@@ -30,14 +30,22 @@ static vhdx_status create_target(struct vx_chain *chain, const char *path, struc
     return status;
 }
 
+static struct vx_merge_task merge_task(struct vx_chain *chain, struct vx_image *target)
+{
+    return (struct vx_merge_task){.chain = chain,
+                                  .layer_count = chain->count,
+                                  .target = target,
+                                  .virtual_size = target->geometry.virtual_size};
+}
+
 static vhdx_status plan(struct vx_chain *chain, struct vx_image *target, vhdx_merge_report *report, vhdx_error *err)
 {
     struct vx_totals totals;
-    uint64_t virtual_size = target->geometry.virtual_size;
-    VX_TRY(vx_plan_totals(chain, chain->count, target, virtual_size, &totals, err));
+    struct vx_merge_task task = merge_task(chain, target);
+    VX_TRY(vx_plan_totals(&task, &totals, err));
     snprintf(report->target, sizeof report->target, "%s", vx_image_path(target));
     report->layers_merged = (uint32_t)chain->count;
-    report->virtual_size = virtual_size;
+    report->virtual_size = task.virtual_size;
     report->bytes_to_copy = totals.bytes_to_copy;
     report->blocks_to_allocate = totals.blocks_to_allocate;
     report->blocks_to_zero = totals.blocks_to_zero;
@@ -49,14 +57,14 @@ static vhdx_status fill(struct vx_chain *chain, struct vx_image *target, const v
 {
     struct vx_copier copier;
     struct vx_teller teller = {options, 0, 0};
+    struct vx_merge_task task = merge_task(chain, target);
     VX_TRY(plan(chain, target, report, err));
     teller.total = report->bytes_to_copy;
     VX_TRY(vx_image_begin_write(target, NULL, err));
     VX_TRY(vx_copier_open(&copier, target->file, err));
     copier.tell = vx_tell_copied;
     copier.tell_context = &teller;
-    vhdx_status status =
-        vx_apply_layers(chain, chain->count, target, target->geometry.virtual_size, &copier, err);
+    vhdx_status status = vx_apply_layers(&task, &copier, NULL, err);
     report->bytes_copied = copier.copied;
     vx_copier_close(&copier);
     if (status == VHDX_OK)

@@ -22,21 +22,33 @@ struct finder {
 
 static bool is_layer(const struct finder *finder, struct vx_file *file)
 {
-    for (size_t i = 0; i < finder->chain->count; i++) {
-        bool same;
-        if (vx_file_same(file, finder->chain->layers[i]->file, &same)
-                ? same
-                : strcmp(vx_file_path(file), vx_image_path(finder->chain->layers[i])) == 0)
+    bool same;
+    for (size_t i = 0; i < finder->chain->count; i++)
+        if (vx_file_same(file, finder->chain->layers[i]->file, &same) && same)
             return true;
-    }
     return false;
 }
 
-static bool is_known(const struct vx_neighbours *neighbours, const char *path)
+static bool is_layer_name(const struct finder *finder, const char *path)
 {
-    for (size_t i = 0; i < neighbours->count; i++)
-        if (strcmp(neighbours->items[i].path, path) == 0)
+    for (size_t i = 0; i < finder->chain->count; i++)
+        if (vx_same_path(finder->chain->host, path, vx_image_path(finder->chain->layers[i])))
             return true;
+    return false;
+}
+
+/* One file may be met twice: through two spellings of its directory, or under two names. */
+static bool is_known(const struct finder *finder, const struct vx_neighbour *neighbour)
+{
+    const vhdx_file_facts *facts = &neighbour->facts;
+    for (size_t i = 0; i < finder->neighbours->count; i++) {
+        const struct vx_neighbour *other = &finder->neighbours->items[i];
+        if (facts->volume != 0 && other->facts.volume != 0
+                ? facts->volume == other->facts.volume && facts->file[0] == other->facts.file[0] &&
+                      facts->file[1] == other->facts.file[1]
+                : vx_same_path(finder->chain->host, neighbour->path, other->path))
+            return true;
+    }
     return false;
 }
 
@@ -76,13 +88,15 @@ static vhdx_status look(struct finder *finder, const char *path, bool *wanted, s
     *wanted = false;
     if (status != VHDX_OK) {
         bool windows = finder->chain->host->windows_paths;
-        neighbour->is_busy = status == VHDX_BUSY;
+        neighbour->is_busy = status == VHDX_BUSY && !is_layer_name(finder, path); /* ourselves, perhaps */
         *wanted = neighbour->is_busy && (vx_path_has_extension(path, ".avhdx", windows) ||
                                          vx_path_has_extension(path, ".vhdx", windows));
         return VHDX_OK;
     }
     status = vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL);
-    if (status != VHDX_OK || got < sizeof signature || vx_get64(signature) != VX_SIG_FILE || is_layer(finder, file)) {
+    neighbour->facts = *vx_file_facts(file);
+    if (status != VHDX_OK || got < sizeof signature || vx_get64(signature) != VX_SIG_FILE || is_layer(finder, file) ||
+        is_known(finder, neighbour)) {
         vx_file_close(file);
         return VHDX_OK;
     }
@@ -104,12 +118,9 @@ static vhdx_status visit_file(struct finder *finder, const char *name)
     neighbour.path = vx_path_join(finder->directory, name, finder->chain->host->windows_paths);
     if (!neighbour.path)
         return vx_fail_memory(finder->err, "the disks beside the layers");
-    vhdx_status status = VHDX_OK;
-    if (!is_known(finder->neighbours, neighbour.path)) {
-        status = look(finder, neighbour.path, &wanted, &neighbour);
-        if (status != VHDX_OK)
-            vx_fail_memory(finder->err, "the disks beside the layers");
-    }
+    vhdx_status status = look(finder, neighbour.path, &wanted, &neighbour);
+    if (status != VHDX_OK)
+        vx_fail_memory(finder->err, "the disks beside the layers");
     if (status == VHDX_OK && wanted)
         status = append(finder->neighbours, &neighbour, finder->err);
     if (status != VHDX_OK || !wanted)
@@ -209,7 +220,8 @@ static bool visit(void *visitor, const char *name)
 static vhdx_status search_directory(struct finder *finder, vhdx_error *err)
 {
     const vhdx_host *host = finder->chain->host;
-    VX_TRY(host->list(host->context, finder->directory, visit, finder, err));
+    VX_TRY(vx_host_result(host->list(host->context, finder->directory, visit, finder, err), finder->directory,
+                          "list its files", err));
     return finder->status;
 }
 
@@ -356,6 +368,7 @@ static void judge(const struct vx_chain *chain, size_t into, const struct vx_nei
         return;
     if (links_to(neighbour, target) && links2_to(neighbour, child)) {
         guard->merged_before = true; /* linked to the target by a run that had merged all of the child */
+        guard->uppers[guard->upper_count++] = neighbour; /* perhaps it was not closed cleanly, or is to forget the child */
         return;
     }
     if (loses_parent(chain, into, neighbours, neighbour))

@@ -10,6 +10,7 @@
 
 struct vx_neighbour {
     char *path;
+    vhdx_file_facts facts; /* who the file is, under whatever name */
     bool is_disk;  /* its headers and metadata could be read */
     bool is_busy;  /* somebody holds it so that not even a look is possible */
     vhdx_guid data_write_guid;
@@ -32,7 +33,7 @@ void vx_neighbours_free(struct vx_neighbours *neighbours);
 struct vx_guard {
     const struct vx_neighbour **siblings; /* become invalid: children of the target or of a layer in between */
     size_t sibling_count;
-    const struct vx_neighbour **uppers; /* children of layers[0]: to be linked to the target */
+    const struct vx_neighbour **uppers; /* children of layers[0], and former ones: to be linked to the target */
     size_t upper_count;
     const struct vx_neighbour **leftovers; /* former layers between child and target, topmost first, after an earlier run */
     size_t leftover_count;

@@ -12,19 +12,20 @@
 struct vx_planner {
     struct vx_cursor *cursor;
     struct vx_image *target;
+    struct vx_direction direction;
     uint64_t at, size; /* place on the virtual disk; its end */
     struct vx_block_plan plan;
 };
 
-vhdx_status vx_planner_open(struct vx_chain *chain, size_t layer_count, struct vx_image *target, uint64_t virtual_size,
-                            struct vx_planner **out, vhdx_error *err)
+vhdx_status vx_planner_open(const struct vx_merge_task *task, struct vx_planner **out, vhdx_error *err)
 {
     struct vx_planner *planner = vx_alloc(1, sizeof *planner);
     if (!planner)
         return vx_fail_memory(err, "the plan of a merge");
-    planner->target = target;
-    planner->size = virtual_size;
-    vhdx_status status = vx_cursor_open(chain, 0, layer_count, true, &planner->cursor, err);
+    planner->target = task->target;
+    planner->direction = task->direction;
+    planner->size = task->virtual_size;
+    vhdx_status status = vx_cursor_open(task->chain, 0, task->layer_count, true, &planner->cursor, err);
     if (status == VHDX_OK)
         *out = planner;
     else
@@ -50,8 +51,9 @@ static bool joins(const struct vx_piece *last, const struct vx_piece *piece)
 
 static vhdx_status add_piece(struct vx_block_plan *plan, const struct vx_piece *piece, vhdx_error *err)
 {
-    plan->any_data |= piece->kind == VX_RUN_DATA;
-    plan->any_zero |= piece->kind == VX_RUN_ZERO;
+    bool own = vx_piece_is_own(plan, piece);
+    plan->any_data |= !own && piece->kind == VX_RUN_DATA;
+    plan->any_zero |= !own && piece->kind == VX_RUN_ZERO;
     if (plan->piece_count > 0 && joins(&plan->pieces[plan->piece_count - 1], piece)) {
         plan->pieces[plan->piece_count - 1].length += piece->length;
         return VHDX_OK;
@@ -78,6 +80,7 @@ static vhdx_status gather_block(struct vx_planner *planner, const struct vx_piec
     plan->virtual_end = vx_min(plan->virtual_offset + block_size, planner->size);
     plan->full = first->virtual_offset == plan->virtual_offset;
     plan->any_data = plan->any_zero = false;
+    plan->direction = planner->direction;
     plan->piece_count = 0;
     planner->at = first->virtual_offset;
     while (planner->at < plan->virtual_end) {
@@ -108,11 +111,12 @@ vhdx_status vx_planner_next(struct vx_planner *planner, struct vx_block_plan **p
     return VHDX_OK;
 }
 
-/* The block reads as zeros and hides what lies below. */
-static bool reads_zero(const struct vx_image *target, uint8_t state)
+/* The block reads as zeros and hides what lies below, or will when the merge is complete. */
+static bool reads_zero(const struct vx_image *target, const struct vx_block_plan *plan)
 {
+    uint8_t state = plan->entry.state;
     if (state == VX_PAYLOAD_NOT_PRESENT)
-        return !vx_image_has_parent(target);
+        return plan->direction.up ? plan->direction.to_base : !vx_image_has_parent(target);
     return state != VX_PAYLOAD_FULLY_PRESENT && state != VX_PAYLOAD_PARTIALLY_PRESENT;
 }
 
@@ -129,7 +133,7 @@ static enum vx_block_action decide_zeros(const struct vx_image *target, const st
 {
     uint8_t state = plan->entry.state;
     bool fixed = vx_image_is_fixed(target);
-    if (reads_zero(target, state)) {
+    if (reads_zero(target, plan)) {
         bool keep = fixed || state == VX_PAYLOAD_ZERO || (state == VX_PAYLOAD_NOT_PRESENT && only_beyond_end(plan));
         return keep ? VX_BLOCK_KEEP : VX_BLOCK_ZERO;
     }
@@ -147,13 +151,30 @@ static enum vx_block_action decide_data(const struct vx_image *target, const str
         return VX_BLOCK_OVERWRITE;
     if (state == VX_PAYLOAD_PARTIALLY_PRESENT)
         return VX_BLOCK_EXTEND_PART;
-    return plan->full || reads_zero(target, state) ? VX_BLOCK_ALLOCATE : VX_BLOCK_ALLOCATE_PART;
+    return plan->full || reads_zero(target, plan) ? VX_BLOCK_ALLOCATE : VX_BLOCK_ALLOCATE_PART;
+}
+
+/* A topmost layer that holds a block, in whatever form, hides all below it; only what it does not hold is looked at. */
+static enum vx_block_action decide_up(const struct vx_image *target, const struct vx_block_plan *plan)
+{
+    uint8_t state = plan->entry.state;
+    bool others = plan->any_data || plan->any_zero;
+    if (state == VX_PAYLOAD_PARTIALLY_PRESENT && plan->direction.to_base)
+        return VX_BLOCK_COMPLETE_PART;
+    if (state == VX_PAYLOAD_PARTIALLY_PRESENT && others)
+        return VX_BLOCK_EXTEND_PART; /* never ZERO: some of the block is its own */
+    if (state != VX_PAYLOAD_NOT_PRESENT || !others)
+        return VX_BLOCK_KEEP;
+    return plan->any_data ? decide_data(target, plan) : decide_zeros(target, plan);
 }
 
 void vx_plan_decide(const struct vx_image *target, struct vx_block_plan *plan, const struct vx_bat_entry *entry)
 {
     plan->entry = *entry;
-    plan->action = plan->any_data ? decide_data(target, plan) : decide_zeros(target, plan);
+    if (plan->direction.up)
+        plan->action = decide_up(target, plan);
+    else
+        plan->action = plan->any_data ? decide_data(target, plan) : decide_zeros(target, plan);
 }
 
 /* Bytes of a range of the file that lie in holes: writing them takes space. */
@@ -176,7 +197,7 @@ static void add_in_place(struct vx_totals *totals, struct vx_image *target, cons
     for (size_t i = 0; i < plan->piece_count; i++) {
         const struct vx_piece *piece = &plan->pieces[i];
         uint64_t place = plan->entry.file_offset + (piece->virtual_offset - plan->virtual_offset);
-        if (piece->kind == VX_RUN_DATA)
+        if (piece->kind == VX_RUN_DATA && !vx_piece_is_own(plan, piece))
             totals->new_bytes += hole_bytes(target->view, place, piece->length);
     }
 }
@@ -184,13 +205,16 @@ static void add_in_place(struct vx_totals *totals, struct vx_image *target, cons
 static void add_block(struct vx_totals *totals, struct vx_image *target, const struct vx_block_plan *plan)
 {
     bool allocates = plan->action == VX_BLOCK_ALLOCATE || plan->action == VX_BLOCK_ALLOCATE_PART;
-    bool in_place = plan->action == VX_BLOCK_OVERWRITE || plan->action == VX_BLOCK_EXTEND_PART;
+    bool in_place = plan->action == VX_BLOCK_OVERWRITE || plan->action == VX_BLOCK_EXTEND_PART ||
+                    plan->action == VX_BLOCK_COMPLETE_PART;
     totals->blocks_to_zero += plan->action == VX_BLOCK_ZERO;
     totals->blocks_to_allocate += allocates;
     if (!allocates && !in_place)
         return;
     for (size_t i = 0; i < plan->piece_count; i++) {
         bool data = plan->pieces[i].kind == VX_RUN_DATA;
+        if (vx_piece_is_own(plan, &plan->pieces[i]))
+            continue;
         totals->bytes_to_copy += data ? plan->pieces[i].length : 0;
         totals->bytes_to_zero += !data && in_place ? plan->pieces[i].length : 0;
         totals->new_bytes += data && allocates ? plan->pieces[i].length : 0;
@@ -232,14 +256,13 @@ static vhdx_status add_all(struct vx_planner *planner, struct vx_bat_window *win
     }
 }
 
-vhdx_status vx_plan_totals(struct vx_chain *chain, size_t layer_count, struct vx_image *target, uint64_t virtual_size,
-                           struct vx_totals *totals, vhdx_error *err)
+vhdx_status vx_plan_totals(const struct vx_merge_task *task, struct vx_totals *totals, vhdx_error *err)
 {
     struct vx_planner *planner;
     struct vx_bat_window window;
     memset(totals, 0, sizeof *totals);
-    VX_TRY(vx_planner_open(chain, layer_count, target, virtual_size, &planner, err));
-    vhdx_status status = vx_bat_window_open(target, VX_BAT_WINDOW_LARGE, &window, err);
+    VX_TRY(vx_planner_open(task, &planner, err));
+    vhdx_status status = vx_bat_window_open(task->target, VX_BAT_WINDOW_LARGE, &window, err);
     if (status == VHDX_OK) {
         status = add_all(planner, &window, totals, err);
         vx_bat_window_close(&window);

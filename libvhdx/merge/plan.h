@@ -17,6 +17,16 @@ enum vx_block_action {
     VX_BLOCK_ALLOCATE,      /* new place, FULLY_PRESENT; what the layers do not say becomes zeros */
     VX_BLOCK_ALLOCATE_PART, /* new place, PARTIALLY_PRESENT */
     VX_BLOCK_EXTEND_PART,   /* PARTIALLY_PRESENT: bytes and bits change in place */
+    VX_BLOCK_COMPLETE_PART, /* PARTIALLY_PRESENT becomes FULLY_PRESENT: what nobody says becomes zeros */
+};
+
+/*
+ * Which way: down, the layers above go into the target; up, the target is the topmost layer and takes what it lacks from those below it. What
+ * the target holds itself (own pieces) stays where it is.
+ */
+struct vx_direction {
+    bool up;
+    bool to_base; /* up: the lowest of the layers has no parent, so the target will have none */
 };
 
 struct vx_block_plan {
@@ -24,8 +34,9 @@ struct vx_block_plan {
     uint64_t virtual_offset, virtual_end; /* the part of it that lies on the merged disk */
     struct vx_piece *pieces; /* what the layers hold in it, ascending, never transparent */
     size_t piece_count, piece_room;
-    bool any_data, any_zero;
+    bool any_data, any_zero; /* own pieces not counted */
     bool full;              /* no byte of the part is transparent */
+    struct vx_direction direction;
     struct vx_bat_entry entry; /* of the target, as it is */
     enum vx_block_action action;
 };
@@ -36,12 +47,25 @@ struct vx_totals {
     uint64_t new_bytes; /* of bytes_to_copy: those that go to new blocks or to holes of the host's file */
 };
 
-/* A walk over the target's blocks that the layers [0, into) say something about. */
+/* Layers to be merged, and where to. */
+struct vx_merge_task {
+    struct vx_chain *chain;
+    size_t layer_count;     /* down: the layers [0, layer_count) go into the target; up: [1, layer_count) go into layer 0 */
+    struct vx_image *target; /* down: the next layer, or an empty new image; up: layer 0 */
+    uint64_t virtual_size;  /* of the merged disk */
+    struct vx_direction direction;
+};
+
+/* Whether the piece is the target's own (up). */
+static inline bool vx_piece_is_own(const struct vx_block_plan *plan, const struct vx_piece *piece)
+{
+    return plan->direction.up && piece->layer == 0;
+}
+
+/* A walk over the target's blocks that the layers say something about. */
 struct vx_planner;
 
-/* `target`: layers[into] of the chain for a merge in place; for a new file any empty image. `virtual_size`: of the merged disk. */
-vhdx_status vx_planner_open(struct vx_chain *chain, size_t layer_count, struct vx_image *target, uint64_t virtual_size,
-                            struct vx_planner **planner, vhdx_error *err);
+vhdx_status vx_planner_open(const struct vx_merge_task *task, struct vx_planner **planner, vhdx_error *err);
 /* Takes NULL. */
 void vx_planner_close(struct vx_planner *planner);
 /*
@@ -51,8 +75,7 @@ vhdx_status vx_planner_next(struct vx_planner *planner, struct vx_block_plan **p
 /* Sets `plan->entry` and `plan->action`. */
 void vx_plan_decide(const struct vx_image *target, struct vx_block_plan *plan, const struct vx_bat_entry *entry);
 
-/* Walks all blocks and adds up. `target` is read only (it need not be in writing). */
-vhdx_status vx_plan_totals(struct vx_chain *chain, size_t layer_count, struct vx_image *target, uint64_t virtual_size,
-                           struct vx_totals *totals, vhdx_error *err);
+/* Walks all blocks and adds up. The target is read only (it need not be in writing). */
+vhdx_status vx_plan_totals(const struct vx_merge_task *task, struct vx_totals *totals, vhdx_error *err);
 
 #endif

@@ -144,16 +144,28 @@ static uint64_t skip_hole(struct vx_image *target, uint64_t at, uint64_t to)
     return length == 0 || index >= to ? to : vx_max(at, index - index % (VX_PAGE / VX_BAT_ENTRY_SIZE));
 }
 
+/* Where what means nothing begins: a differencing BAT has the entries of whole chunks, so that it may be before the last entry. */
+static uint64_t padding_begin(const struct vx_image *target)
+{
+    return vx_geometry_payload_index(&target->geometry, target->geometry.payload_count - 1) + 1;
+}
+
+static bool is_bitmap_in_use(const struct vx_image *target, uint64_t bat_index)
+{
+    uint64_t which;
+    return bat_index < target->geometry.entry_count && !vx_geometry_is_payload(&target->geometry, bat_index, &which);
+}
+
 /*
- * The entries [from, to) of the BAT, where `new` NULL means all zero. Whole pages of zeros that are zero already are left alone.
+ * The entries from padding_begin() to `to` of the BAT, where `new` NULL means all zero. Whole pages of zeros that are zero already are
+ * left alone, and so are the entries of sector bitmaps that the disk has.
  */
-static vhdx_status fill_entries(struct vx_image *target, const struct vx_geometry *new, uint64_t from, uint64_t to,
-                                vhdx_error *err)
+static vhdx_status fill_padding(struct vx_image *target, const struct vx_geometry *new, uint64_t to, vhdx_error *err)
 {
     const uint64_t per_page = VX_PAGE / VX_BAT_ENTRY_SIZE;
     bool zeros = !new || (!new->has_parent && !vx_image_is_fixed(target));
     uint8_t buf[VX_PAGE];
-    for (uint64_t at = from; at < to;) {
+    for (uint64_t at = padding_begin(target); at < to;) {
         at = zeros ? skip_hole(target, at, to) : at;
         if (at >= to)
             break;
@@ -167,6 +179,8 @@ static vhdx_status fill_entries(struct vx_image *target, const struct vx_geometr
             }
             for (; at < stop; at++) {
                 struct vx_bat_entry entry = {0};
+                if (is_bitmap_in_use(target, at))
+                    continue;
                 if (!zeros)
                     VX_TRY(new_entry(target, new, at, &entry, err));
                 VX_TRY(put_raw_entry(target, at, &entry, err));
@@ -260,12 +274,12 @@ vhdx_status vx_grow(struct vx_image *target, uint64_t virtual_size, vhdx_error *
                        virtual_size);
     if (new.entry_count * VX_BAT_ENTRY_SIZE > target->bat.length)
         VX_TRY(move_bat(target, vx_geometry_bat_region_length(&new), err));
-    VX_TRY(fill_entries(target, &new, target->geometry.entry_count, new.entry_count, err));
+    VX_TRY(fill_padding(target, &new, new.entry_count, err));
     VX_TRY(grow_tail(target, virtual_size, err));
     return publish_size(target, virtual_size, err);
 }
 
 vhdx_status vx_clear_padding(struct vx_image *target, vhdx_error *err)
 {
-    return fill_entries(target, NULL, target->geometry.entry_count, target->bat.length / VX_BAT_ENTRY_SIZE, err);
+    return fill_padding(target, NULL, target->bat.length / VX_BAT_ENTRY_SIZE, err);
 }

@@ -179,14 +179,15 @@ static vhdx_status target_has_all(const struct merge_run *run, bool *same, vhdx_
 /* M6: what an earlier run of the same merge has done already. */
 static vhdx_status find_state(struct merge_run *run, vhdx_error *err)
 {
-    run->complete = run->guard.merged_before;
-    if (run->guard.leftover_count == 0)
+    if (run->guard.leftover_count == 0 && !run->guard.merged_before)
         return VHDX_OK;
-    bool same;
-    VX_TRY(target_has_all(run, &same, err));
-    run->complete |= same;
-    if (same)
+    VX_TRY(target_has_all(run, &run->complete, err)); /* a neighbour's word is not enough to give the child up */
+    if (run->complete)
         return VHDX_OK;
+    if (run->guard.merged_before)
+        return vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path),
+                       "a disk beside it is linked to %s as if this one had been merged, but its content is not there",
+                       vx_image_path(run->target));
     /* Not the end of an earlier run after all: those files are siblings like others. */
     for (size_t i = 0; i < run->guard.leftover_count; i++)
         if (vx_guid_equal(&run->guard.leftovers[i]->linkage, &run->target->header.data_write_guid))
@@ -240,6 +241,33 @@ static void fill_report(struct merge_run *run)
     report->already_complete = run->complete;
 }
 
+static struct vx_merge_task merge_task(const struct merge_run *run)
+{
+    return (struct vx_merge_task){.chain = run->chain,
+                                  .layer_count = run->into,
+                                  .target = run->target,
+                                  .virtual_size = run->child->geometry.virtual_size};
+}
+
+static vhdx_status plan_down(struct merge_run *run, vhdx_error *err)
+{
+    struct vx_merge_task task = merge_task(run);
+    return vx_plan_totals(&task, &run->totals, err);
+}
+
+/* M1: what would refuse to be written later refuses now. */
+static vhdx_status check_written(const struct merge_run *run, vhdx_error *err)
+{
+    if (!run->complete)
+        VX_TRY(vx_image_check_write(run->target, err));
+    VX_TRY(vx_image_check_write(run->bottom, err));
+    if (run->child != run->bottom && run->options->delete_merged)
+        VX_TRY(vx_image_check_write(run->child, err));
+    for (size_t i = 0; i < run->upper_count; i++)
+        VX_TRY(vx_image_check_write(run->uppers[i], err));
+    return VHDX_OK;
+}
+
 static vhdx_status check(struct merge_run *run, vhdx_error *err)
 {
     VX_TRY(vx_neighbours_find(run->chain, run->into + 1, &run->neighbours, err));
@@ -247,10 +275,10 @@ static vhdx_status check(struct merge_run *run, vhdx_error *err)
     VX_TRY(find_state(run, err));
     VX_TRY(check_siblings(run, err));
     VX_TRY(open_uppers(run, err));
+    VX_TRY(check_written(run, err));
     VX_TRY(check_items(run, err));
     if (!run->complete)
-        VX_TRY(vx_plan_totals(run->chain, run->into, run->target, run->child->geometry.virtual_size, &run->totals,
-                              err));
+        VX_TRY(plan_down(run, err));
     fill_report(run);
     if (run->complete)
         return VHDX_OK;
@@ -275,16 +303,11 @@ static vhdx_status link_layer(struct merge_run *run, struct vx_image *layer, con
     return status;
 }
 
-/* M2: the layer above learns the new identity before the target takes it. A target that has it already was begun before (M6). */
+/* M2: the layer above learns the new identity before the target takes it. So does a target that was begun before (M6): its identity of then is
+ * a former one now, whichever linkage named it. */
 static vhdx_status start_target(struct merge_run *run, vhdx_error *err)
 {
-    const vhdx_parent_names *names = &run->bottom->parent_names;
-    const vhdx_guid *current = &run->target->header.data_write_guid;
-    if (names->has_linkage2 && vx_guid_equal(&names->linkage2, current)) {
-        run->identity = *current;
-        return vx_image_begin_write(run->target, NULL, err);
-    }
-    struct vx_link link = {.linkage = *current};
+    struct vx_link link = {.linkage = run->target->header.data_write_guid};
     VX_TRY(vx_new_guid(run->chain->host, &run->identity, err));
     link.linkage2 = run->identity;
     VX_TRY(link_layer(run, run->bottom, &link, err));
@@ -298,8 +321,8 @@ static vhdx_status move_payload(struct merge_run *run, vhdx_error *err)
     VX_TRY(vx_copier_open(&copier, run->target->file, err));
     copier.tell = vx_tell_copied;
     copier.tell_context = &teller;
-    vhdx_status status = vx_apply_layers(run->chain, run->into, run->target, run->child->geometry.virtual_size,
-                                         &copier, err);
+    struct vx_merge_task task = merge_task(run);
+    vhdx_status status = vx_apply_layers(&task, &copier, NULL, err);
     run->report->bytes_copied = copier.copied;
     vx_copier_close(&copier);
     return status;
@@ -433,11 +456,10 @@ static vhdx_status remove_one(const struct removal *removal, const char *path, v
     char *directory = vx_path_directory(path, removal->host->windows_paths);
     if (!directory)
         return vx_fail_memory(err, "a path");
-    vhdx_status status = removal->host->remove(removal->host->context, path, err);
+    vhdx_status status = vx_host_result(removal->host->remove(removal->host->context, path, err), path, "remove it", err);
     if (status == VHDX_OK)
-        status = removal->host->sync_directory(removal->host->context, directory, err);
-    if (status != VHDX_OK)
-        vx_locate(err, vx_at_file(path));
+        status = vx_host_result(removal->host->sync_directory(removal->host->context, directory, err), path,
+                                "make its removal durable", err);
     vx_free(directory);
     return status;
 }

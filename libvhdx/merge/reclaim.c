@@ -1,0 +1,144 @@
+/*
+ * Blocks that nobody needs any more. See reclaim.h. That the target holds them durably is the caller's promise.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "merge/reclaim.h"
+
+#include "base/alloc.h"
+#include "image/bat_window.h"
+#include "image/journal.h"
+#include "image/payload.h"
+
+/* Places whose blocks are NOT_PRESENT in the pending commit; punched when it is durable. */
+struct freed {
+    uint64_t *offsets;
+    size_t count, room;
+};
+
+struct vx_reclaim {
+    struct vx_chain *chain;
+    size_t into;
+    size_t open_count;     /* layers [0, open_count) are in writing */
+    uint64_t *next_blocks; /* per layer: blocks before it are done */
+    struct freed freed;
+    uint64_t bytes;
+};
+
+static vhdx_status begin_layers(struct vx_reclaim *reclaim, vhdx_error *err)
+{
+    for (; reclaim->open_count < reclaim->into; reclaim->open_count++) {
+        struct vx_image *layer = reclaim->chain->layers[reclaim->open_count];
+        VX_TRY(vx_image_begin_write(layer, NULL, err));
+        vx_file_allow_holes(layer->file); /* these files are being given up, a sparse one harms nobody */
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vx_reclaim_open(struct vx_chain *chain, size_t into, struct vx_reclaim **out, vhdx_error *err)
+{
+    struct vx_reclaim *reclaim = vx_alloc(1, sizeof *reclaim);
+    if (!reclaim)
+        return vx_fail_memory(err, "giving space back");
+    reclaim->chain = chain;
+    reclaim->into = into;
+    reclaim->next_blocks = vx_alloc(into, sizeof *reclaim->next_blocks);
+    vhdx_status status =
+        reclaim->next_blocks ? begin_layers(reclaim, err) : vx_fail_memory(err, "giving space back");
+    if (status == VHDX_OK)
+        *out = reclaim;
+    else
+        vx_reclaim_close(reclaim);
+    return status;
+}
+
+void vx_reclaim_close(struct vx_reclaim *reclaim)
+{
+    if (!reclaim)
+        return;
+    for (size_t i = 0; i < reclaim->open_count; i++)
+        vx_image_abandon_write(reclaim->chain->layers[i]);
+    vx_free(reclaim->freed.offsets);
+    vx_free(reclaim->next_blocks);
+    vx_free(reclaim);
+}
+
+uint64_t vx_reclaim_bytes(const struct vx_reclaim *reclaim)
+{
+    return reclaim->bytes;
+}
+
+static vhdx_status add_freed(struct freed *freed, uint64_t offset, vhdx_error *err)
+{
+    if (freed->count == freed->room) {
+        size_t room = freed->room ? freed->room * 2 : 256;
+        uint64_t *offsets = vx_resize(freed->offsets, room, sizeof *offsets);
+        if (!offsets)
+            return vx_fail_memory(err, "giving space back");
+        freed->offsets = offsets;
+        freed->room = room;
+    }
+    freed->offsets[freed->count++] = offset;
+    return VHDX_OK;
+}
+
+static vhdx_status commit(struct vx_reclaim *reclaim, struct vx_image *layer, vhdx_error *err)
+{
+    VX_TRY(vx_journal_commit(layer->journal, err));
+    for (size_t i = 0; i < reclaim->freed.count; i++)
+        VX_TRY(vx_file_zero(layer->file, reclaim->freed.offsets[i], layer->geometry.block_size, err));
+    reclaim->bytes += reclaim->freed.count * layer->geometry.block_size;
+    reclaim->freed.count = 0;
+    return VHDX_OK;
+}
+
+static vhdx_status free_block(struct vx_reclaim *reclaim, struct vx_image *layer, uint64_t block, vhdx_error *err)
+{
+    const struct vx_bat_entry absent = {.state = VX_PAYLOAD_NOT_PRESENT};
+    struct vx_bat_entry entry;
+    VX_TRY(vx_payload_entry(layer, block, &entry, err));
+    if (vx_journal_room(layer->journal) == 0)
+        VX_TRY(commit(reclaim, layer, err));
+    if (vx_bat_payload_owns_space(&entry))
+        VX_TRY(add_freed(&reclaim->freed, entry.file_offset, err));
+    return vx_payload_set_entry(layer, block, &absent, err);
+}
+
+/* All blocks of one layer that end at or before `virtual_end`. */
+static vhdx_status free_layer(struct vx_reclaim *reclaim, size_t index, uint64_t virtual_end, vhdx_error *err)
+{
+    struct vx_image *layer = reclaim->chain->layers[index];
+    const struct vx_geometry *geometry = &layer->geometry;
+    uint64_t stop = virtual_end >= geometry->virtual_size ? geometry->payload_count : virtual_end / geometry->block_size;
+    while (reclaim->next_blocks[index] < stop) {
+        uint64_t at = vx_geometry_payload_index(geometry, reclaim->next_blocks[index]);
+        uint64_t end = vx_geometry_payload_index(geometry, stop - 1) + 1;
+        uint64_t which;
+        VX_TRY(vx_bat_window_next_set(layer->bat_window, at, end, &at, err));
+        if (at >= end)
+            break;
+        if (vx_geometry_is_payload(geometry, at, &which))
+            VX_TRY(free_block(reclaim, layer, which++, err));
+        else
+            which = (which + 1) * geometry->chunk_ratio; /* a sector bitmap block stays: the next chunk */
+        reclaim->next_blocks[index] = which;
+    }
+    reclaim->next_blocks[index] = stop;
+    return commit(reclaim, layer, err);
+}
+
+vhdx_status vx_reclaim_window(void *context, uint64_t virtual_end, vhdx_error *err)
+{
+    struct vx_reclaim *reclaim = context;
+    for (size_t i = reclaim->into; i-- > 0;)
+        VX_TRY(free_layer(reclaim, i, virtual_end, err));
+    return VHDX_OK;
+}
+
+vhdx_status vx_reclaim_finish(struct vx_reclaim *reclaim, vhdx_error *err)
+{
+    while (reclaim->open_count > 0) {
+        VX_TRY(vx_image_end_write(reclaim->chain->layers[reclaim->open_count - 1], err));
+        reclaim->open_count--;
+    }
+    return VHDX_OK;
+}
