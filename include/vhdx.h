@@ -410,6 +410,9 @@ typedef struct vhdx_merge_options {
     void *progress_context;
     vhdx_notice_fn notice;
     void *notice_context;
+    bool reclaim;               /* give the merged layers' space back while merging; see vhdx_merge */
+    bool verify;                /* read what was moved back from the disk, through the target, and compare hashes */
+    uint64_t window_bytes;      /* payload between two commits, and with `reclaim` the extra space; 0 = 256 MiB */
 } vhdx_merge_options;
 
 /* What a merge will do, or did. Grows at its end. */
@@ -428,6 +431,8 @@ typedef struct vhdx_merge_report {
     uint64_t flushes;            /* of the target; 0 in a plan */
     uint32_t relinked;           /* layers above the child that now name the target */
     bool already_complete;       /* an earlier run had done the work; only its end was left */
+    uint64_t bytes_reclaimed;    /* blocks of the merged layers that were given back */
+    uint64_t bytes_verified;     /* read back and found equal */
 } vhdx_merge_report;
 
 /*
@@ -445,6 +450,10 @@ VHDX_API vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options
  * stay unless `delete_merged`; those strictly between child and ancestor lose their own meaning.
  * Refused before anything changes: a sibling (REFUSED: another file in the layers' directories whose linkage names the
  * ancestor or a layer in between; or a VHD set beside them), no space (NO_SPACE), READ_ONLY, BUSY, and whatever vhdx_chain_open refuses.
+ * `reclaim`: after each window that is durable in the ancestor, the merged layers' blocks that lie wholly in it become NOT_PRESENT, the
+ * lowest layer first, and are punched out of their files; the child goes on reading the same. The layers are then of no use without the ancestor.
+ * `verify`: CORRUPT when something reads back otherwise; the child still holds the right bytes (unless `reclaim` has given them back:
+ * each window is verified before that).
  * `report` may be NULL; it is filled as far as known also on failure.
  */
 VHDX_API vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *options, vhdx_merge_report *report,

@@ -19,7 +19,8 @@
 struct wish {
     const char *into, *output, *direction;
     struct cli_list parents;
-    bool dry_run, delete_merged, force_siblings;
+    bool dry_run, delete_merged, force_siblings, reclaim, verify;
+    struct cli_size window;
 };
 
 /* One merge on its way: what was asked for, what is called with, what came out. */
@@ -81,6 +82,10 @@ static void print_done(const struct work *work)
     report_size_row(stdout, 2, "filled with zeros", done->bytes_to_zero);
     count_row("blocks allocated", done->blocks_to_allocate);
     count_row("blocks made zero", done->blocks_to_zero);
+    if (work->wish->verify)
+        report_size_row(stdout, 2, "read back, equal", done->bytes_verified);
+    if (work->wish->reclaim)
+        report_size_row(stdout, 2, "given back", done->bytes_reclaimed);
     if (done->relinked)
         count_row("layers re-linked", done->relinked);
     if (done->already_complete)
@@ -118,6 +123,8 @@ static void done_members(struct json *json, const struct work *work)
     json_number(json, "bytes_zeroed", done->bytes_to_zero);
     json_number(json, "blocks_allocated", done->blocks_to_allocate);
     json_number(json, "blocks_zeroed", done->blocks_to_zero);
+    json_number(json, "bytes_verified", done->bytes_verified);
+    json_number(json, "bytes_reclaimed", done->bytes_reclaimed);
     json_number(json, "flushes", done->flushes);
     json_number(json, "relinked", done->relinked);
     json_bool(json, "already_complete", done->already_complete);
@@ -200,6 +207,9 @@ static int prepare_and_merge(const struct cli *cli, const struct wish *wish)
                                         .into = wish->into,
                                         .delete_merged = wish->delete_merged,
                                         .force_siblings = wish->force_siblings,
+                                        .reclaim = wish->reclaim,
+                                        .verify = wish->verify,
+                                        .window_bytes = wish->window.bytes,
                                         .progress = progress_step,
                                         .progress_context = &work.progress,
                                         .notice = notices_take,
@@ -225,12 +235,15 @@ static bool usable(const struct cli *cli, const struct wish *wish)
 {
     if (!cli_files(cli, 1, 1) || !direction_usable(cli, wish->direction))
         return false;
-    if (!wish->output || !(wish->into || wish->delete_merged || wish->force_siblings))
+    const char *other = wish->into             ? "--into"
+                        : wish->delete_merged  ? "--delete"
+                        : wish->force_siblings ? "--force-siblings"
+                        : wish->reclaim        ? "--reclaim"
+                        : wish->verify         ? "--verify"
+                                               : NULL;
+    if (!wish->output || !other)
         return true;
-    cli_usage_error(cli->command, "-o writes a new disk and touches no input: it does not go with %s",
-                    wish->into            ? "--into"
-                    : wish->delete_merged ? "--delete"
-                                          : "--force-siblings");
+    cli_usage_error(cli->command, "-o writes a new disk and touches no input: it does not go with %s", other);
     return false;
 }
 
@@ -252,6 +265,12 @@ static int run(const struct command *self, int argc, char **argv)
         {"delete", 0, CLI_FLAG, &wish.delete_merged, NULL, "remove the merged children after success"},
         {"force-siblings", 0, CLI_FLAG, &wish.force_siblings, NULL,
          "go on although other disks become invalid; each is\nnamed"},
+        {"verify", 0, CLI_FLAG, &wish.verify, NULL,
+         "read what was moved back from the disk and compare"},
+        {"reclaim", 0, CLI_FLAG, &wish.reclaim, NULL,
+         "give the merged layers' space back while merging: for\na volume that is nearly full"},
+        {"window", 0, CLI_SIZE, &wish.window, "N",
+         "bytes to move between two commits, and with --reclaim\nthe extra space (default 256M, less where it must be)"},
         {"direction", 0, CLI_TEXT, &wish.direction, "WAY", "auto or down: CHILD's data goes into the ancestor"},
     };
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))

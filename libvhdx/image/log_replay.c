@@ -15,6 +15,7 @@
 
 struct replay {
     struct vx_ring ring;
+    uint8_t descriptors[VX_PAGE]; /* the sector of them: the ring's own window goes to and fro with the data */
     struct vx_file *target;
     uint64_t log_offset, log_length;
 };
@@ -58,16 +59,25 @@ static vhdx_status apply(struct replay *replay, const struct vx_log_descriptor *
     return vx_file_write(replay->target, page, VX_PAGE, descriptor->file_offset, err);
 }
 
+static vhdx_status load_descriptors(struct replay *replay, uint64_t at, vhdx_error *err)
+{
+    const uint8_t *sector;
+    VX_TRY(vx_ring_sector(&replay->ring, at, &sector, err));
+    memcpy(replay->descriptors, sector, VX_PAGE);
+    return VHDX_OK;
+}
+
 static vhdx_status replay_entry(struct replay *replay, uint64_t at, const struct vx_log_header *header,
                                 vhdx_error *err)
 {
     uint64_t data_at = at + vx_log_descriptor_sectors(header->descriptor_count) * VX_PAGE;
     for (uint32_t i = 0; i < header->descriptor_count; i++) {
-        const uint8_t *sector;
         struct vx_log_descriptor descriptor;
         uint64_t offset = vx_log_descriptor_offset(i);
-        VX_TRY(vx_ring_sector(&replay->ring, at + vx_round_down(offset, VX_PAGE), &sector, err));
-        VX_TRY(vx_log_descriptor_decode(vx_bytes_of(sector + offset % VX_PAGE, VX_LOG_DESCRIPTOR_SIZE), &descriptor));
+        if (i == 0 || offset % VX_PAGE == 0)
+            VX_TRY(load_descriptors(replay, at + vx_round_down(offset, VX_PAGE), err));
+        VX_TRY(vx_log_descriptor_decode(
+            vx_bytes_of(replay->descriptors + offset % VX_PAGE, VX_LOG_DESCRIPTOR_SIZE), &descriptor));
         VX_TRY(apply(replay, &descriptor, data_at, err));
         data_at += descriptor.kind == VX_LOG_KIND_DATA ? VX_PAGE : 0;
     }

@@ -169,11 +169,24 @@ static void take_candidate(const struct run *run, struct vx_log_sequence *sequen
     sequence->entry_count = (uint32_t)(run->count - tail);
 }
 
+/*
+ * The first sector from `at` on that may begin an entry. Passes over holes and over what lies behind the end of the file, because a header
+ * may claim a log of 4 GiB that nobody ever wrote.
+ */
+static uint64_t skip_hole(const struct vx_ring *ring, uint64_t at)
+{
+    uint64_t data, length;
+    if (at >= ring->length || (at >= ring->cached_at && at - ring->cached_at < ring->cached_size))
+        return at;
+    vx_file_next_data(ring->file, ring->offset + at, &data, &length);
+    return length == 0 ? ring->length : vx_max(at, vx_round_down(data - ring->offset, VX_PAGE));
+}
+
 /* How many sectors begin an entry of this LogGuid, whole or not: tells "never written" from "damaged". */
 static vhdx_status count_own_sectors(struct vx_ring *ring, const vhdx_guid *log_guid, uint32_t *count, vhdx_error *err)
 {
     *count = 0;
-    for (uint32_t at = 0; at < ring->length; at += VX_PAGE) {
+    for (uint64_t at = skip_hole(ring, 0); at < ring->length; at = skip_hole(ring, at + VX_PAGE)) {
         const uint8_t *sector;
         struct vx_log_header header;
         VX_TRY(vx_ring_sector(ring, at, &sector, err));
@@ -186,12 +199,12 @@ static vhdx_status count_own_sectors(struct vx_ring *ring, const vhdx_guid *log_
 static vhdx_status scan(struct vx_ring *ring, const vhdx_guid *log_guid, struct run *run,
                         struct vx_log_sequence *sequence, vhdx_error *err)
 {
-    uint64_t tail = 0;
+    uint64_t tail = skip_hole(ring, 0);
     while (tail < ring->length) {
         VX_TRY(follow_run(ring, (uint32_t)tail, log_guid, run, err));
         take_candidate(run, sequence);
         /* A run that was refused holds no acceptable run either that begins later in it and ends with the same head. */
-        tail = run->count > 0 ? run->end : tail + VX_PAGE;
+        tail = skip_hole(ring, run->count > 0 ? run->end : tail + VX_PAGE);
     }
     return sequence->found ? VHDX_OK : count_own_sectors(ring, log_guid, &sequence->own_sectors, err);
 }

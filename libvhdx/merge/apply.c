@@ -61,7 +61,8 @@ static vhdx_status add_pieces(const struct apply *apply, const struct vx_block_p
             struct vx_copy_job job = {.source = apply->chain->layers[piece->layer]->view,
                                       .source_offset = piece->file_offset,
                                       .target_offset = offset,
-                                      .length = piece->length};
+                                      .length = piece->length,
+                                      .virtual_offset = piece->virtual_offset};
             VX_TRY(vx_copier_add(apply->copier, &job, err));
         } else if (!zeroed) {
             VX_TRY(add_zeros(apply, offset, piece->length, err));

@@ -6,17 +6,15 @@
 #include "merge/copy.h"
 
 #include "base/alloc.h"
-#include "base/checked.h"
 
 #include <stdlib.h>
 
-#define BUFFER ((size_t)(256 * VX_KIB))
 #define READ_AHEAD (8 * VX_MIB)
 
 vhdx_status vx_copier_open(struct vx_copier *copier, struct vx_file *target, vhdx_error *err)
 {
     *copier = (struct vx_copier){.target = target};
-    copier->buf = vx_alloc(BUFFER, 1);
+    copier->buf = vx_alloc(VX_COPY_BUFFER, 1);
     return copier->buf ? VHDX_OK : vx_fail_memory(err, "a copy buffer");
 }
 
@@ -30,7 +28,8 @@ void vx_copier_close(struct vx_copier *copier)
 static bool joins(const struct vx_copy_job *last, const struct vx_copy_job *job)
 {
     return last->source == job->source && last->target_offset + last->length == job->target_offset &&
-           (!job->source || last->source_offset + last->length == job->source_offset);
+           (!job->source || (last->source_offset + last->length == job->source_offset &&
+                             last->virtual_offset + last->length == job->virtual_offset));
 }
 
 vhdx_status vx_copier_add(struct vx_copier *copier, const struct vx_copy_job *job, vhdx_error *err)
@@ -81,11 +80,13 @@ static vhdx_status run_job(struct vx_copier *copier, const struct vx_copy_job *j
     if (!job->source)
         return vx_file_zero(copier->target, job->target_offset, job->length, err);
     for (uint64_t done = 0; done < job->length;) {
-        size_t here = (size_t)vx_min(BUFFER, job->length - done);
+        size_t here = (size_t)vx_min(VX_COPY_BUFFER, job->length - done);
         if (done > 0 && done % READ_AHEAD == 0)
             vx_file_will_need(job->source, job->source_offset + done, vx_min(READ_AHEAD, job->length - done));
         VX_TRY(vx_file_read(job->source, copier->buf, here, job->source_offset + done, err));
         VX_TRY(vx_file_write(copier->target, copier->buf, here, job->target_offset + done, err));
+        if (copier->moved)
+            VX_TRY(copier->moved(copier->moved_context, job->virtual_offset + done, copier->buf, here, err));
         done += here;
         copier->copied += here;
         if (copier->tell)

@@ -6,11 +6,15 @@
 #ifndef VX_MERGE_COPY_H
 #define VX_MERGE_COPY_H
 
+#include "base/checked.h"
 #include "io/io.h"
+
+#define VX_COPY_BUFFER ((size_t)(256 * VX_KIB)) /* larger ones are slower on virtual machines */
 
 struct vx_copy_job {
     struct vx_file *source; /* NULL: zeros */
     uint64_t source_offset, target_offset, length;
+    uint64_t virtual_offset; /* what these bytes are on the virtual disk; for zeros of no meaning */
 };
 
 struct vx_copier {
@@ -23,6 +27,9 @@ struct vx_copier {
     /* called after each piece; not VHDX_OK ends the work with it */
     vhdx_status (*tell)(void *context, uint64_t copied, vhdx_error *err);
     void *tell_context;
+    /* called with the bytes of each piece of data; NULL: nobody wants to know */
+    vhdx_status (*moved)(void *context, uint64_t virtual_offset, const void *buf, size_t length, vhdx_error *err);
+    void *moved_context;
 };
 
 vhdx_status vx_copier_open(struct vx_copier *copier, struct vx_file *target, vhdx_error *err);

@@ -49,7 +49,7 @@ static vhdx_status plan(struct vx_chain *chain, struct vx_image *target, vhdx_me
     report->bytes_to_copy = totals.bytes_to_copy;
     report->blocks_to_allocate = totals.blocks_to_allocate;
     report->blocks_to_zero = totals.blocks_to_zero;
-    return vx_check_room(chain->host, vx_image_path(target), target, &totals, 0, report, err);
+    return vx_check_room(target, &totals, 0, UINT64_MAX, report, err);
 }
 
 static vhdx_status fill(struct vx_chain *chain, struct vx_image *target, const vhdx_merge_options *options,

@@ -77,38 +77,54 @@ static vhdx_status append(struct vx_neighbours *neighbours, const struct vx_neig
     return VHDX_OK;
 }
 
-/* Opens the file if it looks like a disk from outside; takes it over. NULL image: it is none that can be read. */
-static vhdx_status look(struct finder *finder, const char *path, bool *wanted, struct vx_neighbour *neighbour)
+/* A file that only its name tells us about: it may be any disk, when it is named like one and is none of the layers. */
+static bool may_be_disk(const struct finder *finder, const char *path)
+{
+    bool windows = finder->chain->host->windows_paths;
+    bool named_so = vx_path_has_extension(path, ".avhdx", windows) || vx_path_has_extension(path, ".vhdx", windows);
+    return named_so && !is_layer_name(finder, path); /* ourselves, perhaps */
+}
+
+/* Reads what an open file says of itself, and takes it over. */
+static vhdx_status look_at_file(struct finder *finder, struct vx_file *file, bool *wanted,
+                                struct vx_neighbour *neighbour)
 {
     uint8_t signature[8];
     size_t got;
-    struct vx_file *file;
     struct vx_image *image;
-    vhdx_status status = vx_file_open(finder->chain->host, path, VHDX_FILE_PEEK, &file, NULL);
-    *wanted = false;
-    if (status != VHDX_OK) {
-        bool windows = finder->chain->host->windows_paths;
-        neighbour->is_busy = status == VHDX_BUSY && !is_layer_name(finder, path); /* ourselves, perhaps */
-        *wanted = neighbour->is_busy && (vx_path_has_extension(path, ".avhdx", windows) ||
-                                         vx_path_has_extension(path, ".vhdx", windows));
-        return VHDX_OK;
-    }
-    status = vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL);
     neighbour->facts = *vx_file_facts(file);
-    if (status != VHDX_OK || got < sizeof signature || vx_get64(signature) != VX_SIG_FILE || is_layer(finder, file) ||
-        is_known(finder, neighbour)) {
+    if (is_layer(finder, file) || is_known(finder, neighbour)) {
         vx_file_close(file);
         return VHDX_OK;
     }
+    vhdx_status status = vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL);
+    if (status != VHDX_OK || got < sizeof signature || vx_get64(signature) != VX_SIG_FILE) {
+        *wanted = status != VHDX_OK && may_be_disk(finder, neighbour->path);
+        vx_file_close(file);
+        return status;
+    }
     *wanted = true;
     status = vx_image_open_file(finder->chain->host, file, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL);
-    if (status == VHDX_NOMEM)
-        return status;
     if (status == VHDX_OK) {
         look_inside(neighbour, image);
         vx_image_close(image);
     }
-    return VHDX_OK;
+    return status;
+}
+
+/* A file that can be read and is no disk is nobody's child; one that cannot be read may be. Fails when memory runs out. */
+static vhdx_status look(struct finder *finder, bool *wanted, struct vx_neighbour *neighbour)
+{
+    struct vx_file *file;
+    vhdx_status status = vx_file_open(finder->chain->host, neighbour->path, VHDX_FILE_PEEK, &file, NULL);
+    *wanted = false;
+    if (status == VHDX_OK)
+        status = look_at_file(finder, file, wanted, neighbour);
+    else
+        *wanted = (status == VHDX_BUSY || status == VHDX_IO) && may_be_disk(finder, neighbour->path);
+    neighbour->is_busy = status == VHDX_BUSY;
+    neighbour->is_unreadable = status == VHDX_IO;
+    return status == VHDX_NOMEM ? status : VHDX_OK;
 }
 
 static vhdx_status visit_file(struct finder *finder, const char *name)
@@ -118,7 +134,7 @@ static vhdx_status visit_file(struct finder *finder, const char *name)
     neighbour.path = vx_path_join(finder->directory, name, finder->chain->host->windows_paths);
     if (!neighbour.path)
         return vx_fail_memory(finder->err, "the disks beside the layers");
-    vhdx_status status = look(finder, neighbour.path, &wanted, &neighbour);
+    vhdx_status status = look(finder, &wanted, &neighbour);
     if (status != VHDX_OK)
         vx_fail_memory(finder->err, "the disks beside the layers");
     if (status == VHDX_OK && wanted)
@@ -360,7 +376,7 @@ static void judge(const struct vx_chain *chain, size_t into, const struct vx_nei
 {
     const vhdx_guid *child = &chain->layers[0]->header.data_write_guid;
     const vhdx_guid *target = &chain->layers[into]->header.data_write_guid;
-    if (neighbour->is_busy) {
+    if (neighbour->is_busy || neighbour->is_unreadable) {
         guard->siblings[guard->sibling_count++] = neighbour;
         return;
     }

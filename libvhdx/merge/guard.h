@@ -13,6 +13,7 @@ struct vx_neighbour {
     vhdx_file_facts facts; /* who the file is, under whatever name */
     bool is_disk;  /* its headers and metadata could be read */
     bool is_busy;  /* somebody holds it so that not even a look is possible */
+    bool is_unreadable; /* the host failed to read it: it may be anybody's child */
     vhdx_guid data_write_guid;
     bool has_linkage, has_linkage2; /* linkage2: only when it is set */
     vhdx_guid linkage, linkage2;

@@ -1,12 +1,47 @@
 /*
- * The protocol of a merge in place. Its invariants are stated in run.c; shared with flatten.c are only the report and the room check.
+ * A merge in place, as the files that carry it out share it: checks.c judges, run.c changes, removal.c takes away what was merged. flatten.c borrows the
+ * progress and the room check.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_RUN_H
 #define VX_MERGE_RUN_H
 
+#include "chain/link.h"
 #include "merge/copy.h"
+#include "merge/guard.h"
 #include "merge/plan.h"
+
+struct vx_merge_run {
+    const vhdx_merge_options *options;
+    const char *child_path;
+    bool plan_only;
+    struct vx_chain *chain;
+    size_t into;
+    struct vx_image *child, *bottom, *target; /* layers 0, into - 1, into */
+    struct vx_neighbours neighbours;
+    struct vx_guard guard;
+    struct vx_image **uppers;
+    size_t upper_count;
+    struct vx_totals totals;
+    uint64_t window_bytes; /* payload between two commits; 0 = the default */
+    vhdx_guid identity; /* the target's new one */
+    vhdx_merge_report *report;
+    bool begun;    /* something was written */
+    bool complete; /* the target holds everything already */
+};
+
+/* Checks everything that can be checked before the first write (M1), opens the layers above, and fills the plan's part of the report. */
+vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err);
+
+/* What the planner and the appliers need to know. */
+struct vx_merge_task vx_merge_task(const struct vx_merge_run *run);
+
+/* One link in one layer, as a writable open of its own. */
+vhdx_status vx_merge_link(struct vx_merge_run *run, struct vx_image *layer, const struct vx_link *link,
+                          vhdx_error *err);
+
+/* Removes what was merged, the child last (M5). The chain is closed by this. */
+vhdx_status vx_merge_remove(struct vx_merge_run *run, vhdx_error *err);
 
 /* Progress of a copier towards the caller's callback. */
 struct vx_teller {
@@ -17,10 +52,10 @@ struct vx_teller {
 vhdx_status vx_tell_copied(void *context, uint64_t copied, vhdx_error *err);
 
 /*
- * Free space that carrying out `totals` on a file of this host takes, and whether the volume of `path` has it and may hold a file so long (`file_end`: as long as it
- * is now): NO_SPACE or LIMIT with the numbers.
+ * Free space that carrying out `totals` on the target takes (`further`: besides them; `at_most`: when space comes back meanwhile), and
+ * whether the target's volume has it and may hold a file so long: NO_SPACE or LIMIT with the numbers.
  */
-vhdx_status vx_check_room(const vhdx_host *host, const char *path, const struct vx_image *target,
-                          const struct vx_totals *totals, uint64_t further, vhdx_merge_report *report, vhdx_error *err);
+vhdx_status vx_check_room(const struct vx_image *target, const struct vx_totals *totals, uint64_t further,
+                          uint64_t at_most, vhdx_merge_report *report, vhdx_error *err);
 
 #endif

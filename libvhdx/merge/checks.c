@@ -1,0 +1,264 @@
+/*
+ * Everything that can stand against a merge, found before the first write (M1 of run.c): disks that would become invalid, traces of an interrupted
+ * run, room. Nothing is written here.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "merge/run.h"
+
+#include "base/alloc.h"
+#include "base/guid.h"
+#include "chain/fork.h"
+#include "merge/advice.h"
+#include "merge/resize.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+vhdx_status vx_check_room(const struct vx_image *target, const struct vx_totals *totals, uint64_t further,
+                          uint64_t at_most, vhdx_merge_report *report, vhdx_error *err)
+{
+    const vhdx_host *host = target->host;
+    const char *path = vx_image_path(target);
+    vhdx_space space = {UINT64_MAX, UINT64_MAX};
+    bool sparse = !(vx_file_facts(target->file)->attributes & VHDX_FILE_SPARSE_HARMS);
+    uint64_t blocks = totals->blocks_to_allocate * target->geometry.block_size;
+    uint64_t bitmaps = totals->bitmaps_to_allocate * VX_BITMAP_BLOCK_SIZE;
+    uint64_t file_size;
+    VX_TRY(vx_file_size(target->view, &file_size, err));
+    report->bytes_needed = vx_min(at_most, (sparse ? totals->new_bytes : blocks) + bitmaps) + further;
+    report->bytes_free = UINT64_MAX;
+    if (host->space(host->context, path, &space, NULL) != VHDX_OK)
+        return VHDX_OK;
+    report->bytes_free = space.free_bytes;
+    if (file_size + blocks + bitmaps + further > space.max_file_size)
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(path),
+                       "the disk may become %" PRIu64 " bytes long, files of this volume at most %" PRIu64,
+                       file_size + blocks + bitmaps + further, space.max_file_size);
+    if (report->bytes_needed <= space.free_bytes)
+        return VHDX_OK;
+    vx_fail(err, VHDX_NO_SPACE, vx_at_file(path), "the merge needs %" PRIu64 " bytes of free space, the volume has %" PRIu64,
+            report->bytes_needed, space.free_bytes);
+    if (at_most == UINT64_MAX)
+        return vx_advise(err, VHDX_NO_SPACE, "free space on the volume, or give the merged layers' space back meanwhile with "
+                                             "'--reclaim', then run the command again");
+    return VHDX_NO_SPACE;
+}
+
+#define RECLAIM_WINDOW (256 * VX_MIB)
+
+/* With space given back, a window and what its last block brings is what has to be there besides. Half of what is free makes a good window. */
+static uint64_t choose_window(struct vx_merge_run *run)
+{
+    const vhdx_host *host = run->chain->host;
+    uint64_t block_size = run->target->geometry.block_size;
+    vhdx_space space;
+    run->window_bytes = run->options->window_bytes;
+    if (!run->options->reclaim)
+        return UINT64_MAX;
+    if (run->window_bytes == 0) {
+        run->window_bytes = RECLAIM_WINDOW;
+        if (host->space(host->context, vx_image_path(run->target), &space, NULL) == VHDX_OK)
+            run->window_bytes = vx_max(block_size, vx_min(RECLAIM_WINDOW, space.free_bytes / 2));
+    }
+    return run->window_bytes + block_size + VX_BITMAP_BLOCK_SIZE;
+}
+
+static vhdx_status fail_siblings(const struct vx_merge_run *run, vhdx_error *err)
+{
+    const struct vx_neighbour *first = run->guard.siblings[0];
+    char more[64] = "";
+    if (run->guard.sibling_count > 1)
+        snprintf(more, sizeof more, " and %zu more", run->guard.sibling_count - 1);
+    for (size_t i = 0; i < run->guard.sibling_count; i++)
+        vx_notice(run->options->notice, run->options->notice_context, VHDX_NOTICE_WARNING, "sibling: %s",
+                  run->guard.siblings[i]->path);
+    vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path),
+            first->is_busy         ? "%s%s is in use and may be another child of a layer that this merge changes"
+            : first->is_unreadable ? "%s%s cannot be read and may be another child of a layer that this merge changes"
+                                   : "%s%s is another child of a layer that this merge changes, and would become invalid",
+            first->path, more);
+    return vx_advise(err, VHDX_REFUSED,
+                     "merge into a new file with '-o NEW', or give that disk up with '--force-siblings'");
+}
+
+static vhdx_status check_siblings(const struct vx_merge_run *run, vhdx_error *err)
+{
+    const vhdx_merge_options *options = run->options;
+    for (size_t i = 0; i < run->neighbours.count; i++)
+        if (!run->neighbours.items[i].is_disk && !run->neighbours.items[i].is_busy &&
+            !run->neighbours.items[i].is_unreadable)
+            vx_notice(options->notice, options->notice_context, VHDX_NOTICE_WARNING,
+                      "%s cannot be read; whether it is a child of a layer that changes is not known",
+                      run->neighbours.items[i].path);
+    if (run->guard.sibling_count > 0 && !options->force_siblings)
+        return fail_siblings(run, err);
+    for (size_t i = 0; i < run->guard.sibling_count; i++)
+        vx_notice(options->notice, options->notice_context, VHDX_NOTICE_WARNING, "%s %s invalid",
+                  run->guard.siblings[i]->path, run->plan_only ? "would become" : "becomes");
+    if (run->neighbours.vhd_set && !options->force_siblings)
+        return vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path),
+                       "it may belong to the VHD set %s, whose bookkeeping would be wrong after a merge",
+                       run->neighbours.vhd_set);
+    return VHDX_OK;
+}
+
+#define COMPARE_BUFFER ((size_t)(256 * VX_KIB))
+
+static vhdx_status same_bytes(const struct vx_merge_run *run, const struct vx_piece *piece, uint8_t *buf, bool *same,
+                              vhdx_error *err)
+{
+    for (uint64_t done = 0; *same && done < piece->length;) {
+        size_t here = (size_t)vx_min(COMPARE_BUFFER, piece->length - done);
+        uint8_t *other = buf + COMPARE_BUFFER;
+        if (piece->kind == VX_RUN_DATA)
+            VX_TRY(vx_file_read(run->chain->layers[piece->layer]->view, buf, here, piece->file_offset + done, err));
+        else
+            memset(buf, 0, here);
+        VX_TRY(vx_chain_read(run->chain, run->into, other, here, piece->virtual_offset + done, err));
+        *same = memcmp(buf, other, here) == 0;
+        done += here;
+    }
+    return VHDX_OK;
+}
+
+static vhdx_status compare_pieces(const struct vx_merge_run *run, struct vx_cursor *cursor, uint8_t *buf, bool *same,
+                                  vhdx_error *err)
+{
+    uint64_t size = run->child->geometry.virtual_size;
+    for (uint64_t at = 0; *same && at < size;) {
+        struct vx_piece piece;
+        VX_TRY(vx_cursor_at(cursor, at, size - at, &piece, err));
+        if (piece.kind != VX_RUN_TRANSPARENT)
+            VX_TRY(same_bytes(run, &piece, buf, same, err));
+        at += piece.length;
+    }
+    return VHDX_OK;
+}
+
+/* Whether the target alone reads as the child does through it: everything was merged before. */
+static vhdx_status target_has_all(const struct vx_merge_run *run, bool *same, vhdx_error *err)
+{
+    struct vx_cursor *cursor = NULL;
+    *same = run->child->geometry.virtual_size == run->target->geometry.virtual_size;
+    if (!*same)
+        return VHDX_OK;
+    uint8_t *buf = vx_alloc(2, COMPARE_BUFFER);
+    vhdx_status status = buf ? vx_cursor_open(run->chain, 0, run->into, true, &cursor, err)
+                             : vx_fail_memory(err, "a buffer");
+    if (status == VHDX_OK)
+        status = compare_pieces(run, cursor, buf, same, err);
+    vx_cursor_close(cursor);
+    vx_free(buf);
+    return status;
+}
+
+/* M6: what an earlier run of the same merge has done already. */
+static vhdx_status find_state(struct vx_merge_run *run, vhdx_error *err)
+{
+    if (run->guard.leftover_count == 0 && !run->guard.merged_before)
+        return VHDX_OK;
+    VX_TRY(target_has_all(run, &run->complete, err)); /* a neighbour's word is not enough to give the child up */
+    if (run->complete)
+        return VHDX_OK;
+    if (run->guard.merged_before)
+        return vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path),
+                       "a disk beside it is linked to %s as if this one had been merged, but its content is not there",
+                       vx_image_path(run->target));
+    /* Not the end of an earlier run after all: those files are siblings like others. */
+    for (size_t i = 0; i < run->guard.leftover_count; i++)
+        if (vx_guid_equal(&run->guard.leftovers[i]->linkage, &run->target->header.data_write_guid))
+            run->guard.siblings[run->guard.sibling_count++] = run->guard.leftovers[i];
+    run->guard.leftover_count = 0;
+    return VHDX_OK;
+}
+
+static vhdx_status open_uppers(struct vx_merge_run *run, vhdx_error *err)
+{
+    run->uppers = vx_alloc(run->guard.upper_count + 1, sizeof *run->uppers);
+    if (!run->uppers)
+        return vx_fail_memory(err, "the layers above");
+    for (size_t i = 0; i < run->guard.upper_count; i++) {
+        VX_TRY(vx_image_open(run->chain->host, run->guard.uppers[i]->path, run->plan_only ? 0 : VX_OPEN_WRITE,
+                             &run->uppers[i], err));
+        run->upper_count++;
+    }
+    return VHDX_OK;
+}
+
+/* Room for the child's own virtual-disk items; better known now than when the blocks have moved. */
+static vhdx_status check_items(struct vx_merge_run *run, vhdx_error *err)
+{
+    const struct vx_metadata_table *table = run->target->items.table;
+    struct vx_fork_items items;
+    uint64_t used = VX_METADATA_TABLE_SIZE, needed = 0;
+    VX_TRY(vx_fork_read_items(run->child, &items, err));
+    for (size_t i = 0; i < items.count; i++)
+        needed += items.items[i].length;
+    vx_fork_free_items(&items);
+    for (uint32_t i = 0; i < table->count; i++)
+        used += table->entries[i].length;
+    if (needed > 0 && needed + used > run->target->metadata.length)
+        return vx_fail(err, VHDX_LIMIT, vx_at(vx_image_path(run->target), "metadata region", run->target->metadata.file_offset),
+                       "the child's metadata (%" PRIu64 " bytes) does not fit into it", needed);
+    return VHDX_OK;
+}
+
+static void fill_report(struct vx_merge_run *run)
+{
+    vhdx_merge_report *report = run->report;
+    snprintf(report->target, sizeof report->target, "%s", vx_image_path(run->target));
+    report->layers_merged = (uint32_t)run->into;
+    report->virtual_size = run->child->geometry.virtual_size;
+    report->bytes_to_copy = run->totals.bytes_to_copy;
+    report->bytes_to_zero = run->totals.bytes_to_zero;
+    report->blocks_to_allocate = run->totals.blocks_to_allocate;
+    report->blocks_to_zero = run->totals.blocks_to_zero;
+    report->relinked = (uint32_t)run->guard.upper_count;
+    report->already_complete = run->complete;
+}
+
+struct vx_merge_task vx_merge_task(const struct vx_merge_run *run)
+{
+    return (struct vx_merge_task){.chain = run->chain,
+                                  .layer_count = run->into,
+                                  .target = run->target,
+                                  .virtual_size = run->child->geometry.virtual_size};
+}
+
+static vhdx_status plan_down(struct vx_merge_run *run, vhdx_error *err)
+{
+    struct vx_merge_task task = vx_merge_task(run);
+    return vx_plan_totals(&task, &run->totals, err);
+}
+
+/* M1: what would refuse to be written later refuses now. */
+static vhdx_status check_written(const struct vx_merge_run *run, vhdx_error *err)
+{
+    if (!run->complete)
+        VX_TRY(vx_image_check_write(run->target, err));
+    VX_TRY(vx_image_check_write(run->bottom, err));
+    if (run->child != run->bottom && run->options->delete_merged)
+        VX_TRY(vx_image_check_write(run->child, err));
+    for (size_t i = 0; i < run->upper_count; i++)
+        VX_TRY(vx_image_check_write(run->uppers[i], err));
+    return VHDX_OK;
+}
+
+vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err)
+{
+    VX_TRY(vx_neighbours_find(run->chain, run->into + 1, &run->neighbours, err));
+    VX_TRY(vx_guard_judge(run->chain, run->into, &run->neighbours, &run->guard, err));
+    VX_TRY(find_state(run, err));
+    VX_TRY(check_siblings(run, err));
+    VX_TRY(open_uppers(run, err));
+    VX_TRY(check_written(run, err));
+    VX_TRY(check_items(run, err));
+    if (!run->complete)
+        VX_TRY(plan_down(run, err));
+    fill_report(run);
+    if (run->complete)
+        return VHDX_OK;
+    return vx_check_room(run->target, &run->totals, vx_grow_needs(run->target, run->child->geometry.virtual_size),
+                         choose_window(run), run->report, err);
+}
