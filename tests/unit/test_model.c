@@ -403,16 +403,25 @@ static void check_after_merge(const struct scene *s, size_t child, size_t target
         must_read_as(s, s->m->layers[n].path, n, "a layer below the target");
 }
 
-static void merge(const struct scene *s, size_t child, size_t target, bool delete_merged, vhdx_merge_report *report)
+/* `options`: what is asked for besides the layers. */
+static void merge_with(const struct scene *s, size_t child, size_t target, vhdx_merge_options options,
+                       vhdx_merge_report *report)
 {
-    vhdx_merge_options options = {.struct_size = sizeof(options), .host = s->host, .delete_merged = delete_merged};
     vhdx_error err;
+    options.struct_size = sizeof(options);
+    options.host = s->host;
     if (target != child + 1 || s->m->seed % 2)
         options.into = s->m->layers[target].path;
     *report = (vhdx_merge_report){.struct_size = sizeof(*report)};
     must(s, vhdx_merge(s->m->layers[child].path, &options, report, &err), &err, "merging");
     demand(s, report->layers_merged == target - child, "number of merged layers");
     demand(s, report->virtual_size == s->m->layers[child].virtual_size, "the report's virtual size");
+}
+
+static void merge(const struct scene *s, size_t child, size_t target, bool delete_merged, vhdx_merge_report *report)
+{
+    vhdx_merge_options options = {.delete_merged = delete_merged, .direction = VHDX_DIRECTION_DOWN};
+    merge_with(s, child, target, options, report);
 }
 
 Test(model, merging_a_leaf_into_its_parent_keeps_every_view)
@@ -451,6 +460,69 @@ Test(model, merging_with_delete_leaves_only_the_layers_that_are_needed)
         vhdx_merge_report report;
         merge(&s, child, target, true, &report);
         check_after_merge(&s, child, target, true);
+        end(&s);
+    }
+}
+
+Test(model, giving_space_back_while_merging_keeps_every_view)
+{
+    FOR_EACH_SEED (seed, 11001, 30) {
+        struct model_wishes wishes = {.layers = 2 + seed % 5};
+        struct scene s = begin(seed, &wishes, false);
+        size_t child = (size_t)bld_random_below(&s.chance, s.m->count - 1);
+        size_t target = child + 1 + (size_t)bld_random_below(&s.chance, s.m->count - 1 - child);
+        vhdx_merge_options options = {.reclaim = true, .verify = true, .window_bytes = UINT64_C(1) << (16 + seed % 8)};
+        vhdx_merge_report report;
+        merge_with(&s, child, target, options, &report);
+        check_after_merge(&s, child, target, false);
+        demand(&s, report.bytes_verified == report.bytes_copied, "what was verified is what was copied");
+        end(&s);
+    }
+}
+
+/* All but the merged layers as they were; `place`: the layer whose path now holds the child's view. */
+static void check_after_merge_up(const struct scene *s, size_t child, size_t place)
+{
+    vhdx_chain *chain = open_path(s, s->m->layers[place].path);
+    const vhdx_info *info = vhdx_chain_layer_info(chain, 0);
+    demand(s, vhdx_chain_layer_count(chain) == 1, "the child is a base");
+    demand(s, info->log == VHDX_LOG_CLEAN, "its log is clean");
+    demand(s, info->virtual_size == s->m->layers[child].virtual_size, "its size");
+    vhdx_chain_free(chain);
+    must_read_as(s, s->m->layers[place].path, child, "the child as a base");
+    for (size_t n = 0; n < child; n++)
+        must_read_as(s, s->m->layers[n].path, n, "a layer above the child");
+}
+
+Test(model, merging_upwards_makes_the_child_a_base_and_writes_nothing_else)
+{
+    FOR_EACH_SEED (seed, 12001, 30) {
+        struct model_wishes wishes = {.layers = 2 + seed % 5};
+        struct scene s = begin(seed, &wishes, false);
+        size_t child = (size_t)bld_random_below(&s.chance, s.m->count - 1);
+        vhdx_merge_report report;
+        vhdx_merge_options options = {.direction = VHDX_DIRECTION_UP};
+        merge_with(&s, child, s.m->count - 1, options, &report);
+        check_after_merge_up(&s, child, child);
+        for (size_t n = child + 1; n < s.m->count; n++)
+            demand(&s, unchanged(&s, n), "a layer below has changed");
+        end(&s);
+    }
+}
+
+Test(model, merging_upwards_with_delete_takes_over_the_ancestors_name)
+{
+    FOR_EACH_SEED (seed, 13001, 24) {
+        struct model_wishes wishes = {.layers = 2 + seed % 5, .one_directory = true};
+        struct scene s = begin(seed, &wishes, false);
+        size_t base = s.m->count - 1;
+        size_t child = (size_t)bld_random_below(&s.chance, base);
+        vhdx_merge_report report;
+        vhdx_merge_options options = {.direction = VHDX_DIRECTION_UP, .delete_merged = true};
+        merge_with(&s, child, base, options, &report);
+        check_after_merge_up(&s, child, base);
+        for (size_t n = child; n < base; n++)
+            demand(&s, !exists(&s, n), "a merged layer is still there");
         end(&s);
     }
 }
