@@ -9,9 +9,10 @@
 #   asan          the tool and the tests with AddressSanitizer and UndefinedBehaviorSanitizer, and runs the tests
 #   fuzz          runs each fuzzer for FUZZ_SECONDS (needs clang); new inputs go to build/corpus
 #   fuzz-replay   runs the stored inputs in fuzz/corpus through all fuzz targets, no fuzzer needed
-#   bench         times a merge against a plain copy of the same bytes (testdata/bench.sh)
+#   bench         times merges against plain copies of the same bytes (tests/bench/bench.sh, docs/performance.md)
 #   coverage      line coverage of the library by the unit, fault and crash tests (needs gcovr)
 #   windows       build/windows/vhdx.exe with mingw-w64
+#   check-windows the Windows build under Wine beside the native one (tests/windows.sh); skipped without Wine
 #   static        build/static/vhdx, one file that needs nothing, for rescue disks
 #   compile       compiles every source, tests and fuzz targets too, and runs nothing
 #   install       the tool, its hyphenated links, libraries, vhdx.h, vhdx.pc and manual pages; honours DESTDIR
@@ -139,7 +140,8 @@ quote = '$(subst ','\'',$(1))'
 own_cflags := $(filter-out undefined default,$(origin CFLAGS))
 
 # Targets that may install packages; their objects wait for that.
-installing := $(filter test check-slow demo asan fuzz fuzz-replay bench coverage windows static,$(MAKECMDGOALS))
+installing := $(filter test check-slow check-windows demo asan fuzz fuzz-replay bench coverage windows static,\
+    $(MAKECMDGOALS))
 packages := $(if $(installing),packages)
 
 # $(call variant,NAME) defines NAME_dir (where), NAME_objects, and the rules that make its objects and products.
@@ -202,6 +204,12 @@ $$($(1)_dir)/guest: $$($(1)_dir)/testdata/guest.o $$($(1)_support_objects) $$($(
 	$$(call say,LD,$$@)
 	$$(Q)$$($(1)_linker) -o $$@ $$^ $$($(1)_libs)
 
+$(1)_benches := $$(patsubst tests/bench/%.c,$$($(1)_dir)/%,$$(wildcard tests/bench/*.c))
+objects += $$(patsubst %.c,$$($(1)_dir)/%.o,$$(wildcard tests/bench/*.c))
+$$($(1)_benches): $$($(1)_dir)/%: $$($(1)_dir)/tests/bench/%.o $$($(1)_support_objects) $$($(1)_dir)/libvhdx.a
+	$$(call say,LD,$$@)
+	$$(Q)$$($(1)_linker) -o $$@ $$^ $$($(1)_libs)
+
 $$(foreach s,$$(SUITES),$$(eval $$(call suite,$(1),$$(s))))
 $$(foreach f,$$(FUZZERS),$$(eval $$(call replay,$(1),$$(f))))
 endef
@@ -229,7 +237,8 @@ endef
 
 VARIANTS := main
 VARIANTS += $(if $(filter test asan fuzz-replay,$(MAKECMDGOALS)),asan)
-VARIANTS += $(filter static coverage fuzz windows,$(MAKECMDGOALS))
+VARIANTS += $(filter static coverage fuzz,$(MAKECMDGOALS))
+VARIANTS += $(if $(filter windows check-windows,$(MAKECMDGOALS)),windows)
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 -include $(objects:.o=.d)
 
@@ -241,13 +250,13 @@ products += $(if $(TOOLS),$(main_exe))
 guest := $(if $(wildcard testdata/guest.c),$(main_dir)/guest)
 products += $(if $(filter windows,$(main_system)),,$(if $(wildcard libvhdx/api.c),$(main_dir)/$(SONAME)))
 
-.PHONY: all demo test check-slow asan fuzz fuzz-replay bench coverage windows static compile install uninstall dist \
-    clean help packages
+.PHONY: all demo test check-slow check-windows asan fuzz fuzz-replay bench coverage windows static compile install \
+    uninstall dist clean help packages
 
 all: $(products)
 	@$(foreach p,$(products),ln -sfn $(patsubst build/%,%,$(p)) build/$(notdir $(p));) :
 
-compile: $(products) $(main_suites) $(main_replays) $(guest)
+compile: $(products) $(main_suites) $(main_replays) $(guest) $(main_benches)
 
 packages:
 	@CC=$(call quote,$(CC)) NO_INSTALL=$(call quote,$(NO_INSTALL)) sh tests/packages.sh build $(installing)
@@ -280,6 +289,9 @@ check-slow: ONLY = unit fault crash
 check-slow: all $(main_suites)
 	@VHDX_SLOW=1 $(run_tests)
 
+check-windows: all windows $(guest)
+	@bash tests/windows.sh $(windows_exe) $(main_exe) $(guest) || [ $$? = 77 ]
+
 asan: ONLY = asan asan-cli
 asan: $(asan_suites) $(if $(TOOLS),$(asan_exe))
 	@$(run_tests)
@@ -311,8 +323,9 @@ coverage: $(coverage_suites)
 demo: all $(guest)
 	@VHDX=$(CURDIR)/build/vhdx GUEST=$(CURDIR)/$(guest) bash testdata/demo.sh
 
-bench: all $(guest)
-	@VHDX=$(CURDIR)/build/vhdx GUEST=$(CURDIR)/$(guest) bash testdata/bench.sh
+bench: all $(main_benches)
+	@VHDX=$(CURDIR)/build/vhdx BENCH_BUILD=$(CURDIR)/$(main_dir)/bench_build \
+	    BENCH_COPY=$(CURDIR)/$(main_dir)/bench_copy bash tests/bench/bench.sh
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Installing
@@ -331,7 +344,8 @@ Description: Open, read, create and merge Hyper-V virtual disks (VHDX)
 Version: $(VERSION)
 Cflags: -I$${includedir}
 Libs: -L$${libdir} -lvhdx
-Libs.private: $(strip $(linux_libs))
+Requires.private: $(if $(zlib),zlib)
+Libs.private: $(strip $(filter-out -lz,$(linux_libs)))
 endef
 export pkg_config
 

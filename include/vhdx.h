@@ -200,6 +200,8 @@ typedef struct vhdx_host {
     vhdx_status (*absolute)(void *context, const char *path, char *text, size_t text_size, vhdx_error *err);
     vhdx_status (*space)(void *context, const char *path, vhdx_space *space, vhdx_error *err);
     vhdx_status (*random)(void *context, void *buf, size_t length, vhdx_error *err);
+    /* As rename, and what lies at `to` afterwards has the owner, mode, ACL and attributes that `to` had. May be NULL: rename is used. */
+    vhdx_status (*replace)(void *context, const char *from, const char *to, vhdx_error *err);
 } vhdx_host;
 
 /* The operating system's own files, which NULL stands for. Static storage. */
@@ -388,8 +390,8 @@ typedef struct vhdx_create_options {
 } vhdx_create_options;
 
 /*
- * Makes an empty disk at `path` and flushes it. Until the very end the file carries the metadata item that marks it as
- * unfinished, so that what a power cut leaves is not taken for a disk. EXISTS when a file that is not empty is there;
+ * Makes an empty disk at `path` and flushes it. Until the very end the file has another name (`path` with ".unfinished" behind it) and carries the metadata item that marks it as
+ * unfinished, so that what a power cut leaves is not taken for a disk, and the same call may be made again. EXISTS when a file that is not empty is there;
  * ARG for sizes that the format does not allow (MS-VHDX 2.6.2). On failure the file is removed.
  */
 VHDX_API vhdx_status vhdx_create(const char *path, const vhdx_create_options *options, vhdx_error *err);
@@ -397,6 +399,12 @@ VHDX_API vhdx_status vhdx_create(const char *path, const vhdx_create_options *op
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Merge                                                                                                            */
 /* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef enum vhdx_direction {
+    VHDX_DIRECTION_AUTO = 0, /* down; with `delete_merged` the cheaper one, because the names come out the same */
+    VHDX_DIRECTION_DOWN = 1, /* the child's data goes into the ancestor */
+    VHDX_DIRECTION_UP = 2,   /* the child takes what it lacks and becomes a base; the ancestor (a base) is never written */
+} vhdx_direction;
 
 typedef struct vhdx_merge_options {
     size_t struct_size;
@@ -413,6 +421,8 @@ typedef struct vhdx_merge_options {
     bool reclaim;               /* give the merged layers' space back while merging; see vhdx_merge */
     bool verify;                /* read what was moved back from the disk, through the target, and compare hashes */
     uint64_t window_bytes;      /* payload between two commits, and with `reclaim` the extra space; 0 = 256 MiB */
+    vhdx_direction direction;
+    const char *undo;           /* path of an undo file to be made, see vhdx_undo; NULL = none. Not with `delete_merged` or `reclaim` */
 } vhdx_merge_options;
 
 /* What a merge will do, or did. Grows at its end. */
@@ -433,6 +443,7 @@ typedef struct vhdx_merge_report {
     bool already_complete;       /* an earlier run had done the work; only its end was left */
     uint64_t bytes_reclaimed;    /* blocks of the merged layers that were given back */
     uint64_t bytes_verified;     /* read back and found equal */
+    vhdx_direction direction;    /* the one taken */
 } vhdx_merge_report;
 
 /*
@@ -454,6 +465,11 @@ VHDX_API vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options
  * lowest layer first, and are punched out of their files; the child goes on reading the same. The layers are then of no use without the ancestor.
  * `verify`: CORRUPT when something reads back otherwise; the child still holds the right bytes (unless `reclaim` has given them back:
  * each window is verified before that).
+ * Upwards the result lies at the child's path, the layers below are not written and other children of theirs stay valid; with
+ * `delete_merged` the result replaces the ancestor under its name, atomically, with the ancestor's owner, mode, ACL and attributes. REFUSED when
+ * the ancestor has a parent itself. A child that has no parent any more is complete already.
+ * `undo`: what the merge overwrites is durable in that file first. EXISTS when another file lies there, or the undo file of another merge; that of the
+ * same merge is gone on with. UNDO_MISMATCH: it is of this merge, but somebody else has written to the disks since.
  * `report` may be NULL; it is filled as far as known also on failure.
  */
 VHDX_API vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *options, vhdx_merge_report *report,
@@ -484,6 +500,39 @@ typedef struct vhdx_relink_options {
  */
 VHDX_API vhdx_status vhdx_relink(const char *child, const char *parent, const vhdx_relink_options *options,
                                  vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Undo                                                                                                             */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct vhdx_undo_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    bool force; /* accept disks that others have written to since, as long as their content has kept its identity, and a damaged undo file */
+    vhdx_progress_fn progress;
+    void *progress_context;
+    vhdx_notice_fn notice;
+    void *notice_context;
+} vhdx_undo_options;
+
+/* Grows at its end. */
+typedef struct vhdx_undo_report {
+    size_t struct_size;      /* set by the caller */
+    uint32_t files;          /* that are as they were */
+    uint64_t bytes_restored; /* that were put back */
+    bool ended;              /* the work that the undo file protects had come to its end */
+    bool cut_off;            /* the last bytes of the undo file are no whole records: it was being written when it was cut off, or is damaged */
+} vhdx_undo_report;
+
+/*
+ * Gives back, byte for byte and in length, every file that the merge whose `undo` file is `path` has written to, finished or not. Files are looked for
+ * where they lay as seen from the undo file, then where they were, then beside it. Before anything is written: UNDO_MISMATCH when a file is
+ * not the disk that the undo file knows, or anybody else has written to it since; BUSY when it is in use; NOT_FOUND; CORRUPT when the undo file
+ * has lost records that it once had. Afterwards a failure, a cancelled or a cut-off call leaves disks that must not be used until the same call has
+ * been made again and succeeded. To do it twice is to do it once. The undo file itself stays as it is. `report` may be NULL.
+ */
+VHDX_API vhdx_status vhdx_undo(const char *path, const vhdx_undo_options *options, vhdx_undo_report *report,
+                               vhdx_error *err);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* What can hurt you                                                                                                */

@@ -10,6 +10,8 @@
 #include "chain/fork.h"
 #include "chain/layered.h"
 #include "chain/relink.h"
+#include "image/protect.h"
+#include "io/undo_apply.h"
 #include "merge/merge.h"
 
 #include <string.h>
@@ -279,14 +281,22 @@ vhdx_status vhdx_create(const char *path, const vhdx_create_options *given, vhdx
     return vx_create(options.host, path, &spec, err);
 }
 
-/* The report as the library of this version fills it, cut to what the caller's struct has. */
-static void give_report(vhdx_merge_report *to, const vhdx_merge_report *from)
+/* A report as the library of this version fills it, cut to what the caller's struct has. Both begin with their size. */
+static void give_report(void *to, const void *from, size_t from_size)
 {
-    size_t size = to ? to->struct_size : 0;
+    size_t size = 0;
+    if (to)
+        memcpy(&size, to, sizeof size);
     if (size <= sizeof size)
         return;
     memcpy((char *)to + sizeof size, (const char *)from + sizeof size,
-           (size < sizeof *from ? size : sizeof *from) - sizeof size);
+           (size < from_size ? size : from_size) - sizeof size);
+}
+
+/* What was deleted or punched out no undo file can give back. */
+static bool undo_fits(const vhdx_merge_options *options)
+{
+    return !options->undo || !(options->delete_merged || options->reclaim);
 }
 
 vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options *given, vhdx_merge_report *report,
@@ -298,9 +308,11 @@ vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options *given, 
         return fail_argument(err, "vhdx_merge_plan: a child and a place for the report are needed");
     if (!parents_are_there(options.parents, options.parent_count))
         return fail_argument(err, "vhdx_merge_plan: a parent has no name");
+    if (!undo_fits(&options))
+        return fail_argument(err, "an undo file does not go with removing layers or giving their space back");
     vhdx_merge_report filled = {.struct_size = sizeof filled};
     vhdx_status status = vx_merge(child, &options, true, &filled, err);
-    give_report(report, &filled);
+    give_report(report, &filled, sizeof filled);
     return status;
 }
 
@@ -312,9 +324,11 @@ vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *given, vhdx_
         return fail_argument(err, "vhdx_merge: a child is needed");
     if (!parents_are_there(options.parents, options.parent_count))
         return fail_argument(err, "vhdx_merge: a parent has no name");
+    if (!undo_fits(&options))
+        return fail_argument(err, "an undo file does not go with removing layers or giving their space back");
     vhdx_merge_report filled = {.struct_size = sizeof filled};
     vhdx_status status = vx_merge(child, &options, false, &filled, err);
-    give_report(report, &filled);
+    give_report(report, &filled, sizeof filled);
     return status;
 }
 
@@ -327,11 +341,11 @@ vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_o
         return fail_argument(err, "vhdx_flatten: a child and a path are needed");
     if (!parents_are_there(options.parents, options.parent_count))
         return fail_argument(err, "vhdx_flatten: a parent has no name");
-    if (options.into || options.delete_merged || options.force_siblings)
-        return fail_argument(err, "a merge into a new file changes no layer: into, delete and force do not apply");
+    if (options.into || options.delete_merged || options.force_siblings || options.undo)
+        return fail_argument(err, "a merge into a new file changes no layer: into, delete, force and undo do not apply");
     vhdx_merge_report filled = {.struct_size = sizeof filled};
     vhdx_status status = vx_flatten(child, path, &options, &filled, err);
-    give_report(report, &filled);
+    give_report(report, &filled, sizeof filled);
     return status;
 }
 
@@ -342,4 +356,16 @@ vhdx_status vhdx_relink(const char *child, const char *parent, const vhdx_relink
     if (!child || !parent || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_relink: a child and a parent are needed");
     return vx_relink(options.host, child, parent, options.force, err);
+}
+
+vhdx_status vhdx_undo(const char *path, const vhdx_undo_options *given, vhdx_undo_report *report, vhdx_error *err)
+{
+    vhdx_undo_options options;
+    vx_clear(err);
+    if (!path || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_undo: a path is needed");
+    vhdx_undo_report filled = {.struct_size = sizeof filled};
+    vhdx_status status = vx_undo_apply(path, &options, vx_image_identify, &filled, err);
+    give_report(report, &filled, sizeof filled);
+    return status;
 }

@@ -43,18 +43,24 @@ for target; do
         have_program sfdisk || want fdisk
         have_program mandoc || want mandoc
         have_program jq || want jq ;;
-    demo | bench)
+    demo)
         have_program debugfs || want e2fsprogs
         have_program sfdisk || want fdisk ;;
+    bench)
+        have_program qemu-img || want qemu-utils
+        have_program strace || want strace
+        [ -x /usr/bin/time ] || want time ;;
     coverage)
         have_program gcovr || need gcovr ;;
     fuzz)
         have_program clang || need clang ;;
-    windows)
-        have_program x86_64-w64-mingw32-gcc || need gcc-mingw-w64-x86-64-win32 ;;
+    windows | check-windows)
+        have_program x86_64-w64-mingw32-gcc || need gcc-mingw-w64-x86-64-win32
+        [ -e /usr/x86_64-w64-mingw32/include/zlib.h ] || need libz-mingw-w64-dev ;;
     ci)
         have_program clang || want clang
         have_program x86_64-w64-mingw32-gcc || want gcc-mingw-w64-x86-64-win32
+        [ -e /usr/x86_64-w64-mingw32/include/zlib.h ] || want libz-mingw-w64-dev
         have_program mandoc || want mandoc ;;
     esac
 done

@@ -17,10 +17,11 @@
 #include <string.h>
 
 struct wish {
-    const char *into, *output, *direction;
+    const char *into, *output, *direction, *undo;
     struct cli_list parents;
     bool dry_run, delete_merged, force_siblings, reclaim, verify;
     struct cli_size window;
+    vhdx_direction way;
 };
 
 /* One merge on its way: what was asked for, what is called with, what came out. */
@@ -90,7 +91,17 @@ static void print_done(const struct work *work)
         count_row("layers re-linked", done->relinked);
     if (done->already_complete)
         printf("An earlier run had done the work; only its end was left.\n");
+    if (work->wish->undo) {
+        printf("To take it back: vhdx undo ");
+        text_put(stdout, work->wish->undo);
+        putchar('\n');
+    }
     notices_print_next(&work->notices, "Now, in Hyper-V:");
+}
+
+static const char *direction_name(const vhdx_merge_report *report)
+{
+    return report->direction == VHDX_DIRECTION_UP ? "up" : "down";
 }
 
 static void plan_members(struct json *json, const struct work *work)
@@ -98,6 +109,7 @@ static void plan_members(struct json *json, const struct work *work)
     const vhdx_merge_report *plan = &work->report;
     json_text(json, "target", plan->target);
     json_text(json, "child", work->child);
+    json_text(json, "direction", direction_name(plan));
     json_number(json, "layers_merged", plan->layers_merged);
     json_number(json, "virtual_size", plan->virtual_size);
     json_number(json, "bytes_to_copy", plan->bytes_to_copy);
@@ -117,6 +129,7 @@ static void done_members(struct json *json, const struct work *work)
     const vhdx_merge_report *done = &work->report;
     json_text(json, "merged", done->target);
     json_text(json, "child", work->child);
+    json_text(json, "direction", direction_name(done));
     json_number(json, "layers_merged", done->layers_merged);
     json_number(json, "virtual_size", done->virtual_size);
     json_number(json, "bytes_copied", done->bytes_copied);
@@ -128,6 +141,7 @@ static void done_members(struct json *json, const struct work *work)
     json_number(json, "flushes", done->flushes);
     json_number(json, "relinked", done->relinked);
     json_bool(json, "already_complete", done->already_complete);
+    json_text(json, "undo", work->wish->undo);
 }
 
 static void print_json(const struct work *work)
@@ -160,20 +174,6 @@ static vhdx_status call(struct work *work, vhdx_error *err)
                          : vhdx_flatten(work->child, wish->output, &work->options, &work->report, err);
 }
 
-/* What stands on the disks after a failure, which the error itself cannot know. */
-static void print_state_after_failure(const struct work *work)
-{
-    if (work->wish->dry_run || work->wish->output || work->report.flushes == 0)
-        return;
-    char size[REPORT_SIZE_ROOM];
-    report_size(work->report.bytes_copied, size);
-    fputs("vhdx: ", stderr);
-    text_put(stderr, work->report.target);
-    fprintf(stderr, ": %s were merged into it before that; ", size);
-    text_put(stderr, work->child);
-    fputs(" reads as before; run the same command again to go on\n", stderr);
-}
-
 static int merge(struct work *work)
 {
     vhdx_error err;
@@ -183,7 +183,6 @@ static int merge(struct work *work)
     if (status != VHDX_OK) {
         progress_advise(&err, work->wish->output ? "the unfinished file was removed; run the same command again"
                                                  : "nothing is lost; run the same command again to go on");
-        print_state_after_failure(work);
         return cli_error(&err);
     }
     if (work->cli->json)
@@ -210,6 +209,8 @@ static int prepare_and_merge(const struct cli *cli, const struct wish *wish)
                                         .reclaim = wish->reclaim,
                                         .verify = wish->verify,
                                         .window_bytes = wish->window.bytes,
+                                        .direction = wish->way,
+                                        .undo = wish->undo,
                                         .progress = progress_step,
                                         .progress_context = &work.progress,
                                         .notice = notices_take,
@@ -219,27 +220,38 @@ static int prepare_and_merge(const struct cli *cli, const struct wish *wish)
     return status;
 }
 
-static bool direction_usable(const struct cli *cli, const char *direction)
+static bool take_direction(const struct cli *cli, const char *text, vhdx_direction *direction)
 {
-    if (!direction || strcmp(direction, "auto") == 0 || strcmp(direction, "down") == 0)
-        return true;
-    if (strcmp(direction, "up") == 0)
-        cli_usage_error(cli->command, "this version cannot merge upwards yet (--direction up)");
-    else
-        cli_usage_error(cli->command, "--direction: '%s' is none of auto, down, up", direction);
+    static const char *const names[] = {"auto", "down", "up"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        *direction = (vhdx_direction)i;
+        if (!text || strcmp(text, names[i]) == 0)
+            return true;
+    }
+    cli_usage_error(cli->command, "--direction: '%s' is none of auto, down, up", text);
     return false;
 }
 
 /* Whether the command line makes sense; else the usage error is printed. */
-static bool usable(const struct cli *cli, const struct wish *wish)
+static bool usable(const struct cli *cli, struct wish *wish)
 {
-    if (!cli_files(cli, 1, 1) || !direction_usable(cli, wish->direction))
+    if (!cli_files(cli, 1, 1) || !take_direction(cli, wish->direction, &wish->way))
         return false;
+    if (wish->way == VHDX_DIRECTION_UP && (wish->reclaim || wish->verify)) {
+        cli_usage_error(cli->command, "--direction up does not go with %s", wish->reclaim ? "--reclaim" : "--verify");
+        return false;
+    }
+    if (wish->undo && (wish->delete_merged || wish->reclaim)) {
+        cli_usage_error(cli->command, "--undo does not go with %s: what that takes away cannot be given back",
+                        wish->delete_merged ? "--delete" : "--reclaim");
+        return false;
+    }
     const char *other = wish->into             ? "--into"
                         : wish->delete_merged  ? "--delete"
                         : wish->force_siblings ? "--force-siblings"
                         : wish->reclaim        ? "--reclaim"
                         : wish->verify         ? "--verify"
+                        : wish->undo           ? "--undo"
                                                : NULL;
     if (!wish->output || !other)
         return true;
@@ -265,13 +277,15 @@ static int run(const struct command *self, int argc, char **argv)
         {"delete", 0, CLI_FLAG, &wish.delete_merged, NULL, "remove the merged children after success"},
         {"force-siblings", 0, CLI_FLAG, &wish.force_siblings, NULL,
          "go on although other disks become invalid; each is\nnamed"},
+        {"undo", 0, CLI_TEXT, &wish.undo, "FILE",
+         "save what is overwritten to FILE first, so that\n'vhdx undo FILE' takes the merge back"},
         {"verify", 0, CLI_FLAG, &wish.verify, NULL,
          "read what was moved back from the disk and compare"},
         {"reclaim", 0, CLI_FLAG, &wish.reclaim, NULL,
          "give the merged layers' space back while merging: for\na volume that is nearly full"},
         {"window", 0, CLI_SIZE, &wish.window, "N",
          "bytes to move between two commits, and with --reclaim\nthe extra space (default 256M, less where it must be)"},
-        {"direction", 0, CLI_TEXT, &wish.direction, "WAY", "auto or down: CHILD's data goes into the ancestor"},
+        {"direction", 0, CLI_TEXT, &wish.direction, "WAY", "down: CHILD's data goes into the ancestor; up: CHILD\ntakes what it lacks and becomes the base; auto"},
     };
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
         status = usable(&cli, &wish) ? prepare_and_merge(&cli, &wish) : EXIT_USAGE;

@@ -14,6 +14,7 @@
 
 static const struct command *const commands[] = {
     &command_info, &command_map, &command_export, &command_hash, &command_create, &command_merge,
+    &command_relink, &command_undo,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

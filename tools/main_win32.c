@@ -45,9 +45,11 @@ const char *platform_base_name(const char *path)
     return name;
 }
 
+/* _isatty() is true of NUL as well, which is a good place to send a disk to. */
 bool platform_is_terminal(FILE *stream)
 {
-    return _isatty(_fileno(stream)) != 0;
+    DWORD mode;
+    return GetConsoleMode((HANDLE)_get_osfhandle(_fileno(stream)), &mode) != 0;
 }
 
 double platform_seconds(void)

@@ -95,7 +95,9 @@ static vhdx_status look_at_into(struct opening *opening, vhdx_error *err)
 static vhdx_status open_layer(struct opening *opening, const char *path, vhdx_error *err)
 {
     struct vx_image *image;
-    bool write = opening->access && opening->access->write && opening->into_layer == SIZE_MAX;
+    const struct vx_chain_access *access = opening->access;
+    bool write = access && access->write && opening->into_layer == SIZE_MAX &&
+                 (!access->leaf_only || opening->chain->count == 0);
     VX_TRY(vx_image_open(opening->chain->host, path, write ? VX_OPEN_WRITE : 0, &image, err));
     VX_TRY(append(opening, image, err));
     size_t layer = opening->chain->count - 1;
@@ -137,12 +139,21 @@ static vhdx_status open_parent(struct opening *opening, vhdx_error *err)
 {
     struct vx_chain *chain = opening->chain;
     struct vx_image *child = chain->layers[chain->count - 1];
+    vhdx_error why;
     char *path;
     if (chain->count == VX_CHAIN_MAX)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_image_path(child)), "the chain has more than %u layers",
                        VX_CHAIN_MAX);
-    VX_TRY(vx_resolve_parent(child, opening->search, &path, err));
-    vhdx_status status = check_loop(opening, path, err);
+    vx_clear(&why);
+    vhdx_status status = vx_resolve_parent(child, opening->search, &path, &why);
+    if (status == VHDX_BUSY) /* by ourselves, where even a look at the file is refused */
+        VX_TRY(check_loop(opening, why.path, err));
+    if (status != VHDX_OK) {
+        if (err)
+            *err = why;
+        return status;
+    }
+    status = check_loop(opening, path, err);
     if (status == VHDX_OK)
         status = open_layer(opening, path, err);
     vx_free(path);
@@ -169,7 +180,8 @@ static vhdx_status open_all(struct opening *opening, const char *path, vhdx_erro
     VX_TRY(open_layer(opening, path, err));
     while (vx_image_has_parent(chain->layers[chain->count - 1]))
         VX_TRY(open_parent(opening, err));
-    if (opening->access && opening->into_layer == SIZE_MAX)
+    bool base = chain->count == 1 && opening->access && opening->access->may_be_base;
+    if (opening->access && opening->into_layer == SIZE_MAX && !base)
         return fail_no_ancestor(opening, err);
     return VHDX_OK;
 }

@@ -18,6 +18,8 @@ struct vx_chain {
 /* Which layers are to be written. */
 struct vx_chain_access {
     bool write;       /* the leaf, all down to `into`, and it: exclusive */
+    bool leaf_only;   /* with `write`: only the leaf */
+    bool may_be_base; /* a leaf without parent is no failure */
     const char *into; /* an ancestor's path; NULL = the leaf's parent */
 };
 

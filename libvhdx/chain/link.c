@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define PATH_ROOM 4096u
+#define KEYS_ROOM 1024u /* the five keys and two GUIDs */
 
 /* A locator in the making; every key and value that it points to lies in `text`. */
 struct maker {
@@ -33,15 +34,20 @@ static vhdx_status add_text(struct maker *maker, const char *text, struct vx_byt
     return VHDX_OK;
 }
 
+static vhdx_status put_pair(struct maker *maker, const struct vx_locator_pair *pair, vhdx_error *err)
+{
+    if (maker->locator->count == VX_LOCATOR_MAX)
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(NULL), "the parent locator has too many keys");
+    maker->locator->pairs[maker->locator->count++] = *pair;
+    return VHDX_OK;
+}
+
 static vhdx_status add_pair(struct maker *maker, const char *key, const char *value, vhdx_error *err)
 {
     struct vx_locator_pair pair;
     VX_TRY(add_text(maker, key, &pair.key, err));
     VX_TRY(add_text(maker, value, &pair.value, err));
-    if (maker->locator->count == VX_LOCATOR_MAX)
-        return vx_fail(err, VHDX_LIMIT, vx_at_file(NULL), "the parent locator has too many keys");
-    maker->locator->pairs[maker->locator->count++] = pair;
-    return VHDX_OK;
+    return put_pair(maker, &pair, err);
 }
 
 static vhdx_status add_guid(struct maker *maker, const char *key, const vhdx_guid *guid, vhdx_error *err)
@@ -52,18 +58,23 @@ static vhdx_status add_guid(struct maker *maker, const char *key, const vhdx_gui
     return add_pair(maker, key, braced, err);
 }
 
-static void keep_pair(struct maker *maker, const struct vx_locator *old, const char *key)
+static vhdx_status keep_pair(struct maker *maker, const struct vx_locator *old, const char *key, vhdx_error *err)
 {
     const struct vx_locator_pair *pair = old ? vx_locator_find(old, key) : NULL;
-    if (pair && maker->locator->count < VX_LOCATOR_MAX)
-        maker->locator->pairs[maker->locator->count++] = *pair;
+    return pair ? put_pair(maker, pair, err) : VHDX_OK;
 }
 
+static char ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* A letter that differs in case alone may be taken for another: the way is longer then, and right all the same. */
 static bool same_char(char a, char b, bool windows)
 {
     if (vx_path_is_separator(a, windows) && vx_path_is_separator(b, windows))
         return true;
-    return a == b;
+    return a == b || (windows && ascii_lower(a) == ascii_lower(b));
 }
 
 /* Length of the common leading directories of two absolute paths, separator included; 0: different drives. */
@@ -113,27 +124,47 @@ static vhdx_status absolute(const vhdx_host *host, const char *path, char text[P
 
 /* Where only this system's paths are known, a Windows path would be made up: only the relative one is written then. */
 static vhdx_status add_paths(struct maker *maker, const vhdx_host *host, const char *child_path,
-                             const char *parent_path, struct paths *paths, vhdx_error *err)
+                             const struct vx_link *link, struct paths *paths, vhdx_error *err)
 {
     VX_TRY(absolute(host, child_path, paths->child, err));
-    VX_TRY(absolute(host, parent_path, paths->parent, err));
+    VX_TRY(absolute(host, link->parent_path, paths->parent, err));
     bool relative = relative_path(paths->child, paths->parent, host->windows_paths, paths->relative,
                                   sizeof paths->relative);
     if (!relative && !host->windows_paths)
-        return vx_fail(err, VHDX_LIMIT, vx_at_file(parent_path), "the path is too long for a parent locator");
-    if (host->windows_paths)
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(link->parent_path), "the path is too long for a parent locator");
+    if (link->also_path)
+        VX_TRY(absolute(host, link->also_path, paths->parent, err));
+    if (host->windows_paths || link->also_path)
         VX_TRY(add_pair(maker, VX_KEY_ABSOLUTE, paths->parent, err));
     return relative ? add_pair(maker, VX_KEY_RELATIVE, paths->relative, err) : VHDX_OK;
 }
 
-static bool is_ours(const struct vx_locator *old, const struct vx_locator_pair *pair)
+/* NULs at the end, which the format forbids, are no part of a key, as in vx_locator_find(). */
+static bool has_key(const struct vx_locator_pair *pair, const char *key)
 {
-    static const char *const keys[] = {VX_KEY_LINKAGE, VX_KEY_LINKAGE2, VX_KEY_RELATIVE, VX_KEY_VOLUME,
-                                       VX_KEY_ABSOLUTE};
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (vx_locator_find(old, keys[i]) == pair)
-            return true;
-    return false;
+    size_t length = strlen(key);
+    for (size_t i = 0; i < pair->key.size / 2; i++)
+        if (vx_get16(pair->key.data + 2 * i) != (i < length ? (unsigned char)key[i] : 0))
+            return false;
+    return pair->key.size / 2 >= length;
+}
+
+/* Also the second one of a key that stands there twice: it would contradict what is written now. */
+static bool is_ours(const struct vx_locator_pair *pair)
+{
+    return has_key(pair, VX_KEY_LINKAGE) || has_key(pair, VX_KEY_LINKAGE2) || has_key(pair, VX_KEY_RELATIVE) ||
+           has_key(pair, VX_KEY_VOLUME) || has_key(pair, VX_KEY_ABSOLUTE);
+}
+
+/* None is lost in silence: somebody has put it there. */
+static vhdx_status keep_foreign(struct maker *maker, const struct vx_locator *old, vhdx_error *err)
+{
+    if (old->count > VX_LOCATOR_MAX)
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(NULL), "the parent locator has too many keys");
+    for (uint32_t i = 0; i < old->count; i++)
+        if (old->pairs[i].key.size > 0 && old->pairs[i].value.size > 0 && !is_ours(&old->pairs[i]))
+            VX_TRY(put_pair(maker, &old->pairs[i], err));
+    return VHDX_OK;
 }
 
 /* In the order of Windows: linkage, absolute, relative, volume, linkage2; then keys that are not ours. */
@@ -144,18 +175,14 @@ static vhdx_status fill(struct maker *maker, const vhdx_host *host, const char *
     maker->locator->type = vx_guid_locator_type_vhdx;
     VX_TRY(add_guid(maker, VX_KEY_LINKAGE, &link->linkage, err));
     if (link->parent_path) {
-        VX_TRY(add_paths(maker, host, child_path, link->parent_path, paths, err));
+        VX_TRY(add_paths(maker, host, child_path, link, paths, err));
     } else {
-        keep_pair(maker, old, VX_KEY_ABSOLUTE);
-        keep_pair(maker, old, VX_KEY_RELATIVE);
-        keep_pair(maker, old, VX_KEY_VOLUME);
+        VX_TRY(keep_pair(maker, old, VX_KEY_ABSOLUTE, err));
+        VX_TRY(keep_pair(maker, old, VX_KEY_RELATIVE, err));
+        VX_TRY(keep_pair(maker, old, VX_KEY_VOLUME, err));
     }
     VX_TRY(add_guid(maker, VX_KEY_LINKAGE2, &link->linkage2, err));
-    for (uint32_t i = 0; old && i < old->count && i < VX_LOCATOR_MAX; i++)
-        if (old->pairs[i].key.size > 0 && old->pairs[i].value.size > 0 && !is_ours(old, &old->pairs[i]) &&
-            maker->locator->count < VX_LOCATOR_MAX)
-            maker->locator->pairs[maker->locator->count++] = old->pairs[i];
-    return VHDX_OK;
+    return old ? keep_foreign(maker, old, err) : VHDX_OK;
 }
 
 static vhdx_status encode(const struct maker *maker, uint8_t **bytes, uint32_t *size, vhdx_error *err)
@@ -174,7 +201,7 @@ static vhdx_status encode(const struct maker *maker, uint8_t **bytes, uint32_t *
 vhdx_status vx_link_encode(const vhdx_host *host, const char *child_path, const struct vx_locator *old,
                            const struct vx_link *link, uint8_t **bytes, uint32_t *size, vhdx_error *err)
 {
-    struct maker maker = {.room = 4 * PATH_ROOM};
+    struct maker maker = {.room = 4 * PATH_ROOM + KEYS_ROOM}; /* two paths as UTF-16 */
     struct paths *paths = vx_alloc(1, sizeof *paths);
     maker.locator = vx_alloc(1, sizeof *maker.locator);
     maker.text = vx_alloc(maker.room, 1);
@@ -191,13 +218,28 @@ vhdx_status vx_link_encode(const vhdx_host *host, const char *child_path, const 
     return status;
 }
 
-vhdx_status vx_link_write(struct vx_image *child, const struct vx_link *link, vhdx_error *err)
+static vhdx_status check_or_write(struct vx_image *child, const struct vx_link *link, bool check_only, vhdx_error *err)
 {
     struct vx_item_change change = {.item_id = vx_guid_parent_locator, .flags = VX_ITEM_IS_REQUIRED};
     uint8_t *bytes;
-    VX_TRY(vx_link_encode(child->host, vx_image_path(child), child->items.locator, link, &bytes, &change.length, err));
+    vhdx_status status = vx_link_encode(child->host, vx_image_path(child), child->items.locator, link, &bytes,
+                                        &change.length, err);
+    if (status != VHDX_OK) {
+        vx_locate(err, vx_at(vx_image_path(child), "parent locator", VHDX_NOWHERE));
+        return status;
+    }
     change.bytes = bytes;
-    vhdx_status status = vx_items_change(child, &change, 1, err);
+    status = check_only ? vx_items_check(child, &change, 1, err) : vx_items_change(child, &change, 1, err);
     vx_free(bytes);
     return status;
+}
+
+vhdx_status vx_link_check(struct vx_image *child, const struct vx_link *link, vhdx_error *err)
+{
+    return check_or_write(child, link, true, err);
+}
+
+vhdx_status vx_link_write(struct vx_image *child, const struct vx_link *link, vhdx_error *err)
+{
+    return check_or_write(child, link, false, err);
 }

@@ -12,6 +12,7 @@ struct vx_link {
     vhdx_guid linkage;
     vhdx_guid linkage2;      /* all zero: not set */
     const char *parent_path; /* NULL: the paths stay as they are */
+    const char *also_path;   /* NULL, or where the parent is until it moves to parent_path: found there too */
 };
 
 /*
@@ -20,6 +21,9 @@ struct vx_link {
  */
 vhdx_status vx_link_encode(const vhdx_host *host, const char *child_path, const struct vx_locator *old,
                            const struct vx_link *link, uint8_t **bytes, uint32_t *size, vhdx_error *err);
+
+/* Refuses what vx_link_write() would refuse for lack of room; writes nothing. */
+vhdx_status vx_link_check(struct vx_image *child, const struct vx_link *link, vhdx_error *err);
 
 /* Writes the link into the child, in one log entry. The child must be in writing and have nothing pending. */
 vhdx_status vx_link_write(struct vx_image *child, const struct vx_link *link, vhdx_error *err);

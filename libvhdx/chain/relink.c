@@ -1,57 +1,116 @@
 /*
- * Relinking: paths and linkage in one log entry. See relink.h. The one thing that is easy to get wrong: a child that is in the middle of a merge is known to
- * its parent by the second linkage; a parent that fits keeps both linkages as they are, only the paths change.
+ * Relinking: paths and linkage in one log entry. See relink.h. The one thing that is easy to get wrong: a child that is
+ * in the middle of a merge is known to its parent by the second linkage; a parent that fits keeps both linkages as they
+ * are, only the paths change.
  */
 /* SPDX-License-Identifier: MIT */
 #include "chain/relink.h"
 
+#include "base/alloc.h"
 #include "base/guid.h"
 #include "chain/chain.h"
 #include "chain/link.h"
 
 #include <inttypes.h>
 
-/* The parent's own ancestors, as far as they can be found, must not lead back to the child. */
-static vhdx_status check_loop(const vhdx_host *host, const char *child, const char *parent, vhdx_error *err)
+static bool is_same_file(const vhdx_host *host, struct vx_file *file, const struct vx_image *image)
+{
+    bool same;
+    return vx_same_path(host, vx_file_path(file), vx_image_path(image)) ||
+           (vx_file_same(file, image->file, &same) && same);
+}
+
+static vhdx_status fail_loop(struct vx_file *child, const char *parent, bool is_parent, vhdx_error *err)
+{
+    struct vx_where where = vx_at_file(vx_file_path(child));
+    if (is_parent)
+        vx_fail(err, VHDX_PARENT_LOOP, where, "the disk would be its own parent");
+    else
+        vx_fail(err, VHDX_PARENT_LOOP, where, "it is itself a layer below %s: the chain would be a loop", parent);
+    return vx_advise(err, VHDX_PARENT_LOOP, "choose the layer that was the parent");
+}
+
+/* One layer of the parent's chain; *next is the path of the one below it, NULL when there is none to be found. */
+static vhdx_status check_layer(const vhdx_host *host, struct vx_file *child, const char *parent, const char *path,
+                               char **next, vhdx_error *err)
 {
     struct vx_search search = {0};
-    struct vx_chain *chain;
-    vhdx_error ignored;
-    vhdx_status status = vx_chain_open(host, parent, &search, NULL, &chain, NULL, &ignored);
-    if (status == VHDX_PARENT_LOOP)
-        return vx_fail(err, VHDX_PARENT_LOOP, vx_at_file(parent), "its own chain is a loop");
-    if (status != VHDX_OK)
-        return VHDX_OK; /* what is missing below is another matter */
-    status = vx_chain_check_output(chain, child, &ignored);
-    vx_chain_close(chain);
-    if (status == VHDX_OK)
-        return VHDX_OK;
-    vx_fail(err, VHDX_PARENT_LOOP, vx_at_file(child), "it is itself a layer below %s: the chain would be a loop", parent);
-    return vx_advise(err, VHDX_PARENT_LOOP, "choose the layer that was the parent");
+    struct vx_image *image;
+    vhdx_status status = VHDX_OK;
+    *next = NULL;
+    if (vx_image_open(host, path, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL) != VHDX_OK)
+        return VHDX_OK; /* the parent is opened again by those who need it; what is wrong below is another matter */
+    if (is_same_file(host, child, image))
+        status = fail_loop(child, parent, path == parent, err);
+    else if (vx_image_has_parent(image) && vx_resolve_parent(image, &search, next, NULL) != VHDX_OK)
+        *next = NULL;
+    vx_image_close(image);
+    return status;
+}
+
+/*
+ * The parent's own ancestors must not lead back to the child. Where one is missing they are followed down to there: the
+ * missing one may turn up again.
+ */
+static vhdx_status follow_down(const vhdx_host *host, struct vx_file *child, const char *parent, vhdx_error *err)
+{
+    char *path = NULL;
+    vhdx_status status = check_layer(host, child, parent, parent, &path, err);
+    for (size_t layers = 1; status == VHDX_OK && path; layers++) {
+        char *next = NULL;
+        status = layers < VX_CHAIN_MAX ? check_layer(host, child, parent, path, &next, err)
+                                       : vx_fail(err, VHDX_PARENT_LOOP, vx_at_file(parent),
+                                                 "its own chain is a loop, or has more than %u layers", VX_CHAIN_MAX);
+        vx_free(path);
+        path = next;
+    }
+    vx_free(path);
+    return status;
+}
+
+static vhdx_status check_loop(const vhdx_host *host, const char *child, const char *parent, vhdx_error *err)
+{
+    struct vx_file *file;
+    VX_TRY(vx_file_open(host, child, VHDX_FILE_PEEK, &file, err));
+    vhdx_status status = follow_down(host, file, parent, err);
+    vx_file_close(file);
+    return status;
+}
+
+static vhdx_status fail_mismatch(const struct vx_image *child, const struct vx_image *parent, vhdx_error *err)
+{
+    char expected[VX_GUID_TEXT], found[VX_GUID_TEXT];
+    struct vx_where where = vx_at_file(vx_image_path(child));
+    vx_guid_format(&child->parent_names.linkage, expected);
+    vx_guid_format(&parent->header.data_write_guid, found);
+    if (child->parent_names.has_linkage)
+        vx_fail(err, VHDX_PARENT_MISMATCH, where, "the parent's id does not match: expected %s, found %s in %s",
+                expected, found, vx_image_path(parent));
+    else
+        vx_fail(err, VHDX_PARENT_MISMATCH, where, "its parent locator does not say who the parent is; %s is %s",
+                vx_image_path(parent), found);
+    return vx_advise(err, VHDX_PARENT_MISMATCH,
+                     "find the file with the expected id; if that is lost and this one differs from it in nothing that "
+                     "the child relies on, work on copies and use '--force', then check the file systems inside");
 }
 
 static vhdx_status check_fit(const struct vx_image *child, const struct vx_image *parent, bool force, vhdx_error *err)
 {
-    char expected[VX_GUID_TEXT], found[VX_GUID_TEXT];
     struct vx_where where = vx_at_file(vx_image_path(child));
     if (child->geometry.logical_sector_size != parent->geometry.logical_sector_size) {
         vx_fail(err, VHDX_UNSUPPORTED, where, "its logical sector size is %" PRIu32 ", that of %s is %" PRIu32,
                 child->geometry.logical_sector_size, vx_image_path(parent), parent->geometry.logical_sector_size);
         return vx_advise(err, VHDX_UNSUPPORTED, "these two cannot belong together; find the right parent");
     }
-    if (force || vx_is_parent(child, &parent->header.data_write_guid))
-        return VHDX_OK;
-    vx_guid_format(&child->parent_names.linkage, expected);
-    vx_guid_format(&parent->header.data_write_guid, found);
-    vx_fail(err, VHDX_PARENT_MISMATCH, where, "the parent's id does not match: expected %s, found %s in %s", expected,
-            found, vx_image_path(parent));
-    return vx_advise(err, VHDX_PARENT_MISMATCH,
-                     "find the file with the expected id; if that is lost and this one differs from it in nothing that the "
-                     "child relies on, work on copies and use '--force', then check the file systems inside");
+    return force || vx_is_parent(child, &parent->header.data_write_guid) ? VHDX_OK : fail_mismatch(child, parent, err);
 }
 
 static vhdx_status check_child(const struct vx_image *child, vhdx_error *err)
 {
+    const struct vx_locator *locator = child->items.locator;
+    if (vx_image_has_parent(child) && locator && (vx_locator_rules(locator) & VX_LOCATOR_BAD_TYPE))
+        return vx_fail(err, VHDX_UNSUPPORTED, vx_at(vx_image_path(child), "parent locator", VHDX_NOWHERE),
+                       "the parent locator is of an unknown type");
     if (vx_image_has_parent(child))
         return VHDX_OK;
     vx_fail(err, VHDX_ARG, vx_at_file(vx_image_path(child)), "the disk has no parent, there is nothing to link");
@@ -62,9 +121,11 @@ static vhdx_status write_link(struct vx_image *child, const struct vx_image *par
 {
     struct vx_link link = {.linkage = parent->header.data_write_guid, .parent_path = vx_image_path(parent)};
     if (vx_is_parent(child, &parent->header.data_write_guid)) {
-        link.linkage = child->parent_names.linkage;
+        if (child->parent_names.has_linkage)
+            link.linkage = child->parent_names.linkage;
         link.linkage2 = child->parent_names.linkage2;
     }
+    VX_TRY(vx_link_check(child, &link, err));
     VX_TRY(vx_image_begin_write(child, NULL, err));
     vhdx_status status = vx_link_write(child, &link, err);
     if (status == VHDX_OK)

@@ -57,7 +57,9 @@ static bool try_path(struct resolve *resolve, char *path)
         resolve->mismatch_id = guid;
         return false;
     }
-    if (status != VHDX_OK && status != VHDX_NOT_FOUND && resolve->other.status == VHDX_OK && !resolve->sweeping)
+    /* ARG: a name that this host cannot have, too long or a directory's. It is not there either. */
+    if (status != VHDX_OK && status != VHDX_NOT_FOUND && status != VHDX_ARG && resolve->other.status == VHDX_OK &&
+        !resolve->sweeping)
         resolve->other = err;
     vx_free(path);
     return false;
@@ -112,9 +114,17 @@ static char *follow(struct resolve *resolve, const char *start, const char *tail
     return at;
 }
 
+/* Longer names no host has; each part of a name may cost a look through a directory. */
+static bool is_too_long(const struct resolve *resolve, const char *name)
+{
+    return strlen(name) >= (resolve->windows ? 32768u : 4096u);
+}
+
 /* Tries `tail` below `start` as it is written, then part by part whatever the letter case. */
 static bool try_below(struct resolve *resolve, const char *start, const char *tail)
 {
+    if (is_too_long(resolve, tail))
+        return false;
     while (tail[0] == '.' && (tail[1] == '\\' || tail[1] == '/'))
         tail += 2; /* Windows writes ".\name": so messages show "name" */
     char *plain = vx_copy_string(tail);
@@ -142,6 +152,19 @@ static const char *without_root(const char *path)
     while (*path == '\\' || *path == '/')
         path++;
     return path;
+}
+
+/* Whether it goes up somewhere: below a directory in which it was never meant to be, that leads anywhere, and to and fro without end. */
+static bool goes_up(const char *path)
+{
+    while (*path) {
+        size_t length = strcspn(path, "\\/");
+        if (length == 2 && path[0] == '.' && path[1] == '.')
+            return true;
+        path += length;
+        path += strspn(path, "\\/");
+    }
+    return false;
 }
 
 static const char *last_part(const char *path)
@@ -213,7 +236,7 @@ static bool try_above(struct resolve *resolve, const char *locator_path, const c
 {
     char absolute[4096];
     (void)unused;
-    if (vx_path_is_absolute(locator_path, true) == false ||
+    if (vx_path_is_absolute(locator_path, true) == false || goes_up(locator_path) ||
         resolve->host->absolute(resolve->host->context, resolve->directory, absolute, sizeof absolute, NULL) != VHDX_OK)
         return false;
     char *directory = vx_copy_string(absolute);
@@ -235,7 +258,7 @@ static bool try_tails(struct resolve *resolve, const char *locator_path, const c
 {
     const char *tail = without_root(locator_path);
     while (*tail) {
-        if (try_below(resolve, directory, tail))
+        if (!is_too_long(resolve, tail) && !goes_up(tail) && try_below(resolve, directory, tail))
             return true;
         tail += strcspn(tail, "\\/");
         tail += strspn(tail, "\\/");

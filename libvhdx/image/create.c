@@ -232,53 +232,123 @@ static vhdx_status check_volume(const vhdx_host *host, const char *path, const s
     return VHDX_OK;
 }
 
-vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const struct vx_create_spec *spec,
-                                 struct vx_image **image, vhdx_error *err)
+#define UNFINISHED ".unfinished"
+
+static char *unfinished_path(const char *path)
 {
-    struct vx_create_spec complete = *spec;
+    size_t length = strlen(path);
+    char *unfinished = vx_alloc(length + sizeof UNFINISHED, 1);
+    if (unfinished) {
+        memcpy(unfinished, path, length);
+        memcpy(unfinished + length, UNFINISHED, sizeof UNFINISHED);
+    }
+    return unfinished;
+}
+
+/* Nothing that has content is overwritten; an empty file, as mktemp(1) leaves it, is. */
+static vhdx_status check_name_is_free(const vhdx_host *host, const char *path, vhdx_error *err)
+{
     struct vx_file *file;
-    host = vx_host_or_native(host);
-    VX_TRY(vx_create_spec_complete(&complete, err));
-    VX_TRY(check_volume(host, path, &complete, err));
-    VX_TRY(vx_file_open(host, path, VHDX_FILE_CREATE, &file, err));
-    vhdx_status status = write_structures(file, host, &complete, err);
+    uint64_t size;
+    vhdx_status status = vx_file_open(host, path, VHDX_FILE_PEEK, &file, err);
+    if (status == VHDX_NOT_FOUND) {
+        vx_clear(err);
+        return VHDX_OK;
+    }
+    VX_TRY(status);
+    status = vx_file_size(file, &size, err);
+    vx_file_close(file);
+    if (status == VHDX_OK && size > 0)
+        return vx_fail(err, VHDX_EXISTS, vx_at_file(path), "a file of that name is there already");
+    return status;
+}
+
+/* Whatever an interrupted run has left under the unfinished name is of no use to anybody. */
+static vhdx_status make_unfinished(const vhdx_host *host, const char *unfinished, struct vx_create_spec *spec,
+                                   struct vx_image **image, vhdx_error *err)
+{
+    struct vx_file *file;
+    VX_TRY(vx_file_open(host, unfinished, VHDX_FILE_REPLACE, &file, err));
+    vhdx_status status = write_structures(file, host, spec, err);
     if (status == VHDX_OK)
         status = vx_image_open_file(host, file, VX_OPEN_WRITE | VX_OPEN_UNFINISHED, image, err);
     else
         vx_file_close(file);
     if (status != VHDX_OK) {
-        vx_locate(err, vx_at_file(path));
-        host->remove(host->context, path, NULL);
+        vx_locate(err, vx_at_file(unfinished));
+        host->remove(host->context, unfinished, NULL);
     }
     return status;
 }
 
-vhdx_status vx_create_finish(struct vx_image *image, vhdx_error *err)
+vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const struct vx_create_spec *spec,
+                                 struct vx_image **image, vhdx_error *err)
+{
+    struct vx_create_spec complete = *spec;
+    host = vx_host_or_native(host);
+    VX_TRY(vx_create_spec_complete(&complete, err));
+    VX_TRY(check_volume(host, path, &complete, err));
+    VX_TRY(check_name_is_free(host, path, err));
+    char *unfinished = unfinished_path(path);
+    if (!unfinished)
+        return vx_fail_memory(err, "a path");
+    vhdx_status status = make_unfinished(host, unfinished, &complete, image, err);
+    vx_free(unfinished);
+    return status;
+}
+
+void vx_create_abandon(struct vx_image *image)
+{
+    const vhdx_host *host = image->host;
+    char *unfinished = vx_copy_string(vx_image_path(image));
+    vx_image_close(image);
+    if (unfinished)
+        host->remove(host->context, unfinished, NULL);
+    vx_free(unfinished);
+}
+
+/* The disk is whole; now it gets its name. Some hosts rename no file that is open. */
+static vhdx_status give_name(const vhdx_host *host, const char *unfinished, const char *path, vhdx_error *err)
+{
+    char *directory = vx_path_directory(path, host->windows_paths);
+    vhdx_status status = directory ? VHDX_OK : vx_fail_memory(err, "a path");
+    if (status == VHDX_OK)
+        status = vx_host_result(host->rename(host->context, unfinished, path, err), path, "rename it", err);
+    if (status == VHDX_OK)
+        status = vx_host_result(host->sync_directory(host->context, directory, err), path, "make its name durable", err);
+    else
+        host->remove(host->context, unfinished, NULL);
+    vx_free(directory);
+    return status;
+}
+
+static vhdx_status take_mark_off(struct vx_image *image, vhdx_error *err)
 {
     struct vx_item_change mark = {.item_id = vx_guid_incomplete_file};
-    char *directory = vx_path_directory(vx_image_path(image), image->host->windows_paths);
-    if (!directory)
-        return vx_fail_memory(err, "a path");
-    vhdx_status status = image->journal ? VHDX_OK : vx_image_begin_write(image, NULL, err);
-    if (status == VHDX_OK)
-        status = vx_items_change(image, &mark, 1, err);
-    if (status == VHDX_OK)
-        status = vx_image_end_write(image, err);
-    if (status == VHDX_OK)
-        status = vx_host_result(image->host->sync_directory(image->host->context, directory, err), directory,
-                                "make its names durable", err);
-    vx_free(directory);
+    if (!image->journal)
+        VX_TRY(vx_image_begin_write(image, NULL, err));
+    VX_TRY(vx_items_change(image, &mark, 1, err));
+    return vx_image_end_write(image, err);
+}
+
+vhdx_status vx_create_finish(struct vx_image *image, const char *path, vhdx_error *err)
+{
+    const vhdx_host *host = image->host;
+    char *unfinished = vx_copy_string(vx_image_path(image));
+    vhdx_status status = unfinished ? take_mark_off(image, err) : vx_fail_memory(err, "a path");
+    if (status != VHDX_OK) {
+        vx_create_abandon(image);
+    } else {
+        vx_image_close(image);
+        status = give_name(host, unfinished, path, err);
+    }
+    vx_free(unfinished);
     return status;
 }
 
 vhdx_status vx_create(const vhdx_host *host, const char *path, const struct vx_create_spec *spec, vhdx_error *err)
 {
     struct vx_image *image;
-    host = vx_host_or_native(host);
     VX_TRY(vx_create_unfinished(host, path, spec, &image, err));
-    vhdx_status status = vx_create_finish(image, err);
-    vx_image_close(image);
-    if (status != VHDX_OK)
-        host->remove(host->context, path, NULL);
-    return status;
+    return vx_create_finish(image, path, err);
 }

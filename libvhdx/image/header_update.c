@@ -5,6 +5,7 @@
 #include "image/header_update.h"
 
 #include "base/guid.h"
+#include "image/protect.h"
 
 static uint64_t slot_offset(int slot)
 {
@@ -31,6 +32,8 @@ vhdx_status vx_header_update(struct vx_image *image, const struct vx_header *val
     if (image->header.sequence_number > UINT64_MAX - 2)
         return vx_fail(err, VHDX_LIMIT, vx_at(vx_image_path(image), "header", slot_offset(image->header_slot)),
                        "the header's sequence number is used up");
+    struct vx_identity identity = vx_header_identity(values);
+    VX_TRY(vx_file_will_be(image->file, &identity, err));
     VX_TRY(update_other_slot(image, values, err));
     VX_TRY(update_other_slot(image, values, err));
     image->info.file_write_guid = image->header.file_write_guid;

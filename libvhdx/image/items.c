@@ -117,7 +117,7 @@ static vhdx_status load_locator(struct vx_file *view, const struct vx_region *re
                                 vhdx_error *err)
 {
     const struct vx_metadata_entry *entry = vx_metadata_find(items->table, &vx_guid_parent_locator);
-    if (!entry || entry->length == 0 || !(items->parameters.flags & VX_PARAMETER_HAS_PARENT))
+    if (!entry || entry->length == 0)
         return VHDX_OK;
     items->locator_bytes = vx_alloc(entry->length, 1);
     items->locator = vx_alloc(1, sizeof *items->locator);
@@ -248,6 +248,7 @@ struct edit {
     struct vx_image *image;
     struct vx_metadata_table *old, *new;
     struct vx_metadata_entry *scratch;
+    bool check_only; /* find the places, write nothing */
 };
 
 /* New bytes for an item: in place when the length stays, else at a free place, which nothing refers to until the table does. */
@@ -258,6 +259,8 @@ static vhdx_status put_item(struct edit *edit, const struct vx_item_change *chan
     uint64_t region = image->metadata.file_offset;
     if (entry && fits_in_place(edit->old, change)) {
         entry->flags = change->flags;
+        if (edit->check_only)
+            return VHDX_OK;
         return journal_bytes(image->journal, region + entry->offset, change->bytes, change->length, err);
     }
     if (entry)
@@ -271,7 +274,8 @@ static vhdx_status put_item(struct edit *edit, const struct vx_item_change *chan
         if (added.offset == 0)
             return vx_fail(err, VHDX_LIMIT, vx_at(vx_image_path(image), "metadata region", region),
                            "the metadata region has no room for an item of %" PRIu32 " bytes", change->length);
-        VX_TRY(vx_file_write(image->file, change->bytes, change->length, region + added.offset, err));
+        if (!edit->check_only)
+            VX_TRY(vx_file_write(image->file, change->bytes, change->length, region + added.offset, err));
     }
     edit->new->entries[edit->new->count++] = added;
     return VHDX_OK;
@@ -313,6 +317,8 @@ static vhdx_status change(struct edit *edit, const struct vx_item_change *change
     struct vx_items items;
     *edit->new = *edit->old;
     VX_TRY(apply_changes(edit, changes, count, err));
+    if (edit->check_only)
+        return VHDX_OK;
     VX_TRY(journal_table(edit, buffers, buffers + VX_METADATA_TABLE_SIZE, err));
     VX_TRY(vx_journal_commit(image->journal, err));
     VX_TRY(vx_items_load(image->view, &image->metadata, true, &items, err));
@@ -321,10 +327,10 @@ static vhdx_status change(struct edit *edit, const struct vx_item_change *change
     return vx_image_refresh(image, err);
 }
 
-vhdx_status vx_items_change(struct vx_image *image, const struct vx_item_change *changes, size_t count,
-                            vhdx_error *err)
+static vhdx_status check_or_change(struct vx_image *image, const struct vx_item_change *changes, size_t count,
+                                   bool check_only, vhdx_error *err)
 {
-    struct edit edit = {.image = image, .old = image->items.table};
+    struct edit edit = {.image = image, .old = image->items.table, .check_only = check_only};
     uint8_t *buffers = vx_alloc(2, VX_METADATA_TABLE_SIZE);
     vhdx_status status = VHDX_NOMEM;
     edit.new = vx_alloc(1, sizeof *edit.new);
@@ -337,4 +343,16 @@ vhdx_status vx_items_change(struct vx_image *image, const struct vx_item_change 
     vx_free(edit.new);
     vx_free(buffers);
     return status;
+}
+
+vhdx_status vx_items_check(struct vx_image *image, const struct vx_item_change *changes, size_t count,
+                           vhdx_error *err)
+{
+    return check_or_change(image, changes, count, true, err);
+}
+
+vhdx_status vx_items_change(struct vx_image *image, const struct vx_item_change *changes, size_t count,
+                            vhdx_error *err)
+{
+    return check_or_change(image, changes, count, false, err);
 }

@@ -20,7 +20,7 @@ struct vx_items {
     uint64_t virtual_size;
     uint32_t logical_sector_size, physical_sector_size;
     vhdx_guid virtual_disk_id;
-    /* the parent locator; NULL unless there is one and HasParent is set */
+    /* the parent locator, NULL when there is none; without HasParent it means nothing to a reader */
     uint8_t *locator_bytes;
     uint32_t locator_size;
     struct vx_locator *locator;
@@ -45,6 +45,10 @@ struct vx_item_change {
     const uint8_t *bytes; /* NULL: remove the item if it is there */
     uint32_t length;
 };
+
+/* LIMIT when vx_items_change() would find no room; writes nothing, and the image need not be in writing. */
+vhdx_status vx_items_check(struct vx_image *image, const struct vx_item_change *changes, size_t count,
+                           vhdx_error *err);
 
 /*
  * Applies all changes in one log entry (the journal must have nothing pending) and loads the items anew. LIMIT: the region has no room

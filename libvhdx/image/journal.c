@@ -112,9 +112,25 @@ static vhdx_status write_home(struct vx_journal *journal, vhdx_error *err)
     return VHDX_OK;
 }
 
+/* An undo file must have the pages before the entry is durable: from then on anybody who replays the log may overwrite them. */
+static vhdx_status announce_pages(const struct vx_journal *journal, vhdx_error *err)
+{
+    struct vx_ranges ranges = {0};
+    bool added = true;
+    if (!vx_file_is_protected(journal->image->file))
+        return VHDX_OK;
+    for (uint32_t i = 0; i < journal->used && added; i++)
+        added = vx_ranges_add(&ranges, &(struct vx_range){.offset = journal->pages[i].file_offset, .length = VX_PAGE});
+    vhdx_status status = added ? vx_file_will_change(journal->image->file, ranges.items, ranges.count, err)
+                               : vx_fail_memory(err, "the pages of a commit");
+    vx_ranges_clear(&ranges);
+    return status;
+}
+
 static vhdx_status commit(struct vx_journal *journal, vhdx_error *err)
 {
     struct vx_file *file = journal->image->file;
+    VX_TRY(announce_pages(journal, err));
     VX_TRY(vx_file_flush(file, err)); /* J1: payload; J3: the pages of the commit before */
     VX_TRY(vx_log_write(&journal->writer, file, journal->pages, journal->used, err));
     VX_TRY(vx_file_flush(file, err)); /* J2 */

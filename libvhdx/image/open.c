@@ -146,6 +146,9 @@ static vhdx_status take_regions(struct vx_image *image, const struct vx_survey *
     *image->regions = chosen->table;
     image->bat = *vx_region_find(image->regions, &vx_guid_bat_region);
     image->metadata = *vx_region_find(image->regions, &vx_guid_metadata_region);
+    if (image->metadata.length > VX_METADATA_REGION_MAX)
+        return vx_fail(err, VHDX_LIMIT, vx_at(vx_image_path(image), "metadata region", image->metadata.file_offset),
+                       "the metadata region has 0x%" PRIx32 " bytes, more than any disk needs", image->metadata.length);
     return VHDX_OK;
 }
 

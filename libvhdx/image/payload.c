@@ -90,3 +90,16 @@ vhdx_status vx_payload_bits_full(struct vx_image *image, uint64_t bits_offset, u
     }
     return VHDX_OK;
 }
+
+vhdx_status vx_payload_drop_bitmap(struct vx_image *image, uint64_t chunk, vhdx_error *err)
+{
+    const struct vx_bat_entry absent = {.state = VX_BITMAP_NOT_PRESENT};
+    uint64_t bat_index = vx_geometry_bitmap_index(&image->geometry, chunk);
+    struct vx_bat_entry entry;
+    VX_TRY(vx_bat_window_get(image->bat_window, bat_index, &entry, err));
+    if (entry.state == VX_BITMAP_NOT_PRESENT)
+        return VHDX_OK;
+    if (entry.state == VX_BITMAP_PRESENT)
+        VX_TRY(vx_space_release(image->space, entry.file_offset, VX_BITMAP_BLOCK_SIZE, err));
+    return set_bat_entry(image, bat_index, &absent, err);
+}

@@ -32,4 +32,7 @@ vhdx_status vx_payload_fill_bits(struct vx_image *image, uint64_t bits_offset, u
 vhdx_status vx_payload_bits_full(struct vx_image *image, uint64_t bits_offset, uint64_t count, bool *full,
                                  vhdx_error *err);
 
+/* Makes the chunk's sector bitmap block NOT_PRESENT and releases its space. No block of the chunk may be partially present. */
+vhdx_status vx_payload_drop_bitmap(struct vx_image *image, uint64_t chunk, vhdx_error *err);
+
 #endif

@@ -28,6 +28,7 @@ struct vx_file {
     bool cannot_punch;
     bool size_known; /* only ever for a writable file, which nobody else changes */
     uint64_t size;
+    const struct vx_protector *protector; /* NULL = nobody */
     struct vx_file_counters counters;
 };
 
@@ -334,6 +335,39 @@ void vx_file_next_data(struct vx_file *file, uint64_t offset, uint64_t *data_off
     }
 }
 
+/* ---- protection ---- */
+
+void vx_file_protect(struct vx_file *file, const struct vx_protector *protector)
+{
+    file->protector = protector;
+}
+
+bool vx_file_is_protected(const struct vx_file *file)
+{
+    return file->protector != NULL;
+}
+
+vhdx_status vx_file_will_change(struct vx_file *file, const struct vx_range *ranges, size_t count, vhdx_error *err)
+{
+    begin(err);
+    if (!file->protector || count == 0)
+        return VHDX_OK;
+    return file->protector->save(file->protector->context, ranges, count, err);
+}
+
+vhdx_status vx_file_will_be(struct vx_file *file, const struct vx_identity *identity, vhdx_error *err)
+{
+    begin(err);
+    return file->protector ? file->protector->announce(file->protector->context, identity, err) : VHDX_OK;
+}
+
+/* Before anything that loses bytes. What fails here has changed nothing, so it leaves the handle in order. */
+static vhdx_status about_to_change(struct vx_file *file, uint64_t offset, uint64_t length, vhdx_error *err)
+{
+    const struct vx_range range = {.offset = offset, .length = length};
+    return vx_file_will_change(file, &range, 1, err);
+}
+
 /* ---- writing ---- */
 
 static vhdx_status may_write(const struct vx_file *file, uint64_t offset, uint64_t length, uint64_t *end,
@@ -430,6 +464,7 @@ vhdx_status vx_file_write(struct vx_file *file, const void *buf, size_t length, 
     VX_TRY(may_write(file, offset, length, &end, err));
     if (length == 0)
         return VHDX_OK;
+    VX_TRY(about_to_change(file, offset, length, err));
     VX_TRY(close_gap(file, offset, err));
     return put(file, buf, length, offset, err);
 }
@@ -467,6 +502,7 @@ vhdx_status vx_file_cut(struct vx_file *file, uint64_t size, vhdx_error *err)
     VX_TRY(vx_file_size(file, &old, err));
     if (size >= old || (file->facts.attributes & VHDX_FILE_IS_BLOCK_DEVICE))
         return VHDX_OK;
+    VX_TRY(about_to_change(file, size, old - size, err));
     return set_size(file, size, err);
 }
 
@@ -505,6 +541,7 @@ vhdx_status vx_file_zero(struct vx_file *file, uint64_t offset, uint64_t length,
     VX_TRY(vx_file_size(file, &size, err));
     if (length == 0)
         return VHDX_OK;
+    VX_TRY(about_to_change(file, offset, length, err));
     if (offset < size) {
         uint64_t inside = vx_min(length, size - offset);
         vhdx_status status = punch(file, offset, inside, err);
@@ -526,6 +563,7 @@ vhdx_status vx_file_clone(struct vx_file *file, uint64_t offset, struct vx_file 
         return VHDX_UNSUPPORTED;
     if (length == 0)
         return VHDX_OK;
+    VX_TRY(about_to_change(file, offset, length, err));
     VX_TRY(close_gap(file, offset, err));
     vhdx_status status = file->ops.clone(file->io.file, offset, source->io.file, source_offset, length, err);
     if (status == VHDX_UNSUPPORTED)

@@ -10,9 +10,22 @@
 
 #include <stdatomic.h>
 
+#include "base/ranges.h"
 #include "base/status.h"
 
 struct vx_file;
+
+/* Who the content of a file is and who wrote to the file last, in two words of the room that knows what is in it. */
+struct vx_identity {
+    uint8_t content[16], writer[16];
+};
+
+/* Somebody who wants to see the bytes of a file before they are lost; see undo_save.h. What fails here is not done. */
+struct vx_protector {
+    void *context;
+    vhdx_status (*save)(void *context, const struct vx_range *ranges, size_t count, vhdx_error *err);
+    vhdx_status (*announce)(void *context, const struct vx_identity *identity, vhdx_error *err);
+};
 
 /* Atomic because any number of threads may read one file. */
 struct vx_file_counters {
@@ -64,6 +77,16 @@ vhdx_status vx_file_zero(struct vx_file *file, uint64_t offset, uint64_t length,
 /* Shares bytes of `source`. UNSUPPORTED (no error text): the caller copies. */
 vhdx_status vx_file_clone(struct vx_file *file, uint64_t offset, struct vx_file *source, uint64_t source_offset,
                           uint64_t length, vhdx_error *err);
+/* NULL: nobody. The protector must outlive the file, or be taken away. */
+bool vx_file_is_protected(const struct vx_file *file);
+void vx_file_protect(struct vx_file *file, const struct vx_protector *protector);
+/*
+ * Tells the protector, if there is one, what is going to change. Nobody has to: each change is told by itself; but many at once cost
+ * one flush instead of one each. The ranges should be sorted.
+ */
+vhdx_status vx_file_will_change(struct vx_file *file, const struct vx_range *ranges, size_t count, vhdx_error *err);
+/* Tells the protector who the file will be known as; to be called before the bytes that say so are written. */
+vhdx_status vx_file_will_be(struct vx_file *file, const struct vx_identity *identity, vhdx_error *err);
 void vx_file_will_need(struct vx_file *file, uint64_t offset, uint64_t length);
 void vx_file_dont_need(struct vx_file *file, uint64_t offset, uint64_t length);
 /* The first range at or after `offset` that may hold something; *length = 0: none up to the end. Never fails: a host

@@ -635,6 +635,52 @@ static vhdx_status host_rename(void *context, const char *from, const char *to, 
     return rename(from, to) == 0 ? VHDX_OK : fail_with(err, errno, true, from, "rename the file");
 }
 
+#ifdef __linux__
+/* One extended attribute (ACLs are such) from one file to the other. Those that the host sets itself cannot be set: that is no failure. */
+static void copy_attribute(const char *name, const char *from, const char *to)
+{
+    enum { ROOM = 65536 };
+    char *value = vx_alloc(ROOM, 1);
+    ssize_t length = value ? getxattr(from, name, value, ROOM) : -1;
+    if (length >= 0)
+        (void)setxattr(to, name, value, (size_t)length, 0);
+    vx_free(value);
+}
+
+static void copy_attributes(const char *from, const char *to)
+{
+    enum { ROOM = 65536 };
+    char *names = vx_alloc(ROOM, 1);
+    ssize_t length = names ? listxattr(from, names, ROOM) : -1;
+    for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1)
+        copy_attribute(names + at, from, to);
+    static const char *const hidden[] = {"system.ntfs_acl", "system.ntfs_security"}; /* not listed by every driver */
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
+        copy_attribute(hidden[i], from, to);
+    vx_free(names);
+}
+#else
+static void copy_attributes(const char *from, const char *to)
+{
+    (void)from;
+    (void)to;
+}
+#endif
+
+/* Owner before mode: changing the owner clears bits of the mode. */
+static vhdx_status host_replace(void *context, const char *from, const char *to, vhdx_error *err)
+{
+    struct stat old;
+    if (stat(to, &old) == 0) {
+        copy_attributes(to, from);
+        if (chown(from, old.st_uid, old.st_gid) != 0 && errno != EPERM)
+            return fail_with(err, errno, true, from, "give the file the other's owner");
+        if (chmod(from, old.st_mode & 07777) != 0)
+            return fail_with(err, errno, true, from, "give the file the other's mode");
+    }
+    return host_rename(context, from, to, err);
+}
+
 static vhdx_status host_sync_directory(void *context, const char *directory, vhdx_error *err)
 {
     (void)context;
@@ -732,6 +778,7 @@ const vhdx_host *vhdx_native_host(void)
         .list = host_list,
         .remove = host_remove,
         .rename = host_rename,
+        .replace = host_replace,
         .sync_directory = host_sync_directory,
         .absolute = host_absolute,
         .space = host_space,

@@ -601,6 +601,23 @@ static vhdx_status host_rename(void *context, const char *from, const char *to, 
     return code == ERROR_SUCCESS ? VHDX_OK : fail_with(err, code, true, from, "rename the file");
 }
 
+/* ReplaceFileW keeps the ACL and attributes of what it replaces. */
+static vhdx_status host_replace(void *context, const char *from, const char *to, vhdx_error *err)
+{
+    wchar_t *wide_from;
+    wchar_t *wide_to;
+    VX_TRY(call_path(from, &wide_from, err));
+    vhdx_status status = call_path(to, &wide_to, err);
+    if (status != VHDX_OK) {
+        vx_free(wide_from);
+        return status;
+    }
+    bool done = ReplaceFileW(wide_to, wide_from, NULL, REPLACEFILE_WRITE_THROUGH, NULL, NULL);
+    vx_free(wide_from);
+    vx_free(wide_to);
+    return done ? VHDX_OK : host_rename(context, from, to, err);
+}
+
 /* Renames are written through already; for the rest Windows lets only some users flush a directory, so it is tried.
  */
 static vhdx_status host_sync_directory(void *context, const char *directory, vhdx_error *err)
@@ -620,12 +637,59 @@ static vhdx_status host_sync_directory(void *context, const char *directory, vhd
     return VHDX_OK;
 }
 
+/* Short names become the long ones, in the letter case of the directory; only for what exists. Takes `full` over. */
+static wchar_t *long_names(wchar_t *full)
+{
+    DWORD size = GetLongPathNameW(full, NULL, 0);
+    wchar_t *found = size ? vx_alloc(size, sizeof *found) : NULL;
+    DWORD length = found ? GetLongPathNameW(full, found, size) : 0;
+    bool usable = length > 0 && length < size;
+    vx_free(usable ? full : found);
+    return usable ? found : full;
+}
+
+/* Whether Windows takes the path as it stands; not when a part ends in a dot or is the name of a device. */
+static bool is_unchanging(const wchar_t *path)
+{
+    DWORD size = GetFullPathNameW(path, 0, NULL, NULL);
+    wchar_t *full = size ? vx_alloc(size, sizeof *full) : NULL;
+    bool same = full && GetFullPathNameW(path, size, full, NULL) < size && wcscmp(full, path) == 0;
+    vx_free(full);
+    return same;
+}
+
+/* What is left of "\\?\C:\x" and "\\?\UNC\server\x" where that means the same without the prefix; inside `full`. */
+static const wchar_t *without_prefix(wchar_t *full)
+{
+    if (wcsncmp(full, L"\\\\?\\", 4) != 0)
+        return full;
+    if (wcsncmp(full + 4, L"UNC\\", 4) == 0) {
+        full[6] = L'\\';
+        if (is_unchanging(full + 6))
+            return full + 6;
+        full[6] = L'C';
+        return full;
+    }
+    if (!full[4] || wcsncmp(full + 5, L":\\", 2) != 0)
+        return full;
+    if (full[4] >= L'a' && full[4] <= L'z')
+        full[4] -= L'a' - L'A';
+    return is_unchanging(full + 4) ? full + 4 : full;
+}
+
+/*
+ * One file has one text here as far as that can be had without opening it, which its holder may not allow: with and
+ * without "\\?\", by short or long names, in whatever letter case. Names that lead elsewhere (junctions, substituted
+ * drives) stay as they are.
+ */
 static vhdx_status host_absolute(void *context, const char *path, char *text, size_t text_size, vhdx_error *err)
 {
     wchar_t *full;
     (void)context;
-    VX_TRY(full_path(path, 0, &full, err));
-    char *found = narrow(full, wcslen(full));
+    VX_TRY(call_path(path, &full, err));
+    full = long_names(full);
+    const wchar_t *plain = without_prefix(full);
+    char *found = narrow(plain, wcslen(plain));
     vx_free(full);
     if (!found)
         return vx_fail_memory(err, "a path");
@@ -696,6 +760,7 @@ const vhdx_host *vhdx_native_host(void)
         .list = host_list,
         .remove = host_remove,
         .rename = host_rename,
+        .replace = host_replace,
         .sync_directory = host_sync_directory,
         .absolute = host_absolute,
         .space = host_space,

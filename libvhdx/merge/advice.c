@@ -21,7 +21,11 @@ void vx_notice(vhdx_notice_fn notice, void *context, vhdx_notice_kind kind, cons
 
 void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, void *context)
 {
-    if (about->has_upper)
+    if (about->in_place)
+        vx_notice(notice, context, VHDX_NOTICE_NEXT,
+                  "%s stands alone now and needs no parent; the machine's configuration may stay as it is.",
+                  about->target);
+    else if (about->has_upper)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "The layer above now names %s as its parent; the machine's configuration may stay as it is.",
                   about->target);
@@ -42,7 +46,7 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
                   "A new file lacks the machine's permission (else 0x80070005):\n"
                   "  icacls \"%s\" /grant \"NT VIRTUAL MACHINE\\<VM GUID>\":(F)",
                   about->target);
-    if (!about->deleted && !about->new_file)
+    if (!about->deleted && !about->new_file && !about->in_place)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "Keep the merged files until the machine has started once from the merged disk; then they may go.");
 }

@@ -11,6 +11,7 @@ struct vx_aftermath {
     const char *child;   /* the layer that was merged */
     const char *target;  /* where its content is now */
     bool new_file;       /* the target was made by this merge */
+    bool in_place;       /* the child's own file now holds everything */
     bool has_upper;      /* a layer above the child goes on being the leaf */
     bool deleted;        /* the merged layers were removed */
 };

@@ -204,7 +204,7 @@ static vhdx_status check_items(struct vx_merge_run *run, vhdx_error *err)
     return VHDX_OK;
 }
 
-static void fill_report(struct vx_merge_run *run)
+void vx_merge_fill_report(struct vx_merge_run *run)
 {
     vhdx_merge_report *report = run->report;
     snprintf(report->target, sizeof report->target, "%s", vx_image_path(run->target));
@@ -245,18 +245,23 @@ static vhdx_status check_written(const struct vx_merge_run *run, vhdx_error *err
     return VHDX_OK;
 }
 
-vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err)
+vhdx_status vx_merge_check_neighbours(struct vx_merge_run *run, vhdx_error *err)
 {
-    VX_TRY(vx_neighbours_find(run->chain, run->into + 1, &run->neighbours, err));
+    VX_TRY(vx_neighbours_find(run->chain, run->into + 1, NULL, &run->neighbours, err));
     VX_TRY(vx_guard_judge(run->chain, run->into, &run->neighbours, &run->guard, err));
     VX_TRY(find_state(run, err));
     VX_TRY(check_siblings(run, err));
-    VX_TRY(open_uppers(run, err));
+    return open_uppers(run, err);
+}
+
+vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err)
+{
+    VX_TRY(vx_merge_check_neighbours(run, err));
     VX_TRY(check_written(run, err));
     VX_TRY(check_items(run, err));
     if (!run->complete)
         VX_TRY(plan_down(run, err));
-    fill_report(run);
+    vx_merge_fill_report(run);
     if (run->complete)
         return VHDX_OK;
     return vx_check_room(run->target, &run->totals, vx_grow_needs(run->target, run->child->geometry.virtual_size),

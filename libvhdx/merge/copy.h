@@ -23,6 +23,7 @@ struct vx_copier {
     size_t job_count, job_room;
     uint64_t bytes; /* of the jobs */
     uint64_t copied; /* so far, in all */
+    uint64_t written_offset, written_end; /* of the target: copied, not yet announced to the host for writing out */
     uint8_t *buf;
     /* called after each piece; not VHDX_OK ends the work with it */
     vhdx_status (*tell)(void *context, uint64_t copied, vhdx_error *err);

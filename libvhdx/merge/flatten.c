@@ -43,7 +43,6 @@ static vhdx_status plan(struct vx_chain *chain, struct vx_image *target, vhdx_me
     struct vx_totals totals;
     struct vx_merge_task task = merge_task(chain, target);
     VX_TRY(vx_plan_totals(&task, &totals, err));
-    snprintf(report->target, sizeof report->target, "%s", vx_image_path(target));
     report->layers_merged = (uint32_t)chain->count;
     report->virtual_size = task.virtual_size;
     report->bytes_to_copy = totals.bytes_to_copy;
@@ -67,8 +66,6 @@ static vhdx_status fill(struct vx_chain *chain, struct vx_image *target, const v
     vhdx_status status = vx_apply_layers(&task, &copier, NULL, err);
     report->bytes_copied = copier.copied;
     vx_copier_close(&copier);
-    if (status == VHDX_OK)
-        status = vx_create_finish(target, err);
     report->flushes = vx_file_counters(target->file)->flushes;
     return status;
 }
@@ -80,9 +77,10 @@ static vhdx_status make_new(struct vx_chain *chain, const char *path, const vhdx
     VX_TRY(vx_chain_check_output(chain, path, err));
     VX_TRY(create_target(chain, path, &target, err));
     vhdx_status status = fill(chain, target, options, report, err);
-    vx_image_close(target);
-    if (status != VHDX_OK)
-        chain->host->remove(chain->host->context, path, NULL);
+    snprintf(report->target, sizeof report->target, "%s", path);
+    if (status == VHDX_OK)
+        return vx_create_finish(target, path, err);
+    vx_create_abandon(target);
     return status;
 }
 

@@ -112,7 +112,7 @@ static vhdx_status look_at_file(struct finder *finder, struct vx_file *file, boo
     return status;
 }
 
-/* A file that can be read and is no disk is nobody's child; one that cannot be read may be. Fails when memory runs out. */
+/* A file that can be read and is no disk is nobody's child; one that cannot be read may be. Only NOMEM is a failure. */
 static vhdx_status look(struct finder *finder, bool *wanted, struct vx_neighbour *neighbour)
 {
     struct vx_file *file;
@@ -259,8 +259,27 @@ static vhdx_status search_directories(struct finder *finder, char **directories,
     return VHDX_OK;
 }
 
-vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, struct vx_neighbours *neighbours,
-                               vhdx_error *err)
+static bool stop_at_once(void *visitor, const char *name)
+{
+    (void)visitor;
+    (void)name;
+    return false;
+}
+
+/* Places that are files, or are not there, are passed over; what was searched already is found again and known. */
+static vhdx_status search_places(struct finder *finder, const struct vx_search *also, vhdx_error *err)
+{
+    const vhdx_host *host = finder->chain->host;
+    for (size_t i = 0; also && i < also->place_count; i++) {
+        finder->directory = also->places[i];
+        if (host->list(host->context, finder->directory, stop_at_once, NULL, NULL) == VHDX_OK)
+            VX_TRY(search_directory(finder, err));
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, const struct vx_search *also,
+                               struct vx_neighbours *neighbours, vhdx_error *err)
 {
     struct finder finder = {
         .chain = chain, .layer_count = layer_count, .neighbours = neighbours, .status = VHDX_OK, .err = err};
@@ -269,6 +288,8 @@ vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, struc
     if (!directories)
         return vx_fail_memory(err, "the directories of the layers");
     vhdx_status status = search_directories(&finder, directories, err);
+    if (status == VHDX_OK)
+        status = search_places(&finder, also, err);
     for (size_t i = 0; i < layer_count; i++)
         vx_free(directories[i]);
     vx_free(directories);
@@ -296,7 +317,7 @@ static bool links2_to(const struct vx_neighbour *neighbour, const vhdx_guid *gui
     return neighbour->has_linkage2 && vx_guid_equal(&neighbour->linkage2, guid);
 }
 
-static const struct vx_neighbour *find_identity(const struct vx_neighbours *neighbours, const vhdx_guid *guid)
+const struct vx_neighbour *vx_neighbour_find(const struct vx_neighbours *neighbours, const vhdx_guid *guid)
 {
     for (size_t i = 0; i < neighbours->count; i++)
         if (neighbours->items[i].is_disk && vx_guid_equal(&neighbours->items[i].data_write_guid, guid))
@@ -312,6 +333,20 @@ static bool is_layer_identity(const struct vx_chain *chain, const vhdx_guid *gui
     return false;
 }
 
+static bool is_known_identity(const struct vx_neighbours *neighbours, const vhdx_guid *guid, const vhdx_guid *also)
+{
+    return vx_guid_equal(guid, also) || vx_neighbour_find(neighbours, guid);
+}
+
+bool vx_neighbour_parent(const struct vx_neighbours *neighbours, const struct vx_neighbour *disk, const vhdx_guid *also,
+                         vhdx_guid *parent)
+{
+    bool second = disk->has_linkage2 && is_known_identity(neighbours, &disk->linkage2, also) &&
+                  !(disk->has_linkage && is_known_identity(neighbours, &disk->linkage, also));
+    *parent = second || !disk->has_linkage ? disk->linkage2 : disk->linkage;
+    return disk->has_linkage || disk->has_linkage2;
+}
+
 /*
  * A merge of several layers with removal links the child to the target first: linkage then still names the former parent, linkage2 the
  * target. Where the former parent is still there and its line leads to the target, or to a file that is gone, it and those
@@ -324,15 +359,15 @@ static void find_leftovers(const struct vx_chain *chain, size_t into, const stru
     const vhdx_guid *target = &chain->layers[into]->header.data_write_guid;
     if (into != 1 || !names->has_linkage || !names->has_linkage2 || !vx_guid_equal(&names->linkage2, target))
         return;
-    const struct vx_neighbour *at = find_identity(neighbours, &names->linkage);
-    while (at && at->has_linkage && guard->leftover_count < neighbours->count) {
+    const struct vx_neighbour *at = vx_neighbour_find(neighbours, &names->linkage);
+    vhdx_guid parent;
+    while (at && guard->leftover_count < neighbours->count && vx_neighbour_parent(neighbours, at, target, &parent)) {
         guard->leftovers[guard->leftover_count++] = at;
-        if (links_to(at, target))
+        if (vx_guid_equal(&parent, target))
             return;
-        const struct vx_neighbour *next = find_identity(neighbours, &at->linkage);
-        if (!next && !is_layer_identity(chain, &at->linkage))
+        at = vx_neighbour_find(neighbours, &parent);
+        if (!at && !is_layer_identity(chain, &parent))
             return;
-        at = next;
     }
     guard->leftover_count = 0; /* it leads elsewhere: not ours */
 }
@@ -350,7 +385,7 @@ static bool has_other_parent(const struct vx_chain *chain, const struct vx_neigh
                              const struct vx_neighbour *neighbour, const vhdx_guid *guid)
 {
     return neighbour->has_linkage && !vx_guid_equal(&neighbour->linkage, guid) &&
-           (find_identity(neighbours, &neighbour->linkage) || is_layer_identity(chain, &neighbour->linkage));
+           (vx_neighbour_find(neighbours, &neighbour->linkage) || is_layer_identity(chain, &neighbour->linkage));
 }
 
 static bool is_child_of(const struct vx_chain *chain, const struct vx_neighbours *neighbours,

@@ -25,9 +25,16 @@ struct vx_neighbours {
     char *vhd_set; /* path of a VHD set that (perhaps) holds a layer, NULL = none */
 };
 
-/* All other disks in the directories of the layers [0, layer_count). */
-vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, struct vx_neighbours *neighbours,
-                               vhdx_error *err);
+/* All other disks in the directories of the layers [0, layer_count), and in the directories among the places `also` (may be NULL). */
+vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, const struct vx_search *also,
+                               struct vx_neighbours *neighbours, vhdx_error *err);
+/* The disk of that identity; NULL: none of them. */
+const struct vx_neighbour *vx_neighbour_find(const struct vx_neighbours *neighbours, const vhdx_guid *data_write_guid);
+/*
+ * The identity of a disk's parent: its linkage, or its second one where only that is known, among the neighbours or as `also`. false: it has no parent.
+ */
+bool vx_neighbour_parent(const struct vx_neighbours *neighbours, const struct vx_neighbour *disk, const vhdx_guid *also,
+                         vhdx_guid *parent);
 void vx_neighbours_free(struct vx_neighbours *neighbours);
 
 /* What they mean for the merge of layers[0] .. layers[into - 1] into layers[into]. */

@@ -12,7 +12,7 @@
 struct vx_planner {
     struct vx_cursor *cursor;
     struct vx_image *target;
-    struct vx_direction direction;
+    enum vx_direction direction;
     uint64_t at, size; /* place on the virtual disk; its end */
     struct vx_block_plan plan;
 };
@@ -116,7 +116,7 @@ static bool reads_zero(const struct vx_image *target, const struct vx_block_plan
 {
     uint8_t state = plan->entry.state;
     if (state == VX_PAYLOAD_NOT_PRESENT)
-        return plan->direction.up ? plan->direction.to_base : !vx_image_has_parent(target);
+        return plan->direction == VX_DIRECTION_UP || !vx_image_has_parent(target);
     return state != VX_PAYLOAD_FULLY_PRESENT && state != VX_PAYLOAD_PARTIALLY_PRESENT;
 }
 
@@ -154,16 +154,12 @@ static enum vx_block_action decide_data(const struct vx_image *target, const str
     return plan->full || reads_zero(target, plan) ? VX_BLOCK_ALLOCATE : VX_BLOCK_ALLOCATE_PART;
 }
 
-/* A topmost layer that holds a block, in whatever form, hides all below it; only what it does not hold is looked at. */
+/* A topmost layer that holds a block wholly, in whatever form, hides all below it; in a base no block may be partial. */
 static enum vx_block_action decide_up(const struct vx_image *target, const struct vx_block_plan *plan)
 {
-    uint8_t state = plan->entry.state;
-    bool others = plan->any_data || plan->any_zero;
-    if (state == VX_PAYLOAD_PARTIALLY_PRESENT && plan->direction.to_base)
+    if (plan->entry.state == VX_PAYLOAD_PARTIALLY_PRESENT)
         return VX_BLOCK_COMPLETE_PART;
-    if (state == VX_PAYLOAD_PARTIALLY_PRESENT && others)
-        return VX_BLOCK_EXTEND_PART; /* never ZERO: some of the block is its own */
-    if (state != VX_PAYLOAD_NOT_PRESENT || !others)
+    if (plan->entry.state != VX_PAYLOAD_NOT_PRESENT || !(plan->any_data || plan->any_zero))
         return VX_BLOCK_KEEP;
     return plan->any_data ? decide_data(target, plan) : decide_zeros(target, plan);
 }
@@ -171,7 +167,7 @@ static enum vx_block_action decide_up(const struct vx_image *target, const struc
 void vx_plan_decide(const struct vx_image *target, struct vx_block_plan *plan, const struct vx_bat_entry *entry)
 {
     plan->entry = *entry;
-    if (plan->direction.up)
+    if (plan->direction == VX_DIRECTION_UP)
         plan->action = decide_up(target, plan);
     else
         plan->action = plan->any_data ? decide_data(target, plan) : decide_zeros(target, plan);

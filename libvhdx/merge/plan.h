@@ -21,13 +21,10 @@ enum vx_block_action {
 };
 
 /*
- * Which way: down, the layers above go into the target; up, the target is the topmost layer and takes what it lacks from those below it. What
+ * Which way: down, the layers above go into the target; up, the target is the topmost layer, takes what it lacks from those below it, and becomes a base. What
  * the target holds itself (own pieces) stays where it is.
  */
-struct vx_direction {
-    bool up;
-    bool to_base; /* up: the lowest of the layers has no parent, so the target will have none */
-};
+enum vx_direction { VX_DIRECTION_DOWN, VX_DIRECTION_UP };
 
 struct vx_block_plan {
     uint64_t block;         /* payload block of the target */
@@ -36,7 +33,7 @@ struct vx_block_plan {
     size_t piece_count, piece_room;
     bool any_data, any_zero; /* own pieces not counted */
     bool full;              /* no byte of the part is transparent */
-    struct vx_direction direction;
+    enum vx_direction direction;
     struct vx_bat_entry entry; /* of the target, as it is */
     enum vx_block_action action;
 };
@@ -50,16 +47,16 @@ struct vx_totals {
 /* Layers to be merged, and where to. */
 struct vx_merge_task {
     struct vx_chain *chain;
-    size_t layer_count;     /* down: the layers [0, layer_count) go into the target; up: [1, layer_count) go into layer 0 */
+    size_t layer_count;     /* down: the layers [0, layer_count) go into the target; up: [1, layer_count) into layer 0 */
     struct vx_image *target; /* down: the next layer, or an empty new image; up: layer 0 */
     uint64_t virtual_size;  /* of the merged disk */
-    struct vx_direction direction;
+    enum vx_direction direction;
 };
 
 /* Whether the piece is the target's own (up). */
 static inline bool vx_piece_is_own(const struct vx_block_plan *plan, const struct vx_piece *piece)
 {
-    return plan->direction.up && piece->layer == 0;
+    return plan->direction == VX_DIRECTION_UP && piece->layer == 0;
 }
 
 /* A walk over the target's blocks that the layers say something about. */

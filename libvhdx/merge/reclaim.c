@@ -103,11 +103,21 @@ static vhdx_status free_block(struct vx_reclaim *reclaim, struct vx_image *layer
     return vx_payload_set_entry(layer, block, &absent, err);
 }
 
+/* Where the layers between this one and the target end first: beyond it they would show zeros, not what the target has. */
+static uint64_t end_below(const struct vx_reclaim *reclaim, size_t index)
+{
+    uint64_t end = UINT64_MAX;
+    for (size_t i = index + 1; i < reclaim->into; i++)
+        end = vx_min(end, reclaim->chain->layers[i]->geometry.virtual_size);
+    return end;
+}
+
 /* All blocks of one layer that end at or before `virtual_end`. */
 static vhdx_status free_layer(struct vx_reclaim *reclaim, size_t index, uint64_t virtual_end, vhdx_error *err)
 {
     struct vx_image *layer = reclaim->chain->layers[index];
     const struct vx_geometry *geometry = &layer->geometry;
+    virtual_end = vx_min(virtual_end, end_below(reclaim, index));
     uint64_t stop = virtual_end >= geometry->virtual_size ? geometry->payload_count : virtual_end / geometry->block_size;
     while (reclaim->next_blocks[index] < stop) {
         uint64_t at = vx_geometry_payload_index(geometry, reclaim->next_blocks[index]);
@@ -122,7 +132,7 @@ static vhdx_status free_layer(struct vx_reclaim *reclaim, size_t index, uint64_t
             which = (which + 1) * geometry->chunk_ratio; /* a sector bitmap block stays: the next chunk */
         reclaim->next_blocks[index] = which;
     }
-    reclaim->next_blocks[index] = stop;
+    reclaim->next_blocks[index] = vx_max(stop, reclaim->next_blocks[index]);
     return commit(reclaim, layer, err);
 }
 

@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "io/path.h"
 
-
 /* M5: the child is linked past the layers in between, before they go. Its linkage goes on naming the one that was its parent: that is how a later run finds
  * what is left of them. */
 static vhdx_status link_past(struct vx_merge_run *run, vhdx_error *err)
@@ -49,17 +48,21 @@ static vhdx_status list_removals(const struct vx_merge_run *run, struct removal 
     return VHDX_OK;
 }
 
-static vhdx_status remove_one(const struct removal *removal, const char *path, vhdx_error *err)
+vhdx_status vx_merge_sync_directory(const vhdx_host *host, const char *path, vhdx_error *err)
 {
-    char *directory = vx_path_directory(path, removal->host->windows_paths);
+    char *directory = vx_path_directory(path, host->windows_paths);
     if (!directory)
         return vx_fail_memory(err, "a path");
-    vhdx_status status = vx_host_result(removal->host->remove(removal->host->context, path, err), path, "remove it", err);
-    if (status == VHDX_OK)
-        status = vx_host_result(removal->host->sync_directory(removal->host->context, directory, err), path,
-                                "make its removal durable", err);
+    vhdx_status status = vx_host_result(host->sync_directory(host->context, directory, err), path,
+                                        "make the change of its name durable", err);
     vx_free(directory);
     return status;
+}
+
+vhdx_status vx_merge_remove_file(const vhdx_host *host, const char *path, vhdx_error *err)
+{
+    VX_TRY(vx_host_result(host->remove(host->context, path, err), path, "remove it", err));
+    return vx_merge_sync_directory(host, path, err);
 }
 
 static void free_removal(struct removal *removal)
@@ -88,7 +91,7 @@ vhdx_status vx_merge_remove(struct vx_merge_run *run, vhdx_error *err)
         vx_chain_close(run->chain); /* some hosts remove no file that is open */
         run->chain = NULL;
         for (size_t i = 0; i < removal.count && status == VHDX_OK; i++)
-            status = remove_one(&removal, removal.paths[i], err);
+            status = vx_merge_remove_file(removal.host, removal.paths[i], err);
     }
     if (status == VHDX_OK)
         status = forget_child(run, err);

@@ -10,6 +10,7 @@
  *      later run that the target holds all of the child.
  *  M5  A file is removed only after everything that needs it has been linked past it, durably.
  *  M6  Each step may be repeated: the same command after a crash finds one of these states and goes on.
+ *  M7  With an undo file: nothing is overwritten whose old bytes are not durable in it (io/undo_save.h), from the first write to the last.
  *
  *      check | linkage2 := g | target := g | blocks ... | size, items | linkage := g, linkage2 := 0 | uppers | removal
  */
@@ -26,9 +27,11 @@
 #include "merge/apply.h"
 #include "merge/guard.h"
 #include "merge/merge.h"
+#include "merge/protect.h"
 #include "merge/recheck.h"
 #include "merge/reclaim.h"
 #include "merge/resize.h"
+#include "merge/up.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -245,25 +248,108 @@ static vhdx_status explain(const struct vx_merge_run *run, vhdx_status status, v
     return vx_advise(err, status, "%s", advice);
 }
 
+/* Whether the child, as a base under the target's name, would be the same kind of disk: nothing of the target that a merge down keeps is lost. */
+static bool could_replace(const struct vx_image *child, const struct vx_image *target)
+{
+    const struct vx_metadata_table *table = target->items.table;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < table->count; i++)
+        kept += !(table->entries[i].flags & VX_ITEM_IS_VIRTUAL_DISK);
+    return target->info.kind == VHDX_KIND_DYNAMIC && target->geometry.block_size == child->geometry.block_size &&
+           target->regions->count == 2 && kept == 1 /* the file parameters */ &&
+           vx_file_facts(child->file)->volume == vx_file_facts(target->file)->volume;
+}
+
+/* With removal the names come out the same either way; then the one that moves less is taken. */
+static vhdx_status choose_direction(struct vx_merge_run *run, vhdx_direction *direction, vhdx_error *err)
+{
+    const vhdx_merge_options *options = run->options;
+    uint64_t down, up;
+    *direction = options->direction;
+    if (options->direction != VHDX_DIRECTION_AUTO)
+        return VHDX_OK;
+    *direction = VHDX_DIRECTION_DOWN;
+    if (!options->delete_merged || options->reclaim || options->verify || !could_replace(run->child, run->target))
+        return VHDX_OK;
+    struct vx_merge_task task = vx_merge_task(run);
+    VX_TRY(vx_plan_totals(&task, &run->totals, err));
+    down = run->totals.bytes_to_copy + run->totals.bytes_to_zero;
+    VX_TRY(vx_up_plan(run, err));
+    up = run->totals.bytes_to_copy + run->totals.bytes_to_zero;
+    if (up < down)
+        *direction = VHDX_DIRECTION_UP;
+    return VHDX_OK;
+}
+
+static vhdx_status merge_down(struct vx_merge_run *run, vhdx_error *err)
+{
+    VX_TRY(vx_merge_check(run, err)); /* M1 */
+    VX_TRY(vx_merge_protect(run, false, err)); /* M7 */
+    if (run->plan_only)
+        return VHDX_OK;
+    VX_TRY(change(run, err));
+    return vx_merge_protect_end(run, err);
+}
+
+static void tell_aftermath(const struct vx_merge_run *run, bool has_upper)
+{
+    const vhdx_merge_options *options = run->options;
+    struct vx_aftermath aftermath = {.child = run->child_path,
+                                     .target = run->report->target,
+                                     .has_upper = has_upper,
+                                     .in_place = strcmp(run->child_path, run->report->target) == 0,
+                                     .deleted = options->delete_merged || options->reclaim};
+    if (!run->plan_only)
+        vx_tell_aftermath(&aftermath, options->notice, options->notice_context);
+}
+
+/* A child without parent: nothing to merge, unless an earlier merge upwards has brought it there. */
+static vhdx_status merge_base(struct vx_merge_run *run, vhdx_error *err)
+{
+    bool left_over = run->chain->layers[0]->items.locator != NULL;
+    if (run->options->direction != VHDX_DIRECTION_UP && !left_over) {
+        vx_fail(err, VHDX_ARG, vx_at_file(run->child_path), "the disk has no parent, there is nothing to merge into");
+        return vx_advise(err, VHDX_ARG, "name the layer (AVHDX) that is to be merged, not the base");
+    }
+    vx_merge_close(run);
+    return vx_up_resume(run, NULL, err);
+}
+
 static vhdx_status run_merge(struct vx_merge_run *run, vhdx_error *err)
 {
     const vhdx_merge_options *options = run->options;
     struct vx_search search = {options->parents, options->parent_count};
-    struct vx_chain_access access = {!run->plan_only, options->into};
+    bool up_only = options->direction == VHDX_DIRECTION_UP;
+    struct vx_chain_access access = {.write = !run->plan_only,
+                                     .leaf_only = up_only && !options->delete_merged,
+                                     .may_be_base = options->direction != VHDX_DIRECTION_DOWN,
+                                     .into = options->into};
     VX_TRY(vx_chain_open(options->host, run->child_path, &search, &access, &run->chain, &run->into, err));
+    if (run->chain->count == 1)
+        return merge_base(run, err);
     run->child = run->chain->layers[0];
     run->bottom = run->chain->layers[run->into - 1];
     run->target = run->chain->layers[run->into];
-    VX_TRY(vx_merge_check(run, err)); /* M1 */
-    if (run->plan_only)
-        return VHDX_OK;
-    VX_TRY(change(run, err));
-    struct vx_aftermath aftermath = {.child = run->child_path,
-                                     .target = run->report->target,
-                                     .has_upper = run->upper_count > 0 || run->guard.merged_before,
-                                     .deleted = options->delete_merged || options->reclaim};
-    vx_tell_aftermath(&aftermath, options->notice, options->notice_context);
+    VX_TRY(choose_direction(run, &run->report->direction, err));
+    bool up = run->report->direction == VHDX_DIRECTION_UP;
+    VX_TRY(up ? vx_up_merge(run, err) : merge_down(run, err));
+    tell_aftermath(run, run->upper_count > 0 || run->guard.merged_before);
     return VHDX_OK;
+}
+
+void vx_merge_close(struct vx_merge_run *run)
+{
+    vx_undo_close(run->undo); /* before the files that it protects */
+    run->undo = NULL;
+    for (size_t i = 0; i < run->upper_count; i++)
+        vx_image_close(run->uppers[i]);
+    vx_free(run->uppers);
+    vx_guard_free(&run->guard);
+    vx_neighbours_free(&run->neighbours);
+    vx_chain_close(run->chain);
+    run->uppers = NULL;
+    run->upper_count = 0;
+    run->chain = NULL;
 }
 
 vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool plan_only, vhdx_merge_report *report,
@@ -271,11 +357,6 @@ vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool 
 {
     struct vx_merge_run run = {.options = options, .child_path = child, .plan_only = plan_only, .report = report};
     vhdx_status status = explain(&run, run_merge(&run, err), err);
-    for (size_t i = 0; i < run.upper_count; i++)
-        vx_image_close(run.uppers[i]);
-    vx_free(run.uppers);
-    vx_guard_free(&run.guard);
-    vx_neighbours_free(&run.neighbours);
-    vx_chain_close(run.chain);
+    vx_merge_close(&run);
     return status;
 }

@@ -7,6 +7,7 @@
 #define VX_MERGE_RUN_H
 
 #include "chain/link.h"
+#include "io/undo_save.h"
 #include "merge/copy.h"
 #include "merge/guard.h"
 #include "merge/plan.h"
@@ -26,12 +27,18 @@ struct vx_merge_run {
     uint64_t window_bytes; /* payload between two commits; 0 = the default */
     vhdx_guid identity; /* the target's new one */
     vhdx_merge_report *report;
+    struct vx_undo *undo; /* NULL: none is asked for, or not begun yet */
     bool begun;    /* something was written */
     bool complete; /* the target holds everything already */
 };
 
 /* Checks everything that can be checked before the first write (M1), opens the layers above, and fills the plan's part of the report. */
 vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err);
+
+/* The part of it that is about other disks: siblings are refused, layers above are opened. */
+vhdx_status vx_merge_check_neighbours(struct vx_merge_run *run, vhdx_error *err);
+/* The plan's part of the report. */
+void vx_merge_fill_report(struct vx_merge_run *run);
 
 /* What the planner and the appliers need to know. */
 struct vx_merge_task vx_merge_task(const struct vx_merge_run *run);
@@ -42,6 +49,14 @@ vhdx_status vx_merge_link(struct vx_merge_run *run, struct vx_image *layer, cons
 
 /* Removes what was merged, the child last (M5). The chain is closed by this. */
 vhdx_status vx_merge_remove(struct vx_merge_run *run, vhdx_error *err);
+
+/* Removes a file, durably. */
+vhdx_status vx_merge_remove_file(const vhdx_host *host, const char *path, vhdx_error *err);
+/* Makes the name of the file durable. */
+vhdx_status vx_merge_sync_directory(const vhdx_host *host, const char *path, vhdx_error *err);
+
+/* Closes and frees all that the run holds, but not the report. */
+void vx_merge_close(struct vx_merge_run *run);
 
 /* Progress of a copier towards the caller's callback. */
 struct vx_teller {

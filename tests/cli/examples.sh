@@ -13,7 +13,7 @@ here=$PWD
 mkdir bin
 ln -s "$VHDX" bin/vhdx
 library=$(dirname "$(readlink -f "$VHDX")")/libvhdx.a
-printf '#!/bin/sh\necho "-I%s/include %s -lpthread"\n' "$TOP" "$library" >bin/pkg-config
+printf '#!/bin/sh\necho "-I%s/include %s -lpthread -lz"\n' "$TOP" "$library" >bin/pkg-config
 chmod +x bin/pkg-config
 PATH=$here/bin:$PATH
 command -v cc >/dev/null && have_cc=yes || have_cc=

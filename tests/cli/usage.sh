@@ -15,11 +15,11 @@ bad() {
 
 bad
 bad --bogus
-for c in verify repair undo orphans config relink bogus ''; do
+for c in verify repair orphans config bogus ''; do
     bad "$c" disk.vhdx
     says err "unknown command '$c'"
 done
-for c in info map export hash merge; do
+for c in info map export hash merge relink; do
     bad $c
     bad $c --bogus disk.vhdx
     says err "unknown option '--bogus'"
@@ -42,7 +42,19 @@ bad merge --direction=sideways disk.vhdx
 bad merge -o new --into disk.vhdx disk.vhdx
 bad merge -o new --delete disk.vhdx
 bad merge -o new --force-siblings disk.vhdx
+bad merge -o new --undo undo disk.vhdx
+bad merge --undo undo --delete disk.vhdx
+bad merge --undo undo --reclaim disk.vhdx
+bad merge --undo
+bad undo
+bad undo --bogus undo
+bad undo undo undo
 bad merge --verify disk.vhdx
+bad relink disk.vhdx
+says err "no parent given"
+bad relink --parent disk.vhdx
+bad relink --parent disk.vhdx disk.vhdx disk.vhdx
+bad relink --parent disk.vhdx --force=yes disk.vhdx
 bad create new
 bad create --size
 bad create --size 4M

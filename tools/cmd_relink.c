@@ -1,0 +1,82 @@
+/*
+ * vhdx relink: points a child at the file of its parent. Whether the two belong together is the library's to judge; the
+ * only thing that can be overruled here is the id, by --force, and never by guessing.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "commands.h"
+
+#include "exit.h"
+#include "json.h"
+#include "text.h"
+
+struct wish {
+    const char *parent;
+    bool force;
+};
+
+static void print_json(const char *child, const struct wish *wish)
+{
+    struct json json;
+    json_begin(&json, stdout);
+    json_object_begin(&json, NULL);
+    json_text(&json, "child", child);
+    json_text(&json, "parent", wish->parent);
+    json_bool(&json, "forced", wish->force);
+    json_object_end(&json);
+    json_end(&json);
+}
+
+static void print_done(const char *child, const struct wish *wish)
+{
+    printf("Linked ");
+    text_put(stdout, child);
+    printf(" to ");
+    text_put(stdout, wish->parent);
+    puts(wish->force ? ", whatever its id" : "");
+}
+
+static int relink(const struct cli *cli, const struct wish *wish)
+{
+    const vhdx_relink_options options = {.struct_size = sizeof options, .force = wish->force};
+    const char *child = cli->files[0];
+    vhdx_error err;
+    if (vhdx_relink(child, wish->parent, &options, &err) != VHDX_OK)
+        return cli_error(&err);
+    if (cli->json)
+        print_json(child, wish);
+    else if (cli->verbose && !cli->quiet)
+        print_done(child, wish);
+    return EXIT_DONE;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct cli cli;
+    struct wish wish = {0};
+    int status;
+    const struct cli_option options[] = {
+        {"parent", 0, CLI_TEXT, &wish.parent, "PARENT", "the file that is CHILD's parent"},
+        {"force", 0, CLI_FLAG, &wish.force, NULL,
+         "take PARENT although its id is not the one that CHILD\n"
+         "names: CHILD then reads whatever PARENT holds"},
+    };
+    if (!cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
+        return status;
+    if (!cli_files(&cli, 1, 1))
+        return EXIT_USAGE;
+    if (!wish.parent)
+        return cli_usage_error(self, "no parent given (--parent PARENT)");
+    return relink(&cli, &wish);
+}
+
+const struct command command_relink = {
+    .name = "relink",
+    .synopsis = "--parent PARENT [--force] CHILD",
+    .summary = "points a child at the file of its parent",
+    .details = "Writes the place of PARENT into CHILD, when PARENT has moved or got another\n"
+               "name. PARENT must have the id that CHILD names, or --force must be given. Where\n"
+               "the chain would become a loop, or the logical sector sizes differ, it is refused\n"
+               "in every case. PARENT is not written to. Prints nothing unless --verbose or\n"
+               "--json is given.",
+    .run = run,
+};
