@@ -1,6 +1,7 @@
 /*
- * Carrying out copy jobs. See copy.h. Measured: one thread, 256 KiB buffers, jobs in the order of the source, some MiB announced ahead, and
- * buffered writes whose writing out is begun early reach what the disk gives; larger buffers are slower on virtual machines.
+ * Carrying out copy jobs. See copy.h. Measured: one thread, 256 KiB buffers, jobs in the order of the source, some MiB
+ * announced ahead, and buffered writes whose writing out is begun early reach what the disk gives; larger buffers are
+ * slower on virtual machines.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/copy.h"
@@ -78,8 +79,9 @@ static void announce(const struct vx_copier *copier, size_t at, size_t *ahead, u
 }
 
 /*
- * Nobody reads the target's new bytes soon: at this hint Linux begins to write them out, while copying goes on; otherwise all of them wait for
- * the flush at the window's end. What lies far apart is announced apart, so that no other page of the target leaves the cache.
+ * Nobody reads the target's new bytes soon: at this hint Linux begins to write them out, while copying goes on;
+ * otherwise all of them wait for the flush at the window's end. What lies far apart is announced apart, so that no
+ * other page of the target leaves the cache.
  */
 static void add_written(struct vx_copier *copier, uint64_t offset, uint64_t length)
 {

@@ -129,12 +129,12 @@ as_before
 fresh
 for delay in 0.001 0.003 0.005 0.008 0.012 0.02; do
     rm -f undo
-    timeout -s KILL $delay $VHDX merge -q --undo undo --into vm/disk.vhdx vm/disk_2.avhdx >/dev/null 2>&1
+    timeout --foreground -s KILL $delay $VHDX merge -q --undo undo --into vm/disk.vhdx vm/disk_2.avhdx >/dev/null 2>&1
     if [ -s undo ]; then
         vhdx undo -q undo >out 2>err || grep -q "holds nothing\|no undo file" err || fail "undo: $(cat err)"
     fi
     as_before
-    timeout -s KILL $delay $VHDX merge -q --undo undo --into vm/disk.vhdx vm/disk_2.avhdx >/dev/null 2>&1
+    timeout --foreground -s KILL $delay $VHDX merge -q --undo undo --into vm/disk.vhdx vm/disk_2.avhdx >/dev/null 2>&1
     [ -s undo ] && ! vhdx undo -q undo 2>err && rm -f undo # it was not begun
     expect 0 vhdx merge -q --undo undo --into vm/disk.vhdx vm/disk_2.avhdx
     reads_as vm/disk.vhdx 2.raw

@@ -36,9 +36,8 @@ bad info --parent= disk.vhdx
 bad export disk.vhdx
 bad export -o new disk.vhdx disk.vhdx
 bad export -o - --json disk.vhdx
-bad merge --direction up disk.vhdx
-says err "this version"
 bad merge --direction=sideways disk.vhdx
+bad merge --direction up --reclaim disk.vhdx
 bad merge -o new --into disk.vhdx disk.vhdx
 bad merge -o new --delete disk.vhdx
 bad merge -o new --force-siblings disk.vhdx

@@ -708,19 +708,20 @@ Test(undo, gives_back_all_after_the_nth_call_failed)
     bench_free(&b);
 }
 
-/* Visits states of the recorded trace: all lost, all kept, and some at random; more where few calls hang in the air. */
+/* Visits states of the recorded trace: all lost, all kept, all torn, and some at random; more where few calls hang in
+ * the air. */
 static void for_each_cut(struct crash_host *host, uint64_t seed, void (*visit)(void *context, struct crash_host *after),
                          void *context)
 {
     uint64_t chance = seed;
     struct crash_cut *cut = crash_cut_new(host);
     for (;;) {
-        for (int turn = 0, turns = crash_cut_pending(cut) <= 2 ? 72 : 6; turn < turns; turn++) {
+        for (int turn = 0, turns = crash_cut_pending(cut) <= 2 ? 40 : 8; turn < turns; turn++) {
             uint8_t fates[512];
             size_t pending = crash_cut_pending(cut);
             cr_assert_leq(pending, sizeof fates);
             for (size_t i = 0; i < pending; i++)
-                fates[i] = (uint8_t)(turn < 2 ? turn : (int)bld_random_below(&chance, 3));
+                fates[i] = (uint8_t)(turn < 2 ? turn : turn % 2 == 0 ? CRASH_TORN : (int)bld_random_below(&chance, 3));
             struct crash_host *after = crash_cut_host(cut, fates, bld_random(&chance));
             visit(context, after);
             crash_host_free(after);
