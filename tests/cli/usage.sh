@@ -48,7 +48,6 @@ bad merge --undo
 bad undo
 bad undo --bogus undo
 bad undo undo undo
-bad merge --verify disk.vhdx
 bad relink disk.vhdx
 says err "no parent given"
 bad relink --parent disk.vhdx
