@@ -68,11 +68,28 @@ static vhdx_status fill_raw(struct vx_chain *chain, struct raw_file *raw, const 
     return vx_file_flush(raw->file, err);
 }
 
+/* A raw image may replace a raw image, as with other programs; never a disk, whose content would be lost by a slip of the name. */
+static vhdx_status check_no_disk(const struct vx_chain *chain, const char *path, vhdx_error *err)
+{
+    struct vx_file *file;
+    uint8_t signature[8];
+    size_t got = 0;
+    if (vx_file_open(chain->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+        return VHDX_OK;
+    vhdx_status status = vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL);
+    bool device = (vx_file_facts(file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
+    vx_file_close(file);
+    if (status != VHDX_OK || device || got < sizeof signature || vx_get64(signature) != VX_SIG_FILE)
+        return VHDX_OK;
+    return vx_fail(err, VHDX_EXISTS, vx_at_file(path), "the output is a VHDX disk, which a raw image would destroy");
+}
+
 vhdx_status vx_chain_export(struct vx_chain *chain, const char *path, const vhdx_stream_options *options,
                             vhdx_error *err)
 {
     struct raw_file raw = {0};
     VX_TRY(vx_chain_check_output(chain, path, err));
+    VX_TRY(check_no_disk(chain, path, err));
     VX_TRY(vx_file_open(chain->host, path, VHDX_FILE_REPLACE, &raw.file, err));
     raw.is_device = (vx_file_facts(raw.file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
     vhdx_status status = fill_raw(chain, &raw, options, err);

@@ -708,13 +708,17 @@ static char *existing_part(const char *path, const char **name)
 static vhdx_status host_absolute(void *context, const char *path, char *text, size_t text_size, vhdx_error *err)
 {
     (void)context;
-    const char *name;
-    char *part = existing_part(path, &name);
-    if (!part)
-        return vx_fail_memory(err, "a path");
-    char *real = realpath(or_here(part), NULL);
+    const char *name = "";
+    char *real = realpath(or_here(path), NULL); /* a file that is there: through symbolic links, to its real place */
     int code = errno;
-    vx_free(part);
+    if (!real) {
+        char *part = existing_part(path, &name);
+        if (!part)
+            return vx_fail_memory(err, "a path");
+        real = realpath(or_here(part), NULL);
+        code = errno;
+        vx_free(part);
+    }
     if (!real)
         return fail_with(err, code, false, path, "find the directory of the file");
     const char *separator = name[0] && real[strlen(real) - 1] != '/' ? "/" : "";

@@ -46,6 +46,11 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
                   "A new file lacks the machine's permission (else 0x80070005):\n"
                   "  icacls \"%s\" /grant \"NT VIRTUAL MACHINE\\<VM GUID>\":(F)",
                   about->target);
+    if (about->between)
+        vx_notice(notice, context, VHDX_NOTICE_NEXT,
+                  "The layers that were between the two have lost their own meaning: nothing but %s may be read through "
+                  "them, and nothing new be put on them.",
+                  about->child);
     if (!about->deleted && !about->new_file && !about->in_place)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "Keep the merged files until the machine has started once from the merged disk; then they may go.");

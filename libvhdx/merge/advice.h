@@ -13,6 +13,7 @@ struct vx_aftermath {
     bool new_file;       /* the target was made by this merge */
     bool in_place;       /* the child's own file now holds everything */
     bool has_upper;      /* a layer above the child goes on being the leaf */
+    bool between;        /* layers between child and target are left */
     bool deleted;        /* the merged layers were removed */
 };
 

@@ -39,9 +39,6 @@ vhdx_status vx_check_room(const struct vx_image *target, const struct vx_totals 
         return VHDX_OK;
     vx_fail(err, VHDX_NO_SPACE, vx_at_file(path), "the merge needs %" PRIu64 " bytes of free space, the volume has %" PRIu64,
             report->bytes_needed, space.free_bytes);
-    if (at_most == UINT64_MAX)
-        return vx_advise(err, VHDX_NO_SPACE, "free space on the volume, or give the merged layers' space back meanwhile with "
-                                             "'--reclaim', then run the command again");
     return VHDX_NO_SPACE;
 }
 
@@ -264,6 +261,10 @@ vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err)
     vx_merge_fill_report(run);
     if (run->complete)
         return VHDX_OK;
-    return vx_check_room(run->target, &run->totals, vx_grow_needs(run->target, run->child->geometry.virtual_size),
+    vhdx_status status = vx_check_room(run->target, &run->totals, vx_grow_needs(run->target, run->child->geometry.virtual_size),
                          choose_window(run), run->report, err);
+    if (status == VHDX_NO_SPACE && !run->options->reclaim)
+        return vx_advise(err, status, "free space on the volume, or give the merged layers' space back meanwhile with "
+                                      "'--reclaim', then run the command again");
+    return status;
 }

@@ -241,6 +241,23 @@ static vhdx_status search_directory(struct finder *finder, vhdx_error *err)
     return finder->status;
 }
 
+/* A layer that was reached through a symbolic link has its family where it really lies. */
+static vhdx_status search_real_directory(struct finder *finder, const char *path, const char *directory, vhdx_error *err)
+{
+    const vhdx_host *host = finder->chain->host;
+    char real[4096];
+    if (host->absolute(host->context, path, real, sizeof real, NULL) != VHDX_OK)
+        return VHDX_OK;
+    char *real_directory = vx_path_directory(real, host->windows_paths);
+    if (!real_directory)
+        return vx_fail_memory(err, "a path");
+    finder->directory = real_directory;
+    vhdx_status status =
+        vx_same_path(host, real_directory, directory) ? VHDX_OK : search_directory(finder, err);
+    vx_free(real_directory);
+    return status;
+}
+
 /* Each directory once; layers mostly lie in one. */
 static vhdx_status search_directories(struct finder *finder, char **directories, vhdx_error *err)
 {
@@ -255,6 +272,7 @@ static vhdx_status search_directories(struct finder *finder, char **directories,
         finder->directory = directories[i];
         if (!seen)
             VX_TRY(search_directory(finder, err));
+        VX_TRY(search_real_directory(finder, vx_image_path(finder->chain->layers[i]), directories[i], err));
     }
     return VHDX_OK;
 }

@@ -306,6 +306,11 @@ vhdx_status vx_up_resume(struct vx_merge_run *run, const struct vx_search *also,
     run->report->virtual_size = child->geometry.virtual_size;
     run->report->already_complete = true;
     snprintf(run->report->target, sizeof run->report->target, "%s", run->child_path);
+    run->report->direction = VHDX_DIRECTION_UP;
+    if (run->options->delete_merged && !child->items.locator) {
+        vx_fail(err, VHDX_ARG, vx_at_file(run->child_path), "the disk has no parent, there is no name to take over");
+        return vx_advise(err, VHDX_ARG, "move it over the ancestor's name by hand, if that is what is wanted");
+    }
     if (run->plan_only || (!child->items.locator && child->log == VHDX_LOG_CLEAN))
         return VHDX_OK;
     run->child = child;
