@@ -12,7 +12,8 @@ make_chain 64M
 here=$PWD
 mkdir bin
 ln -s "$VHDX" bin/vhdx
-library=$(dirname "$(readlink -f "$VHDX")")/libvhdx.a
+library=$TOP/build/libvhdx.a # the plain build: a sanitized one links only with its own flags
+[ -r "$library" ] || library=$(dirname "$(readlink -f "$VHDX")")/libvhdx.a
 printf '#!/bin/sh\necho "-I%s/include %s -lpthread -lz"\n' "$TOP" "$library" >bin/pkg-config
 chmod +x bin/pkg-config
 PATH=$here/bin:$PATH
