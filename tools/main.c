@@ -93,7 +93,7 @@ static int finish_output(int status)
     lost = fclose(stdout) != 0 || lost;
     if (!lost || status != EXIT_DONE)
         return status;
-    fprintf(stderr, "vhdx: standard output: the report could not be written%s%s; free space or choose another place\n",
+    fprintf(stderr, "vhdx: standard output: what was printed is not whole%s%s; the disks are as the command was to leave them\n",
             errno ? ": " : "", errno ? strerror(errno) : "");
     return EXIT_FAILED;
 }

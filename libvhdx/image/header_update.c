@@ -51,10 +51,3 @@ vhdx_status vx_new_guid(const vhdx_host *host, vhdx_guid *guid, vhdx_error *err)
     guid->bytes[8] = (uint8_t)((guid->bytes[8] & 0x3F) | 0x80);
     return VHDX_OK;
 }
-
-vhdx_status vx_image_set_data_write_guid(struct vx_image *image, const vhdx_guid *guid, vhdx_error *err)
-{
-    struct vx_header header = image->header;
-    header.data_write_guid = *guid;
-    return vx_header_update(image, &header, err);
-}

@@ -18,7 +18,4 @@ vhdx_status vx_header_update(struct vx_image *image, const struct vx_header *val
 /* A fresh random GUID, never zero. */
 vhdx_status vx_new_guid(const vhdx_host *host, vhdx_guid *guid, vhdx_error *err);
 
-/* Gives the virtual disk's content a new identity, MS-VHDX 2.2.2: before the first change that a reader could see. */
-vhdx_status vx_image_set_data_write_guid(struct vx_image *image, const vhdx_guid *guid, vhdx_error *err);
-
 #endif

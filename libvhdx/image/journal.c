@@ -56,11 +56,6 @@ uint32_t vx_journal_room(const struct vx_journal *journal)
     return journal->capacity - journal->used;
 }
 
-uint32_t vx_journal_capacity(const struct vx_journal *journal)
-{
-    return journal->capacity;
-}
-
 bool vx_journal_failed(const struct vx_journal *journal)
 {
     return journal->failed;

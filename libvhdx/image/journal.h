@@ -32,8 +32,6 @@ vhdx_status vx_journal_page(struct vx_journal *journal, uint64_t file_offset, ui
 const uint8_t *vx_journal_pending(const struct vx_journal *journal, uint64_t file_offset);
 /* How many more pages one commit can take. */
 uint32_t vx_journal_room(const struct vx_journal *journal);
-/* How many pages one commit can take at all. */
-uint32_t vx_journal_capacity(const struct vx_journal *journal);
 
 /* Makes the pending pages durable, all or none. Does nothing when there are none. */
 vhdx_status vx_journal_commit(struct vx_journal *journal, vhdx_error *err);

@@ -63,16 +63,16 @@ static vhdx_status decode_header(struct vx_file *file, uint64_t *seed, vhdx_erro
     return VHDX_OK;
 }
 
-vhdx_status vx_undo_is_stub(struct vx_file *file, bool *is_stub, vhdx_error *err)
+vhdx_status vx_undo_is_blank(struct vx_file *file, bool *is_blank, vhdx_error *err)
 {
     uint8_t in[VX_UNDO_HEADER_SIZE];
     uint64_t size;
     size_t got;
     VX_TRY(vx_file_size(file, &size, err));
     VX_TRY(vx_file_read_some(file, in, sizeof in, 0, &got, err));
-    *is_stub = size <= sizeof in && vx_is_zero(in, sizeof in);
+    *is_blank = size <= sizeof in && vx_is_zero(in, sizeof in);
     if (size < sizeof in && memcmp(in, file_magic, (size_t)vx_min(size, sizeof file_magic)) == 0)
-        *is_stub = true;
+        *is_blank = true;
     return VHDX_OK;
 }
 

@@ -67,7 +67,7 @@ struct vx_undo_writer {
 
 /* Whether the file is what a power cut may leave of an undo file that was just being made: shorter than a header, or a
  * header of zeros. */
-vhdx_status vx_undo_is_stub(struct vx_file *file, bool *is_stub, vhdx_error *err);
+vhdx_status vx_undo_is_blank(struct vx_file *file, bool *is_blank, vhdx_error *err);
 /* Writes the header of a new undo file, durably: what comes behind it is never without it. `file` stays the caller's.
  */
 vhdx_status vx_undo_writer_create(struct vx_undo_writer *writer, struct vx_file *file, const vhdx_host *host,

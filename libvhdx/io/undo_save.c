@@ -469,10 +469,10 @@ static vhdx_status create(struct vx_undo *undo, const struct vx_undo_target *wis
 static vhdx_status go_on(struct vx_undo *undo, const struct vx_undo_target *wishes, vhdx_error *err)
 {
     struct earlier earlier = {.undo = undo};
-    bool is_stub;
+    bool is_blank;
     VX_TRY(vx_file_open(undo->host, undo->path, VHDX_FILE_WRITE, &undo->file, err));
-    VX_TRY(vx_undo_is_stub(undo->file, &is_stub, err));
-    if (is_stub) {
+    VX_TRY(vx_undo_is_blank(undo->file, &is_blank, err));
+    if (is_blank) {
         VX_TRY(vx_file_cut(undo->file, 0, err));
         return create(undo, wishes, err);
     }
@@ -535,15 +535,15 @@ vhdx_status vx_undo_begin(const vhdx_host *host, const char *path, const struct 
 static vhdx_status check(struct vx_undo *undo, const struct vx_undo_target *wishes, vhdx_error *err)
 {
     struct earlier earlier = {.undo = undo};
-    bool is_stub = false;
+    bool is_blank = false;
     vhdx_status status = vx_file_open(undo->host, undo->path, VHDX_FILE_READ, &undo->file, err);
     if (status == VHDX_NOT_FOUND) {
         vx_clear(err);
         return VHDX_OK;
     }
     if (status == VHDX_OK)
-        status = vx_undo_is_stub(undo->file, &is_stub, err);
-    if (status == VHDX_OK && !is_stub)
+        status = vx_undo_is_blank(undo->file, &is_blank, err);
+    if (status == VHDX_OK && !is_blank)
         status = read_earlier(&earlier, wishes, err);
     vx_free(earlier.ours);
     vx_undo_content_clear(&earlier.content);
