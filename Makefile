@@ -77,6 +77,8 @@ ROOMS += $(filter-out %/posix.c %/win32.c,$(call room,io))
 ROOMS += $(call room,image)
 ROOMS += $(call room,chain)
 ROOMS += $(call room,merge)
+ROOMS += $(call room,verify)
+ROOMS += $(call room,orphans)
 ROOMS += $(wildcard libvhdx/api.c)
 
 TOOLS := $(filter-out %_win32.c %_posix.c,$(sort $(wildcard tools/*.c)))
