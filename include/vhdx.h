@@ -67,6 +67,7 @@ typedef enum vhdx_status {
     VHDX_CORRUPT = 22,     /* the format's rules are broken where it matters */
     VHDX_LOG_DIRTY = 23,   /* the log must be replayed first, and was not allowed to be */
     VHDX_LIMIT = 24,       /* larger than this library, the format or the host's file system goes */
+    VHDX_NOT_CONFIG = 25,  /* no configuration of a virtual machine */
     /* the chain */
     VHDX_PARENT_MISSING = 30,  /* no file was found under any of the parent's names */
     VHDX_PARENT_MISMATCH = 31, /* files were found, but none has the identity that the child names */
@@ -533,6 +534,86 @@ typedef struct vhdx_undo_report {
  */
 VHDX_API vhdx_status vhdx_undo(const char *path, const vhdx_undo_options *options, vhdx_undo_report *report,
                                vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Configurations of virtual machines                                                                               */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef enum vhdx_config_format {
+    VHDX_CONFIG_VMCX = 1, /* Server 2016 and later: a machine, a checkpoint, or the host's list of machines (data.vmcx) */
+    VHDX_CONFIG_VMRS = 2, /* the same container with a machine's runtime or saved state */
+    VHDX_CONFIG_XML = 3,  /* Server 2012 R2 and before: a machine, a checkpoint, or the record of an export */
+    VHDX_CONFIG_VHDS = 4, /* a VHD set; its format is not published, so never `complete` */
+} vhdx_config_format;
+
+typedef enum vhdx_controller {
+    VHDX_CONTROLLER_NONE = 0, /* named without one (by a VHD set) */
+    VHDX_CONTROLLER_IDE = 1,
+    VHDX_CONTROLLER_SCSI = 2,
+    VHDX_CONTROLLER_FLOPPY = 3,
+    VHDX_CONTROLLER_OTHER = 4, /* of a kind that the library does not know */
+} vhdx_controller;
+
+/* A medium that is attached. Empty drives are not listed. */
+typedef struct vhdx_config_disk {
+    const char *path; /* as in the file: a Windows path of the host that the configuration is from */
+    const char *type; /* as in the file: "VHD" (any virtual hard disk), "ISO", "VFD", others; "" when it is not there */
+    vhdx_controller controller;
+    uint32_t controller_number; /* as Hyper-V's commands count: SCSI controllers in the order of the list of devices */
+    uint32_t location;          /* on the controller */
+    const char *instance;       /* the controller's id as in the file; "" when there is none */
+    bool damaged;               /* its checksum does not match: read with care, but the disk is needed */
+} vhdx_config_disk;
+
+typedef enum vhdx_saved_state {
+    VHDX_SAVED_STATE_UNKNOWN = 0, /* nothing was found that tells, or it could not be read */
+    VHDX_SAVED_STATE_NONE = 1,
+    VHDX_SAVED_STATE_PRESENT = 2, /* a guest lies frozen and expects its disks as they are */
+} vhdx_saved_state;
+
+typedef struct vhdx_texts {
+    const char *const *items;
+    size_t count;
+} vhdx_texts;
+
+/* What a configuration says. Texts are UTF-8 as in the file, NULL where it does not have them. Grows at its end. */
+typedef struct vhdx_config_info {
+    const char *path;
+    vhdx_config_format format;
+    const char *name;         /* of the machine or checkpoint */
+    const char *id_text;      /* as in the file */
+    bool has_id;
+    vhdx_guid id;             /* of the machine or, in a checkpoint, of the checkpoint */
+    bool has_machine_id;
+    vhdx_guid machine_id;     /* of the machine, in a checkpoint too */
+    uint32_t version;         /* 0x0900 = configuration version 9.0; 0 = not in the file */
+    uint32_t generation;      /* 1 or 2; 0 = not in the file */
+    uint64_t creation_time;   /* FILETIME, 100 ns since 1601; 0 = not in the file */
+    bool checkpoint;          /* of a checkpoint: the file says so, or lies in a directory "Snapshots" */
+    bool has_checkpoint_count;
+    uint64_t checkpoint_count; /* that the machine has */
+    bool merge_pending;       /* Hyper-V itself has a merge of this machine's disks to do */
+    bool replicated;          /* has settings of Hyper-V Replica */
+    bool clustered;           /* another node may own it */
+    vhdx_saved_state saved_state;
+    vhdx_texts saved_state_files; /* as in the file; and the runtime state beside it, when that has a saved state, as a path of this host */
+    const char *guest_state;  /* the .vmgs file (firmware, virtual TPM) */
+    const char *data_root, *checkpoint_root, *paging_root; /* directories, when they are not the defaults */
+    size_t disk_count;        /* see vhdx_config_disk_info */
+    vhdx_texts machines;      /* data.vmcx: paths of the configurations that are registered on that host */
+    vhdx_texts related;       /* "KEY = ID": other ids in the properties, of parents of a checkpoint for instance */
+    vhdx_texts hints;         /* remains of paths that were once used; prove nothing */
+    bool log_replayed;        /* an unfinished transaction was completed in memory */
+    bool complete;            /* all was read and every checksum is right; if false, disks may be named that are not listed */
+    vhdx_texts reasons;       /* why it is not complete, one sentence each */
+    vhdx_texts findings;      /* what else is worth to know */
+} vhdx_config_info;
+
+/* Room for the longest text of vhdx_machine_sid, with its NUL. */
+#define VHDX_SID_ROOM 64
+
+/* The SID of the account that the machine with that id runs under ("NT VIRTUAL MACHINE\ID"): "S-1-5-83-1-...". */
+VHDX_API void vhdx_machine_sid(const vhdx_guid *machine_id, char text[VHDX_SID_ROOM]);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* What can hurt you                                                                                                */

@@ -13,6 +13,7 @@
 #include "image/protect.h"
 #include "io/undo_apply.h"
 #include "merge/merge.h"
+#include "orphans/sid.h"
 
 #include <string.h>
 
@@ -368,4 +369,9 @@ vhdx_status vhdx_undo(const char *path, const vhdx_undo_options *given, vhdx_und
     vhdx_status status = vx_undo_apply(path, &options, vx_image_identify, &filled, err);
     give_report(report, &filled, sizeof filled);
     return status;
+}
+
+void vhdx_machine_sid(const vhdx_guid *machine_id, char text[VHDX_SID_ROOM])
+{
+    vx_machine_sid(machine_id, text);
 }

@@ -34,6 +34,7 @@ static const struct status_row status_rows[] = {
     {VHDX_CORRUPT, "CORRUPT", "make a copy of the file before anything else; then restore it from a backup, or repair the copy"},
     {VHDX_LOG_DIRTY, "LOG_DIRTY", "open it for writing once so that its log is replayed"},
     {VHDX_LIMIT, "LIMIT", "see the limits in the manual"},
+    {VHDX_NOT_CONFIG, "NOT_CONFIG", "give a .vmcx, .vmrs, .xml or .vhds file"},
     {VHDX_PARENT_MISSING, "PARENT_MISSING", "find the file and name it, or its directory, with --parent"},
     {VHDX_PARENT_MISMATCH, "PARENT_MISMATCH",
      "find the file with the expected id and name it, or its directory, with --parent"},
