@@ -67,13 +67,15 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(patsubst build/%,%,
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Rooms of the library, lowest first; a room includes from rooms above it in this list only, format and io not from
-# each other (tests/layering.sh holds us to it). io has one file a platform, picked below.
+# each other (tests/layering.sh holds us to it). The files of io that only one platform has begin with its name.
 
 room = $(sort $(wildcard libvhdx/$(1)/*.c))
+linux_rooms := $(sort $(wildcard libvhdx/io/posix*.c))
+windows_rooms := $(sort $(wildcard libvhdx/io/win32*.c))
 
 ROOMS := $(call room,base)
 ROOMS += $(call room,format)
-ROOMS += $(filter-out %/posix.c %/win32.c,$(call room,io))
+ROOMS += $(filter-out $(linux_rooms) $(windows_rooms),$(call room,io))
 ROOMS += $(call room,image)
 ROOMS += $(call room,chain)
 ROOMS += $(call room,merge)
@@ -84,11 +86,9 @@ ROOMS += $(wildcard libvhdx/api.c)
 TOOLS := $(filter-out %_win32.c %_posix.c,$(sort $(wildcard tools/*.c)))
 COMMANDS := $(patsubst tools/cmd_%.c,%,$(filter tools/cmd_%.c,$(TOOLS)))
 
-# What a platform adds: linux_... or windows_...
-linux_rooms := $(wildcard libvhdx/io/posix.c)
+# What a platform adds besides its rooms: linux_... or windows_...
 linux_tools := $(sort $(wildcard tools/*_posix.c))
 linux_libs := -lpthread
-windows_rooms := $(wildcard libvhdx/io/win32.c)
 windows_tools := $(sort $(wildcard tools/*_win32.c))
 windows_libs :=
 windows_flags := -D__USE_MINGW_ANSI_STDIO=1

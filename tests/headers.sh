@@ -12,8 +12,12 @@ try() {
         "$@" -fsyntax-only -DXXH_INLINE_ALL -Iinclude -Ilibvhdx -I. -Wall -Wextra -Werror - ||
         { echo "$header does not compile alone with $1"; status=1; }
 }
+windows=x86_64-w64-mingw32-gcc
 for header in include/*.h libvhdx/*.h libvhdx/*/*.h tools/*.h; do
-    try "$header" ${CC:-cc} -std=c11 -x c
+    case $header in
+    */win32*) ! command -v $windows >/dev/null || try "$header" $windows -std=c11 -x c ;;
+    *) try "$header" ${CC:-cc} -std=c11 -x c ;;
+    esac
 done
 if command -v "${CXX:-c++}" >/dev/null; then
     try include/vhdx.h "${CXX:-c++}" -std=c++11 -x c++

@@ -15,31 +15,23 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include <vhdx.h>
+#include "io/posix.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #ifdef __linux__
 #include <linux/fs.h>
-#include <sys/random.h>
-#include <sys/vfs.h>
-#include <sys/xattr.h>
 #endif
 
 #include "base/alloc.h"
-#include "base/bytes.h"
 #include "base/checked.h"
-#include "io/path.h"
 
 #define TRANSFER_MAX ((size_t)1 << 30) /* Linux moves 2 GiB - 4 KiB a call at most, others less than that */
 
@@ -94,8 +86,7 @@ static const char *text_of(int code, char *buf, size_t size)
 #endif
 }
 
-/* `action` completes "cannot ...". `path` may be NULL: the wrappers know it. */
-static vhdx_status fail_with(vhdx_error *err, int code, bool writing, const char *path, const char *action)
+vhdx_status vx_posix_fail(vhdx_error *err, int code, bool writing, const char *path, const char *action)
 {
     char text[128];
     vhdx_status status = status_of(code, writing);
@@ -194,92 +185,6 @@ static vhdx_status lock_for_reading(int fd, const char *path, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* ---- what kind of file it is ---- */
-
-#ifdef __linux__
-#define MAGIC_NTFS3 0x7366746eL
-#define MAGIC_NTFS 0x5346544eL
-#define MAGIC_FUSE 0x65735546L
-#define MAGIC_FAT 0x4d44L
-#define MAGIC_EXT 0xEF53L
-
-/* The attributes that NTFS keeps of the file; false when the file system is none that tells. */
-static bool ntfs_attributes(int fd, uint32_t *attributes)
-{
-    uint8_t raw[4];
-    if (fgetxattr(fd, "system.ntfs_attrib_be", raw, sizeof raw) == (ssize_t)sizeof raw) {
-        *attributes = (uint32_t)raw[0] << 24 | (uint32_t)raw[1] << 16 | (uint32_t)raw[2] << 8 | raw[3];
-        return true;
-    }
-    if (fgetxattr(fd, "system.ntfs_attrib", raw, sizeof raw) == (ssize_t)sizeof raw) {
-        *attributes = vx_get32(raw);
-        return true;
-    }
-    return false;
-}
-
-static uint32_t file_system_facts(int fd)
-{
-    struct statfs fs;
-    uint32_t attributes = 0;
-    if (fstatfs(fd, &fs) != 0)
-        return 0;
-    long magic = (long)fs.f_type;
-    if (magic != MAGIC_NTFS3 && magic != MAGIC_NTFS && magic != MAGIC_FUSE)
-        return 0;
-    bool told = ntfs_attributes(fd, &attributes);
-    if (magic == MAGIC_FUSE && !told)
-        return 0; /* FUSE, but not ntfs-3g */
-    uint32_t facts = VHDX_FILE_SPARSE_HARMS;
-    facts |= attributes & 0x1 ? VHDX_FILE_IS_READ_ONLY : 0u;
-    facts |= attributes & 0x200 ? VHDX_FILE_IS_SPARSE : 0u;
-    facts |= attributes & 0x800 ? VHDX_FILE_IS_COMPRESSED : 0u;
-    facts |= attributes & 0x4000 ? VHDX_FILE_IS_ENCRYPTED : 0u;
-    return facts;
-}
-
-static uint64_t largest_file(const char *path)
-{
-    struct statfs fs;
-    if (statfs(path, &fs) != 0)
-        return UINT64_MAX;
-    if ((long)fs.f_type == MAGIC_FAT)
-        return UINT32_MAX;
-    if ((long)fs.f_type == MAGIC_EXT && fs.f_bsize > 0)
-        return (uint64_t)fs.f_bsize * UINT32_MAX; /* block numbers inside a file have 32 bits */
-    return UINT64_MAX;
-}
-#else
-static uint32_t file_system_facts(int fd)
-{
-    (void)fd;
-    return 0;
-}
-
-static uint64_t largest_file(const char *path)
-{
-    (void)path;
-    return UINT64_MAX;
-}
-#endif
-
-static vhdx_file_facts facts_of(int fd, const struct stat *st)
-{
-    vhdx_file_facts facts = {0};
-    if (S_ISBLK(st->st_mode)) { /* several nodes may name one device */
-        facts.volume = UINT64_MAX - 1;
-        facts.file[0] = (uint64_t)st->st_rdev;
-        facts.attributes = VHDX_FILE_IS_BLOCK_DEVICE;
-        return facts;
-    }
-    facts.volume = st->st_dev ? (uint64_t)st->st_dev : UINT64_MAX;
-    facts.file[0] = (uint64_t)st->st_ino;
-    facts.attributes = file_system_facts(fd);
-    if ((st->st_mode & 0222) == 0)
-        facts.attributes |= VHDX_FILE_IS_READ_ONLY;
-    return facts;
-}
-
 /* ---- one open file ---- */
 
 static vhdx_status file_read(void *context, void *buf, size_t length, uint64_t offset, vhdx_error *err)
@@ -291,7 +196,7 @@ static vhdx_status file_read(void *context, void *buf, size_t length, uint64_t o
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return fail_with(err, errno, false, NULL, "read");
+            return vx_posix_fail(err, errno, false, NULL, "read");
         if (got == 0)
             return vx_fail(err, VHDX_TRUNCATED, vx_at_file(NULL), "the file ends too early");
         to += got;
@@ -310,7 +215,7 @@ static vhdx_status file_write(void *context, const void *buf, size_t length, uin
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0) /* nothing written without an error: a device at its end */
-            return fail_with(err, put < 0 ? errno : ENOSPC, true, NULL, "write");
+            return vx_posix_fail(err, put < 0 ? errno : ENOSPC, true, NULL, "write");
         from += put;
         offset += (uint64_t)put;
         length -= (size_t)put;
@@ -326,7 +231,7 @@ static vhdx_status device_size(int fd, uint64_t *size, vhdx_error *err)
 #endif
     off_t end = lseek(fd, 0, SEEK_END);
     if (end < 0)
-        return fail_with(err, errno, false, NULL, "find out the size of the device");
+        return vx_posix_fail(err, errno, false, NULL, "find out the size of the device");
     *size = (uint64_t)end;
     return VHDX_OK;
 }
@@ -338,7 +243,7 @@ static vhdx_status file_size(void *context, uint64_t *size, vhdx_error *err)
     if (file->block_device)
         return device_size(file->fd, size, err);
     if (fstat(file->fd, &st) != 0)
-        return fail_with(err, errno, false, NULL, "find out the size");
+        return vx_posix_fail(err, errno, false, NULL, "find out the size");
     *size = (uint64_t)st.st_size;
     return VHDX_OK;
 }
@@ -352,7 +257,7 @@ static vhdx_status file_set_size(void *context, uint64_t size, vhdx_error *err)
     do
         result = ftruncate(file->fd, (off_t)size);
     while (result != 0 && errno == EINTR);
-    return result == 0 ? VHDX_OK : fail_with(err, errno, true, NULL, "change the size");
+    return result == 0 ? VHDX_OK : vx_posix_fail(err, errno, true, NULL, "change the size");
 }
 
 static int sync_data(int fd)
@@ -372,7 +277,7 @@ static vhdx_status file_flush(void *context, vhdx_error *err)
         result = file->new_file ? fsync(file->fd) : sync_data(file->fd);
     while (result != 0 && errno == EINTR);
     if (result != 0)
-        return fail_with(err, errno, true, NULL, "flush");
+        return vx_posix_fail(err, errno, true, NULL, "flush");
     file->new_file = false;
     return VHDX_OK;
 }
@@ -404,7 +309,7 @@ static vhdx_status file_punch(void *context, uint64_t offset, uint64_t length, v
         return VHDX_OK;
     if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == ENODEV)
         return VHDX_UNSUPPORTED;
-    return fail_with(err, errno, true, NULL, "punch a hole");
+    return vx_posix_fail(err, errno, true, NULL, "punch a hole");
 }
 
 static vhdx_status file_clone(void *context, uint64_t offset, void *source, uint64_t source_offset, uint64_t length,
@@ -425,7 +330,7 @@ static vhdx_status file_clone(void *context, uint64_t offset, void *source, uint
     case EFBIG:
     case EIO:
     case EROFS:
-        return fail_with(err, errno, true, NULL, "share bytes of another file");
+        return vx_posix_fail(err, errno, true, NULL, "share bytes of another file");
     default: /* other volume, alignment, file system without it, ...: an ordinary copy may still do */
         return VHDX_UNSUPPORTED;
     }
@@ -512,7 +417,7 @@ static vhdx_status look_first(const char *path, vhdx_file_access access, struct 
     if (stat(path, st) != 0)
         return errno == ENOENT && (access == VHDX_FILE_CREATE || access == VHDX_FILE_REPLACE)
                    ? VHDX_OK
-                   : fail_with(err, errno, is_writing(access), path, "open the file");
+                   : vx_posix_fail(err, errno, is_writing(access), path, "open the file");
     VX_TRY(refuse_kind(st, path, err));
     if (is_writing(access) && (st->st_mode & 0222) == 0)
         return vx_fail(err, VHDX_READ_ONLY, vx_at_file(path), "the file's mode says that nobody may write to it");
@@ -554,7 +459,7 @@ static vhdx_status prepare(struct posix_file *file, const char *path, vhdx_file_
 {
     struct stat st;
     if (fstat(file->fd, &st) != 0)
-        return fail_with(err, errno, false, path, "look at the file");
+        return vx_posix_fail(err, errno, false, path, "look at the file");
     VX_TRY(refuse_kind(&st, path, err));
     int flags = fcntl(file->fd, F_GETFL);
     if (flags >= 0)
@@ -562,13 +467,13 @@ static vhdx_status prepare(struct posix_file *file, const char *path, vhdx_file_
     VX_TRY(take_locks(file->fd, path, access, err));
     file->block_device = S_ISBLK(st.st_mode);
     file->new_file = access == VHDX_FILE_CREATE || access == VHDX_FILE_REPLACE;
-    file->facts = facts_of(file->fd, &st);
+    file->facts = vx_posix_facts(file->fd, &st);
     if (is_writing(access) && (file->facts.attributes & VHDX_FILE_IS_READ_ONLY))
         return vx_fail(err, VHDX_READ_ONLY, vx_at_file(path), "the file is marked as read-only");
     return settle_content(file, path, access, err);
 }
 
-static vhdx_status host_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+vhdx_status vx_posix_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
 {
     struct stat st;
     (void)context;
@@ -582,7 +487,7 @@ static vhdx_status host_open(void *context, const char *path, vhdx_file_access a
     if (file->fd < 0) {
         int code = errno;
         vx_free(file);
-        return fail_with(err, code, is_writing(access), path, "open the file");
+        return vx_posix_fail(err, code, is_writing(access), path, "open the file");
     }
     vhdx_status status = prepare(file, path, access, err);
     if (status != VHDX_OK) {
@@ -591,202 +496,4 @@ static vhdx_status host_open(void *context, const char *path, vhdx_file_access a
     }
     *io = (vhdx_io){&posix_ops, file};
     return VHDX_OK;
-}
-
-/* ---- names ---- */
-
-static const char *or_here(const char *directory)
-{
-    return directory[0] ? directory : ".";
-}
-
-static vhdx_status host_list(void *context, const char *directory, bool (*visit)(void *visitor, const char *name),
-                             void *visitor, vhdx_error *err)
-{
-    (void)context;
-    DIR *dir = opendir(or_here(directory));
-    if (!dir)
-        return fail_with(err, errno, false, directory, "read the directory");
-    int code = 0;
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
-        if (!entry) {
-            code = errno;
-            break;
-        }
-        bool special = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-        if (!special && !visit(visitor, entry->d_name))
-            break;
-    }
-    closedir(dir);
-    return code == 0 ? VHDX_OK : fail_with(err, code, false, directory, "read the directory");
-}
-
-static vhdx_status host_remove(void *context, const char *path, vhdx_error *err)
-{
-    (void)context;
-    return unlink(path) == 0 ? VHDX_OK : fail_with(err, errno, true, path, "remove the file");
-}
-
-static vhdx_status host_rename(void *context, const char *from, const char *to, vhdx_error *err)
-{
-    (void)context;
-    return rename(from, to) == 0 ? VHDX_OK : fail_with(err, errno, true, from, "rename the file");
-}
-
-#ifdef __linux__
-/* One extended attribute (ACLs are such) from one file to the other. Those that the host sets itself cannot be set: that is no failure. */
-static void copy_attribute(const char *name, const char *from, const char *to)
-{
-    enum { ROOM = 65536 };
-    char *value = vx_alloc(ROOM, 1);
-    ssize_t length = value ? getxattr(from, name, value, ROOM) : -1;
-    if (length >= 0)
-        (void)setxattr(to, name, value, (size_t)length, 0);
-    vx_free(value);
-}
-
-static void copy_attributes(const char *from, const char *to)
-{
-    enum { ROOM = 65536 };
-    char *names = vx_alloc(ROOM, 1);
-    ssize_t length = names ? listxattr(from, names, ROOM) : -1;
-    for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1)
-        copy_attribute(names + at, from, to);
-    static const char *const hidden[] = {"system.ntfs_acl", "system.ntfs_security"}; /* not listed by every driver */
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
-        copy_attribute(hidden[i], from, to);
-    vx_free(names);
-}
-#else
-static void copy_attributes(const char *from, const char *to)
-{
-    (void)from;
-    (void)to;
-}
-#endif
-
-/* Owner before mode: changing the owner clears bits of the mode. */
-static vhdx_status host_replace(void *context, const char *from, const char *to, vhdx_error *err)
-{
-    struct stat old;
-    if (stat(to, &old) == 0) {
-        copy_attributes(to, from);
-        if (chown(from, old.st_uid, old.st_gid) != 0 && errno != EPERM)
-            return fail_with(err, errno, true, from, "give the file the other's owner");
-        if (chmod(from, old.st_mode & 07777) != 0)
-            return fail_with(err, errno, true, from, "give the file the other's mode");
-    }
-    return host_rename(context, from, to, err);
-}
-
-static vhdx_status host_sync_directory(void *context, const char *directory, vhdx_error *err)
-{
-    (void)context;
-    int fd = open(or_here(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return fail_with(err, errno, false, directory, "open the directory");
-    int code = fsync(fd) == 0 ? 0 : errno;
-    close(fd);
-    if (code == 0 || code == EINVAL || code == ENOTSUP || code == EOPNOTSUPP) /* need not, or cannot */
-        return VHDX_OK;
-    return fail_with(err, code, true, directory, "flush the directory");
-}
-
-/* The path that must exist to make `path` absolute: its directory, or all of it when it ends in "." or "..". */
-static char *existing_part(const char *path, const char **name)
-{
-    *name = vx_path_name(path, false);
-    if (!(*name)[0] || strcmp(*name, ".") == 0 || strcmp(*name, "..") == 0) {
-        *name = "";
-        return vx_copy_string(path);
-    }
-    return vx_path_directory(path, false);
-}
-
-static vhdx_status host_absolute(void *context, const char *path, char *text, size_t text_size, vhdx_error *err)
-{
-    (void)context;
-    const char *name = "";
-    char *real = realpath(or_here(path), NULL); /* a file that is there: through symbolic links, to its real place */
-    int code = errno;
-    if (!real) {
-        char *part = existing_part(path, &name);
-        if (!part)
-            return vx_fail_memory(err, "a path");
-        real = realpath(or_here(part), NULL);
-        code = errno;
-        vx_free(part);
-    }
-    if (!real)
-        return fail_with(err, code, false, path, "find the directory of the file");
-    const char *separator = name[0] && real[strlen(real) - 1] != '/' ? "/" : "";
-    int length = snprintf(text, text_size, "%s%s%s", real, separator, name);
-    free(real); /* realpath() got it from malloc() */
-    if (length < 0 || (size_t)length >= text_size)
-        return vx_fail(err, VHDX_LIMIT, vx_at_file(path), "the path is longer than %zu bytes", text_size);
-    return VHDX_OK;
-}
-
-static vhdx_status host_space(void *context, const char *path, vhdx_space *space, vhdx_error *err)
-{
-    (void)context;
-    struct statvfs fs;
-    char *directory = NULL;
-    const char *there = or_here(path);
-    if (statvfs(there, &fs) != 0) { /* no such file yet: its directory is on the same volume */
-        directory = vx_path_directory(path, false);
-        if (!directory)
-            return vx_fail_memory(err, "a path");
-        there = directory;
-        if (statvfs(there, &fs) != 0) {
-            int code = errno;
-            vx_free(directory);
-            return fail_with(err, code, false, path, "ask for the free space of the volume");
-        }
-    }
-    if (!vx_mul((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &space->free_bytes))
-        space->free_bytes = UINT64_MAX;
-    space->max_file_size = largest_file(there);
-    vx_free(directory);
-    return VHDX_OK;
-}
-
-static vhdx_status host_random(void *context, void *buf, size_t length, vhdx_error *err)
-{
-    (void)context;
-    uint8_t *to = buf;
-    while (length > 0) {
-        size_t piece = (size_t)vx_min(length, 256);
-#ifdef __linux__
-        ssize_t got = getrandom(to, piece, 0);
-#else
-        ssize_t got = getentropy(to, piece) == 0 ? (ssize_t)piece : -1;
-#endif
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail_with(err, errno, false, NULL, "get random numbers");
-        to += got;
-        length -= (size_t)got;
-    }
-    return VHDX_OK;
-}
-
-const vhdx_host *vhdx_native_host(void)
-{
-    static const vhdx_host host = {
-        .struct_size = sizeof host,
-        .open = host_open,
-        .list = host_list,
-        .remove = host_remove,
-        .rename = host_rename,
-        .replace = host_replace,
-        .sync_directory = host_sync_directory,
-        .absolute = host_absolute,
-        .space = host_space,
-        .random = host_random,
-    };
-    return &host;
 }

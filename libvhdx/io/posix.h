@@ -1,0 +1,24 @@
+/*
+ * What the files of the POSIX host share among themselves; nobody else includes this. posix.c has the open file,
+ * posix_facts.c what kind of file it is, posix_names.c everything else.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_IO_POSIX_H
+#define VX_IO_POSIX_H
+
+#include "base/status.h"
+
+struct stat;
+
+/* `action` completes "cannot ...". `path` may be NULL: the wrappers know it. Returns the status that `code` (errno)
+ * means. */
+vhdx_status vx_posix_fail(vhdx_error *err, int code, bool writing, const char *path, const char *action);
+
+/* As vhdx_host's open. */
+vhdx_status vx_posix_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err);
+
+vhdx_file_facts vx_posix_facts(int fd, const struct stat *st);
+/* Of the volume on which `path` is; UINT64_MAX = not known. */
+uint64_t vx_posix_largest_file(const char *path);
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * What the system knows of a file besides its bytes: which one it is, what kind of file system it lies on, and what
+ * that one is like. A file system is told by its number, and a property of it is asked for only where it has it.
+ * Nothing is decided here.
+ */
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include "io/posix.h"
+
+#include <sys/stat.h>
+
+#ifdef __linux__
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#endif
+
+#include "base/bytes.h"
+
+#ifdef __linux__
+#define MAGIC_NTFS3 0x7366746eL
+#define MAGIC_NTFS 0x5346544eL
+#define MAGIC_FUSE 0x65735546L
+#define MAGIC_FAT 0x4d44L
+#define MAGIC_EXT 0xEF53L
+
+/* The attributes that NTFS keeps of the file; false when the file system is none that tells. */
+static bool ntfs_attributes(int fd, uint32_t *attributes)
+{
+    uint8_t raw[4];
+    if (fgetxattr(fd, "system.ntfs_attrib_be", raw, sizeof raw) == (ssize_t)sizeof raw) {
+        *attributes = (uint32_t)raw[0] << 24 | (uint32_t)raw[1] << 16 | (uint32_t)raw[2] << 8 | raw[3];
+        return true;
+    }
+    if (fgetxattr(fd, "system.ntfs_attrib", raw, sizeof raw) == (ssize_t)sizeof raw) {
+        *attributes = vx_get32(raw);
+        return true;
+    }
+    return false;
+}
+
+static uint32_t file_system_facts(int fd)
+{
+    struct statfs fs;
+    uint32_t attributes = 0;
+    if (fstatfs(fd, &fs) != 0)
+        return 0;
+    long magic = (long)fs.f_type;
+    if (magic != MAGIC_NTFS3 && magic != MAGIC_NTFS && magic != MAGIC_FUSE)
+        return 0;
+    bool told = ntfs_attributes(fd, &attributes);
+    if (magic == MAGIC_FUSE && !told)
+        return 0; /* FUSE, but not ntfs-3g */
+    uint32_t facts = VHDX_FILE_SPARSE_HARMS;
+    facts |= attributes & 0x1 ? VHDX_FILE_IS_READ_ONLY : 0u;
+    facts |= attributes & 0x200 ? VHDX_FILE_IS_SPARSE : 0u;
+    facts |= attributes & 0x800 ? VHDX_FILE_IS_COMPRESSED : 0u;
+    facts |= attributes & 0x4000 ? VHDX_FILE_IS_ENCRYPTED : 0u;
+    return facts;
+}
+
+uint64_t vx_posix_largest_file(const char *path)
+{
+    struct statfs fs;
+    if (statfs(path, &fs) != 0)
+        return UINT64_MAX;
+    if ((long)fs.f_type == MAGIC_FAT)
+        return UINT32_MAX;
+    if ((long)fs.f_type == MAGIC_EXT && fs.f_bsize > 0)
+        return (uint64_t)fs.f_bsize * UINT32_MAX; /* block numbers inside a file have 32 bits */
+    return UINT64_MAX;
+}
+#else
+static uint32_t file_system_facts(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+uint64_t vx_posix_largest_file(const char *path)
+{
+    (void)path;
+    return UINT64_MAX;
+}
+#endif
+
+vhdx_file_facts vx_posix_facts(int fd, const struct stat *st)
+{
+    vhdx_file_facts facts = {0};
+    if (S_ISBLK(st->st_mode)) { /* several nodes may name one device */
+        facts.volume = UINT64_MAX - 1;
+        facts.file[0] = (uint64_t)st->st_rdev;
+        facts.attributes = VHDX_FILE_IS_BLOCK_DEVICE;
+        return facts;
+    }
+    facts.volume = st->st_dev ? (uint64_t)st->st_dev : UINT64_MAX;
+    facts.file[0] = (uint64_t)st->st_ino;
+    facts.attributes = file_system_facts(fd);
+    if ((st->st_mode & 0222) == 0)
+        facts.attributes |= VHDX_FILE_IS_READ_ONLY;
+    return facts;
+}
