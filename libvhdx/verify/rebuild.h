@@ -1,0 +1,133 @@
+/*
+ * What a damaged disk must have been: from whatever is left in the file (and around it) each value is taken from the best
+ * witness, and the witness is named. Nothing is written here and nothing in the file is believed twice: a value
+ * that stands where it belongs and breaks no rule is STORED; everything else is a proposal with its evidence. Repair turns
+ * proposals into writes; vx_rebuilt_apply() turns them into a disk in memory, which salvage.c reads.
+ *
+ * Witnesses, strongest first: the structure itself, its twin, a valid entry of the log (also of earlier times), what Windows
+ * leaves behind the metadata table, the parent, the shape of other structures (the spacing of blocks, the length of the
+ * BAT), what the guest wrote (GPT, file systems), and last a default that only lets the disk be read. `lossless`: the evidence
+ * leaves no other reading; everything else is salvage.
+ *
+ * The one thing that is easy to get wrong: the file must be read through an open file that gives zeros for unreadable bytes
+ * (tolerant.h), or a bad sector ends the search that is meant to help against it.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_VERIFY_REBUILD_H
+#define VX_VERIFY_REBUILD_H
+
+#include "format/bat.h"
+#include "format/geometry.h"
+#include "image/survey.h"
+
+enum vx_part {
+    VX_PART_FILE_ID,
+    VX_PART_HEADER,   /* both copies */
+    VX_PART_LOG,      /* whether there is something to replay: LogGuid */
+    VX_PART_REGIONS,  /* both copies */
+    VX_PART_METADATA, /* the metadata table: which items there are and where */
+    VX_PART_BLOCK_SIZE,
+    VX_PART_PARAMETER_FLAGS, /* fixed, has parent */
+    VX_PART_VIRTUAL_SIZE,
+    VX_PART_LOGICAL_SECTOR,
+    VX_PART_PHYSICAL_SECTOR,
+    VX_PART_DISK_ID,
+    VX_PART_LOCATOR,
+    VX_PART_BAT, /* entries that are not as they stand; see `placements` */
+    VX_PART_COUNT,
+};
+
+enum vx_witness {
+    VX_WITNESS_STORED, /* as it stands in the file */
+    VX_WITNESS_TWIN,
+    VX_WITNESS_LOG,
+    VX_WITNESS_RESIDUE,
+    VX_WITNESS_PARENT,
+    VX_WITNESS_GEOMETRY,
+    VX_WITNESS_CONTENT,
+    VX_WITNESS_DEFAULT,
+    VX_WITNESS_NONE, /* nothing was found; the value is zero */
+};
+
+struct vx_clue {
+    enum vx_witness witness;
+    bool lossless;
+    char evidence[232]; /* one sentence for a person, without a period; "" for STORED */
+};
+
+/* A payload block (or sector bitmap block) whose BAT entry is proposed. */
+struct vx_placement {
+    uint64_t bat_index;
+    uint64_t raw; /* the entry */
+    enum vx_witness witness;
+    bool lossless;
+};
+
+/* Space of the file that nobody owns, that is not zero, and whose place on the virtual disk is not known. */
+struct vx_stray {
+    uint64_t file_offset, length;
+};
+
+struct vx_rebuilt {
+    uint64_t file_size;
+    struct vx_clue clues[VX_PART_COUNT];
+    /* All of these are filled as well as it goes, whatever the witness. */
+    struct vx_header header; /* sequence_number: larger than any seen; log_guid: zero unless there is a sequence to replay */
+    struct vx_region bat, metadata;
+    uint32_t block_size, parameter_flags, logical_sector, physical_sector;
+    uint64_t virtual_size;
+    vhdx_guid virtual_disk_id;
+    uint8_t *locator; /* bytes of the parent locator item, NULL = none */
+    uint32_t locator_size;
+    struct vx_geometry geometry; /* all zeros when the values do not allow one */
+    /* BAT */
+    bool bat_lost;                    /* the BAT as it stands says nothing (all of it is implausible, or zeros beside blocks that nobody owns) */
+    struct vx_placement *placements;  /* ascending by bat_index */
+    size_t placement_count, placement_room;
+    struct vx_stray *strays;
+    size_t stray_count, stray_room;
+    /* The tables as they stood, for whoever wants to keep what else was in them; NULL when they could not be read. */
+    struct vx_region_table *stored_regions;
+    struct vx_metadata_table *stored_table;
+};
+
+struct vx_rebuild_options {
+    const vhdx_host *host;
+    /* The next four come from the caller's knowledge of the parent; zero = not known. */
+    const vhdx_guid *parent_disk_id;
+    uint32_t parent_logical_sector, parent_physical_sector;
+    uint64_t parent_virtual_size;
+    bool search_content; /* look for lost blocks by what the guest wrote in them: reads all space that nobody owns */
+    vhdx_progress_fn progress;
+    void *progress_context;
+};
+
+/*
+ * Looks at the disk in `file`. OK also when next to nothing was found: the clues say so. Fails only when memory runs out, the
+ * host fails, or the caller cancels. `rebuilt` is for vx_rebuild_free().
+ */
+vhdx_status vx_rebuild(struct vx_file *file, const struct vx_rebuild_options *options, struct vx_rebuilt **rebuilt,
+                       vhdx_error *err);
+/* Takes NULL. */
+void vx_rebuild_free(struct vx_rebuilt *rebuilt);
+
+/* Whether some part is not as it stands in the file, and whether all of these are lossless. */
+bool vx_rebuilt_differs(const struct vx_rebuilt *rebuilt, bool *lossless);
+/* "header", "region table", ...; static. */
+const char *vx_part_name(enum vx_part part);
+
+/*
+ * Bytes that belong in the file, for parts that are not STORED; `bytes` is for vx_free(), NULL when the part needs no write of its own (the
+ * log's state is in the header). Header: VX_HEADER_SIZE bytes for both slots, `offset` is the first's (give the second slot sequence_number + 1 by
+ * encoding it again). Regions: the table for both copies, unknown regions kept. Metadata and values: the whole table and its items
+ * in one piece (canonical layout, as Windows packs them; user items and unknown ones are kept where they can be read).
+ */
+vhdx_status vx_rebuilt_encode_regions(const struct vx_rebuilt *rebuilt, uint8_t bytes[VX_REGION_TABLE_SIZE]);
+/* Table (64 KiB) and items; *size bytes for rebuilt->metadata.file_offset. */
+vhdx_status vx_rebuilt_encode_metadata(const struct vx_rebuilt *rebuilt, uint8_t **bytes, size_t *size,
+                                       vhdx_error *err);
+
+/* Writes everything (identifier, headers, region tables, metadata, placements) into `target`, an overlay on the file. */
+vhdx_status vx_rebuilt_apply(const struct vx_rebuilt *rebuilt, struct vx_file *target, vhdx_error *err);
+
+#endif
