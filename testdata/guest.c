@@ -1,7 +1,8 @@
 /*
- * Stands in for the virtual machine: guest DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...
+ * Stands in for the virtual machine: guest [-b MIB] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...
  * makes a chain of disks, base first, whose layers show what the raw files hold. Each checkpoint gets exactly the
- * sectors in which its raw file differs from the one before it, as if a machine had written them. The command vhdx
+ * sectors in which its raw file differs from the one before it, as if a machine had written them. -b: the first disk
+ * has blocks of so many MiB. The command vhdx
  * writes nothing into a disk but what a merge moves, so the demo, the bench and comparisons with other software
  * start here.
  *
@@ -99,17 +100,25 @@ static void name_parent(struct bld *disk, const struct bld *parent, const char *
 int main(int argc, char **argv)
 {
     struct bld *parent = NULL;
-    if (argc < 3 || argc % 2 == 0) {
-        fprintf(stderr, "usage: guest DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...\n");
+    uint32_t block_size = 0;
+    int first = 1;
+    if (argc > 2 && strcmp(argv[1], "-b") == 0) {
+        block_size = (uint32_t)strtoul(argv[2], NULL, 10) * (uint32_t)VX_MIB;
+        first = 3;
+    }
+    if (argc - first < 2 || (argc - first) % 2 != 0) {
+        fprintf(stderr, "usage: guest [-b MIB] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...\n");
         return 2;
     }
-    for (int i = 1; i < argc; i += 2) {
+    for (int i = first; i < argc; i += 2) {
         const char *path = argv[i], *raw = argv[i + 1];
         struct bld_options options = {
             .kind = parent ? VHDX_KIND_DIFFERENCING : VHDX_KIND_DYNAMIC, .seed = (uint64_t)i, .creator = "guest"};
         vhdx_error err;
         fclose(open_raw(raw, &options.virtual_size));
-        if (parent)
+        if (!parent)
+            options.block_size = block_size;
+        else
             options.virtual_disk_id = *bld_virtual_disk_id(parent);
         struct bld *disk = bld_new(&options);
         write_disk(disk, parent ? argv[i - 1] : NULL, raw, options.virtual_size);

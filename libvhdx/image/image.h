@@ -88,6 +88,8 @@ vhdx_status vx_image_refresh(struct vx_image *image, vhdx_error *err);
 vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err);
 /* Refuses what vx_image_begin_write() would refuse to begin with; writes nothing, and the image need not be open for writing. */
 vhdx_status vx_image_check_write(struct vx_image *image, vhdx_error *err);
+/* As vx_space_unused_bytes(), of an image that need not be in writing. */
+vhdx_status vx_image_unused_bytes(struct vx_image *image, uint64_t least, uint64_t *bytes, vhdx_error *err);
 /* Commits what is pending, empties the log and marks the file as cleanly closed. */
 vhdx_status vx_image_end_write(struct vx_image *image, vhdx_error *err);
 /* Forgets what is pending and, when everything committed before is at home, closes cleanly all the same. Never fails. */

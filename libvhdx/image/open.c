@@ -385,6 +385,15 @@ vhdx_status vx_image_check_write(struct vx_image *image, vhdx_error *err)
     return VHDX_OK;
 }
 
+vhdx_status vx_image_unused_bytes(struct vx_image *image, uint64_t least, uint64_t *bytes, vhdx_error *err)
+{
+    struct vx_space *space;
+    VX_TRY(vx_space_open(image, &space, err));
+    *bytes = vx_space_unused_bytes(space, least);
+    vx_space_close(space);
+    return VHDX_OK;
+}
+
 vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err)
 {
     if (!vx_file_writable(image->file))

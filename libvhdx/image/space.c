@@ -25,6 +25,7 @@ struct vx_space {
     uint64_t end;   /* slots up to the end of what is owned or was in the file */
     uint64_t hint;  /* no free run of a block's length begins before this slot */
     uint64_t file_size;
+    uint64_t taken; /* bytes, ever */
     struct released *released;
     size_t released_count, released_room;
 };
@@ -299,7 +300,13 @@ vhdx_status vx_space_take(struct vx_space *space, uint64_t length, uint64_t *off
     space->hint = slot + count; /* shorter runs may be left; they are not worth a search for each block */
     set_used(space, slot, count, true);
     *offset = slot * UNIT;
+    space->taken += length;
     return VHDX_OK;
+}
+
+uint64_t vx_space_taken(const struct vx_space *space)
+{
+    return space->taken;
 }
 
 vhdx_status vx_space_release(struct vx_space *space, uint64_t offset, uint64_t length, vhdx_error *err)
@@ -338,4 +345,52 @@ uint64_t vx_space_end(const struct vx_space *space)
     while (end > 0 && !is_used(space, end - 1))
         end--;
     return end * UNIT;
+}
+
+/* The next run of slots inside of the file that nobody owns, from *slot on. false: none. */
+static bool next_unused(const struct vx_space *space, uint64_t *slot, uint64_t *count)
+{
+    uint64_t end = vx_min(space->end, vx_ceil_div(space->file_size, UNIT)), at = *slot;
+    while (at < end && is_used(space, at))
+        at++;
+    for (*count = 0; at + *count < end && !is_used(space, at + *count);)
+        ++*count;
+    *slot = at;
+    return *count > 0;
+}
+
+/* Bytes of a range of the file that are no holes. */
+static uint64_t data_bytes(struct vx_file *file, uint64_t offset, uint64_t end)
+{
+    uint64_t bytes = 0;
+    while (offset < end) {
+        uint64_t data, length;
+        vx_file_next_data(file, offset, &data, &length);
+        if (length == 0 || data >= end)
+            break;
+        bytes += vx_min(length, end - data);
+        offset = data + vx_min(length, end - data);
+    }
+    return bytes;
+}
+
+uint64_t vx_space_unused_bytes(const struct vx_space *space, uint64_t least)
+{
+    uint64_t bytes = 0, slot = 0, count;
+    for (; next_unused(space, &slot, &count); slot += count)
+        if (count * UNIT >= least)
+            bytes += data_bytes(space->image->view, slot * UNIT, vx_min((slot + count) * UNIT, space->file_size));
+    return bytes;
+}
+
+vhdx_status vx_space_give_back(struct vx_space *space, vhdx_error *err)
+{
+    struct vx_file *file = space->image->file;
+    uint64_t slot = 0, count;
+    for (; next_unused(space, &slot, &count); slot += count) {
+        uint64_t offset = slot * UNIT, end = vx_min((slot + count) * UNIT, space->file_size);
+        if (data_bytes(file, offset, end) > 0)
+            VX_TRY(vx_file_give_back(file, offset, end - offset, err));
+    }
+    return VHDX_OK;
 }

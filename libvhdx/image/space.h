@@ -27,4 +27,14 @@ vhdx_status vx_space_materialize(struct vx_space *space, vhdx_error *err);
 /* End of the last owned MiB. */
 uint64_t vx_space_end(const struct vx_space *space);
 
+/* Bytes taken so far. */
+uint64_t vx_space_taken(const struct vx_space *space);
+/*
+ * Bytes of the volume that lie under parts of the file that nobody owns: what an interrupted writer had taken in vain, or a finished one
+ * has left behind. Runs shorter than `least` do not count.
+ */
+uint64_t vx_space_unused_bytes(const struct vx_space *space, uint64_t least);
+/* Gives them back to the volume. UNSUPPORTED (no error text): the host cannot. */
+vhdx_status vx_space_give_back(struct vx_space *space, vhdx_error *err);
+
 #endif

@@ -553,6 +553,16 @@ vhdx_status vx_file_zero(struct vx_file *file, uint64_t offset, uint64_t length,
     return vx_file_grow(file, end, err);
 }
 
+vhdx_status vx_file_give_back(struct vx_file *file, uint64_t offset, uint64_t length, vhdx_error *err)
+{
+    uint64_t end;
+    VX_TRY(may_write(file, offset, length, &end, err));
+    if (length == 0)
+        return VHDX_OK;
+    VX_TRY(about_to_change(file, offset, length, err));
+    return punch(file, offset, length, err);
+}
+
 vhdx_status vx_file_clone(struct vx_file *file, uint64_t offset, struct vx_file *source, uint64_t source_offset,
                           uint64_t length, vhdx_error *err)
 {

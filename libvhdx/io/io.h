@@ -74,6 +74,9 @@ vhdx_status vx_file_flush(struct vx_file *file, vhdx_error *err);
 /* Makes the range read as zeros: by punching where the host can and sparse files do no harm, else by writing. As
  * with a write, the file grows when the range ends beyond its end. */
 vhdx_status vx_file_zero(struct vx_file *file, uint64_t offset, uint64_t length, vhdx_error *err);
+/* Gives the volume the space of a range inside the file; it reads as zeros then. UNSUPPORTED (no error text): the host
+ * cannot, and the range is as it was. */
+vhdx_status vx_file_give_back(struct vx_file *file, uint64_t offset, uint64_t length, vhdx_error *err);
 /* Shares bytes of `source`. UNSUPPORTED (no error text): the caller copies. */
 vhdx_status vx_file_clone(struct vx_file *file, uint64_t offset, struct vx_file *source, uint64_t source_offset,
                           uint64_t length, vhdx_error *err);

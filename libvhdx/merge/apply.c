@@ -18,11 +18,14 @@ struct apply {
     struct vx_image *target;
     struct vx_copier *copier;
     struct vx_apply_options options;
+    bool counts_space;     /* a window is measured by the space it takes, too */
+    uint64_t taken_before; /* by earlier windows */
 };
 
-static vhdx_status end_window(const struct apply *apply, uint64_t virtual_end, vhdx_error *err)
+static vhdx_status end_window(struct apply *apply, uint64_t virtual_end, vhdx_error *err)
 {
     struct vx_image *target = apply->target;
+    apply->taken_before = vx_space_taken(target->space);
     VX_TRY(vx_space_materialize(target->space, err));
     VX_TRY(vx_copier_run(apply->copier, err));
     VX_TRY(vx_journal_commit(target->journal, err));
@@ -33,10 +36,11 @@ static vhdx_status end_window(const struct apply *apply, uint64_t virtual_end, v
 }
 
 /* Ends the window before the block at `virtual_offset` if it holds enough. */
-static vhdx_status make_room(const struct apply *apply, uint64_t virtual_offset, vhdx_error *err)
+static vhdx_status make_room(struct apply *apply, uint64_t virtual_offset, vhdx_error *err)
 {
     const struct vx_copier *copier = apply->copier;
-    if (copier->bytes < apply->options.window_bytes && copier->job_count < WINDOW_JOBS &&
+    uint64_t taken = apply->counts_space ? vx_space_taken(apply->target->space) - apply->taken_before : 0;
+    if (vx_max(copier->bytes, taken) < apply->options.window_bytes && copier->job_count < WINDOW_JOBS &&
         vx_journal_room(apply->target->journal) >= vx_payload_pages_per_block(apply->target))
         return VHDX_OK;
     return end_window(apply, virtual_offset, err);
@@ -184,7 +188,7 @@ static vhdx_status apply_block(const struct apply *apply, const struct vx_block_
     return VHDX_OK;
 }
 
-static vhdx_status apply_all(const struct apply *apply, struct vx_planner *planner, vhdx_error *err)
+static vhdx_status apply_all(struct apply *apply, struct vx_planner *planner, vhdx_error *err)
 {
     for (;;) {
         struct vx_block_plan *plan;
@@ -206,6 +210,9 @@ vhdx_status vx_apply_layers(const struct vx_merge_task *task, struct vx_copier *
     struct vx_planner *planner;
     if (options)
         apply.options = *options;
+    /* Where sparse files do harm a new block is written whole; who gives space back between windows has no more than a window. */
+    apply.counts_space = apply.options.window_done &&
+                         (vx_file_facts(task->target->file)->attributes & VHDX_FILE_SPARSE_HARMS) != 0;
     if (apply.options.window_bytes == 0)
         apply.options.window_bytes = WINDOW_BYTES;
     VX_TRY(vx_planner_open(task, &planner, err));

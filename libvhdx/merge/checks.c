@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/size_text.h"
 #include "chain/fork.h"
 #include "merge/advice.h"
 #include "merge/resize.h"
@@ -15,50 +16,125 @@
 #include <stdio.h>
 #include <string.h>
 
-vhdx_status vx_check_room(const struct vx_image *target, const struct vx_totals *totals, uint64_t further,
-                          uint64_t at_most, vhdx_merge_report *report, vhdx_error *err)
+/* What carrying out the totals takes of the volume. Where sparse files do harm a block takes all of its length. */
+static uint64_t bytes_taken(const struct vx_image *target, const struct vx_totals *totals)
 {
-    const vhdx_host *host = target->host;
-    const char *path = vx_image_path(target);
-    vhdx_space space = {UINT64_MAX, UINT64_MAX};
     bool sparse = !(vx_file_facts(target->file)->attributes & VHDX_FILE_SPARSE_HARMS);
     uint64_t blocks = totals->blocks_to_allocate * target->geometry.block_size;
-    uint64_t bitmaps = totals->bitmaps_to_allocate * VX_BITMAP_BLOCK_SIZE;
+    return (sparse ? totals->new_bytes : blocks) + totals->bitmaps_to_allocate * VX_BITMAP_BLOCK_SIZE;
+}
+
+static vhdx_status check_file_size(const struct vx_image *target, const struct vx_totals *totals, uint64_t further,
+                                   uint64_t max_file_size, vhdx_error *err)
+{
+    char longer[VX_SIZE_TEXT], most[VX_SIZE_TEXT];
     uint64_t file_size;
     VX_TRY(vx_file_size(target->view, &file_size, err));
-    report->bytes_needed = vx_min(at_most, (sparse ? totals->new_bytes : blocks) + bitmaps) + further;
+    uint64_t size = file_size + totals->blocks_to_allocate * target->geometry.block_size +
+                    totals->bitmaps_to_allocate * VX_BITMAP_BLOCK_SIZE + further;
+    if (size <= max_file_size)
+        return VHDX_OK;
+    return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_image_path(target)), "the disk may become %s long, files of this volume at most %s",
+                   vx_size_text(size, longer), vx_size_text(max_file_size, most));
+}
+
+vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *totals, uint64_t further, uint64_t at_most,
+                          vhdx_merge_report *report, vhdx_error *err)
+{
+    const vhdx_host *host = target->host;
+    vhdx_space space = {UINT64_MAX, UINT64_MAX};
+    char needed[VX_SIZE_TEXT], there[VX_SIZE_TEXT];
+    uint64_t unused;
+    report->bytes_needed = vx_min(at_most, bytes_taken(target, totals)) + further;
     report->bytes_free = UINT64_MAX;
-    if (host->space(host->context, path, &space, NULL) != VHDX_OK)
+    if (host->space(host->context, vx_image_path(target), &space, NULL) != VHDX_OK)
         return VHDX_OK;
     report->bytes_free = space.free_bytes;
-    if (file_size + blocks + bitmaps + further > space.max_file_size)
-        return vx_fail(err, VHDX_LIMIT, vx_at_file(path),
-                       "the disk may become %" PRIu64 " bytes long, files of this volume at most %" PRIu64,
-                       file_size + blocks + bitmaps + further, space.max_file_size);
+    VX_TRY(check_file_size(target, totals, further, space.max_file_size, err));
     if (report->bytes_needed <= space.free_bytes)
         return VHDX_OK;
-    vx_fail(err, VHDX_NO_SPACE, vx_at_file(path), "the merge needs %" PRIu64 " bytes of free space, the volume has %" PRIu64,
-            report->bytes_needed, space.free_bytes);
-    return VHDX_NO_SPACE;
+    /* A run that was cut off has taken space already that belongs to nobody yet. */
+    VX_TRY(vx_image_unused_bytes(target, target->geometry.block_size, &unused, err));
+    report->bytes_needed -= vx_min(unused, report->bytes_needed);
+    if (report->bytes_needed <= space.free_bytes)
+        return VHDX_OK;
+    return vx_fail(err, VHDX_NO_SPACE, vx_at_file(vx_image_path(target)),
+                   "the merge needs %s of free space, the volume has %s", vx_size_text(report->bytes_needed, needed),
+                   vx_size_text(space.free_bytes, there));
 }
 
 #define RECLAIM_WINDOW (256 * VX_MIB)
 
-/* With space given back, a window and what its last block brings is what has to be there besides. Half of what is free makes a good window. */
-static uint64_t choose_window(struct vx_merge_run *run)
+/* Space under parts of the layers [first, last) that belong to nobody: a run that was cut off had not come to giving it back, or had taken it in vain. */
+static vhdx_status count_unused(const struct vx_merge_run *run, size_t first, size_t last, uint64_t least, uint64_t *bytes,
+                                vhdx_error *err)
+{
+    uint64_t unused;
+    *bytes = 0;
+    for (size_t i = first; i < last; i++) {
+        VX_TRY(vx_image_unused_bytes(run->chain->layers[i], least, &unused, err));
+        *bytes += unused;
+    }
+    return VHDX_OK;
+}
+
+/* A window ends behind the block that fills it: besides the window a block and its bitmap must have room. */
+static uint64_t reclaim_overhead(const struct vx_merge_run *run)
+{
+    return run->target->geometry.block_size + VX_BITMAP_BLOCK_SIZE;
+}
+
+/* Half of what is free beyond that makes a good window: the host's file system needs room too. `returned`: what the layers give back at once. */
+static vhdx_status choose_window(struct vx_merge_run *run, uint64_t returned, vhdx_error *err)
 {
     const vhdx_host *host = run->chain->host;
-    uint64_t block_size = run->target->geometry.block_size;
+    uint64_t unused, fixed = reclaim_overhead(run) + vx_grow_needs(run->target, run->child->geometry.virtual_size);
     vhdx_space space;
+    run->window_bytes = RECLAIM_WINDOW;
+    if (host->space(host->context, vx_image_path(run->target), &space, NULL) != VHDX_OK || space.free_bytes == UINT64_MAX)
+        return VHDX_OK;
+    VX_TRY(count_unused(run, run->into, run->into + 1, run->target->geometry.block_size, &unused, err));
+    uint64_t there = space.free_bytes + returned + unused;
+    uint64_t rest = there - vx_min(there, fixed);
+    run->window_bytes = vx_max(VX_MIB, vx_min(RECLAIM_WINDOW, rest / 2));
+    return VHDX_OK;
+}
+
+/* What would help, when there is too little room. */
+static vhdx_status advise_room(const struct vx_merge_run *run, vhdx_error *err)
+{
+    uint64_t further = vx_grow_needs(run->target, run->child->geometry.virtual_size);
+    uint64_t least = reclaim_overhead(run) + VX_MIB + further;
+    char text[VX_SIZE_TEXT];
+    vx_size_text(least, text);
+    if (run->options->reclaim && run->options->window_bytes > VX_MIB && least <= run->report->bytes_free)
+        return vx_advise(err, VHDX_NO_SPACE, "give a smaller window, or none: then it is chosen by what is free");
+    if (run->options->reclaim)
+        return vx_advise(err, VHDX_NO_SPACE,
+                         "free space on the volume (%s are the least for '--reclaim' here), then run the command again", text);
+    if (run->options->undo || least > run->report->bytes_free)
+        return vx_advise(err, VHDX_NO_SPACE, "free space on the volume, then run the command again");
+    return vx_advise(err, VHDX_NO_SPACE,
+                     "free space on the volume, or give the merged layers' space back meanwhile with '--reclaim' "
+                     "(needs %s), then run the command again",
+                     text);
+}
+
+static vhdx_status check_room(struct vx_merge_run *run, vhdx_error *err)
+{
+    const struct vx_image *target = run->target;
+    uint64_t at_most = UINT64_MAX, returned;
     run->window_bytes = run->options->window_bytes;
-    if (!run->options->reclaim)
-        return UINT64_MAX;
-    if (run->window_bytes == 0) {
-        run->window_bytes = RECLAIM_WINDOW;
-        if (host->space(host->context, vx_image_path(run->target), &space, NULL) == VHDX_OK)
-            run->window_bytes = vx_max(block_size, vx_min(RECLAIM_WINDOW, space.free_bytes / 2));
+    if (run->options->reclaim) {
+        VX_TRY(count_unused(run, 0, run->into, 0, &returned, err));
+        if (run->window_bytes == 0)
+            VX_TRY(choose_window(run, returned, err));
+        at_most = run->window_bytes + vx_min(reclaim_overhead(run), UINT64_MAX - run->window_bytes);
+        at_most -= vx_min(at_most, returned);
     }
-    return run->window_bytes + block_size + VX_BITMAP_BLOCK_SIZE;
+    vhdx_status status = vx_check_room(run->target, &run->totals, vx_grow_needs(target, run->child->geometry.virtual_size),
+                                       at_most, run->report, err);
+    return status == VHDX_NO_SPACE ? advise_room(run, err) : status;
 }
 
 static vhdx_status fail_siblings(const struct vx_merge_run *run, vhdx_error *err)
@@ -261,10 +337,5 @@ vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err)
     vx_merge_fill_report(run);
     if (run->complete)
         return VHDX_OK;
-    vhdx_status status = vx_check_room(run->target, &run->totals, vx_grow_needs(run->target, run->child->geometry.virtual_size),
-                         choose_window(run), run->report, err);
-    if (status == VHDX_NO_SPACE && !run->options->reclaim)
-        return vx_advise(err, status, "free space on the volume, or give the merged layers' space back meanwhile with "
-                                      "'--reclaim', then run the command again");
-    return status;
+    return check_room(run, err);
 }

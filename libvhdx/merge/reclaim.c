@@ -8,6 +8,7 @@
 #include "image/bat_window.h"
 #include "image/journal.h"
 #include "image/payload.h"
+#include "image/space.h"
 
 /* Places whose blocks are NOT_PRESENT in the pending commit; punched when it is durable. */
 struct freed {
@@ -24,12 +25,22 @@ struct vx_reclaim {
     uint64_t bytes;
 };
 
+/* Where nothing can be given back the merge would fill the volume up: better said at once. */
+static vhdx_status punched(const struct vx_image *layer, vhdx_status status, vhdx_error *err)
+{
+    if (status != VHDX_UNSUPPORTED)
+        return status;
+    vx_fail(err, status, vx_at_file(vx_image_path(layer)), "its file system cannot give back the space of a part of a file");
+    return vx_advise(err, status, "free space on the volume, then run the command again without '--reclaim'");
+}
+
 static vhdx_status begin_layers(struct vx_reclaim *reclaim, vhdx_error *err)
 {
     for (; reclaim->open_count < reclaim->into; reclaim->open_count++) {
         struct vx_image *layer = reclaim->chain->layers[reclaim->open_count];
         VX_TRY(vx_image_begin_write(layer, NULL, err));
         vx_file_allow_holes(layer->file); /* these files are being given up, a sparse one harms nobody */
+        VX_TRY(punched(layer, vx_space_give_back(layer->space, err), err)); /* what a run that was cut off had not come to */
     }
     return VHDX_OK;
 }
@@ -81,11 +92,20 @@ static vhdx_status add_freed(struct freed *freed, uint64_t offset, vhdx_error *e
     return VHDX_OK;
 }
 
+/* The last block's file may end before the block does. */
+static vhdx_status give_back(struct vx_image *layer, uint64_t offset, vhdx_error *err)
+{
+    uint64_t size;
+    VX_TRY(vx_file_size(layer->file, &size, err));
+    return offset < size ? vx_file_give_back(layer->file, offset, vx_min(layer->geometry.block_size, size - offset), err)
+                         : VHDX_OK;
+}
+
 static vhdx_status commit(struct vx_reclaim *reclaim, struct vx_image *layer, vhdx_error *err)
 {
     VX_TRY(vx_journal_commit(layer->journal, err));
     for (size_t i = 0; i < reclaim->freed.count; i++)
-        VX_TRY(vx_file_zero(layer->file, reclaim->freed.offsets[i], layer->geometry.block_size, err));
+        VX_TRY(punched(layer, give_back(layer, reclaim->freed.offsets[i], err), err));
     reclaim->bytes += reclaim->freed.count * layer->geometry.block_size;
     reclaim->freed.count = 0;
     return VHDX_OK;

@@ -70,7 +70,7 @@ vhdx_status vx_tell_copied(void *context, uint64_t copied, vhdx_error *err);
  * Free space that carrying out `totals` on the target takes (`further`: besides them; `at_most`: when space comes back meanwhile), and
  * whether the target's volume has it and may hold a file so long: NO_SPACE or LIMIT with the numbers.
  */
-vhdx_status vx_check_room(const struct vx_image *target, const struct vx_totals *totals, uint64_t further,
-                          uint64_t at_most, vhdx_merge_report *report, vhdx_error *err);
+vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *totals, uint64_t further, uint64_t at_most,
+                          vhdx_merge_report *report, vhdx_error *err);
 
 #endif

@@ -70,3 +70,31 @@ injected() {
         exit $?
     ) 2>/dev/null
 }
+
+# ---- volumes ----
+
+# Skips unless file systems in files can be mounted here.
+need_volumes() {
+    [ "$(id -u)" = 0 ] || skip "only root may mount volumes"
+    command -v mkfs.ext4 >/dev/null || skip "mkfs.ext4 is not there (e2fsprogs)"
+    trap 'unmount_volume; rm -rf "${scratch:-}"' EXIT
+    mkdir mnt
+    truncate -s 8M image
+    mkfs.ext4 -q -F image && mount -o loop image mnt 2>/dev/null || skip "no loop devices to mount here"
+    unmount_volume
+}
+
+# mount_volume KIND SIZE: an empty file system of that kind at mnt, without shared extents.
+mount_volume() {
+    rm -f image
+    truncate -s "$2" image
+    case $1 in
+    ext4) mkfs.ext4 -q -F -m 0 image ;;
+    xfs) mkfs.xfs -q -f -m reflink=0 image ;;
+    esac >/dev/null 2>&1 || fail "mkfs.$1"
+    mount -o loop image mnt || fail "mount"
+}
+
+unmount_volume() {
+    ! mountpoint -q mnt || umount mnt || { sleep 1; umount mnt; } || umount -l mnt
+}
