@@ -7,6 +7,7 @@
 #                 UBSan, command line tests, comparisons with other software, fuzz corpora, layering, symbols
 #   check-slow    unit, fault and crash tests with every cut point and more chance (sets VHDX_SLOW=1)
 #   asan          the tool and the tests with AddressSanitizer and UndefinedBehaviorSanitizer, and runs the tests
+#   tsan          several threads at once under ThreadSanitizer (tests/threads)
 #   fuzz          runs each fuzzer for FUZZ_SECONDS (needs clang); new inputs go to build/corpus
 #   fuzz-replay   runs the stored inputs in fuzz/corpus through all fuzz targets, no fuzzer needed
 #   bench         times merges against plain copies of the same bytes (tests/bench/bench.sh, docs/performance.md)
@@ -121,6 +122,9 @@ main_opt := -O2 -g
 asan_cc := $(CC)
 asan_flags := $(sanitizers)
 asan_opt := -O1 -g
+tsan_cc := $(CC)
+tsan_flags := -fsanitize=thread
+tsan_opt := -O1 -g
 static_cc := $(CC)
 static_flags := -fstack-protector-strong
 static_opt := -O2 -D_FORTIFY_SOURCE=2
@@ -142,7 +146,7 @@ quote = '$(subst ','\'',$(1))'
 own_cflags := $(filter-out undefined default,$(origin CFLAGS))
 
 # Targets that may install packages; their objects wait for that.
-installing := $(filter test check-slow check-windows demo asan fuzz fuzz-replay bench coverage windows static,\
+installing := $(filter test check-slow check-windows demo asan tsan fuzz fuzz-replay bench coverage windows static,\
     $(MAKECMDGOALS))
 packages := $(if $(installing),packages)
 
@@ -206,6 +210,11 @@ $$($(1)_dir)/guest: $$($(1)_dir)/testdata/guest.o $$($(1)_support_objects) $$($(
 	$$(call say,LD,$$@)
 	$$(Q)$$($(1)_linker) -o $$@ $$^ $$($(1)_libs)
 
+objects += $$($(1)_dir)/tests/threads/threads.o
+$$($(1)_dir)/threads: $$($(1)_dir)/tests/threads/threads.o $$($(1)_support_objects) $$($(1)_dir)/libvhdx.a
+	$$(call say,LD,$$@)
+	$$(Q)$$($(1)_linker) -o $$@ $$^ $$($(1)_libs)
+
 $(1)_benches := $$(patsubst tests/bench/%.c,$$($(1)_dir)/%,$$(wildcard tests/bench/*.c))
 objects += $$(patsubst %.c,$$($(1)_dir)/%.o,$$(wildcard tests/bench/*.c))
 $$($(1)_benches): $$($(1)_dir)/%: $$($(1)_dir)/tests/bench/%.o $$($(1)_support_objects) $$($(1)_dir)/libvhdx.a
@@ -239,6 +248,7 @@ endef
 
 VARIANTS := main
 VARIANTS += $(if $(filter test asan fuzz-replay,$(MAKECMDGOALS)),asan)
+VARIANTS += $(if $(filter test tsan,$(MAKECMDGOALS)),tsan)
 VARIANTS += $(filter static coverage fuzz,$(MAKECMDGOALS))
 VARIANTS += $(if $(filter windows check-windows,$(MAKECMDGOALS)),windows)
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
@@ -252,13 +262,13 @@ products += $(if $(TOOLS),$(main_exe))
 guest := $(if $(wildcard testdata/guest.c),$(main_dir)/guest)
 products += $(if $(filter windows,$(main_system)),,$(if $(wildcard libvhdx/api.c),$(main_dir)/$(SONAME)))
 
-.PHONY: all demo test check-slow check-windows asan fuzz fuzz-replay bench coverage windows static compile install \
+.PHONY: all demo test check-slow check-windows asan tsan fuzz fuzz-replay bench coverage windows static compile install \
     uninstall dist clean help packages
 
 all: $(products)
 	@$(foreach p,$(products),ln -sfn $(patsubst build/%,%,$(p)) build/$(notdir $(p));) :
 
-compile: $(products) $(main_suites) $(main_replays) $(guest) $(main_benches)
+compile: $(products) $(main_suites) $(main_replays) $(guest) $(main_benches) $(main_dir)/threads
 
 packages:
 	@CC=$(call quote,$(CC)) NO_INSTALL=$(call quote,$(NO_INSTALL)) sh tests/packages.sh build $(installing)
@@ -280,11 +290,13 @@ static: $(static_exe)
 # ----------------------------------------------------------------------------------------------------------------------
 # Tests
 
-run_tests = VHDX=$(CURDIR)/$(main_exe) BUILD=$(main_dir) ASAN_BUILD=$(asan_dir) GUEST=$(CURDIR)/$(main_dir)/guest \
+run_tests = VHDX=$(CURDIR)/$(main_exe) BUILD=$(main_dir) ASAN_BUILD=$(asan_dir) \
+    THREADS=$(tsan_dir)/threads GUEST=$(CURDIR)/$(main_dir)/guest \
     SUITES='$(SUITES)' FUZZERS='$(FUZZERS)' SONAME=$(SONAME) CC=$(call quote,$(CC)) CXX=$(call quote,$(CXX)) \
     ONLY='$(ONLY)' bash tests/run.sh
 
-test: all $(main_suites) $(main_replays) $(guest) $(asan_suites) $(asan_replays) $(if $(TOOLS),$(asan_exe))
+test: all $(main_suites) $(main_replays) $(guest) $(asan_suites) $(asan_replays) $(if $(TOOLS),$(asan_exe)) \
+    $(tsan_dir)/threads
 	@$(run_tests)
 
 check-slow: ONLY = unit fault crash
@@ -296,6 +308,10 @@ check-windows: all windows $(guest)
 
 asan: ONLY = asan asan-cli
 asan: $(asan_suites) $(if $(TOOLS),$(asan_exe))
+	@$(run_tests)
+
+tsan: ONLY = threads
+tsan: $(tsan_dir)/threads
 	@$(run_tests)
 
 fuzz-replay: ONLY = corpus

@@ -36,6 +36,27 @@ ${CC:-cc} -o "$work/static" "$work/program.c" $(pkg-config --cflags libvhdx) "$w
 "$work/usr/bin/vhdx" --version >/dev/null || fail "vhdx --version fails"
 [ "$("$work/usr/bin/vhdx-info" --help)" = "$("$work/usr/bin/vhdx" info --help)" ] || fail "vhdx-info is not vhdx info"
 
+# The examples of the documentation, as strangers would build them.
+for example in docs/examples/*.c; do
+    ${CC:-cc} -std=c11 -Wall -Wextra -Werror -o "$work/$(basename "$example" .c)" "$example" \
+        $(pkg-config --cflags --libs libvhdx) || fail "cannot compile $example"
+done
+if [ -x "$GUEST" ]; then
+    cd "$work" || exit 1
+    head -c 3000320 /dev/urandom >0.raw
+    { head -c 1000448 0.raw; head -c 12000256 /dev/urandom; } >1.raw
+    truncate -s 16M 0.raw 1.raw
+    "$GUEST" disk.vhdx 0.raw disk_1.avhdx 1.raw || fail "guest"
+    before=$(cksum <disk.vhdx)
+    hash=$("$work/usr/bin/vhdx" hash disk_1.avhdx)
+    LD_LIBRARY_PATH=$work/usr/lib ./memory_chain disk_1.avhdx disk.vhdx >out || fail "memory_chain: $(cat out)"
+    for line in cancelled "the child reads as before" "merged 1 layer into disk.vhdx" "${hash%% *}  disk.vhdx"; do
+        grep -qF "$line" out || fail "memory_chain does not say '$line': $(cat out)"
+    done
+    [ "$before" = "$(cksum <disk.vhdx)" ] || fail "memory_chain has changed a file"
+    cd "$OLDPWD" || exit 1
+fi
+
 make -s install DESTDIR="$work/root" PREFIX=/usr || fail "make install DESTDIR= failed"
 grep -q '^prefix=/usr$' "$work/root/usr/lib/pkgconfig/libvhdx.pc" || fail "libvhdx.pc names the wrong prefix"
 make -s uninstall DESTDIR="$work/root" PREFIX=/usr || fail "make uninstall failed"

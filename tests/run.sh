@@ -1,9 +1,9 @@
 #!/bin/bash
 # Runs all tests that `make test` has built and says what came of it.
 #
-# Called by the Makefile with VHDX, GUEST (programs), BUILD, ASAN_BUILD (directories of objects), SUITES, FUZZERS,
-# SONAME, CC, CXX. ONLY="PART..." picks parts: unit fault crash asan cli asan-cli cross fault-scripts corpus layering
-# headers symbols install manuals valgrind. Everything a part prints goes to BUILD/results/PART.log and is shown when
+# Called by the Makefile with VHDX, GUEST, THREADS (programs), BUILD, ASAN_BUILD (directories of objects), SUITES, FUZZERS,
+# SONAME, CC, CXX. ONLY="PART..." picks parts: unit fault crash asan threads cli asan-cli cross fault-scripts corpus
+# layering headers symbols install manuals valgrind. Everything a part prints goes to BUILD/results/PART.log and is shown when
 # it fails. The last line is "N passed, N failed, N skipped"; the status is 0 when nothing failed. Each skipped test
 # is named with its reason; a part that cannot run here counts as one skipped test.
 # SPDX-License-Identifier: MIT
@@ -207,10 +207,21 @@ under_valgrind() {
     return $status
 }
 
+# Several threads at once, watched by ThreadSanitizer. It needs its memory where newer kernels may have put something
+# else; without randomized addresses it gets it.
+threads() {
+    local plain=()
+    setarch -R true 2>/dev/null && plain=(setarch -R)
+    TSAN_OPTIONS=halt_on_error=1:exitcode=66 timeout -k 5 600 "${plain[@]}" "$THREADS"
+}
+
 for suite in $SUITES; do
     program "$suite"
 done
 sanitized
+if [ -x "$THREADS" ]; then
+    check threads threads
+fi
 if [ -x "$VHDX" ]; then
     scripts cli tests/cli
     scripts fault-scripts tests/fault

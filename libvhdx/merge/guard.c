@@ -93,7 +93,8 @@ static vhdx_status look_at_file(struct finder *finder, struct vx_file *file, boo
     size_t got;
     struct vx_image *image;
     neighbour->facts = *vx_file_facts(file);
-    if (is_layer(finder, file) || is_known(finder, neighbour)) {
+    /* The name too: a host need not tell which names are one file. */
+    if (is_layer(finder, file) || is_layer_name(finder, neighbour->path) || is_known(finder, neighbour)) {
         vx_file_close(file);
         return VHDX_OK;
     }
