@@ -48,7 +48,7 @@ static void build(struct chain *chain, uint64_t seed)
     chain->directory = files_directory();
     chain->view = calloc(DISK, 1);
     for (size_t i = 0; i < LAYERS; i++) {
-        char name[32], parent[32];
+        char name[64], parent[64];
         struct bld_options options = {.kind = i == 0 ? VHDX_KIND_DYNAMIC : VHDX_KIND_DIFFERENCING,
                                       .virtual_size = DISK,
                                       .block_size = 1 << 20,
