@@ -2,7 +2,7 @@
  * vhdx.h - the whole public interface of libvhdx: open, read, create and merge Hyper-V virtual disks (VHDX, AVHDX).
  *
  * Read it from top to bottom: statuses and errors, the files of the host, one image, a chain of layers, a new disk,
- * the merge, and at the end what can hurt you. Section numbers such as "MS-VHDX 2.3" are those of the published
+ * the merge, verify and repair, and at the end what can hurt you. Section numbers such as "MS-VHDX 2.3" are those of the published
  * format specification. All paths are UTF-8 on every system. All offsets and lengths are bytes unless a name says
  * otherwise; `virtual_offset` is a place on the virtual disk, `offset` or `file_offset` a place in a file.
  *
@@ -534,6 +534,108 @@ typedef struct vhdx_undo_report {
  */
 VHDX_API vhdx_status vhdx_undo(const char *path, const vhdx_undo_options *options, vhdx_undo_report *report,
                                vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Verify and repair                                                                                                */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef enum vhdx_severity {
+    VHDX_SEVERITY_INFO = 1,    /* worth knowing; real writers do such things, and nothing is wrong */
+    VHDX_SEVERITY_WARNING = 2, /* a rule is broken, but nothing is lost and the disk is usable */
+    VHDX_SEVERITY_ERROR = 3,   /* the disk is refused, content is lost or in danger */
+} vhdx_severity;
+
+typedef enum vhdx_repair_class {
+    VHDX_REPAIR_NONE = 0,
+    VHDX_REPAIR_LOSSLESS = 1, /* what is right can be derived, or stands in another copy */
+    VHDX_REPAIR_SALVAGE = 2,  /* a repair gives something up, and names it */
+} vhdx_repair_class;
+
+/*
+ * One thing that was found. All strings belong to the report and live as long as it. `id` (docs/findings.md has a paragraph for each) and
+ * `number` name the kind of finding and never change their meaning. Where the same is true of neighbouring entries they are one finding: `index` is the
+ * first, `count` says how many. Grows at its end.
+ */
+typedef struct vhdx_finding {
+    const char *id; /* "VHDX-BAT-OVERLAP" */
+    uint32_t number;
+    vhdx_severity severity;
+    vhdx_repair_class repair;
+    const char *spec;      /* section of MS-VHDX */
+    const char *structure; /* "header", "BAT", ...; "file" for the file as a whole */
+    uint64_t offset;       /* in the file, or VHDX_NOWHERE */
+    uint64_t length;       /* of what is concerned; 0 = not known */
+    uint64_t index;        /* of the entry, payload block or descriptor, or VHDX_NOWHERE */
+    uint64_t count;        /* how many neighbours are gathered in this finding, at least 1 */
+    bool has_found, has_expected;
+    uint64_t found, expected;  /* values, when there are such */
+    uint64_t lost_offset;      /* the range of the virtual disk that is lost or in doubt, when lost_length is not 0 */
+    uint64_t lost_length;
+    const char *message;
+    const char *advice; /* what to do about it; "" = nothing */
+    bool corrected;     /* by a repair */
+} vhdx_finding;
+
+typedef enum vhdx_verdict {
+    VHDX_VERDICT_CLEAN = 0,      /* nothing worse than warnings */
+    VHDX_VERDICT_CORRECTED = 1,  /* errors or warnings were found and all that repair undertook was corrected */
+    VHDX_VERDICT_ERRORS = 2,     /* errors are left */
+    VHDX_VERDICT_UNREADABLE = 3, /* could not be checked at all; `reason` says why */
+} vhdx_verdict;
+
+/* A range of the virtual disk that is lost or in doubt, and why. */
+typedef struct vhdx_lost_range {
+    uint64_t offset, length;
+    const char *reason;
+} vhdx_lost_range;
+
+/* What is known of one file of a report. Findings and lost ranges: the worst finding first, ranges by offset. Grows at its end. */
+typedef struct vhdx_file_report {
+    const char *path;
+    vhdx_verdict verdict;
+    const char *reason; /* of UNREADABLE, else "" */
+    size_t finding_count;
+    uint64_t errors, warnings, infos; /* all that were found, also those that the report has no room for */
+    uint64_t left_out;                /* findings that it had no room for: at most 1000 of each kind are kept */
+    size_t lost_count;
+    uint64_t lost_bytes;
+    const char *undo; /* of a repair: path of the undo file, NULL = none */
+} vhdx_file_report;
+
+typedef struct vhdx_report vhdx_report;
+
+/* Takes NULL. */
+VHDX_API void vhdx_report_free(vhdx_report *report);
+/* File 0 is the one asked for; with `chain` its ancestors follow, the base last. */
+VHDX_API size_t vhdx_report_file_count(const vhdx_report *report);
+/* NULL when there is no such file, finding or range. They live as long as the report. */
+VHDX_API const vhdx_file_report *vhdx_report_file(const vhdx_report *report, size_t file);
+VHDX_API const vhdx_finding *vhdx_report_finding(const vhdx_report *report, size_t file, size_t finding);
+VHDX_API const vhdx_lost_range *vhdx_report_lost(const vhdx_report *report, size_t file, size_t range);
+
+typedef struct vhdx_verify_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    const char *const *parents; /* where to look for ancestors, as in vhdx_open_options */
+    size_t parent_count;
+    bool chain;           /* check the ancestors too, and the linkage from each layer to its parent */
+    bool data;            /* read every allocated payload block */
+    const char *manifest; /* with `data`: a file of block hashes; compared with when it is there, made when it is not */
+    vhdx_progress_fn progress;
+    void *progress_context;
+    vhdx_notice_fn notice;
+    void *notice_context;
+} vhdx_verify_options;
+
+/*
+ * Checks every structure of the disk at `path` and reports all that is wrong with it: both copies of everything, log entries, metadata, BAT,
+ * bitmaps, and who owns each MiB of the file. Damage of one structure hides no other. A dirty log is replayed in memory; the file is
+ * never written. OK as soon as there is a report, whatever it says; *report is for vhdx_report_free(). Else the file could not be checked
+ * at all: NOT_FOUND, BUSY, NOT_VHDX (neither the signature nor anything else of a VHDX is there), IO, NOMEM, CANCELLED. Memory does not grow with the
+ * disk but by one bit for each MiB of the file.
+ */
+VHDX_API vhdx_status vhdx_verify(const char *path, const vhdx_verify_options *options, vhdx_report **report,
+                                 vhdx_error *err);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Configurations of virtual machines                                                                               */

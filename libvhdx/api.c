@@ -13,6 +13,7 @@
 #include "image/protect.h"
 #include "io/undo_apply.h"
 #include "merge/merge.h"
+#include "verify/verify.h"
 #include "orphans/sid.h"
 
 #include <string.h>
@@ -374,4 +375,42 @@ vhdx_status vhdx_undo(const char *path, const vhdx_undo_options *given, vhdx_und
 void vhdx_machine_sid(const vhdx_guid *machine_id, char text[VHDX_SID_ROOM])
 {
     vx_machine_sid(machine_id, text);
+}
+
+vhdx_status vhdx_verify(const char *path, const vhdx_verify_options *given, vhdx_report **report, vhdx_error *err)
+{
+    vhdx_verify_options options;
+    vx_clear(err);
+    if (!path || !report || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_verify: a path and a place for the report are needed");
+    if (!parents_are_there(options.parents, options.parent_count))
+        return fail_argument(err, "vhdx_verify: a parent has no name");
+    if (options.manifest && !options.data)
+        return fail_argument(err, "a manifest is of use only when the data is read");
+    return vx_verify(path, &options, report, err);
+}
+
+void vhdx_report_free(vhdx_report *report)
+{
+    vx_report_free(report);
+}
+
+size_t vhdx_report_file_count(const vhdx_report *report)
+{
+    return vx_report_file_count(report);
+}
+
+const vhdx_file_report *vhdx_report_file(const vhdx_report *report, size_t file)
+{
+    return vx_report_file(report, file);
+}
+
+const vhdx_finding *vhdx_report_finding(const vhdx_report *report, size_t file, size_t finding)
+{
+    return vx_report_finding(report, file, finding);
+}
+
+const vhdx_lost_range *vhdx_report_lost(const vhdx_report *report, size_t file, size_t range)
+{
+    return vx_report_lost(report, file, range);
 }

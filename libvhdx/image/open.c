@@ -27,11 +27,6 @@
 /* Header updates that must be left: replay, log, identities and close take some in each writable open, and each counts twice. */
 #define SEQUENCE_NUMBERS_LEFT 64u
 
-/* A copy of the region table that breaks one of these cannot be used at all. */
-#define REGIONS_UNUSABLE                                                                                               \
-    (VX_REGION_BAD_CHECKSUM | VX_REGION_TOO_MANY | VX_REGION_DUPLICATE | VX_REGION_UNALIGNED | VX_REGION_BAD_LENGTH |  \
-     VX_REGION_OVERFLOW | VX_REGION_OVERLAP | VX_REGION_NO_BAT | VX_REGION_NO_METADATA)
-
 static uint64_t header_offset(int slot)
 {
     return slot == 0 ? VX_HEADER1_OFFSET : VX_HEADER2_OFFSET;
@@ -107,34 +102,10 @@ static vhdx_status take_log(struct vx_image *image, struct vx_survey *survey, un
     return flags & VX_OPEN_INSPECT ? VHDX_OK : fail_log(image, survey, err);
 }
 
-static bool regions_usable(const struct vx_survey_regions *regions)
-{
-    return regions->status == VHDX_OK && !(regions->rules & REGIONS_UNUSABLE);
-}
-
-static bool has_metadata(struct vx_file *view, const struct vx_region_table *table)
-{
-    uint8_t bytes[8];
-    size_t got;
-    const struct vx_region *metadata = vx_region_find(table, &vx_guid_metadata_region);
-    return metadata && vx_file_read_some(view, bytes, sizeof bytes, metadata->file_offset, &got, NULL) == VHDX_OK &&
-           vx_get64(bytes) == VX_SIG_METADATA;
-}
-
-/* The first copy when it is usable, else the second; where both are but differ, the one that leads to metadata. */
-static const struct vx_survey_regions *choose_regions(const struct vx_image *image, const struct vx_survey *survey)
-{
-    const struct vx_survey_regions *first = &survey->regions[0], *second = &survey->regions[1];
-    if (!regions_usable(second))
-        return regions_usable(first) ? first : NULL;
-    if (!regions_usable(first))
-        return second;
-    return has_metadata(image->view, &first->table) || !has_metadata(image->view, &second->table) ? first : second;
-}
-
 static vhdx_status take_regions(struct vx_image *image, const struct vx_survey *survey, vhdx_error *err)
 {
-    const struct vx_survey_regions *chosen = choose_regions(image, survey);
+    int copy = vx_survey_choose_regions(survey, image->view);
+    const struct vx_survey_regions *chosen = copy < 0 ? NULL : &survey->regions[copy];
     struct vx_where where = vx_at(vx_image_path(image), "region table", VX_REGION_TABLE1_OFFSET);
     if (!chosen)
         return vx_fail(err, VHDX_CORRUPT, where, "neither copy of the region table is usable");

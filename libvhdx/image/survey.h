@@ -47,6 +47,18 @@ struct vx_survey {
 /* A header is valid when it decodes and its checksum is right (MS-VHDX 2.2.2); its version is judged on the current one only. */
 bool vx_survey_header_valid(const struct vx_survey_header *header);
 
+/* A copy of the region table that breaks one of these cannot be used at all. */
+#define VX_REGIONS_UNUSABLE                                                                                            \
+    (VX_REGION_BAD_CHECKSUM | VX_REGION_TOO_MANY | VX_REGION_DUPLICATE | VX_REGION_UNALIGNED | VX_REGION_BAD_LENGTH |  \
+     VX_REGION_OVERFLOW | VX_REGION_OVERLAP | VX_REGION_NO_BAT | VX_REGION_NO_METADATA)
+
+bool vx_survey_regions_usable(const struct vx_survey_regions *regions);
+/*
+ * The copy of the region table to use, 0 or 1: the first when it is usable, else the second; where both are but differ, the one that leads to
+ * metadata in `view`. -1: neither is usable.
+ */
+int vx_survey_choose_regions(const struct vx_survey *survey, struct vx_file *view);
+
 /* Only the identifier and the headers, for a quick look. `survey` is the caller's and needs no freeing after this. */
 vhdx_status vx_survey_headers(struct vx_file *file, struct vx_survey *survey, vhdx_error *err);
 

@@ -1,0 +1,547 @@
+/*
+ * The table as values, sentences with their values, and the report. See findings.h. What a finding means for the disk is not known here.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/findings.h"
+
+#include "base/alloc.h"
+#include "base/checked.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ERROR VHDX_SEVERITY_ERROR
+#define WARNING VHDX_SEVERITY_WARNING
+#define INFO VHDX_SEVERITY_INFO
+#define NONE VHDX_REPAIR_NONE
+#define LOSSLESS VHDX_REPAIR_LOSSLESS
+#define SALVAGE VHDX_REPAIR_SALVAGE
+static const struct vx_finding_kind kinds[] = {
+#define VX_F(number, name, id, severity, repair, spec, sentence)                                                       \
+    {VX_FIND_##name, id, severity, repair, spec, sentence},
+#include "verify/findings.def"
+#undef VX_F
+};
+#undef ERROR
+#undef WARNING
+#undef INFO
+#undef NONE
+#undef LOSSLESS
+#undef SALVAGE
+
+#define KINDS (sizeof kinds / sizeof kinds[0])
+#define MESSAGE_ROOM 512
+
+size_t vx_finding_kind_count(void)
+{
+    return KINDS;
+}
+
+const struct vx_finding_kind *vx_finding_kind_at(size_t row)
+{
+    return row < KINDS ? &kinds[row] : NULL;
+}
+
+/* The table is in the order of its numbers; a test sees to that. */
+const struct vx_finding_kind *vx_finding_kind(enum vx_find number)
+{
+    size_t low = 0, high = KINDS;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (kinds[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < KINDS && kinds[low].number == number ? &kinds[low] : NULL;
+}
+
+struct vx_finding vx_found_index(enum vx_find kind, const char *structure, uint64_t offset, uint64_t index)
+{
+    const struct vx_finding_kind *row = vx_finding_kind(kind);
+    return (struct vx_finding){.kind = kind,
+                               .severity = row->severity,
+                               .repair = row->repair,
+                               .structure = structure,
+                               .offset = offset,
+                               .index = index,
+                               .other = VHDX_NOWHERE,
+                               .count = 1};
+}
+
+struct vx_finding vx_found(enum vx_find kind, const char *structure, uint64_t offset)
+{
+    return vx_found_index(kind, structure, offset, VHDX_NOWHERE);
+}
+
+void vx_found_value(struct vx_finding *finding, uint64_t found)
+{
+    finding->found = found;
+    finding->has_found = true;
+}
+
+void vx_found_values(struct vx_finding *finding, uint64_t found, uint64_t expected)
+{
+    vx_found_value(finding, found);
+    finding->expected = expected;
+    finding->has_expected = true;
+}
+
+/* ---- messages --------------------------------------------------------------------------------------------------- */
+
+struct sink {
+    char *text;
+    size_t room, length;
+};
+
+static void put(struct sink *sink, const char *bytes, size_t length)
+{
+    if (sink->room == 0)
+        return;
+    size_t here = (size_t)vx_min(length, sink->room - 1 - sink->length);
+    memcpy(sink->text + sink->length, bytes, here);
+    sink->length += here;
+    sink->text[sink->length] = 0;
+}
+
+static void put_number(struct sink *sink, uint64_t value, bool hex)
+{
+    char digits[32];
+    int length = hex ? snprintf(digits, sizeof digits, "%" PRIx64, value)
+                     : snprintf(digits, sizeof digits, "%" PRIu64, value);
+    put(sink, digits, (size_t)length);
+}
+
+static bool is_word(const char *name, size_t length, const char *word)
+{
+    return strlen(word) == length && memcmp(name, word, length) == 0;
+}
+
+/* What stands between braces. */
+static void put_value(struct sink *sink, const struct vx_finding *finding, const char *name, size_t length)
+{
+    bool hex = length > 2 && memcmp(name + length - 2, ":x", 2) == 0;
+    length -= hex ? 2 : 0;
+    if (is_word(name, length, "text"))
+        put(sink, finding->text ? finding->text : "", finding->text ? strlen(finding->text) : 0);
+    else if (is_word(name, length, "note"))
+        put(sink, finding->note ? finding->note : "", finding->note ? strlen(finding->note) : 0);
+    else if (is_word(name, length, "index"))
+        put_number(sink, finding->index, hex);
+    else if (is_word(name, length, "other"))
+        put_number(sink, finding->other, hex);
+    else if (is_word(name, length, "found"))
+        put_number(sink, finding->found, hex);
+    else if (is_word(name, length, "expected"))
+        put_number(sink, finding->expected, hex);
+    else if (is_word(name, length, "offset"))
+        put_number(sink, finding->offset, hex);
+    else if (is_word(name, length, "length"))
+        put_number(sink, finding->length, hex);
+    else if (is_word(name, length, "count"))
+        put_number(sink, finding->count, hex);
+}
+
+void vx_finding_message(const struct vx_finding *finding, char *text, size_t text_size)
+{
+    struct sink sink = {text, text_size, 0};
+    if (text_size > 0)
+        text[0] = 0;
+    for (const char *p = vx_finding_kind(finding->kind)->sentence; *p;) {
+        size_t plain = strcspn(p, "{");
+        put(&sink, p, plain);
+        p += plain;
+        if (*p != '{')
+            break;
+        size_t name = strcspn(p, "}");
+        put_value(&sink, finding, p + 1, name - 1);
+        p += name + 1;
+    }
+    if (finding->gather && finding->count > 1) {
+        put(&sink, "; the same is true of the ", 26);
+        put_number(&sink, finding->count - 1, false);
+        put(&sink, " behind it", 10);
+    }
+}
+
+static const char *usual_advice(const struct vx_finding *finding)
+{
+    if (finding->advice)
+        return finding->advice;
+    switch (finding->repair) {
+    case VHDX_REPAIR_LOSSLESS:
+        return "'vhdx repair' corrects it, and nothing is lost by that";
+    case VHDX_REPAIR_SALVAGE:
+        return "'vhdx repair --salvage' makes the best of it and lists what is lost";
+    default:
+        return "";
+    }
+}
+
+/* ---- the report ------------------------------------------------------------------------------------------------- */
+
+struct file {
+    vhdx_file_report shown;
+    char *path, *reason, *undo;
+    struct vx_finding *records;
+    size_t count, room;
+    uint64_t of_kind[KINDS]; /* kept records */
+    vhdx_lost_range *lost;
+    size_t lost_count, lost_room;
+    vhdx_finding *findings; /* after finishing */
+    bool unreadable;
+};
+
+struct vhdx_report {
+    struct file *files;
+    size_t count;
+    bool no_memory, finished;
+    vx_finding_fn listener;
+    void *context;
+};
+
+vhdx_status vx_report_new(vhdx_report **report, vhdx_error *err)
+{
+    vhdx_report *made = vx_alloc(1, sizeof *made);
+    if (!made)
+        return vx_fail_memory(err, "a report");
+    *report = made;
+    return VHDX_OK;
+}
+
+static void free_text(const char *text)
+{
+    vx_free((char *)(uintptr_t)text);
+}
+
+static void free_file(struct file *file)
+{
+    for (size_t i = 0; i < file->count; i++) {
+        free_text(file->records[i].text);
+        free_text(file->records[i].note);
+        free_text(file->records[i].advice);
+    }
+    for (size_t i = 0; file->findings && i < file->count; i++)
+        free_text(file->findings[i].message);
+    vx_free(file->records);
+    vx_free(file->findings);
+    vx_free(file->lost);
+    vx_free(file->path);
+    vx_free(file->reason);
+    vx_free(file->undo);
+}
+
+void vx_report_free(vhdx_report *report)
+{
+    if (!report)
+        return;
+    for (size_t i = 0; i < report->count; i++)
+        free_file(&report->files[i]);
+    vx_free(report->files);
+    vx_free(report);
+}
+
+void vx_report_listen(vhdx_report *report, vx_finding_fn listener, void *context)
+{
+    report->listener = listener;
+    report->context = context;
+}
+
+vhdx_status vx_report_add_file(vhdx_report *report, const char *path, size_t *number, vhdx_error *err)
+{
+    struct file *files = vx_resize(report->files, report->count + 1, sizeof *files);
+    if (!files)
+        return vx_fail_memory(err, "a report");
+    report->files = files;
+    struct file *file = &files[report->count];
+    memset(file, 0, sizeof *file);
+    file->path = vx_copy_string(path);
+    if (!file->path)
+        return vx_fail_memory(err, "a report");
+    *number = report->count++;
+    return VHDX_OK;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Whether the record goes on where the last one ended. */
+static bool goes_on(const struct vx_finding *last, const struct vx_finding *next)
+{
+    if (!last->gather || !next->gather || last->kind != next->kind || next->index != last->index + last->count)
+        return false;
+    if (last->severity != next->severity || last->repair != next->repair || !same_text(last->text, next->text) ||
+        !same_text(last->note, next->note) || (last->lost_length > 0) != (next->lost_length > 0))
+        return false;
+    return last->lost_length == 0 || last->lost_offset + last->lost_length == next->lost_offset;
+}
+
+static bool keep_text(const char **text)
+{
+    if (!*text)
+        return true;
+    *text = vx_copy_string(*text);
+    return *text != NULL;
+}
+
+static bool keep(struct file *file, const struct vx_finding *finding)
+{
+    if (file->count == file->room) {
+        size_t room = file->room ? file->room * 2 : 16;
+        struct vx_finding *records = vx_resize(file->records, room, sizeof *records);
+        if (!records)
+            return false;
+        file->records = records;
+        file->room = room;
+    }
+    struct vx_finding record = *finding;
+    bool text = keep_text(&record.text), note = keep_text(&record.note), advice = keep_text(&record.advice);
+    file->records[file->count++] = record; /* also when a string is missing: then it is NULL, and freed as such */
+    return text && note && advice;
+}
+
+static void count_severity(struct file *file, vhdx_severity severity)
+{
+    file->shown.errors += severity == VHDX_SEVERITY_ERROR;
+    file->shown.warnings += severity == VHDX_SEVERITY_WARNING;
+    file->shown.infos += severity == VHDX_SEVERITY_INFO;
+}
+
+/* Joins with the record before, which is the last one of its kind when checks walk in order. */
+static bool gather(struct file *file, const struct vx_finding *finding)
+{
+    for (size_t back = 1; finding->gather && back <= 4 && back <= file->count; back++) {
+        struct vx_finding *last = &file->records[file->count - back];
+        if (goes_on(last, finding)) {
+            last->count += finding->count;
+            last->length += finding->length;
+            last->lost_length += finding->lost_length;
+            return true;
+        }
+    }
+    return false;
+}
+
+void vx_report_add(vhdx_report *report, size_t number, const struct vx_finding *finding)
+{
+    struct file *file = &report->files[number];
+    const struct vx_finding_kind *kind = vx_finding_kind(finding->kind);
+    if (report->listener)
+        report->listener(report->context, number, finding);
+    if (finding->lost_length > 0)
+        vx_report_add_lost(report, number, finding->lost_offset, finding->lost_length, kind->id);
+    if (gather(file, finding))
+        return;
+    count_severity(file, finding->severity);
+    if (file->of_kind[kind - kinds] >= VX_FINDINGS_OF_A_KIND) {
+        file->shown.left_out++;
+        return;
+    }
+    file->of_kind[kind - kinds]++;
+    if (!keep(file, finding))
+        report->no_memory = true;
+}
+
+void vx_report_add_lost(vhdx_report *report, size_t number, uint64_t offset, uint64_t length, const char *reason)
+{
+    struct file *file = &report->files[number];
+    vhdx_lost_range *last = file->lost_count ? &file->lost[file->lost_count - 1] : NULL;
+    if (last && last->offset + last->length == offset && strcmp(last->reason, reason) == 0) {
+        last->length += length;
+        return;
+    }
+    if (file->lost_count == VX_LOST_RANGES) { /* better too much than too little: the last one swallows what lies behind it */
+        last->length = vx_max(last->offset + last->length, offset + length) - last->offset;
+        return;
+    }
+    if (file->lost_count == file->lost_room) {
+        size_t room = file->lost_room ? file->lost_room * 2 : 16;
+        vhdx_lost_range *lost = vx_resize(file->lost, room, sizeof *lost);
+        if (!lost) {
+            report->no_memory = true;
+            return;
+        }
+        file->lost = lost;
+        file->lost_room = room;
+    }
+    file->lost[file->lost_count++] = (vhdx_lost_range){offset, length, reason};
+}
+
+void vx_report_unreadable(vhdx_report *report, size_t number, const vhdx_error *why)
+{
+    struct file *file = &report->files[number];
+    vx_free(file->reason);
+    file->reason = vx_copy_string(why->message);
+    file->unreadable = true;
+    if (!file->reason)
+        report->no_memory = true;
+}
+
+void vx_report_undo_path(vhdx_report *report, size_t number, const char *path)
+{
+    struct file *file = &report->files[number];
+    vx_free(file->undo);
+    file->undo = path ? vx_copy_string(path) : NULL;
+    if (path && !file->undo)
+        report->no_memory = true;
+}
+
+uint64_t vx_report_count(const vhdx_report *report, size_t number, vhdx_severity severity)
+{
+    const vhdx_file_report *shown = &report->files[number].shown;
+    return severity == VHDX_SEVERITY_ERROR     ? shown->errors
+           : severity == VHDX_SEVERITY_WARNING ? shown->warnings
+                                               : shown->infos;
+}
+
+struct vx_finding *vx_report_record(vhdx_report *report, size_t number, size_t record)
+{
+    return record < report->files[number].count ? &report->files[number].records[record] : NULL;
+}
+
+/* ---- finishing -------------------------------------------------------------------------------------------------- */
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* The worst first; then by kind, which is by structure; then by place. */
+static int compare_records(const void *left, const void *right)
+{
+    const struct vx_finding *a = left, *b = right;
+    int order = compare_numbers(b->severity, a->severity);
+    if (order == 0)
+        order = compare_numbers(a->kind, b->kind);
+    if (order == 0)
+        order = compare_numbers(a->index, b->index);
+    return order ? order : compare_numbers(a->offset, b->offset);
+}
+
+static int compare_lost(const void *left, const void *right)
+{
+    const vhdx_lost_range *a = left, *b = right;
+    int order = compare_numbers(a->offset, b->offset);
+    return order ? order : strcmp(a->reason, b->reason);
+}
+
+/* Ranges in order, those that share bytes joined. The reason is that of the first. */
+static void settle_lost(struct file *file)
+{
+    size_t kept = 0;
+    if (file->lost_count > 1)
+        qsort(file->lost, file->lost_count, sizeof *file->lost, compare_lost);
+    for (size_t i = 0; i < file->lost_count; i++) {
+        vhdx_lost_range *last = kept ? &file->lost[kept - 1] : NULL;
+        const vhdx_lost_range *next = &file->lost[i];
+        bool touches = last && next->offset <= last->offset + last->length;
+        if (touches && (next->offset < last->offset + last->length || strcmp(last->reason, next->reason) == 0))
+            last->length = vx_max(last->offset + last->length, next->offset + next->length) - last->offset;
+        else
+            file->lost[kept++] = *next;
+    }
+    file->lost_count = kept;
+    file->shown.lost_count = kept;
+    file->shown.lost_bytes = 0;
+    for (size_t i = 0; i < kept; i++)
+        file->shown.lost_bytes += file->lost[i].length;
+}
+
+static bool show(const struct vx_finding *record, vhdx_finding *shown)
+{
+    char message[MESSAGE_ROOM];
+    const struct vx_finding_kind *kind = vx_finding_kind(record->kind);
+    vx_finding_message(record, message, sizeof message);
+    *shown = (vhdx_finding){.id = kind->id,
+                            .number = (uint32_t)record->kind,
+                            .severity = record->severity,
+                            .repair = record->repair,
+                            .spec = kind->spec,
+                            .structure = record->structure,
+                            .offset = record->offset,
+                            .length = record->length,
+                            .index = record->index,
+                            .count = record->count,
+                            .has_found = record->has_found,
+                            .has_expected = record->has_expected,
+                            .found = record->found,
+                            .expected = record->expected,
+                            .lost_offset = record->lost_offset,
+                            .lost_length = record->lost_length,
+                            .message = vx_copy_string(message),
+                            .advice = usual_advice(record),
+                            .corrected = record->corrected};
+    return shown->message != NULL;
+}
+
+/* Whether something worth mending is left, and whether something was mended. */
+static vhdx_verdict verdict_of(const struct file *file)
+{
+    bool corrected = false;
+    uint64_t open = file->shown.errors;
+    for (size_t i = 0; i < file->count; i++) {
+        corrected |= file->records[i].corrected;
+        open -= file->records[i].corrected && file->records[i].severity == VHDX_SEVERITY_ERROR;
+    }
+    if (file->unreadable)
+        return VHDX_VERDICT_UNREADABLE;
+    if (open > 0)
+        return VHDX_VERDICT_ERRORS;
+    return corrected ? VHDX_VERDICT_CORRECTED : VHDX_VERDICT_CLEAN;
+}
+
+static void finish_file(vhdx_report *report, struct file *file)
+{
+    if (file->count > 1)
+        qsort(file->records, file->count, sizeof *file->records, compare_records);
+    settle_lost(file);
+    file->findings = vx_alloc(file->count ? file->count : 1, sizeof *file->findings);
+    if (!file->findings) {
+        report->no_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < file->count; i++)
+        if (!show(&file->records[i], &file->findings[i]))
+            report->no_memory = true;
+    file->shown.path = file->path;
+    file->shown.reason = file->reason ? file->reason : "";
+    file->shown.undo = file->undo;
+    file->shown.finding_count = file->count;
+    file->shown.verdict = verdict_of(file);
+}
+
+vhdx_status vx_report_finish(vhdx_report *report, vhdx_error *err)
+{
+    for (size_t i = 0; i < report->count && !report->no_memory; i++)
+        finish_file(report, &report->files[i]);
+    report->finished = !report->no_memory;
+    return report->no_memory ? vx_fail_memory(err, "a report") : VHDX_OK;
+}
+
+/* ---- what vhdx.h shows ------------------------------------------------------------------------------------------ */
+
+size_t vx_report_file_count(const vhdx_report *report)
+{
+    return report->count;
+}
+
+const vhdx_file_report *vx_report_file(const vhdx_report *report, size_t file)
+{
+    return report->finished && file < report->count ? &report->files[file].shown : NULL;
+}
+
+const vhdx_finding *vx_report_finding(const vhdx_report *report, size_t file, size_t finding)
+{
+    bool there = report->finished && file < report->count && finding < report->files[file].count;
+    return there ? &report->files[file].findings[finding] : NULL;
+}
+
+const vhdx_lost_range *vx_report_lost(const vhdx_report *report, size_t file, size_t range)
+{
+    bool there = report->finished && file < report->count && range < report->files[file].lost_count;
+    return there ? &report->files[file].lost[range] : NULL;
+}

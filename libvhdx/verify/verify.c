@@ -1,0 +1,46 @@
+/*
+ * The order of the checks, and the public operation. See verify.h. Each structure has a file of its own; here is only who comes after whom.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/verify.h"
+
+vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t total, vhdx_error *err)
+{
+    const vhdx_progress progress = {VHDX_PHASE_READ, done, total};
+    if (!v->options->progress || v->options->progress(v->options->progress_context, &progress))
+        return VHDX_OK;
+    return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(v->exam->raw)), "the check was cancelled");
+}
+
+vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err)
+{
+    VX_TRY(vx_check_file(v, err));
+    VX_TRY(vx_check_headers(v, err));
+    VX_TRY(vx_check_regions(v, err));
+    return VHDX_OK;
+}
+
+static vhdx_status verify_file(struct vx_verification *v, const char *path, vhdx_error *err)
+{
+    VX_TRY(vx_exam_open(v->host, path, VHDX_FILE_READ, NULL, &v->exam, err));
+    vhdx_status status = vx_verify_structures(v, err);
+    vx_exam_close(v->exam);
+    v->exam = NULL;
+    return status;
+}
+
+vhdx_status vx_verify(const char *path, const vhdx_verify_options *options, vhdx_report **report, vhdx_error *err)
+{
+    struct vx_verification v = {.host = vx_host_or_native(options->host), .options = options};
+    VX_TRY(vx_report_new(&v.report, err));
+    vhdx_status status = vx_report_add_file(v.report, path, &v.file, err);
+    if (status == VHDX_OK)
+        status = verify_file(&v, path, err);
+    if (status == VHDX_OK)
+        status = vx_report_finish(v.report, err);
+    if (status == VHDX_OK)
+        *report = v.report;
+    else
+        vx_report_free(v.report);
+    return status;
+}

@@ -1,0 +1,51 @@
+/*
+ * Verification of one file, and of the files around it: what all checks share, and the checks, one file a structure. A check reports all that it
+ * finds and goes on; it fails only when memory runs out, the host's file fails in other ways than unreadable bytes, or the caller cancels. Nothing here
+ * writes. Repair is made from the same records, see findings.h. The one thing that is easy to get wrong: never take a value out of the exam without
+ * asking whether it is known (`knows`, `has_...`).
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_VERIFY_VERIFY_H
+#define VX_VERIFY_VERIFY_H
+
+#include "image/exam.h"
+#include "verify/findings.h"
+
+struct vx_verification {
+    const vhdx_host *host;
+    const vhdx_verify_options *options;
+    vhdx_report *report;
+    size_t file;           /* which one of the report */
+    struct vx_exam *exam;  /* everything that could be learnt of the file */
+    /* left by check_space for the others: bytes of the file that somebody owns */
+    uint64_t owned_end;    /* end of the last owner inside of the file */
+    uint64_t leaked_bytes; /* owned by nobody below that */
+    uint64_t owned_blocks; /* payload blocks that own space */
+};
+
+/* Hands a record in. */
+static inline void vx_verify_add(struct vx_verification *v, const struct vx_finding *finding)
+{
+    vx_report_add(v->report, v->file, finding);
+}
+
+/* Tells the caller how far the work is; CANCELLED when it is to end. */
+vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t total, vhdx_error *err);
+
+/* The structures of one file, in the order of the format. */
+vhdx_status vx_check_file(struct vx_verification *v, vhdx_error *err);
+vhdx_status vx_check_headers(struct vx_verification *v, vhdx_error *err);
+vhdx_status vx_check_log(struct vx_verification *v, vhdx_error *err);
+vhdx_status vx_check_regions(struct vx_verification *v, vhdx_error *err);
+vhdx_status vx_check_metadata(struct vx_verification *v, vhdx_error *err);
+vhdx_status vx_check_locator(struct vx_verification *v, vhdx_error *err);
+vhdx_status vx_check_bat(struct vx_verification *v, vhdx_error *err);
+vhdx_status vx_check_bitmaps(struct vx_verification *v, vhdx_error *err);
+vhdx_status vx_check_space(struct vx_verification *v, vhdx_error *err);
+/* All of them on an exam that the caller made; records go to `v->report`, file `v->file`. */
+vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err);
+
+/* vhdx_verify(). */
+vhdx_status vx_verify(const char *path, const vhdx_verify_options *options, vhdx_report **report, vhdx_error *err);
+
+#endif
