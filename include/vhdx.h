@@ -164,6 +164,10 @@ typedef struct vhdx_io_ops {
     void (*dont_need)(void *file, uint64_t offset, uint64_t length);
     /* The first range at or after `offset` that may hold something else than zeros; *length = 0: none up to the end. */
     vhdx_status (*next_data)(void *file, uint64_t offset, uint64_t *data_offset, uint64_t *length, vhdx_error *err);
+    /* In how many pieces the file lies on its volume. VHDX_UNSUPPORTED: the host cannot tell. */
+    vhdx_status (*extents)(void *file, uint64_t *count, vhdx_error *err);
+    /* The file's security descriptor, self-relative, as NTFS has it. *size: its length, also when that is more than `room`. VHDX_UNSUPPORTED: it has none. */
+    vhdx_status (*security)(void *file, void *buf, size_t room, size_t *size, vhdx_error *err);
 } vhdx_io_ops;
 
 typedef struct vhdx_io {

@@ -335,6 +335,16 @@ void vx_file_next_data(struct vx_file *file, uint64_t offset, uint64_t *data_off
     }
 }
 
+bool vx_file_extents(struct vx_file *file, uint64_t *count)
+{
+    return file->ops.extents && file->ops.extents(file->io.file, count, NULL) == VHDX_OK;
+}
+
+bool vx_file_security(struct vx_file *file, void *buf, size_t room, size_t *size)
+{
+    return file->ops.security && file->ops.security(file->io.file, buf, room, size, NULL) == VHDX_OK && *size <= room;
+}
+
 /* ---- protection ---- */
 
 void vx_file_protect(struct vx_file *file, const struct vx_protector *protector)

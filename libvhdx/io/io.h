@@ -95,5 +95,9 @@ void vx_file_dont_need(struct vx_file *file, uint64_t offset, uint64_t length);
 /* The first range at or after `offset` that may hold something; *length = 0: none up to the end. Never fails: a host
  * that cannot tell says "all of it". */
 void vx_file_next_data(struct vx_file *file, uint64_t offset, uint64_t *data_offset, uint64_t *length);
+/* In how many pieces the file lies on its volume; false: the host does not tell. */
+bool vx_file_extents(struct vx_file *file, uint64_t *count);
+/* The file's security descriptor as NTFS has it, whole, `*size` bytes of `room`; false: there is none to be read, or it is longer. */
+bool vx_file_security(struct vx_file *file, void *buf, size_t room, size_t *size);
 
 #endif

@@ -372,6 +372,20 @@ static vhdx_status file_next_data(void *context, uint64_t offset, uint64_t *data
 }
 #endif
 
+static vhdx_status file_extents(void *context, uint64_t *count, vhdx_error *err)
+{
+    const struct posix_file *file = context;
+    (void)err;
+    return vx_posix_extents(file->fd, count);
+}
+
+static vhdx_status file_security(void *context, void *buf, size_t room, size_t *size, vhdx_error *err)
+{
+    const struct posix_file *file = context;
+    (void)err;
+    return vx_posix_security(file->fd, buf, room, size);
+}
+
 static const vhdx_io_ops posix_ops = {
     .struct_size = sizeof posix_ops,
     .read = file_read,
@@ -392,6 +406,8 @@ static const vhdx_io_ops posix_ops = {
 #ifdef SEEK_DATA
     .next_data = file_next_data,
 #endif
+    .extents = file_extents,
+    .security = file_security,
 };
 
 /* ---- opening ---- */

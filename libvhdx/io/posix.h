@@ -18,6 +18,9 @@ vhdx_status vx_posix_fail(vhdx_error *err, int code, bool writing, const char *p
 vhdx_status vx_posix_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err);
 
 vhdx_file_facts vx_posix_facts(int fd, const struct stat *st);
+/* As the members of vhdx_io_ops. */
+vhdx_status vx_posix_extents(int fd, uint64_t *count);
+vhdx_status vx_posix_security(int fd, void *buf, size_t room, size_t *size);
 /* Of the volume on which `path` is; UINT64_MAX = not known. */
 uint64_t vx_posix_largest_file(const char *path);
 

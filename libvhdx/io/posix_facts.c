@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 
 #ifdef __linux__
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #endif
@@ -70,7 +73,48 @@ uint64_t vx_posix_largest_file(const char *path)
         return (uint64_t)fs.f_bsize * UINT32_MAX; /* block numbers inside a file have 32 bits */
     return UINT64_MAX;
 }
+/* A request without room for extents is answered with their number. */
+vhdx_status vx_posix_extents(int fd, uint64_t *count)
+{
+    struct fiemap request = {.fm_length = FIEMAP_MAX_OFFSET};
+    if (ioctl(fd, FS_IOC_FIEMAP, &request) != 0)
+        return VHDX_UNSUPPORTED;
+    *count = request.fm_mapped_extents;
+    return VHDX_OK;
+}
+
+/* ntfs-3g and ntfs3 show the descriptor under names of their own. */
+vhdx_status vx_posix_security(int fd, void *buf, size_t room, size_t *size)
+{
+    static const char *const names[2] = {"system.ntfs_acl", "system.ntfs_security"};
+    for (size_t i = 0; i < 2; i++) {
+        ssize_t length = fgetxattr(fd, names[i], NULL, 0);
+        if (length <= 0)
+            continue;
+        *size = (size_t)length;
+        if (*size > room)
+            return VHDX_OK;
+        length = fgetxattr(fd, names[i], buf, room);
+        if (length <= 0)
+            return VHDX_UNSUPPORTED;
+        *size = (size_t)length;
+        return VHDX_OK;
+    }
+    return VHDX_UNSUPPORTED;
+}
 #else
+vhdx_status vx_posix_extents(int fd, uint64_t *count)
+{
+    (void)fd, (void)count;
+    return VHDX_UNSUPPORTED;
+}
+
+vhdx_status vx_posix_security(int fd, void *buf, size_t room, size_t *size)
+{
+    (void)fd, (void)buf, (void)room, (void)size;
+    return VHDX_UNSUPPORTED;
+}
+
 static uint32_t file_system_facts(int fd)
 {
     (void)fd;

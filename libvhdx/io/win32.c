@@ -224,6 +224,56 @@ static vhdx_status file_next_data(void *context, uint64_t offset, uint64_t *data
     return VHDX_OK;
 }
 
+/* The system tells pieces in portions; each ends where the next begins. */
+static vhdx_status file_extents(void *context, uint64_t *count, vhdx_error *err)
+{
+    const struct win32_file *file = context;
+    STARTING_VCN_INPUT_BUFFER asked;
+    uint64_t buffer[4096];
+    RETRIEVAL_POINTERS_BUFFER *found = (RETRIEVAL_POINTERS_BUFFER *)(void *)buffer;
+    DWORD returned;
+    (void)err;
+    *count = 0;
+    asked.StartingVcn.QuadPart = 0;
+    for (;;) {
+        DWORD code = ERROR_SUCCESS;
+        if (!DeviceIoControl(file->handle, FSCTL_GET_RETRIEVAL_POINTERS, &asked, sizeof asked, buffer, sizeof buffer,
+                             &returned, NULL))
+            code = GetLastError();
+        if (code == ERROR_HANDLE_EOF) /* no pieces: so small that it lies in its record */
+            return VHDX_OK;
+        if (code != ERROR_SUCCESS && code != ERROR_MORE_DATA)
+            return VHDX_UNSUPPORTED;
+        *count += found->ExtentCount;
+        if (code == ERROR_SUCCESS || found->ExtentCount == 0)
+            return VHDX_OK;
+        asked.StartingVcn = found->Extents[found->ExtentCount - 1].NextVcn;
+    }
+}
+
+/* What GetFileSecurity() calls; by this name it is in a library that Windows PE is sure to have. */
+typedef LONG(NTAPI *query_security_fn)(HANDLE handle, ULONG information, void *buf, ULONG length, ULONG *needed);
+
+#define WANTED_SECURITY 7u /* owner, group, DACL */
+#define STATUS_TOO_SMALL ((LONG)0xC0000023)
+
+static vhdx_status file_security(void *context, void *buf, size_t room, size_t *size, vhdx_error *err)
+{
+    const struct win32_file *file = context;
+    ULONG needed = 0;
+    (void)err;
+    HMODULE library = GetModuleHandleW(L"ntdll.dll");
+    FARPROC found = library ? GetProcAddress(library, "NtQuerySecurityObject") : NULL;
+    if (!found)
+        return VHDX_UNSUPPORTED;
+    query_security_fn query = (query_security_fn)(void (*)(void))found;
+    LONG result = query(file->handle, WANTED_SECURITY, buf, (ULONG)vx_min(room, 1 << 20), &needed);
+    if (result < 0 && result != STATUS_TOO_SMALL)
+        return VHDX_UNSUPPORTED;
+    *size = needed;
+    return VHDX_OK;
+}
+
 static const vhdx_io_ops win32_ops = {
     .struct_size = sizeof win32_ops,
     .read = file_read,
@@ -236,6 +286,8 @@ static const vhdx_io_ops win32_ops = {
     .punch = file_punch,
     .clone = file_clone,
     .next_data = file_next_data,
+    .extents = file_extents,
+    .security = file_security,
 };
 
 /* ---- opening ---- */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/checked.h"
+#include "format/security.h"
 #include "io/io.h"
 
 static char directory[64];
@@ -152,6 +153,35 @@ Test(ntfs, a_file_marked_read_only_is_not_opened_for_writing)
     cr_expect_eq(vx_file_open(NULL, path_of("r"), VHDX_FILE_WRITE, &file, NULL), VHDX_READ_ONLY);
     file = must_open("r", VHDX_FILE_READ);
     cr_expect(vx_file_facts(file)->attributes & VHDX_FILE_IS_READ_ONLY);
+    vx_file_close(file);
+}
+
+Test(ntfs, shows_the_security_descriptor_that_was_set)
+{
+    /* owner and group left out, one entry: a machine's account may do all */
+    static const unsigned char raw[] = {1,    0,    4,    0x80, 0,    0,    0,    0,    0,    0,    0,  0,    0, 0, 0, 0,
+                                        20,   0,    0,    0,    2,    0,    48,   0,    1,    0,    0,  0,    0, 0, 40, 0,
+                                        0xFF, 0x01, 0x1F, 0,    1,    6,    0,    0,    0,    0,    0,  5,    83, 0, 0, 0,
+                                        1,    0,    0,    0,    1,    0,    0,    0,    2,    0,    0,  0,    3, 0, 0, 0,
+                                        4,    0,    0,    0};
+    uint8_t bytes[4096];
+    size_t size = 0, count;
+    struct vx_security security;
+    struct vx_sid machines[VX_MACHINES_MAX];
+    SKIP_UNLESS_MOUNTED;
+    vx_file_close(must_open("d", VHDX_FILE_CREATE));
+    struct vx_file *file = must_open("d", VHDX_FILE_READ);
+    cr_assert(vx_file_security(file, bytes, sizeof bytes, &size));
+    cr_expect_eq(vx_security_decode(vx_bytes_of(bytes, size), &security), VHDX_OK);
+    vx_file_close(file);
+    if (setxattr(path_of("d"), "system.ntfs_acl", raw, sizeof raw, 0) != 0)
+        cr_skip_test("this ntfs-3g does not take descriptors");
+    file = must_open("d", VHDX_FILE_READ);
+    cr_assert(vx_file_security(file, bytes, sizeof bytes, &size));
+    cr_assert_eq(vx_security_decode(vx_bytes_of(bytes, size), &security), VHDX_OK);
+    cr_expect_eq(vx_security_machines(&security, machines, &count), VX_MACHINE_ACCESS_SOME);
+    cr_expect_eq(count, 1);
+    cr_expect(!vx_file_security(file, bytes, 10, &size), "no room");
     vx_file_close(file);
 }
 
