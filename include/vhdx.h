@@ -641,6 +641,50 @@ typedef struct vhdx_verify_options {
 VHDX_API vhdx_status vhdx_verify(const char *path, const vhdx_verify_options *options, vhdx_report **report,
                                  vhdx_error *err);
 
+/* What a repair writes, or would. `bytes` has the new ones, NULL when the file's size becomes `offset`. Valid during the call only. */
+typedef struct vhdx_repair_write {
+    const char *path;
+    uint64_t offset, length;
+    const void *bytes;
+    const char *id;    /* of the finding that it corrects */
+    bool salvage;      /* it gives something up */
+    const char *gives; /* what it gives back */
+    const char *costs; /* what it gives up, NULL = nothing */
+} vhdx_repair_write;
+
+typedef void (*vhdx_repair_write_fn)(void *context, const vhdx_repair_write *write);
+
+typedef struct vhdx_repair_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    const char *const *parents; /* where to look for ancestors, as in vhdx_open_options */
+    size_t parent_count;
+    bool dry_run;           /* plan and show, write nothing */
+    bool salvage;           /* also repairs that give up what is lost already; each lost range is in the report */
+    bool trim;              /* cut off space at the file's end that nobody owns */
+    const char *undo;       /* path of the undo file; NULL = the disk's path with ".vhdx-undo" behind it */
+    bool no_undo;           /* make none */
+    const char *bad_ranges; /* a ddrescue map of the file at `path`: what it does not call good is damaged, whatever the bytes are */
+    const char *map;        /* with `salvage`: a ddrescue map of the virtual disk to be written when something is lost; NULL = none */
+    vhdx_repair_write_fn write; /* sees each write of the plan before the first one is done */
+    void *write_context;
+    vhdx_progress_fn progress;
+    void *progress_context;
+    vhdx_notice_fn notice;
+    void *notice_context;
+} vhdx_repair_options;
+
+/*
+ * Corrects what vhdx_verify finds: plans all writes on a copy of the disk in memory, shows them, saves what they overwrite to an undo file (see vhdx_undo),
+ * writes them in an order that a power cut cannot hurt, and verifies again. What is then gone is `corrected` in the report; what is left stands there
+ * too. Never writes payload, and never gives up anything unless `salvage` is set; the DataWriteGuid stays. OK as soon as there is a report, also when problems
+ * are left or nothing was to be done; *report is for vhdx_report_free(). EXISTS: another file lies where the undo file is to be made. UNDO_MISMATCH: an
+ * undo file of this disk is there, but somebody else has written to the disk since. After a failure, or a cut, the old disk, the new one, or one that the
+ * same call completes is there, and the undo file (if there is one) leads back.
+ */
+VHDX_API vhdx_status vhdx_repair(const char *path, const vhdx_repair_options *options, vhdx_report **report,
+                                 vhdx_error *err);
+
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Configurations of virtual machines                                                                               */
 /* ---------------------------------------------------------------------------------------------------------------- */

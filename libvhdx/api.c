@@ -13,6 +13,7 @@
 #include "image/protect.h"
 #include "io/undo_apply.h"
 #include "merge/merge.h"
+#include "verify/repair.h"
 #include "verify/verify.h"
 #include "orphans/sid.h"
 
@@ -388,6 +389,19 @@ vhdx_status vhdx_verify(const char *path, const vhdx_verify_options *given, vhdx
     if (options.manifest && !options.data)
         return fail_argument(err, "a manifest is of use only when the data is read");
     return vx_verify(path, &options, report, err);
+}
+
+vhdx_status vhdx_repair(const char *path, const vhdx_repair_options *given, vhdx_report **report, vhdx_error *err)
+{
+    vhdx_repair_options options;
+    vx_clear(err);
+    if (!path || !report || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_repair: a path and a place for the report are needed");
+    if (!parents_are_there(options.parents, options.parent_count))
+        return fail_argument(err, "vhdx_repair: a parent has no name");
+    if (options.undo && options.no_undo)
+        return fail_argument(err, "vhdx_repair: an undo file is asked for and forbidden");
+    return vx_repair(path, &options, report, err);
 }
 
 void vhdx_report_free(vhdx_report *report)

@@ -287,15 +287,20 @@ static vhdx_status take_known_bad(struct vx_exam *exam, const struct vx_ranges *
     return VHDX_OK;
 }
 
-vhdx_status vx_exam_open(const vhdx_host *host, const char *path, vhdx_file_access access,
-                         const struct vx_ranges *known_bad, struct vx_exam **out, vhdx_error *err)
+static vhdx_status begin(const vhdx_host *host, struct vx_exam **exam, vhdx_error *err)
 {
-    struct vx_exam *exam = vx_alloc(1, sizeof *exam);
-    if (!exam)
+    *exam = vx_alloc(1, sizeof **exam);
+    if (!*exam)
         return vx_fail_memory(err, "the exam of a disk");
-    exam->host = vx_host_or_native(host);
-    exam->header_slot = exam->region_copy = -1;
-    vhdx_status status = vx_file_open(exam->host, path, access, &exam->raw, err);
+    (*exam)->host = vx_host_or_native(host);
+    (*exam)->header_slot = (*exam)->region_copy = -1;
+    return VHDX_OK;
+}
+
+/* `status`: of what was done with the exam before. */
+static vhdx_status examine(struct vx_exam *exam, vhdx_status status, const struct vx_ranges *known_bad,
+                           struct vx_exam **out, vhdx_error *err)
+{
     if (status == VHDX_OK)
         status = take_known_bad(exam, known_bad, err);
     if (status == VHDX_OK)
@@ -305,6 +310,24 @@ vhdx_status vx_exam_open(const vhdx_host *host, const char *path, vhdx_file_acce
     else
         vx_exam_close(exam);
     return status;
+}
+
+vhdx_status vx_exam_open(const vhdx_host *host, const char *path, vhdx_file_access access,
+                         const struct vx_ranges *known_bad, struct vx_exam **out, vhdx_error *err)
+{
+    struct vx_exam *exam;
+    VX_TRY(begin(host, &exam, err));
+    return examine(exam, vx_file_open(exam->host, path, access, &exam->raw, err), known_bad, out, err);
+}
+
+vhdx_status vx_exam_of(const vhdx_host *host, struct vx_file *file, const struct vx_ranges *known_bad,
+                       struct vx_exam **out, vhdx_error *err)
+{
+    struct vx_exam *exam;
+    VX_TRY(begin(host, &exam, err));
+    exam->raw = file;
+    exam->borrowed = true;
+    return examine(exam, VHDX_OK, known_bad, out, err);
 }
 
 void vx_exam_close(struct vx_exam *exam)
@@ -317,7 +340,8 @@ void vx_exam_close(struct vx_exam *exam)
     vx_free(exam->locator_bytes);
     vx_survey_free(exam->survey); /* closes the overlay */
     vx_file_close(exam->file);
-    vx_file_close(exam->raw);
+    if (!exam->borrowed)
+        vx_file_close(exam->raw);
     vx_ranges_clear(&exam->patient.ranges);
     vx_free(exam);
 }

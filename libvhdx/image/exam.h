@@ -24,6 +24,7 @@ enum vx_exam_knows {
 struct vx_exam {
     const vhdx_host *host;
     struct vx_file *raw;  /* as the host gives it */
+    bool borrowed;        /* `raw` is somebody else's */
     struct vx_patient patient;
     struct vx_file *file; /* `raw`, with zeros for what cannot be read */
     struct vx_survey *survey;
@@ -63,6 +64,9 @@ struct vx_exam {
  */
 vhdx_status vx_exam_open(const vhdx_host *host, const char *path, vhdx_file_access access,
                          const struct vx_ranges *known_bad, struct vx_exam **exam, vhdx_error *err);
+/* The same on an open file, which stays the caller's and must outlive the exam. */
+vhdx_status vx_exam_of(const vhdx_host *host, struct vx_file *file, const struct vx_ranges *known_bad,
+                       struct vx_exam **exam, vhdx_error *err);
 /* Takes NULL. */
 void vx_exam_close(struct vx_exam *exam);
 

@@ -155,10 +155,10 @@ static bool run_tail(const struct run *run, size_t *index)
     return false;
 }
 
-static void take_candidate(const struct run *run, struct vx_log_sequence *sequence)
+static void take_candidate(const struct run *run, bool any_tail, struct vx_log_sequence *sequence)
 {
-    size_t tail;
-    if (run->count == 0 || !run_tail(run, &tail))
+    size_t tail = 0;
+    if (run->count == 0 || (!run_tail(run, &tail) && !any_tail))
         return;
     if (sequence->found && run->head.sequence_number <= sequence->head.sequence_number)
         return;
@@ -196,28 +196,40 @@ static vhdx_status count_own_sectors(struct vx_ring *ring, const vhdx_guid *log_
     return VHDX_OK;
 }
 
-static vhdx_status scan(struct vx_ring *ring, const vhdx_guid *log_guid, struct run *run,
+static vhdx_status scan(struct vx_ring *ring, const vhdx_guid *log_guid, bool any_tail, struct run *run,
                         struct vx_log_sequence *sequence, vhdx_error *err)
 {
     uint64_t tail = skip_hole(ring, 0);
     while (tail < ring->length) {
         VX_TRY(follow_run(ring, (uint32_t)tail, log_guid, run, err));
-        take_candidate(run, sequence);
+        take_candidate(run, any_tail, sequence);
         /* A run that was refused holds no acceptable run either that begins later in it and ends with the same head. */
         tail = skip_hole(ring, run->count > 0 ? run->end : tail + VX_PAGE);
     }
     return sequence->found ? VHDX_OK : count_own_sectors(ring, log_guid, &sequence->own_sectors, err);
 }
 
-vhdx_status vx_log_scan(struct vx_file *file, const struct vx_header *header, struct vx_log_sequence *sequence,
-                        vhdx_error *err)
+static vhdx_status scan_log(struct vx_file *file, const struct vx_header *header, bool any_tail,
+                            struct vx_log_sequence *sequence, vhdx_error *err)
 {
     struct vx_ring ring;
     struct run run = {0};
     memset(sequence, 0, sizeof *sequence);
     VX_TRY(vx_ring_open(&ring, file, header->log_offset, header->log_length, err));
-    vhdx_status status = scan(&ring, &header->log_guid, &run, sequence, err);
+    vhdx_status status = scan(&ring, &header->log_guid, any_tail, &run, sequence, err);
     vx_free(run.starts);
     vx_ring_close(&ring);
     return status;
+}
+
+vhdx_status vx_log_scan(struct vx_file *file, const struct vx_header *header, struct vx_log_sequence *sequence,
+                        vhdx_error *err)
+{
+    return scan_log(file, header, false, sequence, err);
+}
+
+vhdx_status vx_log_scan_rest(struct vx_file *file, const struct vx_header *header, struct vx_log_sequence *sequence,
+                             vhdx_error *err)
+{
+    return scan_log(file, header, true, sequence, err);
 }

@@ -43,5 +43,11 @@ struct vx_log_sequence {
  */
 vhdx_status vx_log_scan(struct vx_file *file, const struct vx_header *header, struct vx_log_sequence *sequence,
                         vhdx_error *err);
+/*
+ * The same for a log of which a part is damaged: the run with the highest sequence number from its first entry on, whether it holds the
+ * entry where replay should begin or not. What the missing entries held is lost.
+ */
+vhdx_status vx_log_scan_rest(struct vx_file *file, const struct vx_header *header, struct vx_log_sequence *sequence,
+                             vhdx_error *err);
 
 #endif

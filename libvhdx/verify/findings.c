@@ -371,6 +371,11 @@ void vx_report_add_lost(vhdx_report *report, size_t number, uint64_t offset, uin
     file->lost[file->lost_count++] = (vhdx_lost_range){offset, length, reason};
 }
 
+void vx_report_forget_lost(vhdx_report *report, size_t number)
+{
+    report->files[number].lost_count = 0;
+}
+
 void vx_report_unreadable(vhdx_report *report, size_t number, const vhdx_error *why)
 {
     struct file *file = &report->files[number];

@@ -80,6 +80,8 @@ vhdx_status vx_report_add_file(vhdx_report *report, const char *path, size_t *fi
 void vx_report_add(vhdx_report *report, size_t file, const struct vx_finding *finding);
 /* A range of the virtual disk that is lost; records with a lost range do this by themselves. `reason`: static storage. */
 void vx_report_add_lost(vhdx_report *report, size_t file, uint64_t offset, uint64_t length, const char *reason);
+/* Takes back all lost ranges so far: whoever mends counts anew. */
+void vx_report_forget_lost(vhdx_report *report, size_t file);
 /* The file could not be checked: its verdict is UNREADABLE. */
 void vx_report_unreadable(vhdx_report *report, size_t file, const vhdx_error *why);
 /* Errors (or others) so far. */

@@ -1,0 +1,48 @@
+/*
+ * The menders: each knows one structure, looks at the sketch as an exam shows it and at the kinds of findings there are,
+ * and writes into the plan what makes them go away. A mender that changed something is asked again after a new exam,
+ * because damage hides damage. Nothing here touches the disk; nothing writes payload.
+ *
+ * Easy to get wrong: a mender decides by the bytes, not by the finding alone. What it is not sure of it leaves, and the
+ * finding stays; a wrong answer in a BAT shows one file's content in another.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_VERIFY_MEND_H
+#define VX_VERIFY_MEND_H
+
+#include "image/exam.h"
+#include "verify/findings.h"
+#include "verify/plan.h"
+
+#define VX_FIND_ROOM 1000u /* findings have numbers below */
+
+struct vx_rebuilt;
+
+struct vx_mending {
+    struct vx_plan *plan;
+    struct vx_exam *exam; /* of the sketch as it is now */
+    bool salvage;         /* things may be given up */
+    bool trim;            /* space that nobody owns is given back */
+    uint8_t classes[VX_FIND_ROOM]; /* by number: 1 << vhdx_repair_class of the findings there are */
+    struct vx_rebuilt *rebuilt; /* NULL until somebody needed it; see vx_mending_rebuild() */
+};
+
+/* Whether there is a finding of that kind whose repair is allowed. */
+static inline bool vx_wanted(const struct vx_mending *m, enum vx_find kind)
+{
+    unsigned allowed = 1u << VHDX_REPAIR_LOSSLESS | (m->salvage ? 1u << VHDX_REPAIR_SALVAGE : 0u);
+    return (m->classes[kind] & allowed) != 0;
+}
+
+/* Whether there is one at all. */
+static inline bool vx_present(const struct vx_mending *m, enum vx_find kind)
+{
+    return m->classes[kind] != 0;
+}
+
+typedef vhdx_status vx_mender(struct vx_mending *m, vhdx_error *err);
+
+vx_mender vx_mend_file_id, vx_mend_headers, vx_mend_log, vx_mend_regions, vx_mend_metadata, vx_mend_locator, vx_mend_bat,
+    vx_mend_space;
+
+#endif

@@ -1,0 +1,403 @@
+/*
+ * BAT entries one by one: bits that mean nothing, states that nobody may have, blocks that lie where no file is. Blocks
+ * that share bytes are mend_overlap.c's, sector bitmaps that are gone mend_bitmap.c's.
+ *
+ * Easy to get wrong: a block whose content is lost becomes ZERO, never NOT_PRESENT: in a differencing disk that would
+ * bring the parent's old content back as if it were the latest.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/mend_bat.h"
+
+#include "base/alloc.h"
+#include "format/bitmap.h"
+
+#include <string.h>
+
+#define LOST_ENTRY "the BAT says nothing usable of the block"
+#define LOST_BEYOND "the file ends before it"
+#define DOUBTFUL_STATE "the block had a state that says nothing; its space is taken for its content"
+#define DOUBTFUL_PARTIAL "a disk without parent said that the block is partially present"
+
+/* ---- shared ---- */
+
+vhdx_status vx_bat_put(struct vx_bat_mending *b, uint64_t bat_index, const struct vx_bat_entry *entry,
+                       const struct vx_reason *reason, vhdx_error *err)
+{
+    uint8_t bytes[VX_BAT_ENTRY_SIZE];
+    vx_put64(bytes, vx_bat_entry_encode(entry));
+    vx_bat_window_put(&b->walk, bat_index, entry);
+    vx_bat_window_put(&b->bitmaps, bat_index, entry);
+    return vx_plan_put(b->m->plan, bytes, sizeof bytes, vx_bat_entry_offset(&b->image, bat_index), reason, err);
+}
+
+vhdx_status vx_bat_take_space(struct vx_bat_mending *b, uint64_t length, const struct vx_reason *reason,
+                              uint64_t *offset, vhdx_error *err)
+{
+    struct vx_plan *plan = b->m->plan;
+    if (!vx_round_up(plan->new_size, VX_OBJECT_ALIGNMENT, offset))
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(plan->file)), "the file is too long");
+    return vx_plan_resize(plan, *offset + length, reason, err);
+}
+
+vhdx_status vx_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err)
+{
+    struct vx_bat_entry entry;
+    if (chunk == b->chunk)
+        return VHDX_OK;
+    VX_TRY(vx_bat_window_get(&b->bitmaps, vx_geometry_bitmap_index(&b->geometry, chunk), &entry, err));
+    b->chunk = chunk;
+    b->chunk_bits = entry.file_offset;
+    b->chunk_readable = entry.state == VX_BITMAP_PRESENT && entry.file_offset >= VX_HEADER_SECTION_SIZE &&
+                        entry.file_offset <= b->m->plan->new_size &&
+                        VX_BITMAP_BLOCK_SIZE <= b->m->plan->new_size - entry.file_offset;
+    return VHDX_OK;
+}
+
+static uint64_t block_end(const struct vx_bat_mending *b, uint64_t payload_block)
+{
+    return vx_min(b->geometry.block_size, b->geometry.virtual_size - payload_block * b->geometry.block_size);
+}
+
+/* The sectors that a partially present block holds. */
+static vhdx_status lose_sectors(struct vx_bat_mending *b, uint64_t payload_block, uint64_t from, uint64_t to,
+                                const char *reason, vhdx_error *err)
+{
+    const struct vx_geometry *g = &b->geometry;
+    uint32_t length = vx_geometry_bitmap_length(g), sector_size = g->logical_sector_size;
+    uint8_t *bits = vx_alloc(length, 1);
+    if (!bits)
+        return vx_fail_memory(err, "a sector bitmap");
+    vhdx_status status = vx_file_read(b->m->plan->sketch, bits, length,
+                                      b->chunk_bits + vx_geometry_bitmap_offset(g, payload_block), err);
+    uint64_t sector = from / sector_size, end = vx_ceil_div(to, sector_size);
+    while (status == VHDX_OK && sector < end) {
+        bool present;
+        uint64_t count = vx_bitmap_run(bits, sector, end - sector, &present);
+        if (present)
+            status = vx_plan_lose(b->m->plan, payload_block * g->block_size + sector * sector_size, count * sector_size,
+                                  reason, err);
+        sector += count;
+    }
+    vx_free(bits);
+    return status;
+}
+
+vhdx_status vx_bat_lose(struct vx_bat_mending *b, uint64_t payload_block, unsigned state, uint64_t from, uint64_t to,
+                        const char *reason, vhdx_error *err)
+{
+    to = vx_min(to, block_end(b, payload_block));
+    if (from >= to)
+        return VHDX_OK;
+    if (state == VX_PAYLOAD_PARTIALLY_PRESENT && b->geometry.has_parent) {
+        VX_TRY(vx_bat_look_at_bitmap(b, payload_block / b->geometry.chunk_ratio, err));
+        if (b->chunk_readable)
+            return lose_sectors(b, payload_block, from, to, reason, err);
+    }
+    return vx_plan_lose(b->m->plan, payload_block * b->geometry.block_size + from, to - from, reason, err);
+}
+
+/* ---- one entry of a payload block ---- */
+
+struct payload {
+    struct vx_bat_mending *b;
+    uint64_t bat_index, block;
+    struct vx_bat_entry entry;
+};
+
+static bool wanted(const struct payload *p, enum vx_find kind)
+{
+    return vx_wanted(p->b->m, kind);
+}
+
+static vhdx_status put(struct payload *p, enum vx_find kind, bool salvage, const char *gives, const char *costs,
+                       vhdx_error *err)
+{
+    const struct vx_reason reason = {kind, salvage, gives, costs};
+    return vx_bat_put(p->b, p->bat_index, &p->entry, &reason, err);
+}
+
+/* Reads as zeros from now on; what it held is lost. */
+static vhdx_status give_up(struct payload *p, enum vx_find kind, const char *why, vhdx_error *err)
+{
+    VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, 0, p->b->geometry.block_size, why, err));
+    p->entry = (struct vx_bat_entry){.state = VX_PAYLOAD_ZERO};
+    return put(p, kind, true, "the disk can be used; the block reads as zeros", "what the block held", err);
+}
+
+static bool lies_in_file(const struct payload *p)
+{
+    return p->entry.file_offset >= VX_HEADER_SECTION_SIZE && p->entry.file_offset < p->b->file_size;
+}
+
+static vhdx_status mend_reserved_state(struct payload *p, vhdx_error *err)
+{
+    if (!wanted(p, VX_FIND_BAT_STATE))
+        return VHDX_OK;
+    if (!lies_in_file(p))
+        return give_up(p, VX_FIND_BAT_STATE, LOST_ENTRY, err);
+    VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, DOUBTFUL_STATE, err));
+    p->entry.state = VX_PAYLOAD_FULLY_PRESENT;
+    return put(p, VX_FIND_BAT_STATE, true, "the block's space is taken for its content",
+               "the certainty that it is", err);
+}
+
+static vhdx_status mend_state(struct payload *p, vhdx_error *err)
+{
+    if (p->entry.state == 5 && wanted(p, VX_FIND_BAT_OLD_STATE)) {
+        p->entry = (struct vx_bat_entry){.state = VX_PAYLOAD_UNMAPPED};
+        return put(p, VX_FIND_BAT_OLD_STATE, false, "the block is unmapped, as the final format says it", NULL, err);
+    }
+    if (p->entry.state == 4)
+        return mend_reserved_state(p, err);
+    if (p->entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && !p->b->geometry.has_parent &&
+        wanted(p, VX_FIND_BAT_PARTIAL_IN_BASE)) {
+        VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, DOUBTFUL_PARTIAL,
+                           err));
+        p->entry.state = VX_PAYLOAD_FULLY_PRESENT;
+        return put(p, VX_FIND_BAT_PARTIAL_IN_BASE, true, "the block counts as fully present",
+                   "the certainty that all of it is the block's content", err);
+    }
+    return VHDX_OK;
+}
+
+static vhdx_status mend_noise(struct payload *p, vhdx_error *err)
+{
+    if (p->entry.reserved != 0 && wanted(p, VX_FIND_BAT_RESERVED)) {
+        p->entry.reserved = 0;
+        VX_TRY(put(p, VX_FIND_BAT_RESERVED, false, "the reserved bits are zero", NULL, err));
+    }
+    if (p->entry.file_offset != 0 &&
+        (p->entry.state == VX_PAYLOAD_NOT_PRESENT || p->entry.state == VX_PAYLOAD_ZERO) &&
+        wanted(p, VX_FIND_BAT_STRAY_OFFSET)) {
+        p->entry.file_offset = 0;
+        return put(p, VX_FIND_BAT_STRAY_OFFSET, false, "the block remembers no place any more", NULL, err);
+    }
+    return VHDX_OK;
+}
+
+/* Old content of a block that reads as zeros: nobody ever reads it, so its place is given up where it is in the way. */
+static vhdx_status mend_anchor(struct payload *p, vhdx_error *err)
+{
+    bool anchored = p->entry.file_offset != 0 &&
+                    (p->entry.state == VX_PAYLOAD_UNDEFINED || p->entry.state == VX_PAYLOAD_UNMAPPED);
+    bool outside = p->entry.file_offset < VX_HEADER_SECTION_SIZE || p->entry.file_offset >= p->b->file_size ||
+                   p->b->geometry.block_size > p->b->file_size - p->entry.file_offset;
+    if (!anchored || !outside || !wanted(p, VX_FIND_BAT_ANCHOR))
+        return VHDX_OK;
+    p->entry.file_offset = 0;
+    return put(p, VX_FIND_BAT_ANCHOR, false, "the block, which holds no data, claims no space any more", NULL, err);
+}
+
+/* ---- blocks that the file does not hold, or not whole ---- */
+
+/* The file is made longer, so that what is there of the block counts. */
+static vhdx_status fill_up(struct payload *p, vhdx_error *err)
+{
+    static const struct vx_reason reason = {VX_FIND_BAT_BEYOND_END, true, "the beginning of the block can be read",
+                                            "the rest of it, which reads as zeros"};
+    struct vx_plan *plan = p->b->m->plan;
+    VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, p->b->file_size - p->entry.file_offset,
+                       p->b->geometry.block_size, LOST_BEYOND, err));
+    uint64_t end = p->entry.file_offset + p->b->geometry.block_size;
+    return end > plan->new_size ? vx_plan_resize(plan, end, &reason, err) : VHDX_OK;
+}
+
+/* Sectors that the block does not hold go on coming from the parent. */
+static vhdx_status move_partial(struct payload *p, vhdx_error *err)
+{
+    const struct vx_reason reason = {VX_FIND_BAT_BEYOND_END, true,
+                                     "the parent's sectors can be read through the block",
+                                     "the block's own sectors, which read as zeros"};
+    VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, 0, p->b->geometry.block_size, LOST_BEYOND, err));
+    VX_TRY(vx_bat_take_space(p->b, p->b->geometry.block_size, &reason, &p->entry.file_offset, err));
+    return vx_bat_put(p->b, p->bat_index, &p->entry, &reason, err);
+}
+
+static vhdx_status mend_beyond(struct payload *p, vhdx_error *err)
+{
+    uint64_t end;
+    if (!vx_add(p->entry.file_offset, p->b->geometry.block_size, &end))
+        return give_up(p, VX_FIND_BAT_FAR, LOST_BEYOND, err);
+    if (p->entry.file_offset < p->b->file_size)
+        return fill_up(p, err);
+    if (p->entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && p->b->geometry.has_parent) {
+        VX_TRY(vx_bat_look_at_bitmap(p->b, p->block / p->b->geometry.chunk_ratio, err));
+        if (p->b->chunk_readable)
+            return move_partial(p, err);
+    }
+    return give_up(p, VX_FIND_BAT_BEYOND_END, LOST_BEYOND, err);
+}
+
+/* Bytes of the block that lie on the virtual disk; a file may end behind them. */
+static bool is_short(const struct payload *p)
+{
+    uint64_t needed = block_end(p->b, p->block);
+    return p->entry.file_offset > p->b->file_size || needed > p->b->file_size - p->entry.file_offset;
+}
+
+static vhdx_status mend_place(struct payload *p, vhdx_error *err)
+{
+    if (p->entry.state != VX_PAYLOAD_FULLY_PRESENT && p->entry.state != VX_PAYLOAD_PARTIALLY_PRESENT)
+        return VHDX_OK;
+    if (p->entry.file_offset == 0)
+        return wanted(p, VX_FIND_BAT_NO_PLACE) ? give_up(p, VX_FIND_BAT_NO_PLACE, LOST_ENTRY, err) : VHDX_OK;
+    if (is_short(p) && (wanted(p, VX_FIND_BAT_BEYOND_END) || wanted(p, VX_FIND_BAT_FAR)))
+        return mend_beyond(p, err);
+    return VHDX_OK;
+}
+
+static vhdx_status mend_payload(struct payload *p, vhdx_error *err)
+{
+    VX_TRY(mend_noise(p, err));
+    VX_TRY(mend_state(p, err));
+    VX_TRY(mend_anchor(p, err));
+    return mend_place(p, err);
+}
+
+/* ---- entries of sector bitmaps, and padding ---- */
+
+static vhdx_status clear_entry(struct vx_bat_mending *b, uint64_t bat_index, enum vx_find kind, const char *gives,
+                               vhdx_error *err)
+{
+    const struct vx_bat_entry nothing = {0};
+    const struct vx_reason reason = {kind, false, gives, NULL};
+    return vx_bat_put(b, bat_index, &nothing, &reason, err);
+}
+
+static vhdx_status mend_base_slot(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
+{
+    if (vx_wanted(b->m, VX_FIND_BITMAP_IN_BASE))
+        return clear_entry(b, bat_index, VX_FIND_BITMAP_IN_BASE, "a disk without parent has no sector bitmap", err);
+    if (vx_wanted(b->m, VX_FIND_BITMAP_SLOT))
+        return clear_entry(b, bat_index, VX_FIND_BITMAP_SLOT, "the unused entry is zero", err);
+    return VHDX_OK;
+}
+
+/* A reserved state beside a place that can be one is the state that a bitmap has; without a place there is none. */
+static vhdx_status mend_bitmap_state(struct vx_bat_mending *b, uint64_t bat_index, struct vx_bat_entry *entry,
+                                     vhdx_error *err)
+{
+    static const struct vx_reason present = {VX_FIND_BITMAP_STATE, false, "the sector bitmap is present", NULL};
+    if (entry->file_offset == 0)
+        return clear_entry(b, bat_index, VX_FIND_BITMAP_STATE, "there is no sector bitmap", err);
+    entry->state = VX_BITMAP_PRESENT;
+    return vx_bat_put(b, bat_index, entry, &present, err);
+}
+
+static vhdx_status mend_bitmap_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
+{
+    static const struct vx_reason reserved = {VX_FIND_BAT_RESERVED, false, "the reserved bits are zero", NULL};
+    struct vx_bat_entry entry;
+    VX_TRY(vx_bat_window_get(&b->walk, bat_index, &entry, err));
+    if (!b->geometry.has_parent)
+        return mend_base_slot(b, bat_index, err);
+    if (entry.reserved != 0 && vx_wanted(b->m, VX_FIND_BAT_RESERVED)) {
+        entry.reserved = 0;
+        VX_TRY(vx_bat_put(b, bat_index, &entry, &reserved, err));
+    }
+    if (entry.state == VX_BITMAP_NOT_PRESENT && entry.file_offset != 0 && vx_wanted(b->m, VX_FIND_BITMAP_STRAY_OFFSET))
+        return clear_entry(b, bat_index, VX_FIND_BITMAP_STRAY_OFFSET, "the entry remembers no place any more", err);
+    if (entry.state != VX_BITMAP_NOT_PRESENT && entry.state != VX_BITMAP_PRESENT && vx_wanted(b->m, VX_FIND_BITMAP_STATE))
+        return mend_bitmap_state(b, bat_index, &entry, err);
+    return VHDX_OK;
+}
+
+static bool bitmaps_are_lost(const struct vx_mending *m)
+{
+    return vx_wanted(m, VX_FIND_BITMAP_MISSING) || vx_wanted(m, VX_FIND_BITMAP_BEYOND_END) ||
+           vx_wanted(m, VX_FIND_BITMAP_NO_PLACE);
+}
+
+static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
+{
+    struct payload p = {.b = b, .bat_index = bat_index};
+    bool is_payload = vx_geometry_is_payload(&b->geometry, bat_index, &p.block);
+    if (bat_index >= b->geometry.entry_count || (is_payload && p.block >= b->geometry.payload_count))
+        return vx_wanted(b->m, VX_FIND_BAT_PADDING)
+                   ? clear_entry(b, bat_index, VX_FIND_BAT_PADDING, "the padding of the BAT is zero", err)
+                   : VHDX_OK;
+    if (!is_payload)
+        return mend_bitmap_entry(b, bat_index, err);
+    VX_TRY(vx_bat_window_get(&b->walk, bat_index, &p.entry, err));
+    if (p.entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && b->geometry.has_parent && bitmaps_are_lost(b->m))
+        VX_TRY(vx_mend_lost_bitmap(b, p.block / b->geometry.chunk_ratio, err));
+    return mend_payload(&p, err);
+}
+
+static vhdx_status mend_bitmap_entries(struct vx_bat_mending *b, vhdx_error *err)
+{
+    for (uint64_t chunk = 0; b->geometry.has_parent && chunk < b->geometry.chunk_count; chunk++)
+        VX_TRY(mend_bitmap_entry(b, vx_geometry_bitmap_index(&b->geometry, chunk), err));
+    return VHDX_OK;
+}
+
+static vhdx_status mend_entries(struct vx_bat_mending *b, vhdx_error *err)
+{
+    uint64_t end = b->image.geometry.entry_count;
+    for (uint64_t index = 0;; index++) {
+        VX_TRY(vx_bat_window_next_set(&b->walk, index, end, &index, err));
+        if (index >= end)
+            return VHDX_OK;
+        VX_TRY(mend_entry(b, index, err));
+    }
+}
+
+/* ---- all of it ---- */
+
+/* A fixed disk keeps the space of all its blocks, MS-VHDX 2.6.2.1. */
+static vhdx_status mend_fixed_size(struct vx_bat_mending *b, vhdx_error *err)
+{
+    static const struct vx_reason reason = {VX_FIND_BAT_FIXED_SHORT, false, "the file holds all blocks of a fixed disk",
+                                            NULL};
+    uint64_t end = 0;
+    if (!b->fixed || !vx_wanted(b->m, VX_FIND_BAT_FIXED_SHORT))
+        return VHDX_OK;
+    for (uint64_t index = 0; index < b->geometry.entry_count; index++) {
+        struct vx_bat_entry entry;
+        uint64_t block;
+        VX_TRY(vx_bat_window_next_set(&b->walk, index, b->geometry.entry_count, &index, err));
+        if (index >= b->geometry.entry_count)
+            break;
+        VX_TRY(vx_bat_window_get(&b->walk, index, &entry, err));
+        if (vx_geometry_is_payload(&b->geometry, index, &block) && entry.state == VX_PAYLOAD_FULLY_PRESENT &&
+            entry.file_offset <= b->file_size)
+            end = vx_max(end, entry.file_offset + b->geometry.block_size);
+    }
+    return end > b->m->plan->new_size ? vx_plan_resize(b->m->plan, end, &reason, err) : VHDX_OK;
+}
+
+static vhdx_status open_windows(struct vx_bat_mending *b, vhdx_error *err)
+{
+    uint64_t room;
+    VX_TRY(vx_file_size(b->m->plan->sketch, &b->file_size, err));
+    room = b->file_size - vx_min(b->file_size, b->image.bat.file_offset);
+    b->image.geometry.entry_count = vx_min(b->image.bat.length, room) / VX_BAT_ENTRY_SIZE;
+    if (b->image.geometry.entry_count < b->geometry.entry_count)
+        return VHDX_OK;
+    VX_TRY(vx_bat_window_open(&b->image, VX_BAT_WINDOW_LARGE, &b->walk, err));
+    return vx_bat_window_open(&b->image, VX_BAT_WINDOW_SMALL, &b->bitmaps, err);
+}
+
+static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
+{
+    VX_TRY(open_windows(b, err));
+    if (!b->bitmaps.bytes)
+        return VHDX_OK; /* the file does not hold all of the BAT */
+    if (vx_wanted(b->m, VX_FIND_BITMAP_STATE))
+        return mend_bitmap_entries(b, err); /* first, and alone: the blocks' turn is when their bitmaps can be read */
+    VX_TRY(mend_entries(b, err));
+    VX_TRY(mend_fixed_size(b, err));
+    return vx_mend_overlaps(b, err);
+}
+
+vhdx_status vx_mend_bat(struct vx_mending *m, vhdx_error *err)
+{
+    struct vx_bat_mending b = {.m = m, .image = m->exam->image, .geometry = m->exam->geometry, .chunk = UINT64_MAX};
+    if (!vx_exam_is_readable(m->exam))
+        return VHDX_OK;
+    b.fixed = m->exam->image.info.kind == VHDX_KIND_FIXED;
+    vhdx_status status = mend(&b, err);
+    vx_bat_window_close(&b.walk);
+    vx_bat_window_close(&b.bitmaps);
+    return status;
+}

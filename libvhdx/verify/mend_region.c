@@ -1,0 +1,98 @@
+/*
+ * Region tables: the bad copy from the good one, stray bits cleared in both, and where neither copy can be used a new
+ * table from what the file still shows (rebuild.h). Unknown regions are kept wherever they can be read.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/mend.h"
+
+#include "base/alloc.h"
+#include "base/crc32c.h"
+
+#include <string.h>
+
+enum { TABLE_CHECKSUM = 4, TABLE_RESERVED = 12, ENTRY_REQUIRED = 28 };
+
+static uint64_t copy_offset(int copy)
+{
+    return copy == 0 ? VX_REGION_TABLE1_OFFSET : VX_REGION_TABLE2_OFFSET;
+}
+
+static vhdx_status put_both(struct vx_mending *m, const uint8_t *bytes, const struct vx_reason *reason, vhdx_error *err)
+{
+    for (int copy = 0; copy < 2; copy++)
+        VX_TRY(vx_plan_put(m->plan, bytes, VX_REGION_TABLE_SIZE, copy_offset(copy), reason, err));
+    return VHDX_OK;
+}
+
+static void seal(uint8_t *bytes)
+{
+    vx_put32(bytes + TABLE_CHECKSUM, 0);
+    vx_put32(bytes + TABLE_CHECKSUM, vx_crc32c(0, bytes, VX_REGION_TABLE_SIZE));
+}
+
+/* The copy that is in use, as it stands, into both places. */
+static vhdx_status mend_copies(struct vx_mending *m, uint8_t *bytes, vhdx_error *err)
+{
+    static const struct vx_reason damaged = {VX_FIND_REGION_TABLE_DAMAGED, false,
+                                             "both copies of the region table are good again", NULL};
+    static const struct vx_reason differ = {VX_FIND_REGION_TABLES_DIFFER, false,
+                                            "both copies of the region table say the same", NULL};
+    if (vx_wanted(m, VX_FIND_REGION_TABLE_DAMAGED))
+        return put_both(m, bytes, &damaged, err);
+    return vx_wanted(m, VX_FIND_REGION_TABLES_DIFFER) ? put_both(m, bytes, &differ, err) : VHDX_OK;
+}
+
+static vhdx_status mend_bits(struct vx_mending *m, uint8_t *bytes, vhdx_error *err)
+{
+    static const struct vx_reason reserved = {VX_FIND_REGION_RESERVED, false, "the reserved field is zero", NULL};
+    static const struct vx_reason bits = {VX_FIND_REGION_REQUIRED_BITS, false, "the reserved bits are zero", NULL};
+    if (vx_wanted(m, VX_FIND_REGION_RESERVED)) {
+        vx_put32(bytes + TABLE_RESERVED, 0);
+        seal(bytes);
+        VX_TRY(put_both(m, bytes, &reserved, err));
+    }
+    if (!vx_wanted(m, VX_FIND_REGION_REQUIRED_BITS))
+        return VHDX_OK;
+    for (uint32_t i = 0; i < vx_min(m->exam->regions->count, VX_REGION_MAX); i++) {
+        uint8_t *required = bytes + VX_REGION_ENTRIES_OFFSET + (size_t)i * VX_REGION_ENTRY_SIZE + ENTRY_REQUIRED;
+        vx_put32(required, vx_get32(required) & 1u);
+    }
+    seal(bytes);
+    return put_both(m, bytes, &bits, err);
+}
+
+/* Missing space behind a region that is all there but for padding. */
+static vhdx_status mend_end(struct vx_mending *m, vhdx_error *err)
+{
+    static const struct vx_reason reason = {VX_FIND_REGION_BEYOND_END, false, "the region lies inside of the file", NULL};
+    const struct vx_exam *exam = m->exam;
+    uint64_t end = 0;
+    if (!vx_wanted(m, VX_FIND_REGION_BEYOND_END))
+        return VHDX_OK;
+    if (exam->has_bat && exam->bat.file_offset < m->plan->new_size)
+        end = exam->bat.file_offset + exam->bat.length;
+    if (exam->has_metadata && exam->metadata.file_offset < m->plan->new_size)
+        end = vx_max(end, exam->metadata.file_offset + exam->metadata.length);
+    return end > m->plan->new_size ? vx_plan_resize(m->plan, end, &reason, err) : VHDX_OK;
+}
+
+static bool is_intact(const struct vx_survey_regions *regions)
+{
+    return regions->status == VHDX_OK && !(regions->rules & VX_REGION_BAD_CHECKSUM);
+}
+
+vhdx_status vx_mend_regions(struct vx_mending *m, vhdx_error *err)
+{
+    if (m->exam->region_copy < 0 || !is_intact(&m->exam->survey->regions[m->exam->region_copy]))
+        return VHDX_OK;
+    uint8_t *bytes = vx_alloc(VX_REGION_TABLE_SIZE, 1);
+    if (!bytes)
+        return vx_fail_memory(err, "the region table");
+    vhdx_status status = vx_file_read(m->plan->sketch, bytes, VX_REGION_TABLE_SIZE, copy_offset(m->exam->region_copy), err);
+    if (status == VHDX_OK)
+        status = mend_copies(m, bytes, err);
+    if (status == VHDX_OK)
+        status = mend_bits(m, bytes, err);
+    vx_free(bytes);
+    return status == VHDX_OK ? mend_end(m, err) : status;
+}

@@ -1,0 +1,306 @@
+/*
+ * The order of a repair. See repair.h. Damage hides damage, so the sketch is examined again after each step of mending,
+ * until a step changes nothing; what was found on the way counts as found.
+ *
+ * Easy to get wrong: a finding is corrected when the disk itself, read again at the end, does not show it any more. That
+ * a mender has done its work proves nothing.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/repair.h"
+
+#include "base/alloc.h"
+#include "base/guid.h"
+#include "verify/apply.h"
+#include "verify/mend.h"
+#include "verify/verify.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS_MAX 40
+#define SHOWN_AT_ONCE 4096u
+#define LOG_LENGTH ((uint32_t)VX_MIB)
+
+struct repair {
+    const vhdx_host *host;
+    const vhdx_repair_options *options;
+    struct vx_file *file;
+    struct vx_plan *plan;
+    vhdx_report *report; /* what the caller gets */
+    size_t number;       /* of the file in it */
+    char *undo;          /* path of the undo file, NULL = none */
+};
+
+/* ---- looking ---- */
+
+/* All that is wrong with the disk in `file`; `report` and `exam` are the caller's to free. */
+static vhdx_status look(const struct repair *r, struct vx_file *file, vhdx_report **report, struct vx_exam **exam,
+                        vhdx_error *err)
+{
+    const vhdx_verify_options options = {.struct_size = sizeof options,
+                                         .host = r->host,
+                                         .parents = r->options->parents,
+                                         .parent_count = r->options->parent_count,
+                                         .progress = r->options->progress,
+                                         .progress_context = r->options->progress_context};
+    struct vx_verification v = {.host = r->host, .options = &options};
+    *report = NULL;
+    VX_TRY(vx_exam_of(r->host, file, NULL, exam, err));
+    v.exam = *exam;
+    vhdx_status status = vx_report_new(&v.report, err);
+    *report = v.report;
+    if (status == VHDX_OK)
+        status = vx_report_add_file(v.report, vx_file_path(file), &v.file, err);
+    return status == VHDX_OK ? vx_verify_structures(&v, err) : status;
+}
+
+static bool same_thing(const struct vx_finding *a, const struct vx_finding *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    if (a->index == VHDX_NOWHERE || b->index == VHDX_NOWHERE)
+        return a->index == b->index && a->offset == b->offset;
+    return a->index < b->index + b->count && b->index < a->index + a->count;
+}
+
+static bool is_among(const struct vx_finding *finding, vhdx_report *report)
+{
+    size_t of_kind = 0;
+    const struct vx_finding *other;
+    for (size_t i = 0; (other = vx_report_record(report, 0, i)) != NULL; i++) {
+        if (same_thing(finding, other))
+            return true;
+        of_kind += other->kind == finding->kind;
+    }
+    return of_kind >= VX_FINDINGS_OF_A_KIND; /* it may be one of those that were left out */
+}
+
+/* What came to light in this step only. */
+static void take_over(struct repair *r, vhdx_report *now)
+{
+    const struct vx_finding *finding;
+    for (size_t i = 0; (finding = vx_report_record(now, 0, i)) != NULL; i++)
+        if (!is_among(finding, r->report))
+            vx_report_add(r->report, r->number, finding);
+}
+
+/* ---- mending ---- */
+
+static bool log_is_settled(const struct vx_exam *exam)
+{
+    const struct vx_survey *survey = exam->survey;
+    return survey->current >= 0 && !survey->tie && survey->log == VX_SURVEY_LOG_CLEAN &&
+           !(vx_header_rules(exam->header) & VX_HEADER_BAD_VERSION);
+}
+
+/* One step: the first mender that finds something to do. */
+static vhdx_status mend(struct vx_mending *m, vhdx_error *err)
+{
+    static const struct {
+        vx_mender *mender;
+        bool behind_log; /* the structure changes through the log: that must be settled first */
+    } menders[] = {
+        {vx_mend_file_id, false}, {vx_mend_headers, false}, {vx_mend_log, false},
+        {vx_mend_regions, true},  {vx_mend_metadata, true}, {vx_mend_bat, true},
+        {vx_mend_space, true},
+    };
+    uint64_t before = m->plan->changes;
+    for (size_t i = 0; i < sizeof menders / sizeof menders[0] && m->plan->changes == before; i++)
+        if (!menders[i].behind_log || log_is_settled(m->exam))
+            VX_TRY(menders[i].mender(m, err));
+    return VHDX_OK;
+}
+
+static void take_classes(struct vx_mending *m, vhdx_report *report)
+{
+    const struct vx_finding *finding;
+    for (size_t i = 0; (finding = vx_report_record(report, 0, i)) != NULL; i++)
+        m->classes[finding->kind] |= (uint8_t)(1u << finding->repair);
+}
+
+static vhdx_status step(struct repair *r, bool *changed, vhdx_error *err)
+{
+    struct vx_mending *m = vx_alloc(1, sizeof *m);
+    vhdx_report *now = NULL;
+    uint64_t before = r->plan->changes;
+    if (!m)
+        return vx_fail_memory(err, "a repair");
+    m->plan = r->plan;
+    m->salvage = r->options->salvage;
+    m->trim = r->options->trim;
+    vhdx_status status = look(r, r->plan->sketch, &now, &m->exam, err);
+    if (status == VHDX_OK) {
+        take_over(r, now);
+        take_classes(m, now);
+        status = mend(m, err);
+    }
+    *changed = r->plan->changes != before;
+    vx_exam_close(m->exam);
+    vx_report_free(now);
+    vx_free(m);
+    return status;
+}
+
+/* Pages of metadata change through a log, so there must be one: at the end of the file, where it is in nobody's way. */
+static vhdx_status provide_log(struct repair *r, vhdx_error *err)
+{
+    struct vx_plan *plan = r->plan;
+    struct vx_survey *survey = vx_alloc(1, sizeof *survey);
+    if (!survey)
+        return vx_fail_memory(err, "a look at a disk");
+    vhdx_status status = vx_survey_headers(plan->sketch, survey, err);
+    if (status == VHDX_OK && survey->current >= 0 && plan->count > 0 &&
+        survey->headers[survey->current].header.log_length == 0) {
+        struct vx_header header = survey->headers[survey->current].header;
+        struct vx_reason reason = plan->writes[0].reason;
+        reason.gives = "the disk has a log, through which its metadata can change safely";
+        if (!vx_round_up(plan->new_size, VX_OBJECT_ALIGNMENT, &header.log_offset))
+            status = vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(plan->file)), "the file is too long");
+        header.log_length = LOG_LENGTH;
+        if (status == VHDX_OK)
+            status = vx_plan_resize(plan, header.log_offset + LOG_LENGTH, &reason, err);
+        if (status == VHDX_OK)
+            status = vx_plan_put_header(plan, &header, survey->current, &reason, err);
+    }
+    vx_free(survey);
+    return status;
+}
+
+static vhdx_status make_plan(struct repair *r, vhdx_error *err)
+{
+    bool changed = true;
+    for (int i = 0; i < STEPS_MAX && changed; i++)
+        VX_TRY(step(r, &changed, err));
+    vx_plan_settle(r->plan);
+    return provide_log(r, err);
+}
+
+/* ---- showing and applying ---- */
+
+static vhdx_status show_write(const struct repair *r, const struct vx_plan_write *write, vhdx_error *err)
+{
+    uint8_t bytes[SHOWN_AT_ONCE];
+    vhdx_repair_write shown = {.path = vx_file_path(r->file),
+                               .offset = write->offset,
+                               .id = vx_finding_kind((enum vx_find)write->reason.finding)->id,
+                               .salvage = write->reason.salvage,
+                               .gives = write->reason.gives,
+                               .costs = write->reason.costs};
+    uint64_t done = 0;
+    if (write->length == 0)
+        r->options->write(r->options->write_context, &shown);
+    while (done < write->length) {
+        size_t got;
+        shown.offset = write->offset + done;
+        shown.length = vx_min(write->length - done, sizeof bytes);
+        VX_TRY(vx_file_read_some(r->plan->sketch, bytes, (size_t)shown.length, shown.offset, &got, err));
+        shown.bytes = bytes;
+        r->options->write(r->options->write_context, &shown);
+        done += shown.length;
+    }
+    return VHDX_OK;
+}
+
+static vhdx_status show_plan(const struct repair *r, vhdx_error *err)
+{
+    for (size_t i = 0; r->options->write && i < r->plan->count; i++)
+        VX_TRY(show_write(r, &r->plan->writes[i], err));
+    return VHDX_OK;
+}
+
+static vhdx_status apply(struct repair *r, vhdx_error *err)
+{
+    bool begun = false;
+    if (r->options->dry_run)
+        return r->undo ? vx_plan_check_undo(r->plan, r->undo, err) : VHDX_OK;
+    vhdx_status status = vx_plan_apply(r->plan, r->undo, &begun, err);
+    if (begun)
+        vx_report_undo_path(r->report, r->number, r->undo);
+    if (status != VHDX_OK && begun)
+        return vx_advise(err, status, "run the same command again to go on, or 'vhdx undo %s' to go back", r->undo);
+    return status;
+}
+
+/* ---- what came of it ---- */
+
+static void add_lost(struct repair *r, vhdx_report *left)
+{
+    const struct vx_finding *finding;
+    vx_report_forget_lost(r->report, r->number);
+    for (size_t i = 0; i < r->plan->lost_count; i++)
+        vx_report_add_lost(r->report, r->number, r->plan->lost[i].virtual_offset, r->plan->lost[i].length,
+                           r->plan->lost[i].reason);
+    for (size_t i = 0; (finding = vx_report_record(left, 0, i)) != NULL; i++)
+        if (finding->lost_length > 0)
+            vx_report_add_lost(r->report, r->number, finding->lost_offset, finding->lost_length,
+                               vx_finding_kind(finding->kind)->id);
+}
+
+static vhdx_status judge(struct repair *r, vhdx_error *err)
+{
+    struct vx_exam *exam = NULL;
+    vhdx_report *left = NULL;
+    struct vx_finding *finding;
+    bool written = vx_plan_changes(r->plan) && !r->options->dry_run;
+    vhdx_status status = look(r, r->file, &left, &exam, err);
+    if (status == VHDX_OK) {
+        take_over(r, left);
+        for (size_t i = 0; (finding = vx_report_record(r->report, r->number, i)) != NULL; i++)
+            finding->corrected = written && !is_among(finding, left);
+        add_lost(r, left);
+    }
+    vx_exam_close(exam);
+    vx_report_free(left);
+    return status;
+}
+
+static vhdx_status repair(struct repair *r, vhdx_error *err)
+{
+    VX_TRY(vx_plan_open(r->host, r->file, &r->plan, err));
+    VX_TRY(make_plan(r, err));
+    VX_TRY(show_plan(r, err));
+    if (vx_plan_changes(r->plan))
+        VX_TRY(apply(r, err));
+    VX_TRY(judge(r, err));
+    return vx_report_finish(r->report, err);
+}
+
+static vhdx_status name_undo(struct repair *r, const char *path, vhdx_error *err)
+{
+    static const char suffix[] = ".vhdx-undo";
+    size_t length = strlen(path);
+    if (r->options->no_undo)
+        return VHDX_OK;
+    if (r->options->undo) {
+        r->undo = vx_copy_string(r->options->undo);
+    } else {
+        r->undo = vx_alloc(length + sizeof suffix, 1);
+        if (r->undo) {
+            memcpy(r->undo, path, length);
+            memcpy(r->undo + length, suffix, sizeof suffix);
+        }
+    }
+    return r->undo ? VHDX_OK : vx_fail_memory(err, "a path");
+}
+
+vhdx_status vx_repair(const char *path, const vhdx_repair_options *options, vhdx_report **report, vhdx_error *err)
+{
+    struct repair r = {.host = vx_host_or_native(options->host), .options = options};
+    vhdx_status status = name_undo(&r, path, err);
+    if (status == VHDX_OK)
+        status = vx_file_open(r.host, path, options->dry_run ? VHDX_FILE_READ : VHDX_FILE_WRITE, &r.file, err);
+    if (status == VHDX_OK)
+        status = vx_report_new(&r.report, err);
+    if (status == VHDX_OK)
+        status = vx_report_add_file(r.report, path, &r.number, err);
+    if (status == VHDX_OK)
+        status = repair(&r, err);
+    vx_plan_close(r.plan);
+    vx_file_close(r.file);
+    vx_free(r.undo);
+    if (status == VHDX_OK)
+        *report = r.report;
+    else
+        vx_report_free(r.report);
+    return status;
+}
