@@ -437,3 +437,10 @@ Test(crash, a_new_differencing_disk)
 {
     explore((struct scene_recipe){.command = SCENE_FORK, .layers = 2, .child = 1}, 300);
 }
+
+Test(crash, a_child_linked_to_another_place)
+{
+    explore((struct scene_recipe){
+                .command = SCENE_RELINK, .layers = 3, .child = 1, .features = SCENE_DIRTY_CHILD},
+            300);
+}

@@ -4,12 +4,13 @@
  * child and all layers above it as they were, also when the power fails right after, and go on to the end when it is
  * given once more without faults.
  *
- * A failure prints seed, kind and n. The allocator's names are wrapped by the linker for this program, so the library
- * needs no hook. VHDX_FAULT_SEED=N chooses other chains.
+ * A failure prints seed, kind and n. VHDX_FAULT_SEED=N chooses other chains.
  */
 /* SPDX-License-Identifier: MIT */
 #include "scene.h"
 
+#include "fault/allocations.h"
+#include "files.h"
 #include "inside.h"
 
 #include <criterion/criterion.h>
@@ -18,42 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- allocations ------------------------------------------------------------------------------------------------ */
-
-static bool armed;
-static uint64_t allocations, failing_allocation;
-static bool failing_for_good;
-
-static bool refuses(void)
-{
-    if (!armed || crash_host_allocating > 0)
-        return false;
-    allocations++;
-    return allocations == failing_allocation || (failing_for_good && allocations > failing_allocation);
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return refuses() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return refuses() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return refuses() ? NULL : __real_realloc(memory, size);
-}
-
 /* ---- one fault -------------------------------------------------------------------------------------------------- */
 
 struct trial {
@@ -61,6 +26,7 @@ struct trial {
     struct crash_host *host; /* as it is before the command */
     const char *kind;
     uint64_t nth, faults, seed;
+    uint64_t files[SCENE_MAX_LAYERS]; /* digests of their bytes before */
     bool must_fail; /* a command that succeeds all the same has overlooked it */
 };
 
@@ -70,21 +36,45 @@ static void complain(const struct trial *trial, const char *wrong)
                    trial->nth);
 }
 
+/* With an undo file: at every stop it gives back what was there before. `host` stays as it is. */
+static void take_back(const struct trial *trial, const struct crash_host *host)
+{
+    struct crash_host *copy = crash_host_copy(host, 3);
+    const vhdx_undo_options options = {.struct_size = sizeof options, .host = crash_host_interface(copy)};
+    uint64_t digest;
+    vhdx_error err;
+    vhdx_status status = vhdx_undo(SCENE_UNDO_FILE, &options, NULL, &err);
+    /* Where the undo file was not begun nothing was changed. */
+    if (status != VHDX_OK && status != VHDX_NOT_FOUND && status != VHDX_NOT_VHDX && status != VHDX_TRUNCATED)
+        complain(trial, err.message);
+    for (size_t i = 0; i < trial->scene.recipe.layers; i++)
+        if (!files_digest(crash_host_interface(copy), trial->scene.layers[i].path, &digest) || digest != trial->files[i])
+            complain(trial, "the undo file does not give back what was there");
+    crash_host_free(copy);
+}
+
 /* Runs the command again on `host`, which is given up. */
 static void complete(const struct trial *trial, struct crash_host *host)
 {
     vhdx_error err;
     char text[1200];
+    bool has_undo = (trial->scene.recipe.features & SCENE_UNDO) != 0;
     const char *wrong = scene_check_leaves(&trial->scene, host);
     if (wrong)
         complain(trial, wrong);
+    if (has_undo)
+        take_back(trial, host);
     if (scene_can_repeat(&trial->scene, host)) {
         if (scene_run(&trial->scene, crash_host_interface(host), &err) != VHDX_OK) {
             size_t used = (size_t)snprintf(text, sizeof text, "the second run fails: ");
             vhdx_error_format(&err, text + used, sizeof text - used);
             complain(trial, text);
         }
-        wrong = scene_check_result(&trial->scene, host);
+        wrong = scene_check_leaves(&trial->scene, host);
+        if (!wrong && has_undo)
+            take_back(trial, host); /* before the judgement, which writes */
+        if (!wrong)
+            wrong = scene_check_result(&trial->scene, host);
     }
     if (wrong)
         complain(trial, wrong);
@@ -138,10 +128,14 @@ static void judge(const struct trial *trial, struct crash_host *host, vhdx_statu
     complete(trial, host);
 }
 
-/* Under sanitizers all this is slow: each test takes some of the numbers then. */
-static uint64_t step(void)
+/* Under sanitizers all this is slow, and so is what packs and unpacks undo files: each test takes some of the numbers
+ * then. VHDX_SLOW: all of them. */
+static uint64_t step(const struct trial *trial)
 {
-    return getenv("VHDX_SANITIZED") ? 29 : 1;
+    bool packs = (trial->scene.recipe.features & SCENE_UNDO) != 0;
+    if (getenv("VHDX_SANITIZED"))
+        return packs ? 131 : 29;
+    return packs && !getenv("VHDX_SLOW") ? 13 : 1;
 }
 
 static void begin(struct trial *trial, const struct scene_recipe *recipe)
@@ -151,6 +145,8 @@ static void begin(struct trial *trial, const struct scene_recipe *recipe)
     trial->seed = seed ? strtoull(seed, NULL, 10) : 11;
     trial->host = crash_host_new(trial->seed);
     scene_build(&trial->scene, recipe, trial->seed, trial->host);
+    for (size_t i = 0; i < trial->scene.recipe.layers; i++)
+        cr_assert(files_digest(crash_host_interface(trial->host), trial->scene.layers[i].path, &trial->files[i]));
     struct crash_host *host = crash_host_copy(trial->host, 1);
     trial->kind = "nothing";
     if (scene_run(&trial->scene, crash_host_interface(host), &err) != VHDX_OK)
@@ -165,7 +161,7 @@ static void fail_each_call(struct trial *trial, const char *kind, struct crash_f
 {
     vhdx_error err;
     trial->kind = kind;
-    for (fault.nth = 1;; fault.nth += step()) {
+    for (fault.nth = 1;; fault.nth += step(trial)) {
         struct crash_host *host = crash_host_copy(trial->host, fault.nth);
         trial->nth = fault.nth;
         trial->must_fail = (fault.calls & (CRASH_READ | CRASH_OPEN)) == 0;
@@ -190,17 +186,13 @@ static void fail_each_allocation(struct trial *trial, bool for_good)
     vhdx_error err;
     trial->kind = for_good ? "from allocation on, each from" : "allocation";
     trial->must_fail = false;
-    for (uint64_t nth = 1;; nth += step()) {
+    for (uint64_t nth = 1;; nth += step(trial)) {
         struct crash_host *host = crash_host_copy(trial->host, nth);
         trial->nth = nth;
         crash_host_record(host);
-        failing_allocation = nth;
-        failing_for_good = for_good;
-        allocations = 0;
-        armed = true;
+        allocations_fail(nth, for_good);
         vhdx_status status = scene_run(&trial->scene, crash_host_interface(host), &err);
-        armed = false;
-        if (allocations < nth) {
+        if (allocations_end() < nth) {
             cr_assert_eq(status, VHDX_OK, "%s: %s", scene_text(&trial->scene), err.message);
             crash_host_free(host);
             return;
@@ -281,4 +273,20 @@ Test(fault, a_new_disk)
 Test(fault, a_new_differencing_disk)
 {
     fail_everything((struct scene_recipe){.command = SCENE_FORK, .layers = 2, .child = 1});
+}
+
+Test(fault, a_merge_with_an_undo_file)
+{
+    fail_everything((struct scene_recipe){.layers = 3, .child = 1, .features = SCENE_UNDO | SCENE_DIRTY_TARGET});
+}
+
+Test(fault, a_merge_upwards_with_an_undo_file)
+{
+    fail_everything((struct scene_recipe){.layers = 3, .child = 2, .features = SCENE_UNDO | SCENE_UP});
+}
+
+Test(fault, a_child_linked_to_another_place)
+{
+    fail_everything((struct scene_recipe){
+        .command = SCENE_RELINK, .layers = 3, .child = 1, .features = SCENE_DIRTY_CHILD});
 }

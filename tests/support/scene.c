@@ -177,6 +177,8 @@ static void build_layers(struct scene *scene, struct crash_host *host, uint64_t 
         if (parent)
             link_layer(b, parent, scene->layers[n - 1].path);
         BLD_DEMAND(bld_finish(b, files, layer->path, &err) == VHDX_OK, "a layer cannot be built");
+        if (recipe->command == SCENE_RELINK && n + 1 == recipe->child)
+            BLD_DEMAND(bld_finish(b, files, scene->output, &err) == VHDX_OK, "a layer cannot be built");
         uint64_t wanted = expected(b, &view, view_size);
         view_size = bld_virtual_size(b);
         remember(layer, b, files, wanted);
@@ -219,6 +221,8 @@ void scene_build(struct scene *scene, const struct scene_recipe *recipe, uint64_
 {
     uint64_t chance = seed;
     *scene = (struct scene){.recipe = *recipe, .seed = seed, .output = "/vm/new.vhdx"};
+    if (recipe->command == SCENE_RELINK)
+        snprintf(scene->output, sizeof scene->output, "/elsewhere/copy.vhdx");
     if (has(recipe, SCENE_NTFS))
         crash_host_attributes(host, VHDX_FILE_SPARSE_HARMS);
     if (has(recipe, SCENE_MODEL))
@@ -248,6 +252,7 @@ vhdx_status scene_run(const struct scene *scene, const vhdx_host *host, vhdx_err
         merge.direction = has(recipe, SCENE_UP) ? VHDX_DIRECTION_UP : VHDX_DIRECTION_DOWN;
         merge.verify = has(recipe, SCENE_VERIFY);
         merge.window_bytes = has(recipe, SCENE_WINDOWS | SCENE_RECLAIM) ? VX_MIB : 0;
+        merge.undo = has(recipe, SCENE_UNDO) ? SCENE_UNDO_FILE : NULL;
         return vhdx_merge(scene->layers[recipe->child].path, &merge, NULL, err);
     case SCENE_FLATTEN:
         return vhdx_flatten(top_layer(scene)->path, scene->output, &merge, NULL, err);
@@ -260,6 +265,9 @@ vhdx_status scene_run(const struct scene *scene, const vhdx_host *host, vhdx_err
         create.virtual_size = 0;
         create.parent = top_layer(scene)->path;
         return vhdx_create(scene->output, &create, err);
+    case SCENE_RELINK:
+        return vhdx_relink(scene->layers[recipe->child].path, scene->output,
+                           &(vhdx_relink_options){.struct_size = sizeof(vhdx_relink_options), .host = host}, err);
     }
     return VHDX_ARG;
 }
@@ -331,7 +339,7 @@ const char *scene_check_leaves(const struct scene *scene, struct crash_host *hos
     }
     for (size_t n = first; n < recipe->layers && !wrong; n++)
         wrong = check_reads(scene->layers[n].path, scene->layers[n].digest, files);
-    if (!wrong && recipe->command != SCENE_MERGE)
+    if (!wrong && recipe->command != SCENE_MERGE && recipe->command != SCENE_RELINK)
         wrong = check_output(scene, files);
     return wrong;
 }
@@ -340,6 +348,8 @@ bool scene_can_repeat(const struct scene *scene, struct crash_host *host)
 {
     if (scene->recipe.command == SCENE_MERGE)
         return child_exists(scene, host);
+    if (scene->recipe.command == SCENE_RELINK)
+        return true;
     if (crash_host_exists(host, scene->output) && crash_host_size(host, scene->output) > 0)
         crash_host_remove(host, scene->output);
     return true;
@@ -477,6 +487,21 @@ static const char *check_merged_up(const struct scene *scene, struct crash_host 
     return wrong ? wrong : check_whole(path, child->digest, files);
 }
 
+/* The child names the copy: without the one that was its parent it reads the same. */
+static const char *check_relinked(const struct scene *scene, struct crash_host *host)
+{
+    const struct scene_layer *child = &scene->layers[scene->recipe.child], *parent = child - 1;
+    const vhdx_host *files = crash_host_interface(host);
+    const char *wrong = check_link(child->path, &parent->identity, NULL, files);
+    if (wrong)
+        return wrong;
+    struct crash_host *copy = crash_host_copy(host, 1);
+    crash_host_remove(copy, parent->path);
+    wrong = check_reads(child->path, child->digest, crash_host_interface(copy));
+    crash_host_free(copy);
+    return wrong ? wrong : check_whole(child->path, child->digest, files);
+}
+
 const char *scene_check_result(const struct scene *scene, struct crash_host *host)
 {
     const char *wrong = scene_check_leaves(scene, host);
@@ -486,12 +511,14 @@ const char *scene_check_result(const struct scene *scene, struct crash_host *hos
         return COMPLAIN("a file was left open");
     if (scene->recipe.command == SCENE_MERGE)
         return has(&scene->recipe, SCENE_UP) ? check_merged_up(scene, host) : check_merged(scene, host);
+    if (scene->recipe.command == SCENE_RELINK)
+        return check_relinked(scene, host);
     return check_whole(scene->output, wanted_of_output(scene), crash_host_interface(host));
 }
 
 const char *scene_text(const struct scene *scene)
 {
-    static const char *const commands[] = {"merge", "flatten", "create", "create --fixed", "fork"};
+    static const char *const commands[] = {"merge", "flatten", "create", "create --fixed", "fork", "relink"};
     static char text[256];
     const struct scene_recipe *recipe = &scene->recipe;
     snprintf(text, sizeof text, "seed %" PRIu64 ", %s, layer %zu into %zu of %zu, features 0x%x", scene->seed,

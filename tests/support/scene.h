@@ -20,6 +20,7 @@ enum scene_command {
     SCENE_CREATE,
     SCENE_CREATE_FIXED,
     SCENE_FORK, /* an empty differencing disk on the topmost layer */
+    SCENE_RELINK, /* layer `child` to a copy of its parent at another place */
 };
 
 enum scene_features {
@@ -39,7 +40,10 @@ enum scene_features {
     SCENE_RECLAIM = 1 << 13, /* the merged layers' space is given back on the way, after each MiB */
     SCENE_VERIFY = 1 << 14,
     SCENE_UP = 1 << 15, /* the child becomes the base; the target is layer 0 */
+    SCENE_UNDO = 1 << 16, /* what is overwritten goes to SCENE_UNDO_FILE first */
 };
+
+#define SCENE_UNDO_FILE "/undo/of-merge"
 
 /* What there is and what is done. */
 struct scene_recipe {
@@ -60,7 +64,7 @@ struct scene {
     struct scene_recipe recipe;
     uint64_t seed;
     struct scene_layer layers[SCENE_MAX_LAYERS];
-    char output[64]; /* of commands that make a new disk */
+    char output[64]; /* of commands that make a new disk; of a relink, the parent's other place */
 };
 
 /* Puts the files on the host. */
