@@ -15,5 +15,6 @@ extern const struct command command_create;
 extern const struct command command_merge;
 extern const struct command command_relink;
 extern const struct command command_undo;
+extern const struct command command_verify;
 
 #endif

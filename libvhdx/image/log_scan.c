@@ -41,37 +41,44 @@ vhdx_status vx_ring_sector(struct vx_ring *ring, uint64_t ring_offset, const uin
     return VHDX_OK;
 }
 
+static vhdx_status fault(struct vx_log_judgement *judgement, enum vx_log_fault what, uint32_t rules, uint32_t index)
+{
+    *judgement = (struct vx_log_judgement){.fault = what, .rules = rules, .index = index};
+    return VHDX_OK;
+}
+
 /* Descriptors of one descriptor sector; counts those with data. false: one of them breaks a rule. */
 static bool check_descriptors(const uint8_t *sector, uint32_t first, uint32_t count, uint64_t sequence,
-                              uint64_t *data_count)
+                              uint64_t *data_count, struct vx_log_judgement *judgement)
 {
     for (uint32_t i = 0; i < count; i++) {
         struct vx_log_descriptor descriptor;
         size_t at = (size_t)(vx_log_descriptor_offset(first + i) % VX_PAGE);
         struct vx_bytes in = vx_bytes_of(sector + at, VX_LOG_DESCRIPTOR_SIZE);
-        if (vx_log_descriptor_decode(in, &descriptor) != VHDX_OK)
+        uint32_t rules = 0;
+        bool known = vx_log_descriptor_decode(in, &descriptor) == VHDX_OK;
+        if (known)
+            rules = vx_log_descriptor_rules(&descriptor, sequence) & VX_DESCRIPTOR_INVALID;
+        if (!known || rules) {
+            fault(judgement, VX_LOG_FAULT_DESCRIPTOR, rules, first + i);
+            judgement->found = known ? descriptor.file_offset : 0;
             return false;
-        if (vx_log_descriptor_rules(&descriptor, sequence) & VX_DESCRIPTOR_INVALID)
-            return false;
+        }
         *data_count += descriptor.kind == VX_LOG_KIND_DATA;
     }
     return true;
 }
 
-/*
- * The validity test of MS-VHDX 2.3.1 in the order that bounds its cost: fields, descriptors, exact length, data sectors,
- * checksum. A failed read is an error; an invalid entry is OK with *valid = false.
- */
-static vhdx_status check_entry(struct vx_ring *ring, uint64_t at, const vhdx_guid *log_guid,
-                               struct vx_log_header *header, bool *valid, vhdx_error *err)
+vhdx_status vx_log_judge(struct vx_ring *ring, uint64_t at, const vhdx_guid *log_guid, struct vx_log_header *header,
+                         struct vx_log_judgement *judgement, vhdx_error *err)
 {
     const uint8_t *sector;
-    *valid = false;
     VX_TRY(vx_ring_sector(ring, at, &sector, err));
     if (vx_log_header_decode(vx_bytes_of(sector, VX_PAGE), header) != VHDX_OK)
-        return VHDX_OK;
-    if (vx_log_header_rules(header, ring->length, log_guid) & VX_LOG_INVALID)
-        return VHDX_OK;
+        return fault(judgement, VX_LOG_FAULT_NO_ENTRY, 0, 0);
+    uint32_t rules = vx_log_header_rules(header, ring->length, log_guid) & VX_LOG_INVALID;
+    if (rules)
+        return fault(judgement, VX_LOG_FAULT_HEADER, rules, 0);
 
     uint64_t descriptor_sectors = vx_log_descriptor_sectors(header->descriptor_count);
     uint64_t data_count = 0;
@@ -81,20 +88,35 @@ static vhdx_status check_entry(struct vx_ring *ring, uint64_t at, const vhdx_gui
         VX_TRY(vx_ring_sector(ring, at + i * VX_PAGE, &sector, err));
         uint32_t room = i == 0 ? VX_LOG_FIRST_DESCRIPTORS : VX_LOG_MORE_DESCRIPTORS;
         uint32_t here = (uint32_t)vx_min(room, header->descriptor_count - seen);
-        if (!check_descriptors(sector, seen, here, header->sequence_number, &data_count))
+        if (!check_descriptors(sector, seen, here, header->sequence_number, &data_count, judgement))
             return VHDX_OK;
         seen += here;
         crc = i == 0 ? vx_crc32c_without(sector, VX_PAGE, 4) : vx_crc32c(crc, sector, VX_PAGE);
     }
-    if (header->entry_length != (descriptor_sectors + data_count) * VX_PAGE)
+    fault(judgement, VX_LOG_FAULT_SIZE, 0, 0);
+    judgement->found = header->entry_length;
+    judgement->expected = (descriptor_sectors + data_count) * VX_PAGE;
+    if (judgement->found != judgement->expected)
         return VHDX_OK;
     for (uint64_t i = 0; i < data_count; i++) {
         VX_TRY(vx_ring_sector(ring, at + (descriptor_sectors + i) * VX_PAGE, &sector, err));
         if (!vx_log_data_matches(sector, header->sequence_number))
-            return VHDX_OK;
+            return fault(judgement, VX_LOG_FAULT_DATA, 0, (uint32_t)i);
         crc = vx_crc32c(crc, sector, VX_PAGE);
     }
-    *valid = crc == header->checksum;
+    fault(judgement, crc == header->checksum ? VX_LOG_FAULT_NONE : VX_LOG_FAULT_CHECKSUM, 0, 0);
+    judgement->found = header->checksum;
+    judgement->expected = crc;
+    return VHDX_OK;
+}
+
+/* A failed read is an error; an invalid entry is OK with *valid = false. */
+static vhdx_status check_entry(struct vx_ring *ring, uint64_t at, const vhdx_guid *log_guid,
+                               struct vx_log_header *header, bool *valid, vhdx_error *err)
+{
+    struct vx_log_judgement judgement;
+    VX_TRY(vx_log_judge(ring, at, log_guid, header, &judgement, err));
+    *valid = judgement.fault == VX_LOG_FAULT_NONE;
     return VHDX_OK;
 }
 
@@ -169,11 +191,7 @@ static void take_candidate(const struct run *run, bool any_tail, struct vx_log_s
     sequence->entry_count = (uint32_t)(run->count - tail);
 }
 
-/*
- * The first sector from `at` on that may begin an entry. Passes over holes and over what lies behind the end of the file, because a header
- * may claim a log of 4 GiB that nobody ever wrote.
- */
-static uint64_t skip_hole(const struct vx_ring *ring, uint64_t at)
+uint64_t vx_ring_next(const struct vx_ring *ring, uint64_t at)
 {
     uint64_t data, length;
     if (at >= ring->length || (at >= ring->cached_at && at - ring->cached_at < ring->cached_size))
@@ -186,7 +204,7 @@ static uint64_t skip_hole(const struct vx_ring *ring, uint64_t at)
 static vhdx_status count_own_sectors(struct vx_ring *ring, const vhdx_guid *log_guid, uint32_t *count, vhdx_error *err)
 {
     *count = 0;
-    for (uint64_t at = skip_hole(ring, 0); at < ring->length; at = skip_hole(ring, at + VX_PAGE)) {
+    for (uint64_t at = vx_ring_next(ring, 0); at < ring->length; at = vx_ring_next(ring, at + VX_PAGE)) {
         const uint8_t *sector;
         struct vx_log_header header;
         VX_TRY(vx_ring_sector(ring, at, &sector, err));
@@ -199,12 +217,12 @@ static vhdx_status count_own_sectors(struct vx_ring *ring, const vhdx_guid *log_
 static vhdx_status scan(struct vx_ring *ring, const vhdx_guid *log_guid, bool any_tail, struct run *run,
                         struct vx_log_sequence *sequence, vhdx_error *err)
 {
-    uint64_t tail = skip_hole(ring, 0);
+    uint64_t tail = vx_ring_next(ring, 0);
     while (tail < ring->length) {
         VX_TRY(follow_run(ring, (uint32_t)tail, log_guid, run, err));
         take_candidate(run, any_tail, sequence);
         /* A run that was refused holds no acceptable run either that begins later in it and ends with the same head. */
-        tail = skip_hole(ring, run->count > 0 ? run->end : tail + VX_PAGE);
+        tail = vx_ring_next(ring, run->count > 0 ? run->end : tail + VX_PAGE);
     }
     return sequence->found ? VHDX_OK : count_own_sectors(ring, log_guid, &sequence->own_sectors, err);
 }

@@ -27,6 +27,37 @@ void vx_ring_close(struct vx_ring *ring);
 /* The sector at a ring offset (taken modulo the length); valid until the next call. */
 vhdx_status vx_ring_sector(struct vx_ring *ring, uint64_t ring_offset, const uint8_t **sector, vhdx_error *err);
 
+/* Why the sector at some place of the ring begins no valid entry; in the order in which it is tested. */
+enum vx_log_fault {
+    VX_LOG_FAULT_NONE = 0,
+    VX_LOG_FAULT_NO_ENTRY,   /* no signature */
+    VX_LOG_FAULT_HEADER,     /* `rules` of the header, VX_LOG_*, OTHER_GUID among them */
+    VX_LOG_FAULT_DESCRIPTOR, /* number `index`; `rules` VX_DESCRIPTOR_*, 0 = its signature is none */
+    VX_LOG_FAULT_SIZE,       /* EntryLength is `found`, header, descriptors and data make `expected` */
+    VX_LOG_FAULT_DATA,       /* data sector `index` belongs to no such entry */
+    VX_LOG_FAULT_CHECKSUM,
+};
+
+struct vx_log_judgement {
+    enum vx_log_fault fault;
+    uint32_t rules;
+    uint32_t index;
+    uint64_t found, expected;
+};
+
+/*
+ * The validity test of MS-VHDX 2.3.1 on the entry at a ring offset, in the order that bounds its cost: fields, descriptors, exact length, data
+ * sectors, checksum. `log_guid` NULL: any. `header` is filled unless the fault is NO_ENTRY. Fails only when reading does.
+ */
+vhdx_status vx_log_judge(struct vx_ring *ring, uint64_t at, const vhdx_guid *log_guid, struct vx_log_header *header,
+                         struct vx_log_judgement *judgement, vhdx_error *err);
+
+/*
+ * The first sector from `at` on that may begin an entry; the ring's length when there is none. Passes over holes and over what lies behind the end
+ * of the file, because a header may claim a log of 4 GiB that nobody ever wrote.
+ */
+uint64_t vx_ring_next(const struct vx_ring *ring, uint64_t at);
+
 /* The active sequence */
 struct vx_log_sequence {
     bool found;

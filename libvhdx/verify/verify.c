@@ -16,7 +16,13 @@ vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err)
 {
     VX_TRY(vx_check_file(v, err));
     VX_TRY(vx_check_headers(v, err));
+    VX_TRY(vx_check_log(v, err));
     VX_TRY(vx_check_regions(v, err));
+    VX_TRY(vx_check_metadata(v, err));
+    VX_TRY(vx_check_locator(v, err));
+    VX_TRY(vx_check_space(v, err));
+    VX_TRY(vx_check_bitmaps(v, err));
+    VX_TRY(vx_check_unreadable(v, err));
     return VHDX_OK;
 }
 

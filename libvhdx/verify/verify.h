@@ -11,6 +11,8 @@
 #include "image/exam.h"
 #include "verify/findings.h"
 
+struct vx_claims;
+
 struct vx_verification {
     const vhdx_host *host;
     const vhdx_verify_options *options;
@@ -20,7 +22,8 @@ struct vx_verification {
     /* left by check_space for the others: bytes of the file that somebody owns */
     uint64_t owned_end;    /* end of the last owner inside of the file */
     uint64_t leaked_bytes; /* owned by nobody below that */
-    uint64_t owned_blocks; /* payload blocks that own space */
+    uint64_t owned_blocks; /* payload blocks that are said to be present */
+    bool beyond_end;       /* some of them are not wholly in the file */
 };
 
 /* Hands a record in. */
@@ -39,9 +42,15 @@ vhdx_status vx_check_log(struct vx_verification *v, vhdx_error *err);
 vhdx_status vx_check_regions(struct vx_verification *v, vhdx_error *err);
 vhdx_status vx_check_metadata(struct vx_verification *v, vhdx_error *err);
 vhdx_status vx_check_locator(struct vx_verification *v, vhdx_error *err);
-vhdx_status vx_check_bat(struct vx_verification *v, vhdx_error *err);
-vhdx_status vx_check_bitmaps(struct vx_verification *v, vhdx_error *err);
+/* Every MiB of the file; makes the claims, checks the BAT with them, and tells who contests what. */
 vhdx_status vx_check_space(struct vx_verification *v, vhdx_error *err);
+vhdx_status vx_check_bat(struct vx_verification *v, struct vx_claims *claims, vhdx_error *err);
+vhdx_status vx_check_bitmaps(struct vx_verification *v, vhdx_error *err);
+/* Places that the host could not read; after all others, who come upon them. */
+vhdx_status vx_check_unreadable(struct vx_verification *v, vhdx_error *err);
+
+/* Adds the partial blocks of a chunk to what is lost, because nobody can say any more which of their sectors are there. */
+vhdx_status vx_lose_partial_blocks(struct vx_verification *v, uint64_t chunk, const char *reason, vhdx_error *err);
 /* All of them on an exam that the caller made; records go to `v->report`, file `v->file`. */
 vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err);
 

@@ -1,0 +1,76 @@
+/*
+ * Walking a BAT. See bat_walk.h.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/bat_walk.h"
+
+#include "base/alloc.h"
+
+#define WINDOW (UINT32_C(256) * 1024)
+#define CAPACITY (WINDOW / VX_BAT_ENTRY_SIZE)
+
+vhdx_status vx_bat_walk_open(struct vx_exam *exam, uint64_t end, struct vx_bat_walk *walk, vhdx_error *err)
+{
+    *walk = (struct vx_bat_walk){.exam = exam, .end = end};
+    walk->bytes = vx_alloc(WINDOW, 1);
+    return walk->bytes ? VHDX_OK : vx_fail_memory(err, "a window of the BAT");
+}
+
+void vx_bat_walk_close(struct vx_bat_walk *walk)
+{
+    vx_free(walk->bytes);
+    walk->bytes = NULL;
+}
+
+/* From a window boundary on, the window in which the file's next data lies. */
+static uint64_t skip_hole(const struct vx_bat_walk *walk, uint64_t index)
+{
+    uint64_t data, length, place = walk->exam->bat.file_offset + index * VX_BAT_ENTRY_SIZE;
+    vx_file_next_data(walk->exam->view, place, &data, &length);
+    if (length == 0)
+        return walk->end;
+    uint64_t there = (data - walk->exam->bat.file_offset) / VX_BAT_ENTRY_SIZE;
+    return vx_min(walk->end, vx_max(index, there - there % CAPACITY));
+}
+
+static vhdx_status load(struct vx_bat_walk *walk, vhdx_error *err)
+{
+    uint64_t first = walk->index - walk->index % CAPACITY;
+    uint64_t count = vx_min(CAPACITY, walk->end - first);
+    size_t got;
+    walk->count = 0;
+    VX_TRY(vx_file_read_some(walk->exam->view, walk->bytes, (size_t)count * VX_BAT_ENTRY_SIZE,
+                             walk->exam->bat.file_offset + first * VX_BAT_ENTRY_SIZE, &got, err));
+    walk->first = first;
+    walk->count = (uint32_t)count;
+    return VHDX_OK;
+}
+
+/* The next entry of the window that is not zero; false: there is none. */
+static bool find_in_window(struct vx_bat_walk *walk)
+{
+    uint64_t stop = walk->first + walk->count;
+    for (; walk->index < stop; walk->index++) {
+        walk->raw = vx_get64(walk->bytes + (walk->index - walk->first) * VX_BAT_ENTRY_SIZE);
+        if (walk->raw != 0)
+            return true;
+    }
+    return false;
+}
+
+vhdx_status vx_bat_walk_next(struct vx_bat_walk *walk, vhdx_error *err)
+{
+    while (walk->index < walk->end) {
+        if (walk->count == 0 || walk->index < walk->first || walk->index - walk->first >= walk->count) {
+            if (walk->index % CAPACITY == 0)
+                walk->index = skip_hole(walk, walk->index);
+            if (walk->index >= walk->end)
+                break;
+            VX_TRY(load(walk, err));
+        }
+        if (find_in_window(walk))
+            return VHDX_OK;
+    }
+    walk->index = walk->end;
+    return VHDX_OK;
+}

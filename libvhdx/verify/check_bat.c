@@ -1,0 +1,249 @@
+/*
+ * The entries of the BAT, MS-VHDX 2.5.1, each on its own: its state, its place, and what of the virtual disk is lost when that place is not there.
+ * Each claims its space on the way (claims.h); who contests it is check_space.c, sector bitmaps are check_bitmap.c. The one thing that is easy to
+ * get wrong: this runs once for each of up to 67 million entries, so the entry that is in order must cost next to nothing.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/verify.h"
+
+#include "verify/bat_walk.h"
+#include "verify/claims.h"
+
+#define STEP_MASK ((UINT64_C(1) << 20) - 1) /* entries between two words to the caller */
+
+struct pass {
+    struct vx_verification *v;
+    const struct vx_geometry *geometry;
+    struct vx_claims *claims;
+    uint64_t file_size;
+    uint64_t chunk, bitmap_index; /* of the chunk that the walk is in */
+    uint64_t next_block;          /* that was not looked at yet */
+    uint64_t absent_count, first_absent;
+};
+
+static uint64_t entry_offset(const struct pass *pass, uint64_t bat_index)
+{
+    return pass->v->exam->bat.file_offset + bat_index * VX_BAT_ENTRY_SIZE;
+}
+
+/* Bytes of the virtual disk in the block. */
+static uint64_t block_length(const struct vx_geometry *geometry, uint64_t block)
+{
+    return vx_min(geometry->block_size, geometry->virtual_size - block * geometry->block_size);
+}
+
+static struct vx_finding found(const struct pass *pass, enum vx_find kind, uint64_t bat_index, uint64_t index)
+{
+    struct vx_finding finding = vx_found_index(kind, "BAT entry", entry_offset(pass, bat_index), index);
+    finding.length = VX_BAT_ENTRY_SIZE;
+    finding.gather = true;
+    return finding;
+}
+
+/* The block's bytes from `kept` on are gone. */
+static void lose(const struct pass *pass, struct vx_finding *finding, uint64_t block, uint64_t kept)
+{
+    uint64_t length = block_length(pass->geometry, block);
+    finding->lost_offset = block * pass->geometry->block_size + vx_min(kept, length);
+    finding->lost_length = length - vx_min(kept, length);
+}
+
+static void add_lost(struct pass *pass, enum vx_find kind, uint64_t bat_index, uint64_t block, uint64_t value)
+{
+    struct vx_finding finding = found(pass, kind, bat_index, block);
+    vx_found_value(&finding, value);
+    lose(pass, &finding, block, 0);
+    vx_verify_add(pass->v, &finding);
+}
+
+static void add_padding(struct pass *pass, uint64_t bat_index, uint64_t raw)
+{
+    struct vx_finding finding = found(pass, VX_FIND_BAT_PADDING, bat_index, bat_index);
+    vx_found_values(&finding, raw, 0);
+    vx_verify_add(pass->v, &finding);
+}
+
+static void add_anchor(struct pass *pass, uint64_t bat_index, uint64_t block, uint64_t offset)
+{
+    struct vx_finding finding = found(pass, VX_FIND_BAT_ANCHOR, bat_index, block);
+    finding.text = "beyond the end of the file";
+    vx_found_values(&finding, offset, pass->file_size);
+    vx_verify_add(pass->v, &finding);
+}
+
+/* A block that has a place, but not one that is wholly in the file. true: it claims what there is of it. */
+static bool judge_place(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry)
+{
+    uint64_t block_size = pass->geometry->block_size;
+    bool has_data = entry->state == VX_PAYLOAD_FULLY_PRESENT || entry->state == VX_PAYLOAD_PARTIALLY_PRESENT;
+    uint64_t there = entry->file_offset < pass->file_size ? pass->file_size - entry->file_offset : 0;
+    if (there >= block_size)
+        return true;
+    if (!has_data) {
+        add_anchor(pass, bat_index, block, entry->file_offset);
+        return false;
+    }
+    if (entry->file_offset > VX_LONGEST_FILE) {
+        add_lost(pass, VX_FIND_BAT_FAR, bat_index, block, entry->file_offset);
+        return false;
+    }
+    bool whole = there >= block_length(pass->geometry, block);
+    pass->v->beyond_end |= !whole;
+    struct vx_finding finding = found(pass, whole ? VX_FIND_BAT_SHORT_END : VX_FIND_BAT_BEYOND_END, bat_index, block);
+    vx_found_values(&finding, entry->file_offset + block_size, pass->file_size);
+    if (!whole)
+        lose(pass, &finding, block, there);
+    vx_verify_add(pass->v, &finding);
+    return true;
+}
+
+/* Everything about an entry that is not plainly in order. true: it owns its place. */
+static bool judge_payload(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry)
+{
+    uint32_t rules = vx_bat_payload_rules(entry, pass->geometry->has_parent);
+    if (rules & VX_BAT_RESERVED_SET) {
+        struct vx_finding finding = found(pass, VX_FIND_BAT_RESERVED, bat_index, bat_index);
+        vx_found_values(&finding, entry->reserved, 0);
+        vx_verify_add(pass->v, &finding);
+    }
+    if (rules & VX_BAT_BAD_STATE) {
+        add_lost(pass, entry->state == 5 ? VX_FIND_BAT_OLD_STATE : VX_FIND_BAT_STATE, bat_index, block, entry->state);
+        return false;
+    }
+    if (rules & VX_BAT_STRAY_OFFSET) {
+        struct vx_finding finding = found(pass, VX_FIND_BAT_STRAY_OFFSET, bat_index, block);
+        vx_found_values(&finding, entry->file_offset, 0);
+        vx_verify_add(pass->v, &finding);
+        return false;
+    }
+    if (rules & VX_BAT_NO_PLACE) {
+        add_lost(pass, VX_FIND_BAT_NO_PLACE, bat_index, block, 0);
+        return false;
+    }
+    if (rules & VX_BAT_STATE_FOR_CHILD)
+        add_lost(pass, VX_FIND_BAT_PARTIAL_IN_BASE, bat_index, block, entry->state);
+    return vx_bat_payload_owns_space(entry) && judge_place(pass, bat_index, block, entry);
+}
+
+static vhdx_status take_payload(struct pass *pass, uint64_t bat_index, uint64_t block, uint64_t raw, vhdx_error *err)
+{
+    struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+    uint64_t block_size = pass->geometry->block_size;
+    if (block >= pass->geometry->payload_count) {
+        add_padding(pass, bat_index, raw);
+        return VHDX_OK;
+    }
+    if (block > pass->next_block || entry.state == VX_PAYLOAD_NOT_PRESENT) {
+        if (pass->absent_count == 0)
+            pass->first_absent = block > pass->next_block ? pass->next_block : block;
+        pass->absent_count += block - pass->next_block + (entry.state == VX_PAYLOAD_NOT_PRESENT);
+    }
+    pass->next_block = block + 1;
+    bool plain = entry.state == VX_PAYLOAD_FULLY_PRESENT && entry.reserved == 0 && entry.file_offset != 0 &&
+                 entry.file_offset < pass->file_size && pass->file_size - entry.file_offset >= block_size;
+    pass->v->owned_blocks += entry.state >= VX_PAYLOAD_FULLY_PRESENT;
+    if (!plain && !judge_payload(pass, bat_index, block, &entry))
+        return VHDX_OK;
+    return vx_claims_take(pass->claims, entry.file_offset, block_size, err);
+}
+
+/* In a disk without parent the slot of a bitmap stays empty; in others check_bitmap.c judges it. */
+static vhdx_status take_bitmap(struct pass *pass, uint64_t bat_index, uint64_t raw, vhdx_error *err)
+{
+    struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+    if (pass->geometry->has_parent) {
+        if (entry.state != VX_BITMAP_PRESENT || entry.file_offset == 0)
+            return VHDX_OK;
+        return vx_claims_take(pass->claims, entry.file_offset, VX_BITMAP_BLOCK_SIZE, err);
+    }
+    struct vx_finding finding =
+        found(pass, entry.state == VX_BITMAP_PRESENT ? VX_FIND_BITMAP_IN_BASE : VX_FIND_BITMAP_SLOT, bat_index,
+              pass->chunk);
+    vx_found_values(&finding, raw, 0);
+    vx_verify_add(pass->v, &finding);
+    return VHDX_OK;
+}
+
+static vhdx_status take_entry(struct pass *pass, uint64_t bat_index, uint64_t raw, vhdx_error *err)
+{
+    if (bat_index >= pass->geometry->entry_count) {
+        add_padding(pass, bat_index, raw);
+        return VHDX_OK;
+    }
+    if (bat_index > pass->bitmap_index) {
+        pass->chunk = bat_index / ((uint64_t)pass->geometry->chunk_ratio + 1);
+        pass->bitmap_index = vx_geometry_bitmap_index(pass->geometry, pass->chunk);
+    }
+    if (bat_index == pass->bitmap_index)
+        return take_bitmap(pass, bat_index, raw, err);
+    return take_payload(pass, bat_index, bat_index - pass->chunk, raw, err);
+}
+
+static vhdx_status walk(struct pass *pass, struct vx_bat_walk *bat, vhdx_error *err)
+{
+    uint64_t steps = 0;
+    for (;; bat->index++) {
+        VX_TRY(vx_bat_walk_next(bat, err));
+        if (bat->index >= bat->end)
+            return VHDX_OK;
+        if ((steps++ & STEP_MASK) == STEP_MASK)
+            VX_TRY(vx_verify_step(pass->v, bat->index * VX_BAT_ENTRY_SIZE, bat->end * VX_BAT_ENTRY_SIZE, err));
+        VX_TRY(take_entry(pass, bat->index, bat->raw, err));
+    }
+}
+
+static void check_room(struct pass *pass)
+{
+    const struct vx_exam *exam = pass->v->exam;
+    uint64_t room = exam->bat_entries, lost_block;
+    if (room >= pass->geometry->entry_count)
+        return;
+    struct vx_finding finding = vx_found(VX_FIND_BAT_SHORT, "BAT", exam->bat.file_offset);
+    vx_found_values(&finding, room, pass->geometry->entry_count);
+    if (!vx_geometry_is_payload(pass->geometry, room, &lost_block))
+        lost_block = (lost_block + 1) * pass->geometry->chunk_ratio;
+    if (lost_block < pass->geometry->payload_count) {
+        finding.lost_offset = lost_block * pass->geometry->block_size;
+        finding.lost_length = pass->geometry->virtual_size - finding.lost_offset;
+    }
+    vx_verify_add(pass->v, &finding);
+}
+
+/* Blocks that are not present in a fixed disk, all in one finding. */
+static void check_fixed(struct pass *pass)
+{
+    const struct vx_exam *exam = pass->v->exam;
+    uint64_t described = pass->geometry->payload_count;
+    bool is_fixed = (exam->parameters.flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED) && !pass->geometry->has_parent;
+    if (!is_fixed || exam->bat_entries < pass->geometry->entry_count)
+        return;
+    if (pass->absent_count == 0)
+        pass->first_absent = pass->next_block;
+    pass->absent_count += described - pass->next_block;
+    if (pass->absent_count == 0)
+        return;
+    uint64_t bat_index = vx_geometry_payload_index(pass->geometry, pass->first_absent);
+    struct vx_finding finding = found(pass, VX_FIND_BAT_FIXED_ABSENT, bat_index, pass->first_absent);
+    finding.count = pass->absent_count;
+    vx_verify_add(pass->v, &finding);
+}
+
+vhdx_status vx_check_bat(struct vx_verification *v, struct vx_claims *claims, vhdx_error *err)
+{
+    struct vx_exam *exam = v->exam;
+    struct pass pass = {.v = v, .geometry = &exam->geometry, .claims = claims, .file_size = exam->survey->file_size};
+    struct vx_bat_walk bat;
+    uint64_t size; /* after replay the file is longer, and what lies there is said to be zeros */
+    if (!exam->has_geometry || !exam->has_bat)
+        return VHDX_OK;
+    if (vx_file_size(exam->view, &size, NULL) == VHDX_OK)
+        pass.file_size = vx_max(pass.file_size, size);
+    pass.bitmap_index = exam->geometry.chunk_ratio;
+    check_room(&pass);
+    VX_TRY(vx_bat_walk_open(exam, exam->bat.length / VX_BAT_ENTRY_SIZE, &bat, err));
+    vhdx_status status = walk(&pass, &bat, err);
+    vx_bat_walk_close(&bat);
+    if (status == VHDX_OK)
+        check_fixed(&pass);
+    return status;
+}

@@ -1,0 +1,166 @@
+/*
+ * vhdx verify: checks disks, each with all that is wrong with it. What is checked is the library's; here are options, the report, the exit
+ * status. Easy to get wrong: with several files the status is the sum of their bits, as fsck does it, and one file that cannot be opened is no
+ * reason not to look at the next.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "commands.h"
+
+#include "exit.h"
+#include "findings.h"
+#include "notices.h"
+#include "text.h"
+
+#include <stdlib.h>
+
+struct verify {
+    struct cli cli;
+    vhdx_verify_options options;
+    struct progress progress;
+    struct notices notices;
+    struct json json;
+    bool chain, data;
+    const char *manifest;
+    struct cli_list parents;
+    bool printed; /* something of an earlier file stands on standard output */
+};
+
+/* A file that could not be checked at all has an object in the document too. */
+static void unreadable_json(struct json *json, const char *path, const vhdx_error *err)
+{
+    json_object_begin(json, NULL);
+    json_text(json, "path", path);
+    json_text(json, "status", findings_verdict(VHDX_VERDICT_UNREADABLE));
+    json_text(json, "reason", err->message);
+    json_array_begin(json, "findings");
+    json_array_end(json);
+    json_number(json, "left_out", 0);
+    json_array_begin(json, "lost");
+    json_array_end(json);
+    json_object_end(json);
+}
+
+static bool wants_repair(const vhdx_report *report, size_t file)
+{
+    const vhdx_finding *finding;
+    for (size_t i = 0; (finding = vhdx_report_finding(report, file, i)) != NULL; i++)
+        if (finding->repair != VHDX_REPAIR_NONE && finding->severity != VHDX_SEVERITY_INFO)
+            return true;
+    return false;
+}
+
+/* The command to type next; nothing can be damaged by it. */
+static void print_next(const vhdx_report *report, size_t file)
+{
+    if (!wants_repair(report, file))
+        return;
+    fputs("\nNext: vhdx repair --dry-run ", stdout);
+    text_put(stdout, vhdx_report_file(report, file)->path);
+    fputs("\n      (writes nothing; shows what can be mended and what is lost)\n", stdout);
+}
+
+static int report_file(struct verify *verify, const vhdx_report *report, size_t file)
+{
+    const vhdx_file_report *facts = vhdx_report_file(report, file);
+    if (verify->cli.json) {
+        json_object_begin(&verify->json, NULL);
+        findings_json(&verify->json, report, file);
+        json_object_end(&verify->json);
+    } else if (!verify->cli.quiet) {
+        if (verify->printed)
+            putchar('\n');
+        findings_print(stdout, report, file, verify->cli.verbose);
+        print_next(report, file);
+        verify->printed = true;
+    }
+    return facts->verdict == VHDX_VERDICT_ERRORS       ? EXIT_LEFT
+           : facts->verdict == VHDX_VERDICT_UNREADABLE ? EXIT_LEFT
+                                                       : EXIT_DONE;
+}
+
+static int verify_file(struct verify *verify, const char *path)
+{
+    vhdx_error err;
+    vhdx_report *report;
+    int status = EXIT_DONE;
+    progress_begin(&verify->progress, &verify->cli);
+    vhdx_status result = vhdx_verify(path, &verify->options, &report, &err);
+    progress_clear(&verify->progress);
+    if (result != VHDX_OK) {
+        if (verify->cli.json)
+            unreadable_json(&verify->json, path, &err);
+        return cli_error(&err);
+    }
+    for (size_t i = 0; i < vhdx_report_file_count(report); i++)
+        status |= report_file(verify, report, i);
+    vhdx_report_free(report);
+    return status;
+}
+
+static int verify_files(struct verify *verify)
+{
+    int status = EXIT_DONE;
+    if (verify->cli.json) {
+        json_begin(&verify->json, stdout);
+        json_object_begin(&verify->json, NULL);
+        json_array_begin(&verify->json, "files");
+    }
+    for (size_t i = 0; i < verify->cli.file_count; i++)
+        status |= verify_file(verify, verify->cli.files[i]);
+    if (verify->cli.json) {
+        json_array_end(&verify->json);
+        json_object_end(&verify->json);
+        json_end(&verify->json);
+    }
+    return status;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct verify verify = {.parents = {0}};
+    int status;
+    const struct cli_option options[] = {
+        {"chain", 0, CLI_FLAG, &verify.chain, NULL, "check the ancestors too, and how each layer is linked\nto its parent"},
+        {"data", 0, CLI_FLAG, &verify.data, NULL, "read every allocated payload block"},
+        {"manifest", 0, CLI_TEXT, &verify.manifest, "FILE",
+         "with --data: hashes of all blocks; compared with when\nFILE is there, written when it is not"},
+        {"parent", 0, CLI_LIST, &verify.parents, "PATH",
+         "with --chain: a file or directory in which to look\nfor ancestors first; may be given more than once"},
+    };
+    if (cli_parse(&verify.cli, self, options, sizeof options / sizeof options[0], argc, argv, &status)) {
+        verify.notices = (struct notices){.cli = &verify.cli, .progress = &verify.progress};
+        verify.options = (vhdx_verify_options){.struct_size = sizeof verify.options,
+                                               .parents = verify.parents.items,
+                                               .parent_count = verify.parents.count,
+                                               .chain = verify.chain,
+                                               .data = verify.data,
+                                               .manifest = verify.manifest,
+                                               .progress = progress_step,
+                                               .progress_context = &verify.progress,
+                                               .notice = notices_take,
+                                               .notice_context = &verify.notices};
+        if (!cli_files(&verify.cli, 1, SIZE_MAX))
+            status = EXIT_USAGE;
+        else if (verify.manifest && !verify.data)
+            status = cli_usage_error(self, "--manifest needs --data");
+        else if (verify.manifest && verify.cli.file_count > 1)
+            status = cli_usage_error(self, "--manifest is for one file");
+        else
+            status = verify_files(&verify);
+        notices_free(&verify.notices);
+    }
+    free(verify.parents.items);
+    return status;
+}
+
+const struct command command_verify = {
+    .name = "verify",
+    .synopsis = "[OPTION...] FILE...",
+    .summary = "checks every structure of a disk, and of its chain",
+    .details = "Checks all structures of each FILE, both copies of everything, and who owns\n"
+               "which part of the file; damage of one structure hides no other. Nothing is\n"
+               "written, not even to replay a log. Errors come first, then warnings; '-v' shows\n"
+               "notes too. The status is 0 when there are no errors, 4 when there are, 8 when a\n"
+               "file could not be checked at all, and the sum of these for several files.",
+    .run = run,
+};
