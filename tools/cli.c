@@ -153,7 +153,7 @@ static void print_help(const struct reading *r)
     printf("\nOptions of every command (\"--\" ends options):\n");
     for (size_t i = 0; i < sizeof r->common / sizeof r->common[0]; i++)
         print_option(&r->common[i]);
-    printf("\nExit status: 0 done; 8 the operation failed or was refused; 16 bad usage.\n");
+    printf("\nExit status: 0 done; 4 problems are left; 8 failed or refused; 16 bad usage.\n");
 }
 
 static bool has_name(const struct cli_option *option, const char *name, size_t length)

@@ -66,7 +66,7 @@ static int report_file(struct verify *verify, const vhdx_report *report, size_t 
         json_object_begin(&verify->json, NULL);
         findings_json(&verify->json, report, file);
         json_object_end(&verify->json);
-    } else if (!verify->cli.quiet) {
+    } else if (!verify->cli.quiet || facts->verdict != VHDX_VERDICT_CLEAN) {
         if (verify->printed)
             putchar('\n');
         findings_print(stdout, report, file, verify->cli.verbose);

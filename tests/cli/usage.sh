@@ -15,11 +15,11 @@ bad() {
 
 bad
 bad --bogus
-for c in verify repair orphans config bogus ''; do
+for c in repair orphans config bogus ''; do
     bad "$c" disk.vhdx
     says err "unknown command '$c'"
 done
-for c in info map export hash merge relink; do
+for c in info map export hash merge relink verify; do
     bad $c
     bad $c --bogus disk.vhdx
     says err "unknown option '--bogus'"
@@ -45,6 +45,8 @@ bad merge -o new --undo undo disk.vhdx
 bad merge --undo undo --delete disk.vhdx
 bad merge --undo undo --reclaim disk.vhdx
 bad merge --undo
+bad verify --manifest m disk.vhdx
+bad verify --data --manifest m disk.vhdx disk.vhdx
 bad undo
 bad undo --bogus undo
 bad undo undo undo
