@@ -686,6 +686,68 @@ VHDX_API vhdx_status vhdx_repair(const char *path, const vhdx_repair_options *op
                                  vhdx_error *err);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* Salvage                                                                                                          */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* How far a range of a salvaged disk is to be trusted. */
+typedef enum vhdx_salvage_kind {
+    VHDX_SALVAGE_GOOD = 1,     /* as the disk's own tables say */
+    VHDX_SALVAGE_DOUBTFUL = 2, /* put together by evidence, or claimed by two */
+    VHDX_SALVAGE_LOST = 3,     /* unreadable, cut off, or nothing says where it is: zeros stand there */
+    VHDX_SALVAGE_MISSING = 4,  /* held by a parent that was not found: zeros stand there */
+    VHDX_SALVAGE_PIECE = 5,    /* bytes of the file without a place on the disk, saved in a file of their own */
+} vhdx_salvage_kind;
+
+typedef struct vhdx_salvage_range {
+    vhdx_salvage_kind kind;
+    uint64_t offset; /* on the virtual disk; of a PIECE: in the file of pieces */
+    uint64_t length;
+    uint64_t file_offset; /* of a PIECE: where it stood in the disk's file; else VHDX_NOWHERE */
+    const char *reason;   /* static; "" when good */
+} vhdx_salvage_range;
+
+/* Called for each range that is not good, in order; pieces at the end. The struct is valid during the call only. */
+typedef void (*vhdx_salvage_range_fn)(void *context, const vhdx_salvage_range *range);
+
+typedef struct vhdx_salvage_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    const char *const *parents; /* where to look for ancestors, as in vhdx_open_options; a file is taken as the parent also without proof when nothing else is found */
+    size_t parent_count;
+    const char *bad_ranges; /* a map of GNU ddrescue for the file `child`: what is not '+' there is no byte of the disk; NULL = none */
+    const char *map;        /* where to write the map of the result; NULL = the raw file's name with ".map" behind it */
+    vhdx_salvage_range_fn range;
+    void *range_context;
+    vhdx_progress_fn progress;
+    void *progress_context;
+    vhdx_notice_fn notice; /* WARNING: what was guessed, and by which evidence; DETAIL: what was proven */
+    void *notice_context;
+} vhdx_salvage_options;
+
+/* Grows at its end. */
+typedef struct vhdx_salvage_report {
+    size_t struct_size; /* set by the caller */
+    uint64_t virtual_size;
+    uint64_t bytes_good, bytes_doubtful, bytes_lost, bytes_missing; /* these add up to the size */
+    uint64_t bytes_pieces;
+    uint32_t layers; /* that were opened */
+    bool parent_missing;
+    char map[1024];
+    char pieces[1024]; /* the file of pieces; "" when there are none */
+} vhdx_salvage_report;
+
+/*
+ * Writes what can still be read of the virtual disk that `child` shows to the raw file (or block device) `raw`, and beside it a map that GNU
+ * ddrescue and its viewers read: '+' good, '*' doubtful, '-' lost, '?' held by a parent that is not there. Damaged headers, tables, metadata and BAT are rebuilt in
+ * memory from twins, the log, the shape of what is left and what the guest wrote; sectors that cannot be read become holes. No layer is
+ * written to. Bytes that nobody can place go to a file with ".pieces" behind the raw file's name. OK also when much is lost: the report says how
+ * much. NOT_VHDX when nothing of a disk is recognized, CORRUPT when its sizes cannot be told; ARG to write onto a layer, EXISTS onto another disk. On failure the files
+ * made here are removed. `report` may be NULL.
+ */
+VHDX_API vhdx_status vhdx_salvage(const char *child, const char *raw, const vhdx_salvage_options *options,
+                                  vhdx_salvage_report *report, vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* Configurations of virtual machines                                                                               */
 /* ---------------------------------------------------------------------------------------------------------------- */
 

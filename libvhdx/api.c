@@ -13,6 +13,7 @@
 #include "image/protect.h"
 #include "io/undo_apply.h"
 #include "merge/merge.h"
+#include "verify/salvage.h"
 #include "verify/repair.h"
 #include "verify/verify.h"
 #include "orphans/sid.h"
@@ -427,4 +428,19 @@ const vhdx_finding *vhdx_report_finding(const vhdx_report *report, size_t file, 
 const vhdx_lost_range *vhdx_report_lost(const vhdx_report *report, size_t file, size_t range)
 {
     return vx_report_lost(report, file, range);
+}
+
+vhdx_status vhdx_salvage(const char *child, const char *raw, const vhdx_salvage_options *given,
+                         vhdx_salvage_report *report, vhdx_error *err)
+{
+    vhdx_salvage_options options;
+    vx_clear(err);
+    if (!child || !raw || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_salvage: a child and a raw file are needed");
+    if (!parents_are_there(options.parents, options.parent_count))
+        return fail_argument(err, "vhdx_salvage: a parent has no name");
+    vhdx_salvage_report filled = {.struct_size = sizeof filled};
+    vhdx_status status = vx_salvage(child, raw, &options, &filled, err);
+    give_report(report, &filled, sizeof filled);
+    return status;
 }

@@ -6,16 +6,28 @@
 #include "commands.h"
 
 #include "exit.h"
+#include "notices.h"
 #include "platform.h"
 #include "progress.h"
 #include "report.h"
 #include "text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ZEROS_LENGTH = 65536 };
+enum {
+    ZEROS_LENGTH = 65536,
+    RANGES_MAX = 1 << 20, /* kept for the report; the map has all */
+    RANGES_SHOWN = 20,
+};
+
+struct request {
+    const char *output, *bad_ranges, *map;
+    struct cli_list parents;
+    bool salvage;
+};
 
 static const char not_whole[] = "what the receiver has got is not a whole disk; throw it away";
 
@@ -110,27 +122,194 @@ static int export_chain(const struct cli *cli, vhdx_chain *chain, const char *ou
     return cli_error(&err);
 }
 
-static int export_disk(const struct cli *cli, const struct cli_list *parents, const char *output)
+/* ---- salvage ---- */
+
+struct salvage {
+    const struct cli *cli;
+    struct notices notices;
+    vhdx_salvage_range *ranges;
+    size_t count, room;
+    bool too_many; /* for the memory there is; the map has them all */
+};
+
+static void take_range(void *context, const vhdx_salvage_range *range)
+{
+    struct salvage *salvage = context;
+    if (salvage->count == salvage->room) {
+        size_t room = salvage->room ? salvage->room * 2 : 64;
+        vhdx_salvage_range *ranges =
+            room > RANGES_MAX ? NULL : realloc(salvage->ranges, room * sizeof *salvage->ranges);
+        if (!ranges) {
+            salvage->too_many = true;
+            return;
+        }
+        salvage->ranges = ranges;
+        salvage->room = room;
+    }
+    salvage->ranges[salvage->count++] = *range;
+}
+
+static const char *kind_name(vhdx_salvage_kind kind)
+{
+    switch (kind) {
+    case VHDX_SALVAGE_GOOD:
+        return "good";
+    case VHDX_SALVAGE_DOUBTFUL:
+        return "doubtful";
+    case VHDX_SALVAGE_MISSING:
+        return "missing";
+    case VHDX_SALVAGE_PIECE:
+        return "piece";
+    case VHDX_SALVAGE_LOST:
+        break;
+    }
+    return "lost";
+}
+
+static void salvage_json(const struct salvage *salvage, const struct request *request,
+                         const vhdx_salvage_report *report)
+{
+    struct json json;
+    json_begin(&json, stdout);
+    json_object_begin(&json, NULL);
+    json_text(&json, "path", salvage->cli->files[0]);
+    json_text(&json, "output", request->output);
+    json_text(&json, "map", report->map);
+    json_text(&json, "pieces", report->pieces[0] ? report->pieces : NULL);
+    json_number(&json, "virtual_size", report->virtual_size);
+    json_number(&json, "good", report->bytes_good);
+    json_number(&json, "doubtful", report->bytes_doubtful);
+    json_number(&json, "lost", report->bytes_lost);
+    json_number(&json, "missing", report->bytes_missing);
+    json_bool(&json, "parent_missing", report->parent_missing);
+    json_bool(&json, "ranges_complete", !salvage->too_many);
+    json_array_begin(&json, "ranges");
+    for (size_t i = 0; i < salvage->count; i++) {
+        const vhdx_salvage_range *range = &salvage->ranges[i];
+        json_row_begin(&json, NULL);
+        json_text(&json, "kind", kind_name(range->kind));
+        json_number(&json, "offset", range->offset);
+        json_number(&json, "length", range->length);
+        if (range->kind == VHDX_SALVAGE_PIECE)
+            json_number(&json, "file_offset", range->file_offset);
+        json_text(&json, "reason", range->reason);
+        json_object_end(&json);
+    }
+    json_array_end(&json);
+    notices_json(&json, &salvage->notices);
+    json_object_end(&json);
+    json_end(&json);
+}
+
+static void print_amount(const char *label, uint64_t bytes)
+{
+    if (bytes > 0)
+        report_size_row(stdout, 2, label, bytes);
+}
+
+static void print_ranges(const struct salvage *salvage)
+{
+    size_t shown = salvage->count < RANGES_SHOWN ? salvage->count : RANGES_SHOWN;
+    if (shown > 0)
+        printf("\n  %-9s %20s %20s  %s\n", "kind", "offset", "length", "why");
+    for (size_t i = 0; i < shown; i++) {
+        const vhdx_salvage_range *range = &salvage->ranges[i];
+        printf("  %-9s %20" PRIu64 " %20" PRIu64 "\n            %s\n", kind_name(range->kind), range->offset,
+               range->length, range->reason);
+    }
+    if (shown < salvage->count || salvage->too_many)
+        printf("  more of them are in the map\n");
+}
+
+static void salvage_text(const struct salvage *salvage, const vhdx_salvage_report *report)
+{
+    text_put(stdout, salvage->cli->files[0]);
+    printf(":\n");
+    report_size_row(stdout, 2, "virtual size", report->virtual_size);
+    print_amount("good", report->bytes_good);
+    print_amount("doubtful", report->bytes_doubtful);
+    print_amount("lost", report->bytes_lost);
+    print_amount("missing", report->bytes_missing);
+    print_amount("pieces", report->bytes_pieces);
+    report_row(stdout, 2, "map", report->map);
+    if (report->pieces[0])
+        report_row(stdout, 2, "pieces in", report->pieces);
+    print_ranges(salvage);
+}
+
+/* 4 when something is lost, missing or doubtful: the work was done, but problems are left. */
+static int salvage_status(const vhdx_salvage_report *report)
+{
+    return report->bytes_good == report->virtual_size && report->bytes_pieces == 0 ? EXIT_DONE : EXIT_LEFT;
+}
+
+static int salvage_disk(const struct cli *cli, const struct request *request)
+{
+    struct progress progress;
+    struct salvage salvage = {.cli = cli, .notices = {.cli = cli, .progress = &progress}};
+    const vhdx_salvage_options options = {.struct_size = sizeof options,
+                                          .parents = request->parents.items,
+                                          .parent_count = request->parents.count,
+                                          .bad_ranges = request->bad_ranges,
+                                          .map = request->map,
+                                          .range = take_range,
+                                          .range_context = &salvage,
+                                          .progress = progress_step,
+                                          .progress_context = &progress,
+                                          .notice = notices_take,
+                                          .notice_context = &salvage.notices};
+    vhdx_salvage_report report = {.struct_size = sizeof report};
+    vhdx_error err;
+    progress_begin(&progress, cli);
+    vhdx_status status = vhdx_salvage(cli->files[0], request->output, &options, &report, &err);
+    progress_clear(&progress);
+    if (status != VHDX_OK)
+        progress_advise(&err, "the unfinished files were removed; run the same command again");
+    else if (cli->json)
+        salvage_json(&salvage, request, &report);
+    else if (!cli->quiet)
+        salvage_text(&salvage, &report);
+    notices_free(&salvage.notices);
+    free(salvage.ranges);
+    return status == VHDX_OK ? salvage_status(&report) : cli_error(&err);
+}
+
+static int export_disk(const struct cli *cli, const struct request *request)
 {
     const vhdx_open_options open = {
-        .struct_size = sizeof open, .parents = parents->items, .parent_count = parents->count};
+        .struct_size = sizeof open, .parents = request->parents.items, .parent_count = request->parents.count};
     vhdx_error err;
     vhdx_chain *chain;
     if (vhdx_chain_open(cli->files[0], &open, &chain, &err) != VHDX_OK)
         return cli_error(&err);
-    int status = export_chain(cli, chain, output);
+    int status = export_chain(cli, chain, request->output);
     vhdx_chain_free(chain);
     return status;
 }
 
+/* What only a salvage understands. */
+static bool usable_salvage(const struct cli *cli, const struct request *request)
+{
+    bool to_stdout = strcmp(request->output, "-") == 0;
+    if (request->salvage && to_stdout)
+        cli_usage_error(cli->command, "--salvage writes a map beside the raw file, so standard output will not do");
+    else if (!request->salvage && (request->bad_ranges || request->map))
+        cli_usage_error(cli->command, "--bad-ranges and --map belong to --salvage");
+    else
+        return true;
+    return false;
+}
+
 /* Whether the command line makes sense; else the usage error is printed. */
-static bool usable(const struct cli *cli, const char *output)
+static bool usable(const struct cli *cli, const struct request *request)
 {
     if (!cli_files(cli, 1, 1))
         return false;
-    if (!output)
+    if (!request->output)
         cli_usage_error(cli->command, "no output given (-o RAW, or -o - for standard output)");
-    else if (strcmp(output, "-") != 0)
+    else if (!usable_salvage(cli, request))
+        return false;
+    else if (strcmp(request->output, "-") != 0)
         return true;
     else if (cli->json)
         cli_usage_error(cli->command, "standard output cannot carry the disk and a JSON document");
@@ -144,26 +323,38 @@ static bool usable(const struct cli *cli, const char *output)
 static int run(const struct command *self, int argc, char **argv)
 {
     struct cli cli;
-    struct cli_list parents = {0};
-    const char *output = NULL;
+    struct request request = {0};
     int status;
     const struct cli_option options[] = {
-        {NULL, 'o', CLI_TEXT, &output, "RAW",
+        {NULL, 'o', CLI_TEXT, &request.output, "RAW",
          "the raw file (emptied first) or block device to\nwrite; \"-\" is standard output"},
-        {"parent", 0, CLI_LIST, &parents, "PATH",
+        {"parent", 0, CLI_LIST, &request.parents, "PATH",
          "a file or directory in which to look for ancestors\nfirst; may be given more than once"},
+        {"salvage", 0, CLI_FLAG, &request.salvage, NULL,
+         "write what can still be read of damaged disks, and\na map of what is lost beside RAW"},
+        {"bad-ranges", 0, CLI_TEXT, &request.bad_ranges, "FILE",
+         "ddrescue's map of CHILD: what it does not call good\nis lost (with --salvage)"},
+        {"map", 0, CLI_TEXT, &request.map, "FILE", "where to write the map, instead of RAW.map"},
     };
-    if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
-        status = usable(&cli, output) ? export_disk(&cli, &parents, output) : EXIT_USAGE;
-    free(parents.items);
+    if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status)) {
+        if (!usable(&cli, &request))
+            status = EXIT_USAGE;
+        else
+            status = request.salvage ? salvage_disk(&cli, &request) : export_disk(&cli, &request);
+    }
+    free(request.parents.items);
     return status;
 }
 
 const struct command command_export = {
     .name = "export",
-    .synopsis = "-o RAW [--parent PATH]... CHILD",
+    .synopsis = "-o RAW [--parent PATH]... CHILD\n"
+                "--salvage -o RAW [--bad-ranges FILE] [--map FILE]\n"
+                "  [--parent PATH]... CHILD",
     .summary = "the virtual disk, through its chain, as a raw file or stream",
     .details = "Writes the virtual disk that CHILD shows through its chain as a raw disk. Where\n"
-               "the disk reads zeros, the file has holes. No layer is written to.",
+               "the disk reads zeros, the file has holes. No layer is written to. With --salvage\n"
+               "damage is no reason to stop: what cannot be read becomes a hole, and the map\n"
+               "says which ranges are good, doubtful, lost, or held by a missing parent.",
     .run = run,
 };

@@ -18,9 +18,7 @@ struct raw_file {
     bool is_device; /* it held something else before: zeros must be written */
 };
 
-/* Writes what is not zero; runs of pages are joined. */
-static vhdx_status write_sparse(struct vx_file *file, const uint8_t *buf, size_t length, uint64_t offset,
-                                vhdx_error *err)
+vhdx_status vx_write_sparse(struct vx_file *file, const uint8_t *buf, size_t length, uint64_t offset, vhdx_error *err)
 {
     size_t at = 0;
     while (at < length) {
@@ -43,7 +41,7 @@ static vhdx_status raw_sink(void *context, const void *buf, uint64_t length, uin
         return raw->is_device ? vx_file_zero(raw->file, virtual_offset, length, err) : VHDX_OK;
     if (raw->is_device)
         return vx_file_write(raw->file, buf, (size_t)length, virtual_offset, err);
-    return write_sparse(raw->file, buf, (size_t)length, virtual_offset, err);
+    return vx_write_sparse(raw->file, buf, (size_t)length, virtual_offset, err);
 }
 
 static vhdx_status check_device_size(const struct raw_file *raw, uint64_t virtual_size, vhdx_error *err)
@@ -69,12 +67,12 @@ static vhdx_status fill_raw(struct vx_chain *chain, struct raw_file *raw, const 
 }
 
 /* A raw image may replace a raw image, as with other programs; never a disk, whose content would be lost by a slip of the name. */
-static vhdx_status check_no_disk(const struct vx_chain *chain, const char *path, vhdx_error *err)
+vhdx_status vx_export_check_no_disk(const vhdx_host *host, const char *path, vhdx_error *err)
 {
     struct vx_file *file;
     uint8_t signature[8];
     size_t got = 0;
-    if (vx_file_open(chain->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+    if (vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
         return VHDX_OK;
     vhdx_status status = vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL);
     bool device = (vx_file_facts(file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
@@ -89,7 +87,7 @@ vhdx_status vx_chain_export(struct vx_chain *chain, const char *path, const vhdx
 {
     struct raw_file raw = {0};
     VX_TRY(vx_chain_check_output(chain, path, err));
-    VX_TRY(check_no_disk(chain, path, err));
+    VX_TRY(vx_export_check_no_disk(chain->host, path, err));
     VX_TRY(vx_file_open(chain->host, path, VHDX_FILE_REPLACE, &raw.file, err));
     raw.is_device = (vx_file_facts(raw.file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
     vhdx_status status = fill_raw(chain, &raw, options, err);

@@ -18,6 +18,7 @@
 
 #include "format/bat.h"
 #include "format/geometry.h"
+#include "format/metadata.h"
 #include "image/survey.h"
 
 enum vx_part {
@@ -40,8 +41,8 @@ enum vx_part {
 enum vx_witness {
     VX_WITNESS_STORED, /* as it stands in the file */
     VX_WITNESS_TWIN,
-    VX_WITNESS_LOG,
-    VX_WITNESS_RESIDUE,
+    VX_WITNESS_LOG,     /* an entry of the log, active or not */
+    VX_WITNESS_RESIDUE, /* what is left of the structure itself, or lies behind it */
     VX_WITNESS_PARENT,
     VX_WITNESS_GEOMETRY,
     VX_WITNESS_CONTENT,
@@ -68,6 +69,12 @@ struct vx_stray {
     uint64_t file_offset, length;
 };
 
+/* One bit a MiB of the file: 16 MiB of memory for 64 TiB. */
+struct vx_claims {
+    uint8_t *once, *more;
+    uint64_t mib_count;
+};
+
 struct vx_rebuilt {
     uint64_t file_size;
     struct vx_clue clues[VX_PART_COUNT];
@@ -86,13 +93,24 @@ struct vx_rebuilt {
     size_t placement_count, placement_room;
     struct vx_stray *strays;
     size_t stray_count, stray_room;
-    /* The tables as they stood, for whoever wants to keep what else was in them; NULL when they could not be read. */
-    struct vx_region_table *stored_regions;
-    struct vx_metadata_table *stored_table;
+    uint8_t *lost_pages; /* a bit for each page of the BAT that says nothing: entries in it are known by `placements` only; NULL: none is lost */
+    uint64_t page_count;
+    struct vx_claims claims; /* who owns the file's space, by the BAT as it is now */
+    struct vx_region_table *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */
+    struct vx_metadata_table *table; /* the items that were found, with their places in the metadata region */
+    struct vx_file *view; /* the damaged file with its log applied, kept in memory; NULL once taken */
 };
+
+/* The space of the file in MiB: claimed by anybody, claimed by more than one. */
+bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length);
+/* Whether the BAT entry is one of which nothing is known. */
+bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/* NULL: the entry is as it stands. */
+const struct vx_placement *vx_rebuilt_placement(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 
 struct vx_rebuild_options {
     const vhdx_host *host;
+    const struct vx_tolerant *tolerant; /* of `file`, when it is one: tells what could not be read from what is zero. NULL: all was read */
     /* The next four come from the caller's knowledge of the parent; zero = not known. */
     const vhdx_guid *parent_disk_id;
     uint32_t parent_logical_sector, parent_physical_sector;
@@ -117,17 +135,18 @@ bool vx_rebuilt_differs(const struct vx_rebuilt *rebuilt, bool *lossless);
 const char *vx_part_name(enum vx_part part);
 
 /*
- * Bytes that belong in the file, for parts that are not STORED; `bytes` is for vx_free(), NULL when the part needs no write of its own (the
- * log's state is in the header). Header: VX_HEADER_SIZE bytes for both slots, `offset` is the first's (give the second slot sequence_number + 1 by
- * encoding it again). Regions: the table for both copies, unknown regions kept. Metadata and values: the whole table and its items
- * in one piece (canonical layout, as Windows packs them; user items and unknown ones are kept where they can be read).
+ * The tables as they belong in the file. Regions: for both copies, unknown regions kept. Metadata: table and items in one piece for
+ * rebuilt->metadata.file_offset, `*bytes` is for vx_free(); items that are not known are kept where the table still names them. LIMIT: no room. To be
+ * called before vx_rebuilt_view(). The header is encoded by vx_header_encode(), twice, with two sequence numbers.
  */
-vhdx_status vx_rebuilt_encode_regions(const struct vx_rebuilt *rebuilt, uint8_t bytes[VX_REGION_TABLE_SIZE]);
-/* Table (64 KiB) and items; *size bytes for rebuilt->metadata.file_offset. */
+void vx_rebuilt_encode_regions(const struct vx_rebuilt *rebuilt, uint8_t bytes[VX_REGION_TABLE_SIZE]);
 vhdx_status vx_rebuilt_encode_metadata(const struct vx_rebuilt *rebuilt, uint8_t **bytes, size_t *size,
                                        vhdx_error *err);
 
-/* Writes everything (identifier, headers, region tables, metadata, placements) into `target`, an overlay on the file. */
-vhdx_status vx_rebuilt_apply(const struct vx_rebuilt *rebuilt, struct vx_file *target, vhdx_error *err);
+/*
+ * The disk as it was rebuilt, log applied, all tables in place, as a file in memory over the damaged one. The caller closes it, before
+ * `rebuilt` is freed and before the damaged file is closed.
+ */
+vhdx_status vx_rebuilt_view(struct vx_rebuilt *rebuilt, struct vx_file **view, vhdx_error *err);
 
 #endif

@@ -1,0 +1,417 @@
+/*
+ * The BAT: which of its pages say nothing, what the log's old entries say instead, and who owns the file's space then. See
+ * rebuild.h. What the guest's own structures say is rebuild_content.c's. Easy to get wrong: a page of zeros is
+ * a page of a disk that nobody has written to, until something lies in the file that nobody owns.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "verify/rebuild_parts.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_ENTRIES (VX_PAGE / VX_BAT_ENTRY_SIZE)
+#define PLACEMENTS_MAX ((size_t)1 << 24)
+#define STRAYS_MAX ((size_t)1 << 16)
+
+/* ---- claims ---- */
+
+static bool get_bit(const uint8_t *bits, uint64_t index)
+{
+    return bits[index / 8] >> index % 8 & 1;
+}
+
+static void set_bit(uint8_t *bits, uint64_t index)
+{
+    bits[index / 8] = (uint8_t)(bits[index / 8] | 1u << index % 8);
+}
+
+/* false: somebody had a part of it before. */
+bool vx_claim(struct vx_claims *claims, uint64_t offset, uint64_t length)
+{
+    bool alone = true;
+    uint64_t end = vx_min(claims->mib_count, vx_ceil_div(length, VX_MIB) + offset / VX_MIB);
+    for (uint64_t mib = offset / VX_MIB; mib < end; mib++) {
+        if (get_bit(claims->once, mib)) {
+            set_bit(claims->more, mib);
+            alone = false;
+        }
+        set_bit(claims->once, mib);
+    }
+    return alone;
+}
+
+bool vx_claims_free(const struct vx_claims *claims, uint64_t offset, uint64_t length)
+{
+    uint64_t end = vx_min(claims->mib_count, vx_ceil_div(length, VX_MIB) + offset / VX_MIB);
+    for (uint64_t mib = offset / VX_MIB; mib < end; mib++)
+        if (get_bit(claims->once, mib))
+            return false;
+    return true;
+}
+
+bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length)
+{
+    uint64_t end = vx_min(rebuilt->claims.mib_count, vx_ceil_div(file_offset + length, VX_MIB));
+    for (uint64_t mib = file_offset / VX_MIB; mib < end; mib++)
+        if (get_bit(rebuilt->claims.more, mib))
+            return true;
+    return false;
+}
+
+static vhdx_status open_claims(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    out->claims.mib_count = vx_ceil_div(work->view_size, VX_MIB);
+    size_t bytes = (size_t)(out->claims.mib_count / 8 + 1);
+    out->claims.once = vx_alloc(bytes, 1);
+    out->claims.more = vx_alloc(bytes, 1);
+    if (!out->claims.once || !out->claims.more)
+        return vx_fail_memory(err, "the map of the file's space");
+    vx_claim(&out->claims, 0, VX_HEADER_SECTION_SIZE);
+    vx_claim(&out->claims, out->header.log_offset, out->header.log_length);
+    for (uint32_t i = 0; i < out->regions->count && i < VX_REGION_MAX; i++)
+        vx_claim(&out->claims, out->regions->entries[i].file_offset, out->regions->entries[i].length);
+    return VHDX_OK;
+}
+
+/* ---- entries ---- */
+
+static bool owns(const struct vx_rebuilt *out, uint64_t index, const struct vx_bat_entry *entry, uint64_t *length)
+{
+    uint64_t which;
+    bool payload = vx_geometry_is_payload(&out->geometry, index, &which);
+    *length = payload ? out->block_size : VX_BITMAP_BLOCK_SIZE;
+    if (entry->file_offset == 0 || entry->file_offset > INT64_MAX)
+        return false;
+    return payload ? vx_bat_payload_owns_space(entry) : entry->state == VX_BITMAP_PRESENT;
+}
+
+static bool is_bad(const struct vx_rebuilt *out, uint64_t index, const struct vx_bat_entry *entry)
+{
+    uint64_t which;
+    bool has_parent = out->geometry.has_parent;
+    if (vx_geometry_is_payload(&out->geometry, index, &which))
+        return (vx_bat_payload_rules(entry, has_parent) &
+                (VX_BAT_RESERVED_SET | VX_BAT_BAD_STATE | VX_BAT_NO_PLACE | VX_BAT_STATE_FOR_CHILD)) != 0 ||
+               entry->file_offset > 65 * VX_TIB;
+    return (vx_bat_bitmap_rules(entry, has_parent) & (VX_BAT_RESERVED_SET | VX_BAT_BAD_STATE | VX_BAT_NO_PLACE)) != 0;
+}
+
+struct page_look {
+    uint64_t set, bad, owners, conflicts;
+};
+
+static uint32_t entries_in_page(const struct vx_rebuilt *out, uint64_t page)
+{
+    return (uint32_t)vx_min(PAGE_ENTRIES, out->geometry.entry_count - page * PAGE_ENTRIES);
+}
+
+static void look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes, struct page_look *look)
+{
+    *look = (struct page_look){0};
+    for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
+        uint64_t raw = vx_get64(bytes + i * VX_BAT_ENTRY_SIZE), length, index = page * PAGE_ENTRIES + i;
+        struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+        look->set += raw != 0;
+        look->bad += is_bad(out, index, &entry);
+        if (!is_bad(out, index, &entry) && owns(out, index, &entry, &length)) {
+            look->owners++;
+            look->conflicts += !vx_claims_free(&out->claims, entry.file_offset, length);
+        }
+    }
+}
+
+static void claim_page(struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes)
+{
+    for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
+        uint64_t length, index = page * PAGE_ENTRIES + i;
+        struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(bytes + i * VX_BAT_ENTRY_SIZE));
+        if (!is_bad(out, index, &entry) && owns(out, index, &entry, &length))
+            vx_claim(&out->claims, entry.file_offset, length);
+    }
+}
+
+vhdx_status vx_place(struct vx_rebuilding *work, const struct vx_placement *placement, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    uint8_t raw[VX_BAT_ENTRY_SIZE];
+    uint64_t length;
+    if (out->placement_count == out->placement_room) {
+        size_t room = out->placement_room ? out->placement_room * 2 : 256;
+        if (room > PLACEMENTS_MAX)
+            return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(work->file)), "too many lost blocks");
+        struct vx_placement *placements = vx_resize(out->placements, room, sizeof *placements);
+        if (!placements)
+            return vx_fail_memory(err, "the places of lost blocks");
+        out->placements = placements;
+        out->placement_room = room;
+    }
+    out->placements[out->placement_count++] = *placement;
+    struct vx_bat_entry entry = vx_bat_entry_decode(placement->raw);
+    if (owns(out, placement->bat_index, &entry, &length))
+        vx_claim(&out->claims, entry.file_offset, length);
+    vx_put64(raw, placement->raw);
+    return vx_file_write(work->view, raw, sizeof raw, out->bat.file_offset + placement->bat_index * VX_BAT_ENTRY_SIZE,
+                         err);
+}
+
+static int by_index(const void *a, const void *b)
+{
+    const struct vx_placement *left = a, *right = b;
+    return (left->bat_index > right->bat_index) - (left->bat_index < right->bat_index);
+}
+
+const struct vx_placement *vx_rebuilt_placement(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+{
+    const struct vx_placement key = {.bat_index = bat_index};
+    if (rebuilt->placement_count == 0)
+        return NULL;
+    return bsearch(&key, rebuilt->placements, rebuilt->placement_count, sizeof key, by_index);
+}
+
+bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+{
+    uint64_t page = bat_index / PAGE_ENTRIES;
+    return rebuilt->lost_pages && page < rebuilt->page_count && get_bit(rebuilt->lost_pages, page);
+}
+
+/* ---- pages ---- */
+
+struct pages {
+    uint64_t lost, empty, owners;
+    uint8_t *empty_bits; /* pages of zeros: perhaps lost */
+};
+
+static bool unreadable(const struct vx_rebuilding *work, uint64_t offset, uint64_t length)
+{
+    uint64_t bad, bad_length;
+    return work->options->tolerant && vx_tolerant_next_bad(work->options->tolerant, offset, offset + length, &bad, &bad_length);
+}
+
+static uint64_t page_offset(const struct vx_rebuilding *work, uint64_t page)
+{
+    return work->out->bat.file_offset + page * VX_PAGE;
+}
+
+/* A page of nonsense becomes a page of zeros in the view, and is remembered as lost. */
+static vhdx_status lose_page(struct vx_rebuilding *work, uint64_t page, vhdx_error *err)
+{
+    static const uint8_t zeros[VX_PAGE];
+    set_bit(work->out->lost_pages, page);
+    return vx_file_write(work->view, zeros, sizeof zeros, page_offset(work, page), err);
+}
+
+static vhdx_status read_page(struct vx_rebuilding *work, uint64_t page, uint8_t bytes[VX_PAGE], vhdx_error *err)
+{
+    size_t got;
+    return vx_file_read_some(work->view, bytes, VX_PAGE, page_offset(work, page), &got, err);
+}
+
+static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    for (uint64_t page = 0; page < out->page_count; page++) {
+        uint8_t bytes[VX_PAGE];
+        struct page_look look;
+        VX_TRY(read_page(work, page, bytes, err));
+        look_at_page(out, page, bytes, &look);
+        bool gone = unreadable(work, page_offset(work, page), VX_PAGE) || page_offset(work, page) >= work->out->file_size;
+        if (gone || (look.bad > 0 && look.bad * 4 >= look.set)) {
+            pages->lost++;
+            VX_TRY(lose_page(work, page, err));
+            continue;
+        }
+        pages->owners += look.owners;
+        if (look.set == 0) {
+            pages->empty++;
+            set_bit(pages->empty_bits, page);
+        } else {
+            claim_page(out, page, bytes);
+        }
+    }
+    return VHDX_OK;
+}
+
+/* ---- old entries of the log ---- */
+
+static vhdx_status place_page(struct vx_rebuilding *work, uint64_t page, const uint8_t *bytes, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
+        uint64_t length, index = page * PAGE_ENTRIES + i, raw = vx_get64(bytes + i * VX_BAT_ENTRY_SIZE);
+        struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+        if (raw == 0 || is_bad(out, index, &entry))
+            continue;
+        if (owns(out, index, &entry, &length) && !vx_claims_free(&out->claims, entry.file_offset, length))
+            continue;
+        const struct vx_placement placement = {index, raw, VX_WITNESS_LOG, false};
+        VX_TRY(vx_place(work, &placement, err));
+    }
+    out->lost_pages[page / 8] = (uint8_t)(out->lost_pages[page / 8] & ~(1u << page % 8));
+    return VHDX_OK;
+}
+
+static vhdx_status ask_log(struct vx_rebuilding *work, const struct pages *pages, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    for (uint64_t page = 0; page < out->page_count; page++) {
+        uint8_t bytes[VX_PAGE];
+        struct page_look look;
+        if (!get_bit(out->lost_pages, page) && !get_bit(pages->empty_bits, page))
+            continue;
+        const struct vx_log_witness *witness = vx_log_witness_find(&work->log, page_offset(work, page));
+        if (!witness)
+            continue;
+        VX_TRY(vx_log_witness_page(&work->log, witness, bytes, err));
+        look_at_page(out, page, bytes, &look);
+        if (look.bad > 0 || look.set == 0 || look.conflicts * 4 > look.owners)
+            continue;
+        /* What the last session logged last is what stands at home in a disk that is well: zeros there are no news, but a loss. */
+        if (get_bit(out->lost_pages, page) || (look.owners > 0 && witness->rank <= 1))
+            VX_TRY(place_page(work, page, bytes, err));
+    }
+    return VHDX_OK;
+}
+
+/* ---- what nobody owns ---- */
+
+/* The next MiB from `mib` on that nobody owns and whose bytes may be set; passes over holes of the host's file. */
+static uint64_t next_unowned(const struct vx_rebuilding *work, uint64_t mib)
+{
+    const struct vx_claims *claims = &work->out->claims;
+    while (mib < claims->mib_count) {
+        uint64_t data, length;
+        if (get_bit(claims->once, mib)) {
+            mib++;
+            continue;
+        }
+        vx_file_next_data(work->view, mib * VX_MIB, &data, &length);
+        if (length == 0)
+            return claims->mib_count;
+        if (data / VX_MIB <= mib)
+            return mib;
+        mib = data / VX_MIB;
+    }
+    return claims->mib_count;
+}
+
+static vhdx_status add_stray(struct vx_rebuilding *work, uint64_t offset, uint64_t length, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    if (out->stray_count > 0) {
+        struct vx_stray *last = &out->strays[out->stray_count - 1];
+        if (last->file_offset + last->length == offset || out->stray_count == STRAYS_MAX) {
+            last->length = offset + length - last->file_offset;
+            return VHDX_OK;
+        }
+    }
+    if (out->stray_count == out->stray_room) {
+        size_t room = out->stray_room ? out->stray_room * 2 : 64;
+        struct vx_stray *strays = vx_resize(out->strays, room, sizeof *strays);
+        if (!strays)
+            return vx_fail_memory(err, "the list of pieces");
+        out->strays = strays;
+        out->stray_room = room;
+    }
+    out->strays[out->stray_count++] = (struct vx_stray){offset, length};
+    return VHDX_OK;
+}
+
+/* Space that nobody owns and that is not all zeros. */
+static vhdx_status gather_strays(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    uint8_t *bytes = vx_alloc((size_t)VX_MIB, 1);
+    vhdx_status status = bytes ? VHDX_OK : vx_fail_memory(err, "a window of the file");
+    out->stray_count = 0;
+    uint64_t mib = next_unowned(work, 1);
+    while (status == VHDX_OK && mib < out->claims.mib_count) {
+        size_t got = 0;
+        status = vx_file_read_some(work->view, bytes, (size_t)VX_MIB, mib * VX_MIB, &got, err);
+        if (status == VHDX_OK && !vx_is_zero(bytes, got))
+            status = add_stray(work, mib * VX_MIB, got, err);
+        if (status == VHDX_OK)
+            status = vx_rebuild_progress(work, mib * VX_MIB, work->view_size, err);
+        mib = next_unowned(work, mib + 1);
+    }
+    vx_free(bytes);
+    return status;
+}
+
+static vhdx_status lose_empty_pages(struct vx_rebuilding *work, const struct pages *pages, vhdx_error *err)
+{
+    for (uint64_t page = 0; page < work->out->page_count; page++)
+        if (get_bit(pages->empty_bits, page) && !vx_log_witness_find(&work->log, page_offset(work, page)))
+            VX_TRY(lose_page(work, page, err));
+    return VHDX_OK;
+}
+
+static void say_what_came_of_it(struct vx_rebuilding *work, const struct pages *pages)
+{
+    struct vx_rebuilt *out = work->out;
+    uint64_t from_log = 0, left = 0;
+    for (size_t i = 0; i < out->placement_count; i++)
+        from_log += out->placements[i].witness == VX_WITNESS_LOG;
+    for (uint64_t page = 0; page < out->page_count; page++)
+        left += get_bit(out->lost_pages, page);
+    if (out->placement_count > 1)
+        qsort(out->placements, out->placement_count, sizeof *out->placements, by_index);
+    if (out->placement_count == 0 && left == 0 && pages->lost == 0) {
+        vx_clue_set(work, VX_PART_BAT, VX_WITNESS_STORED, true, "%s", "");
+        return;
+    }
+    /* All of it from one source, everything in the file has an owner, nothing has two: there is no other reading. */
+    bool whole = left == 0 && out->stray_count == 0 && from_log == out->placement_count;
+    for (size_t i = 0; i < out->placement_count; i++)
+        out->placements[i].lossless = whole;
+    vx_clue_set(work, VX_PART_BAT, from_log ? VX_WITNESS_LOG : VX_WITNESS_CONTENT, whole,
+                "%" PRIu64 " pages of the BAT said nothing; %" PRIu64 " blocks were put back by old log entries, %" PRIu64
+                " by what is in them; %" PRIu64 " pages stay unknown, %zu pieces have no place",
+                pages->lost, from_log, (uint64_t)out->placement_count - from_log, left, out->stray_count);
+}
+
+static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    VX_TRY(judge_pages(work, pages, err));
+    VX_TRY(ask_log(work, pages, err));
+    bool doubt = pages->lost > 0 || pages->empty > 0;
+    if (doubt && work->options->search_content) {
+        VX_TRY(gather_strays(work, err));
+        bool nothing = pages->owners == 0 && out->placement_count == 0;
+        if (out->stray_count > 0 && nothing) {
+            out->bat_lost = true;
+            pages->lost += pages->empty;
+            VX_TRY(lose_empty_pages(work, pages, err));
+        }
+        if (out->stray_count > 0 && pages->lost > 0) {
+            VX_TRY(vx_rebuild_content(work, err));
+            VX_TRY(gather_strays(work, err));
+        }
+        if (pages->lost == 0 && out->placement_count == 0)
+            out->stray_count = 0; /* leaks of a disk whose BAT is whole are nobody's pieces */
+    }
+    say_what_came_of_it(work, pages);
+    return VHDX_OK;
+}
+
+vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    struct pages pages = {0};
+    out->page_count = vx_ceil_div(out->geometry.entry_count, PAGE_ENTRIES);
+    size_t bytes = (size_t)(out->page_count / 8 + 1);
+    out->lost_pages = vx_alloc(bytes, 1);
+    pages.empty_bits = vx_alloc(bytes, 1);
+    vhdx_status status = VHDX_NOMEM;
+    if (!out->lost_pages || !pages.empty_bits)
+        vx_fail_memory(err, "the pages of the BAT");
+    else
+        status = open_claims(work, err);
+    if (status == VHDX_OK)
+        status = rebuild_bat(work, &pages, err);
+    vx_free(pages.empty_bits);
+    return status;
+}

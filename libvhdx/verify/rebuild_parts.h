@@ -1,0 +1,56 @@
+/*
+ * What the files rebuild*.c share while they look for witnesses. Nobody else includes this.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_VERIFY_REBUILD_PARTS_H
+#define VX_VERIFY_REBUILD_PARTS_H
+
+#include "base/status.h"
+#include "format/metadata.h"
+#include "verify/rebuild.h"
+#include "verify/rebuild_log.h"
+#include "verify/tolerant.h"
+
+struct vx_rebuilding {
+    struct vx_file *file; /* as it lies there */
+    struct vx_file *view; /* with the log applied; == out->view */
+    const struct vx_rebuild_options *options;
+    struct vx_survey *survey;
+    struct vx_log_witnesses log;
+    struct vx_rebuilt *out;
+    struct vx_metadata_table *table; /* the items, wherever they were found */
+    uint64_t view_size;
+};
+
+/* Says who the witness of a part is. */
+void vx_clue_set(struct vx_rebuilding *work, enum vx_part part, enum vx_witness witness, bool lossless,
+                 const char *format, ...) VX_PRINTF(5, 6);
+static inline bool vx_clue_missing(const struct vx_rebuilding *work, enum vx_part part)
+{
+    return work->out->clues[part].witness == VX_WITNESS_NONE;
+}
+/* CANCELLED when the caller says so. */
+vhdx_status vx_rebuild_progress(const struct vx_rebuilding *work, uint64_t done, uint64_t total, vhdx_error *err);
+
+/* What an array of BAT entries looks like. */
+struct vx_bat_look {
+    uint64_t present;  /* entries that own space inside of the file */
+    uint64_t beyond;   /* that own space behind its end */
+    uint64_t bad;      /* that cannot be entries */
+    uint64_t partial;  /* in state PARTIALLY_PRESENT */
+    uint64_t last_set; /* number of entries up to the last one that is not zero */
+};
+void vx_bat_look_at(struct vx_bytes entries, uint64_t view_size, uint64_t first_index, struct vx_bat_look *look);
+
+vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_regions.c */
+vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);    /* rebuild_items.c: what is stored */
+vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_values.c: what is not */
+vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err);      /* rebuild_bat.c */
+vhdx_status vx_rebuild_content(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_content.c */
+
+/* rebuild_bat.c, for rebuild_content.c */
+bool vx_claim(struct vx_claims *claims, uint64_t offset, uint64_t length);
+bool vx_claims_free(const struct vx_claims *claims, uint64_t offset, uint64_t length);
+vhdx_status vx_place(struct vx_rebuilding *work, const struct vx_placement *placement, vhdx_error *err);
+
+#endif

@@ -1,0 +1,306 @@
+/*
+ * Values that no metadata item tells any more: from the parent, from the shape of the BAT, from what the guest believes, and last a
+ * default. See rebuild.h. Easy to get wrong: a default that only lets the disk be read must not look like a fact; its clue says DEFAULT.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "base/guid.h"
+#include "image/header_update.h"
+#include "verify/content.h"
+#include "verify/rebuild_parts.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OFFSETS_MAX ((size_t)1 << 16) /* blocks whose spacing is looked at; more of them prove no more */
+#define CHUNK_BYTES(sector) ((uint64_t)(sector) << 23)
+
+/* ---- the BAT before its geometry is known ---- */
+
+static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *look, vhdx_error *err)
+{
+    uint8_t *bytes = vx_alloc(64, VX_KIB);
+    uint64_t length = vx_min(work->out->bat.length, work->view_size - vx_min(work->view_size, work->out->bat.file_offset));
+    vhdx_status status = bytes ? VHDX_OK : vx_fail_memory(err, "a window of the BAT");
+    for (uint64_t at = 0; status == VHDX_OK && at < length; at += 64 * VX_KIB) {
+        size_t got;
+        uint64_t here = vx_min(64 * VX_KIB, length - at);
+        status = vx_file_read_some(work->view, bytes, (size_t)here, work->out->bat.file_offset + at, &got, err);
+        if (status == VHDX_OK)
+            vx_bat_look_at(vx_bytes_of(bytes, got), work->view_size, at / VX_BAT_ENTRY_SIZE, look);
+    }
+    vx_free(bytes);
+    return status;
+}
+
+/* ---- block size ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Whether the entry at this index belongs to a sector bitmap if blocks have this size. */
+static bool is_bitmap_index(uint64_t index, uint64_t block_size, uint32_t sector)
+{
+    uint64_t ratio = CHUNK_BYTES(sector) / block_size;
+    return index % (ratio + 1) == ratio;
+}
+
+/* File offsets of payload blocks, sorted, if blocks have this size. */
+static size_t gather_offsets(struct vx_bytes entries, uint64_t block_size, uint32_t sector, uint64_t *offsets)
+{
+    size_t count = 0;
+    for (size_t i = 0; (i + 1) * VX_BAT_ENTRY_SIZE <= entries.size && count < OFFSETS_MAX; i++) {
+        struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(entries.data + i * VX_BAT_ENTRY_SIZE));
+        if ((entry.state == VX_PAYLOAD_FULLY_PRESENT || entry.state == VX_PAYLOAD_PARTIALLY_PRESENT) &&
+            entry.file_offset > 0 && !is_bitmap_index(i, block_size, sector))
+            offsets[count++] = entry.file_offset;
+    }
+    if (count > 1)
+        qsort(offsets, count, sizeof *offsets, ascending);
+    return count;
+}
+
+struct spacing {
+    uint64_t touching; /* pairs of neighbours exactly one block apart */
+    bool overlap;
+};
+
+static struct spacing look_at_spacing(const uint64_t *offsets, size_t count, uint64_t block_size)
+{
+    struct spacing spacing = {0};
+    for (size_t i = 1; i < count; i++) {
+        spacing.overlap = spacing.overlap || offsets[i] - offsets[i - 1] < block_size;
+        spacing.touching += offsets[i] - offsets[i - 1] == block_size;
+    }
+    return spacing;
+}
+
+/* The largest size with which no two blocks overlap; proven when the blocks then stand side by side up to the end of the file. */
+static void judge_block_size(struct vx_rebuilding *work, struct vx_bytes entries, uint32_t sector, uint64_t *offsets)
+{
+    struct vx_rebuilt *out = work->out;
+    for (uint64_t size = VX_BLOCK_SIZE_MAX; size >= VX_BLOCK_SIZE_MIN; size /= 2) {
+        size_t count = gather_offsets(entries, size, sector, offsets);
+        struct spacing spacing = look_at_spacing(offsets, count, size);
+        if (count == 0 || spacing.overlap || offsets[count - 1] > out->file_size ||
+            (size > VX_BLOCK_SIZE_MIN && out->file_size - offsets[count - 1] < size))
+            continue;
+        bool ends = offsets[count - 1] + size == out->file_size;
+        out->block_size = (uint32_t)size;
+        vx_clue_set(work, VX_PART_BLOCK_SIZE, VX_WITNESS_GEOMETRY, spacing.touching > 0 && ends,
+                    "of %zu blocks %" PRIu64 " stand exactly %" PRIu64 " MiB apart%s", count, spacing.touching,
+                    size / VX_MIB, ends ? ", and the last one ends with the file" : "");
+        return;
+    }
+}
+
+static vhdx_status find_block_size(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    uint32_t sector = out->logical_sector ? out->logical_sector : 512;
+    size_t room = (size_t)vx_min(out->bat.length, OFFSETS_MAX * VX_BAT_ENTRY_SIZE), got = 0;
+    uint64_t *offsets = vx_alloc(OFFSETS_MAX, sizeof *offsets);
+    uint8_t *entries = vx_alloc(room, 1);
+    vhdx_status status = VHDX_NOMEM;
+    if (offsets && entries) {
+        status = vx_file_read_some(work->view, entries, room, out->bat.file_offset, &got, err);
+        if (status == VHDX_OK)
+            judge_block_size(work, vx_bytes_of(entries, got), sector, offsets);
+    } else {
+        vx_fail_memory(err, "the spacing of blocks");
+    }
+    vx_free(offsets);
+    vx_free(entries);
+    return status;
+}
+
+/* ---- what the guest says ---- */
+
+struct guess {
+    struct vx_rebuilding *work;
+    uint64_t block_size;
+    uint32_t sector;
+};
+
+/* Reads the virtual disk by the BAT alone; without a block size only the first MiB can be had. */
+static bool read_guess(void *context, void *buf, size_t length, uint64_t virtual_offset)
+{
+    struct guess *guess = context;
+    uint8_t *out = buf;
+    uint64_t size = guess->block_size ? guess->block_size : VX_MIB;
+    while (length > 0) {
+        uint8_t raw[VX_BAT_ENTRY_SIZE];
+        size_t got, here = (size_t)vx_min(length, size - virtual_offset % size);
+        uint64_t block = virtual_offset / size, index = block + block / (CHUNK_BYTES(guess->sector) / size);
+        if ((!guess->block_size && block > 0) || index >= guess->work->out->bat.length / VX_BAT_ENTRY_SIZE)
+            return false;
+        uint64_t at = guess->work->out->bat.file_offset + index * VX_BAT_ENTRY_SIZE;
+        if (vx_file_read_some(guess->work->view, raw, sizeof raw, at, &got, NULL) != VHDX_OK || got < sizeof raw)
+            return false;
+        struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(raw));
+        if (entry.state != VX_PAYLOAD_FULLY_PRESENT || entry.file_offset == 0 || entry.file_offset >= INT64_MAX / 2)
+            return false;
+        if (vx_file_read_some(guess->work->view, out, here, entry.file_offset + virtual_offset % size, &got, NULL) !=
+                VHDX_OK ||
+            got < here)
+            return false;
+        out += here;
+        virtual_offset += here;
+        length -= here;
+    }
+    return true;
+}
+
+static vhdx_status ask_guest(struct vx_rebuilding *work, struct vx_content *content)
+{
+    struct guess guess = {work, work->out->block_size, work->out->logical_sector ? work->out->logical_sector : 512};
+    const struct vx_content_source source = {&guess, read_guess,
+                                             work->out->virtual_size ? work->out->virtual_size : UINT64_MAX,
+                                             work->out->logical_sector};
+    vx_content_look(&source, content);
+    return VHDX_OK;
+}
+
+/* ---- one value after the other ---- */
+
+static void find_kind(struct vx_rebuilding *work, const struct vx_bat_look *look)
+{
+    struct vx_rebuilt *out = work->out;
+    if (!vx_clue_missing(work, VX_PART_PARAMETER_FLAGS))
+        return;
+    out->parameter_flags = 0;
+    if (out->locator || look->partial > 0) {
+        out->parameter_flags = VX_PARAMETER_HAS_PARENT;
+        vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_GEOMETRY, true, "%s",
+                    out->locator ? "it has a parent locator" : "it has partially present blocks");
+        return;
+    }
+    vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_GEOMETRY, false, "%s",
+                "it has neither a parent locator nor partially present blocks: a disk without parent");
+}
+
+static void find_sectors(struct vx_rebuilding *work, const struct vx_content *content)
+{
+    struct vx_rebuilt *out = work->out;
+    const struct vx_rebuild_options *options = work->options;
+    bool child = (out->parameter_flags & VX_PARAMETER_HAS_PARENT) != 0;
+    if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) && child && options->parent_logical_sector) {
+        out->logical_sector = options->parent_logical_sector;
+        vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_PARENT, true, "%s", "parent and child have the same");
+    } else if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) && content->implied_sector_size) {
+        out->logical_sector = content->implied_sector_size;
+        vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_CONTENT, true, "%s", "the GPT lies in the disk's second sector");
+    } else if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR)) {
+        out->logical_sector = 512;
+        vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_DEFAULT, false, "%s", "what most disks have");
+    }
+    if (!vx_clue_missing(work, VX_PART_PHYSICAL_SECTOR))
+        return;
+    bool parent = child && options->parent_physical_sector != 0;
+    out->physical_sector = parent ? options->parent_physical_sector : 4096;
+    vx_clue_set(work, VX_PART_PHYSICAL_SECTOR, parent ? VX_WITNESS_PARENT : VX_WITNESS_DEFAULT, false, "%s",
+                parent ? "that of the parent" : "what Windows gives a new disk; no content depends on it");
+}
+
+static vhdx_status find_id(struct vx_rebuilding *work, vhdx_error *err)
+{
+    if (!vx_clue_missing(work, VX_PART_DISK_ID))
+        return VHDX_OK;
+    if (work->options->parent_disk_id && (work->out->parameter_flags & VX_PARAMETER_HAS_PARENT)) {
+        work->out->virtual_disk_id = *work->options->parent_disk_id;
+        vx_clue_set(work, VX_PART_DISK_ID, VX_WITNESS_PARENT, true, "%s", "children keep their parent's");
+        return VHDX_OK;
+    }
+    vx_clue_set(work, VX_PART_DISK_ID, VX_WITNESS_DEFAULT, false, "%s", "a new one; no content depends on it");
+    return vx_new_guid(work->options->host, &work->out->virtual_disk_id, err);
+}
+
+/* No more than the BAT can hold, and no less than its last entry. */
+static uint64_t size_of_entries(const struct vx_rebuilt *out, uint64_t entries)
+{
+    uint64_t ratio = CHUNK_BYTES(out->logical_sector) / out->block_size;
+    uint64_t blocks = entries - entries / (ratio + 1);
+    return vx_min(vx_max(blocks, 1) * out->block_size, VX_VIRTUAL_SIZE_MAX);
+}
+
+static void find_size(struct vx_rebuilding *work, const struct vx_bat_look *look, const struct vx_content *content)
+{
+    struct vx_rebuilt *out = work->out;
+    uint64_t least = size_of_entries(out, look->last_set);
+    if (!vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && out->virtual_size % out->logical_sector == 0)
+        return;
+    uint64_t implied = vx_round_down(content->implied_size, out->logical_sector);
+    if (implied > 0 && implied <= VX_VIRTUAL_SIZE_MAX && implied + out->block_size > least) {
+        out->virtual_size = implied;
+        vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_CONTENT, content->backup.found,
+                    "the GPT ends at %" PRIu64 " bytes%s", implied,
+                    content->backup.found ? ", and its backup stands there" : "");
+    } else if (work->options->parent_virtual_size && (out->parameter_flags & VX_PARAMETER_HAS_PARENT)) {
+        out->virtual_size = vx_max(work->options->parent_virtual_size, least);
+        vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_PARENT, false, "%s", "the size of the parent");
+    } else {
+        out->virtual_size = least;
+        vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_GEOMETRY, false,
+                    "the BAT's last entry in use is number %" PRIu64 "; the disk may have been larger", look->last_set);
+    }
+}
+
+static void settle_geometry(struct vx_rebuilding *work)
+{
+    struct vx_rebuilt *out = work->out;
+    bool has_parent = (out->parameter_flags & VX_PARAMETER_HAS_PARENT) != 0;
+    if (!vx_geometry_init(&out->geometry, out->virtual_size, out->block_size, out->logical_sector, has_parent)) {
+        out->geometry = (struct vx_geometry){0};
+        return;
+    }
+    uint64_t needed = vx_geometry_bat_region_length(&out->geometry);
+    if (out->bat.length >= needed)
+        return;
+    if (out->clues[VX_PART_REGIONS].witness == VX_WITNESS_STORED)
+        vx_clue_set(work, VX_PART_REGIONS, VX_WITNESS_GEOMETRY, false,
+                    "the BAT region has 0x%" PRIx32 " bytes, but a disk of this size needs 0x%" PRIx64, out->bat.length, needed);
+    out->bat.length = (uint32_t)needed;
+    for (uint32_t i = 0; i < out->regions->count && i < VX_REGION_MAX; i++)
+        if (vx_guid_equal(&out->regions->entries[i].guid, &vx_guid_bat_region))
+            out->regions->entries[i].length = (uint32_t)needed;
+}
+
+static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content *content, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    struct vx_bat_look look = {0};
+    VX_TRY(look_at_bat(work, &look, err));
+    find_kind(work, &look);
+    if (vx_clue_missing(work, VX_PART_BLOCK_SIZE) && look.present > 0)
+        VX_TRY(find_block_size(work, err));
+    if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) || vx_clue_missing(work, VX_PART_VIRTUAL_SIZE))
+        VX_TRY(ask_guest(work, content));
+    find_sectors(work, content);
+    if (vx_clue_missing(work, VX_PART_BLOCK_SIZE)) {
+        bool child = (out->parameter_flags & VX_PARAMETER_HAS_PARENT) != 0;
+        out->block_size = (uint32_t)((child ? 2 : 32) * VX_MIB);
+        vx_clue_set(work, VX_PART_BLOCK_SIZE, VX_WITNESS_DEFAULT, false, "%s", "what Windows gives such a disk");
+    }
+    VX_TRY(find_id(work, err));
+    find_size(work, &look, content);
+    if (!out->locator && !(out->parameter_flags & VX_PARAMETER_HAS_PARENT))
+        vx_clue_set(work, VX_PART_LOCATOR, VX_WITNESS_STORED, true, "%s", "");
+    if (vx_clue_missing(work, VX_PART_METADATA))
+        vx_clue_set(work, VX_PART_METADATA, VX_WITNESS_DEFAULT, false, "%s", "the items are written anew, as Windows packs them");
+    settle_geometry(work);
+    return VHDX_OK;
+}
+
+vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_content *content = vx_alloc(1, sizeof *content);
+    if (!content)
+        return vx_fail_memory(err, "a look inside of the disk");
+    vhdx_status status = rebuild_values(work, content, err);
+    vx_free(content);
+    return status;
+}

@@ -1,0 +1,228 @@
+/*
+ * Opening damaged layers. See salvage.h. Each is rebuilt in memory and then opened by the strict opener, so that the rules of
+ * reading are written down once. Easy to get wrong: a parent that the caller names is believed only where nothing proves another one, and what it
+ * shows stays doubtful.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "verify/salvage.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct opening {
+    struct vx_salvage_layers *layers;
+    const vhdx_salvage_options *options;
+    struct vx_chain chain; /* the same images, as resolve.c wants to see them */
+    struct vx_image *parent_hint;
+};
+
+static void say(const struct opening *opening, vhdx_notice_kind kind, const char *format, ...) VX_PRINTF(3, 4);
+static void say(const struct opening *opening, vhdx_notice_kind kind, const char *format, ...)
+{
+    char text[1600];
+    va_list values;
+    if (!opening->options->notice)
+        return;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    opening->options->notice(opening->options->notice_context, kind, text);
+}
+
+static void say_evidence(const struct opening *opening, const char *path, const struct vx_rebuilt *rebuilt)
+{
+    for (int i = 0; i < VX_PART_COUNT; i++) {
+        const struct vx_clue *clue = &rebuilt->clues[i];
+        if (clue->witness != VX_WITNESS_STORED)
+            say(opening, clue->lossless ? VHDX_NOTICE_DETAIL : VHDX_NOTICE_WARNING, "%s: %s: %s", path,
+                vx_part_name((enum vx_part)i), clue->evidence);
+    }
+}
+
+/* Nothing of a disk is there: what was asked for is something else. */
+static bool is_foreign(const struct vx_rebuilt *rebuilt)
+{
+    return rebuilt->clues[VX_PART_FILE_ID].witness != VX_WITNESS_STORED &&
+           rebuilt->clues[VX_PART_HEADER].witness == VX_WITNESS_DEFAULT &&
+           rebuilt->clues[VX_PART_REGIONS].witness == VX_WITNESS_DEFAULT &&
+           rebuilt->clues[VX_PART_METADATA].witness == VX_WITNESS_DEFAULT;
+}
+
+static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_layer *layer, vhdx_error *err)
+{
+    const struct vx_image *hint = opening->parent_hint;
+    const struct vx_rebuild_options options = {
+        .host = opening->layers->host,
+        .tolerant = layer->tolerant,
+        .parent_disk_id = hint ? &hint->info.virtual_disk_id : NULL,
+        .parent_logical_sector = hint ? hint->info.logical_sector_size : 0,
+        .parent_physical_sector = hint ? hint->info.physical_sector_size : 0,
+        .parent_virtual_size = hint ? hint->info.virtual_size : 0,
+        .search_content = true,
+        .progress = opening->options->progress,
+        .progress_context = opening->options->progress_context,
+    };
+    struct vx_file *view;
+    VX_TRY(vx_rebuild(layer->file, &options, &layer->rebuilt, err));
+    if (is_foreign(layer->rebuilt))
+        return vx_fail(err, VHDX_NOT_VHDX, vx_at_file(vx_file_path(layer->file)),
+                       "nothing of a VHDX is recognized: no identifier, header, region table or metadata");
+    layer->view_size = layer->rebuilt->claims.mib_count ? layer->rebuilt->file_size : 0;
+    VX_TRY(vx_rebuilt_view(layer->rebuilt, &view, err));
+    VX_TRY(vx_image_open_file(opening->layers->host, view, VX_OPEN_INSPECT | VX_OPEN_UNFINISHED, &layer->image, err));
+    VX_TRY(vx_run_reader_open(layer->image, VX_BAT_WINDOW_LARGE, &layer->reader, err));
+    layer->has_reader = true;
+    say_evidence(opening, vx_file_path(layer->file), layer->rebuilt);
+    return VHDX_OK;
+}
+
+static vhdx_status open_layer(struct opening *opening, const char *path, bool doubtful, vhdx_error *err)
+{
+    struct vx_salvage_layers *layers = opening->layers;
+    struct vx_salvage_layer *items = vx_resize(layers->items, layers->count + 1, sizeof *items);
+    if (!items)
+        return vx_fail_memory(err, "a layer");
+    layers->items = items;
+    struct vx_image **images = vx_resize(opening->chain.layers, layers->count + 1, sizeof(struct vx_image *));
+    if (!images)
+        return vx_fail_memory(err, "a layer");
+    opening->chain.layers = images;
+    struct vx_salvage_layer *layer = &items[layers->count];
+    *layer = (struct vx_salvage_layer){.doubtful = doubtful};
+    const struct vx_rescue_map *bad = layers->count == 0 && layers->bad.count > 0 ? &layers->bad : NULL;
+    VX_TRY(vx_tolerant_open(layers->host, path, VHDX_FILE_READ, bad, &layer->file, &layer->tolerant, err));
+    layers->count++;
+    VX_TRY(rebuild_layer(opening, layer, err));
+    images[opening->chain.count++] = layer->image;
+    return VHDX_OK;
+}
+
+static void drop_last(struct opening *opening)
+{
+    struct vx_salvage_layers *layers = opening->layers;
+    struct vx_salvage_layer *layer = &layers->items[layers->count - 1];
+    if (layer->has_reader)
+        vx_run_reader_close(&layer->reader);
+    vx_image_close(layer->image);
+    vx_rebuild_free(layer->rebuilt);
+    vx_file_close(layer->file);
+    layers->count--;
+    opening->chain.count = layers->count;
+}
+
+/* Only reasons that have nothing to do with the file that was tried end the whole work. */
+static bool is_fatal(vhdx_status status)
+{
+    return status == VHDX_NOMEM || status == VHDX_CANCELLED;
+}
+
+static vhdx_status try_parent(struct opening *opening, const char *path, bool doubtful, bool *opened, vhdx_error *err)
+{
+    size_t before = opening->layers->count;
+    *opened = false;
+    if (vx_chain_holds(&opening->chain, path) || before >= VX_CHAIN_MAX)
+        return VHDX_OK;
+    vhdx_error why;
+    vhdx_status status = open_layer(opening, path, doubtful, &why);
+    if (is_fatal(status)) {
+        if (err)
+            *err = why;
+        return status;
+    }
+    if (status == VHDX_OK && opening->layers->items[before].image->geometry.logical_sector_size !=
+                                 opening->layers->items[before - 1].image->geometry.logical_sector_size) {
+        say(opening, VHDX_NOTICE_WARNING, "%s: another logical sector size, so it is not the parent", path);
+        drop_last(opening);
+        return VHDX_OK;
+    }
+    if (status != VHDX_OK) {
+        say(opening, VHDX_NOTICE_WARNING, "%s: %s", path, why.message);
+        if (opening->layers->count > before)
+            drop_last(opening);
+        return VHDX_OK;
+    }
+    *opened = true;
+    return VHDX_OK;
+}
+
+static vhdx_status open_parent(struct opening *opening, bool *opened, vhdx_error *err)
+{
+    const vhdx_salvage_options *options = opening->options;
+    struct vx_image *child = opening->chain.layers[opening->chain.count - 1];
+    struct vx_search search = {options->parents, options->parent_count};
+    vhdx_error why;
+    char *path = NULL;
+    *opened = false;
+    vhdx_status status = vx_resolve_parent(child, &search, &path, &why);
+    if (status == VHDX_OK) {
+        status = try_parent(opening, path, false, opened, err);
+        vx_free(path);
+        return status;
+    }
+    if (is_fatal(status)) {
+        if (err)
+            *err = why;
+        return status;
+    }
+    for (size_t i = 0; i < options->parent_count && !*opened; i++) {
+        VX_TRY(try_parent(opening, options->parents[i], true, opened, err));
+        if (*opened)
+            say(opening, VHDX_NOTICE_WARNING, "%s: taken as the parent because it was given; nothing proves that it is",
+                options->parents[i]);
+    }
+    if (!*opened)
+        say(opening, VHDX_NOTICE_WARNING, "%s: %s; only what the layers above hold is written", vx_image_path(child),
+            why.message);
+    return VHDX_OK;
+}
+
+/* The first given parent that opens as it should: what a child whose metadata is gone can be compared with. */
+static void find_hint(struct opening *opening)
+{
+    const vhdx_salvage_options *options = opening->options;
+    for (size_t i = 0; i < options->parent_count && !opening->parent_hint; i++)
+        if (vx_image_open(opening->layers->host, options->parents[i], VX_OPEN_PEEK | VX_OPEN_INSPECT, &opening->parent_hint, NULL) != VHDX_OK)
+            opening->parent_hint = NULL;
+}
+
+static vhdx_status open_all(struct opening *opening, const char *path, vhdx_error *err)
+{
+    struct vx_salvage_layers *layers = opening->layers;
+    bool opened = true;
+    if (opening->options->bad_ranges)
+        VX_TRY(vx_rescue_map_load(layers->host, opening->options->bad_ranges, &layers->bad, err));
+    find_hint(opening);
+    VX_TRY(open_layer(opening, path, false, err));
+    while (opened && vx_image_has_parent(opening->chain.layers[opening->chain.count - 1]))
+        VX_TRY(open_parent(opening, &opened, err));
+    layers->parent_missing = !opened;
+    return VHDX_OK;
+}
+
+vhdx_status vx_salvage_open(const char *path, const vhdx_salvage_options *options, struct vx_salvage_layers *layers,
+                            vhdx_error *err)
+{
+    *layers = (struct vx_salvage_layers){.host = vx_host_or_native(options->host)};
+    struct opening opening = {.layers = layers, .options = options, .chain = {.host = layers->host}};
+    vhdx_status status = open_all(&opening, path, err);
+    vx_image_close(opening.parent_hint);
+    vx_free(opening.chain.layers);
+    return status;
+}
+
+void vx_salvage_close(struct vx_salvage_layers *layers)
+{
+    for (size_t i = layers->count; i-- > 0;) {
+        struct vx_salvage_layer *layer = &layers->items[i];
+        if (layer->has_reader)
+            vx_run_reader_close(&layer->reader);
+        vx_image_close(layer->image);
+        vx_rebuild_free(layer->rebuilt);
+        vx_file_close(layer->file);
+    }
+    vx_free(layers->items);
+    vx_rescue_map_clear(&layers->bad);
+    *layers = (struct vx_salvage_layers){0};
+}

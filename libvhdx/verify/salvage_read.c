@@ -1,0 +1,234 @@
+/*
+ * What is known at a place of a damaged disk. See salvage.h. The rules of reading are runs.c's; here is what happens where these end in
+ * a refusal, and how far an answer is to be trusted.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "verify/salvage.h"
+
+#include <string.h>
+
+#define BELOW_BUFFER ((size_t)(64 * VX_KIB))
+
+static const char lost_entry[] = "the BAT entry of the block is lost";
+static const char bad_entry[] = "the BAT entry of the block makes no sense";
+static const char behind_end[] = "it lies behind the end of the file";
+static const char two_owners[] = "two blocks claim the same bytes of the file";
+static const char by_evidence[] = "the block was put back by evidence";
+static const char by_neighbours[] = "the block was put back because its neighbours stand in order";
+static const char no_bitmap[] = "the sector bitmap is lost: which sectors are the layer's own was guessed";
+static const char child_state[] = "a disk without parent has a partially present block";
+static const char not_proven[] = "it comes from a parent that nothing proves to be the one";
+static const char no_parent[] = "it is held by a parent that is not there";
+
+struct asked {
+    struct vx_salvage_layers *layers;
+    struct vx_salvage_piece *piece;
+    uint64_t limit;
+    bool doubtful; /* some layer above that said "not mine" is not to be trusted */
+};
+
+static void answer(struct asked *asked, size_t layer, uint64_t length, vhdx_salvage_kind kind, const char *reason)
+{
+    struct vx_salvage_piece *piece = asked->piece;
+    bool unproven = asked->layers->items[layer].doubtful || asked->doubtful;
+    piece->layer = layer;
+    piece->length = vx_min(length, asked->limit);
+    piece->kind = kind;
+    piece->reason = reason;
+    if (kind == VHDX_SALVAGE_GOOD && unproven) {
+        piece->kind = VHDX_SALVAGE_DOUBTFUL;
+        piece->reason = not_proven;
+    }
+}
+
+/* Bytes of the file; the part that lies behind its end is a piece of its own, and lost. */
+static void answer_data(struct asked *asked, size_t index, uint64_t file_offset, uint64_t length,
+                        vhdx_salvage_kind kind, const char *reason)
+{
+    const struct vx_salvage_layer *layer = &asked->layers->items[index];
+    if (file_offset >= layer->view_size) {
+        answer(asked, index, length, VHDX_SALVAGE_LOST, behind_end);
+        return;
+    }
+    length = vx_min(length, layer->view_size - file_offset);
+    uint64_t to_mib = VX_MIB - file_offset % VX_MIB;
+    if (vx_rebuilt_shared(layer->rebuilt, file_offset, 1)) {
+        length = vx_min(length, to_mib);
+        kind = kind == VHDX_SALVAGE_GOOD ? VHDX_SALVAGE_DOUBTFUL : kind;
+        reason = two_owners;
+    } else if (vx_rebuilt_shared(layer->rebuilt, file_offset, length)) {
+        length = vx_min(length, to_mib);
+    }
+    asked->piece->file_offset = file_offset;
+    answer(asked, index, length, kind, reason);
+}
+
+/* Whether the bits of a partially present block can be trusted. */
+static bool bits_are_good(struct vx_salvage_layer *layer, uint64_t payload_block)
+{
+    const struct vx_geometry *geometry = &layer->image->geometry;
+    uint64_t bad, bad_length, chunk = payload_block / geometry->chunk_ratio;
+    struct vx_bat_entry entry;
+    if (vx_bat_window_get(&layer->reader.bat, vx_geometry_bitmap_index(geometry, chunk), &entry, NULL) != VHDX_OK)
+        return false;
+    if (entry.state != VX_BITMAP_PRESENT || entry.file_offset == 0 || entry.file_offset >= layer->view_size)
+        return false;
+    uint64_t at = entry.file_offset + vx_geometry_bitmap_offset(geometry, payload_block);
+    uint64_t end = at + vx_geometry_bitmap_length(geometry);
+    return end <= layer->view_size && !vx_tolerant_next_bad(layer->tolerant, at, end, &bad, &bad_length) &&
+           !vx_rebuilt_shared(layer->rebuilt, at, end - at);
+}
+
+/* The block's own entry, before runs.c is asked: what it would refuse, and what it cannot know. true: answered. */
+static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_offset, uint64_t left)
+{
+    struct vx_salvage_layer *layer = &asked->layers->items[index];
+    const struct vx_geometry *geometry = &layer->image->geometry;
+    uint64_t block = virtual_offset / geometry->block_size, in_block = virtual_offset % geometry->block_size;
+    uint64_t bat_index = vx_geometry_payload_index(geometry, block);
+    struct vx_bat_entry entry;
+    if (vx_bat_window_get(&layer->reader.bat, bat_index, &entry, NULL) != VHDX_OK) {
+        answer(asked, index, left, VHDX_SALVAGE_LOST, lost_entry);
+        return true;
+    }
+    const struct vx_placement *placement = vx_rebuilt_placement(layer->rebuilt, bat_index);
+    if (!placement && vx_rebuilt_entry_lost(layer->rebuilt, bat_index)) {
+        answer(asked, index, left, VHDX_SALVAGE_LOST, lost_entry);
+        return true;
+    }
+    uint32_t broken = vx_bat_payload_rules(&entry, geometry->has_parent);
+    if ((broken & (VX_BAT_BAD_STATE | VX_BAT_NO_PLACE)) || entry.file_offset > INT64_MAX / 2) {
+        answer(asked, index, left, VHDX_SALVAGE_LOST, bad_entry);
+        return true;
+    }
+    if (broken & VX_BAT_STATE_FOR_CHILD) {
+        answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, child_state);
+        return true;
+    }
+    if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && !bits_are_good(layer, block)) {
+        asked->piece->mixed = true;
+        answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, no_bitmap);
+        return true;
+    }
+    if (placement && !placement->lossless && entry.state == VX_PAYLOAD_FULLY_PRESENT) {
+        const char *reason = placement->witness == VX_WITNESS_GEOMETRY ? by_neighbours : by_evidence;
+        answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, reason);
+        return true;
+    }
+    return false;
+}
+
+/* One layer's answer; *transparent: it has none, and the next one is to be asked for asked->limit bytes. */
+static vhdx_status ask_layer(struct asked *asked, size_t index, uint64_t virtual_offset, bool *transparent,
+                             vhdx_error *err)
+{
+    struct vx_salvage_layer *layer = &asked->layers->items[index];
+    const struct vx_geometry *geometry = &layer->image->geometry;
+    struct vx_run run;
+    *transparent = false;
+    if (virtual_offset >= geometry->virtual_size) { /* beyond the end of a smaller parent there are zeros */
+        answer(asked, index, asked->limit, VHDX_SALVAGE_GOOD, "");
+        return VHDX_OK;
+    }
+    uint64_t left = geometry->block_size - virtual_offset % geometry->block_size;
+    asked->limit = vx_min(asked->limit, geometry->virtual_size - virtual_offset);
+    if (answer_block(asked, index, virtual_offset, left))
+        return VHDX_OK;
+    vhdx_status status = vx_run_at(&layer->reader, virtual_offset, vx_min(asked->limit, left), &run, err);
+    if (status == VHDX_NOMEM)
+        return status;
+    if (status != VHDX_OK) {
+        vx_clear(err);
+        answer(asked, index, left, VHDX_SALVAGE_LOST, bad_entry);
+        return VHDX_OK;
+    }
+    if (run.kind == VX_RUN_DATA)
+        answer_data(asked, index, run.file_offset, run.length, VHDX_SALVAGE_GOOD, "");
+    else if (run.kind == VX_RUN_ZERO)
+        answer(asked, index, run.length, VHDX_SALVAGE_GOOD, "");
+    else
+        *transparent = true;
+    asked->limit = vx_min(asked->limit, run.length);
+    asked->doubtful = asked->doubtful || layer->doubtful;
+    return VHDX_OK;
+}
+
+vhdx_status vx_salvage_at(struct vx_salvage_layers *layers, size_t first, uint64_t virtual_offset, uint64_t limit,
+                          struct vx_salvage_piece *piece, vhdx_error *err)
+{
+    struct asked asked = {layers, piece, limit, false};
+    *piece = (struct vx_salvage_piece){.virtual_offset = virtual_offset, .file_offset = VHDX_NOWHERE};
+    for (size_t i = first; i < layers->count; i++) {
+        bool transparent;
+        VX_TRY(ask_layer(&asked, i, virtual_offset, &transparent, err));
+        if (!transparent)
+            return VHDX_OK;
+    }
+    if (layers->parent_missing)
+        answer(&asked, layers->count - 1, asked.limit, VHDX_SALVAGE_MISSING, no_parent);
+    else
+        answer(&asked, layers->count - 1, asked.limit, VHDX_SALVAGE_GOOD, "");
+    return VHDX_OK;
+}
+
+static vhdx_status read_plain(struct vx_salvage_layers *layers, const struct vx_salvage_piece *piece, uint64_t done,
+                              void *buf, size_t length, vhdx_error *err)
+{
+    size_t got;
+    if (piece->file_offset == VHDX_NOWHERE) {
+        memset(buf, 0, length);
+        return VHDX_OK;
+    }
+    return vx_file_read_some(layers->items[piece->layer].image->view, buf, length, piece->file_offset + done, &got, err);
+}
+
+/* What the layers from `first` on show, without a word on trust. */
+static vhdx_status read_below(struct vx_salvage_layers *layers, size_t first, uint8_t *buf, size_t length,
+                              uint64_t virtual_offset, vhdx_error *err)
+{
+    while (length > 0) {
+        struct vx_salvage_piece piece;
+        size_t here;
+        memset(buf, 0, length);
+        if (first >= layers->count)
+            return VHDX_OK;
+        VX_TRY(vx_salvage_at(layers, first, virtual_offset, length, &piece, err));
+        here = (size_t)vx_min(piece.length, length);
+        VX_TRY(read_plain(layers, &piece, 0, buf, here, err));
+        buf += here;
+        virtual_offset += here;
+        length -= here;
+    }
+    return VHDX_OK;
+}
+
+/* New space in a file is zeros until the guest writes to it, so sectors that are not zero are the layer's own. */
+static void mix(uint8_t *own, const uint8_t *below, size_t length, uint32_t sector)
+{
+    for (size_t at = 0; at < length; at += sector) {
+        size_t here = (size_t)vx_min(sector, length - at);
+        if (vx_is_zero(own + at, here))
+            memcpy(own + at, below + at, here);
+    }
+}
+
+vhdx_status vx_salvage_read(struct vx_salvage_layers *layers, const struct vx_salvage_piece *piece, uint64_t done,
+                            void *buf, size_t length, vhdx_error *err)
+{
+    uint8_t *own = buf;
+    VX_TRY(read_plain(layers, piece, done, own, length, err));
+    if (!piece->mixed)
+        return VHDX_OK;
+    uint8_t *below = vx_alloc(BELOW_BUFFER, 1);
+    vhdx_status status = below ? VHDX_OK : vx_fail_memory(err, "a buffer");
+    uint32_t sector = layers->items[piece->layer].image->geometry.logical_sector_size;
+    for (size_t at = 0; status == VHDX_OK && at < length; at += BELOW_BUFFER) {
+        size_t here = (size_t)vx_min(BELOW_BUFFER, length - at);
+        status = read_below(layers, piece->layer + 1, below, here, piece->virtual_offset + done + at, err);
+        if (status == VHDX_OK)
+            mix(own + at, below, here, sector);
+    }
+    vx_free(below);
+    return status;
+}
