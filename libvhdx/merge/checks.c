@@ -137,38 +137,74 @@ static vhdx_status check_room(struct vx_merge_run *run, vhdx_error *err)
     return status == VHDX_NO_SPACE ? advise_room(run, err) : status;
 }
 
+/* What is to be said of a disk that stands against the merge: begins with what it is. */
+static const char *sibling_text(const struct vx_merge_run *run, const struct vx_neighbour *sibling)
+{
+    if (sibling->is_busy)
+        return "is in use and may be another child of a layer that this merge changes";
+    if (sibling->is_unreadable)
+        return "cannot be read and may be another child of a layer that this merge changes";
+    if (sibling->is_obscure)
+        return "is damaged, does not say who its parent is, and may be another child of a layer that this merge changes";
+    if (vx_guard_is_remnant(&run->guard, sibling))
+        return "is left of an earlier merge: what it held is in its parent already, and read on its own it would change";
+    return "is another child of a layer that this merge changes, and would become invalid";
+}
+
+static const char *sibling_advice(const struct vx_merge_run *run, const struct vx_neighbour *sibling)
+{
+    if (vx_guard_is_remnant(&run->guard, sibling))
+        return "remove that file or move it away when nothing needs it any more, or go on with '--force-siblings'";
+    if (sibling->is_obscure)
+        return "move that file to another directory if it does not belong to these disks, else mend it first; or give it up "
+               "with '--force-siblings'";
+    return "merge into a new file with '-o NEW', or give that disk up with '--force-siblings'";
+}
+
+/* Named first is what weighs most: a sound child, then what may be one, then what an earlier merge has left. */
+static const struct vx_neighbour *gravest_sibling(const struct vx_merge_run *run)
+{
+    const struct vx_neighbour *gravest = run->guard.siblings[0];
+    for (size_t i = 0; i < run->guard.sibling_count; i++) {
+        const struct vx_neighbour *sibling = run->guard.siblings[i];
+        if (vx_guard_is_remnant(&run->guard, sibling))
+            continue;
+        if (sibling->is_disk)
+            return sibling;
+        if (vx_guard_is_remnant(&run->guard, gravest))
+            gravest = sibling;
+    }
+    return gravest;
+}
+
 static vhdx_status fail_siblings(const struct vx_merge_run *run, vhdx_error *err)
 {
-    const struct vx_neighbour *first = run->guard.siblings[0];
+    const struct vx_neighbour *first = gravest_sibling(run);
     char more[64] = "";
     if (run->guard.sibling_count > 1)
-        snprintf(more, sizeof more, " and %zu more", run->guard.sibling_count - 1);
+        snprintf(more, sizeof more, " (and %zu more)", run->guard.sibling_count - 1);
     for (size_t i = 0; i < run->guard.sibling_count; i++)
-        vx_notice(run->options->notice, run->options->notice_context, VHDX_NOTICE_WARNING, "sibling: %s",
-                  run->guard.siblings[i]->path);
-    vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path),
-            first->is_busy         ? "%s%s is in use and may be another child of a layer that this merge changes"
-            : first->is_unreadable ? "%s%s cannot be read and may be another child of a layer that this merge changes"
-                                   : "%s%s is another child of a layer that this merge changes, and would become invalid",
-            first->path, more);
-    return vx_advise(err, VHDX_REFUSED,
-                     "merge into a new file with '-o NEW', or give that disk up with '--force-siblings'");
+        vx_notice(run->options->notice, run->options->notice_context, VHDX_NOTICE_WARNING, "%s %s",
+                  run->guard.siblings[i]->path, sibling_text(run, run->guard.siblings[i]));
+    vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path), "%s%s %s", first->path, more, sibling_text(run, first));
+    return vx_advise(err, VHDX_REFUSED, "%s", sibling_advice(run, first));
+}
+
+static void tell_invalid(const struct vx_merge_run *run, const struct vx_neighbour *sibling)
+{
+    const char *text = sibling->is_disk ? run->plan_only ? "would become invalid" : "becomes invalid"
+                       : run->plan_only ? "would become invalid if it is another child of a layer that changes"
+                                        : "becomes invalid if it is another child of a layer that changes";
+    vx_notice(run->options->notice, run->options->notice_context, VHDX_NOTICE_WARNING, "%s %s", sibling->path, text);
 }
 
 static vhdx_status check_siblings(const struct vx_merge_run *run, vhdx_error *err)
 {
     const vhdx_merge_options *options = run->options;
-    for (size_t i = 0; i < run->neighbours.count; i++)
-        if (!run->neighbours.items[i].is_disk && !run->neighbours.items[i].is_busy &&
-            !run->neighbours.items[i].is_unreadable)
-            vx_notice(options->notice, options->notice_context, VHDX_NOTICE_WARNING,
-                      "%s cannot be read; whether it is a child of a layer that changes is not known",
-                      run->neighbours.items[i].path);
     if (run->guard.sibling_count > 0 && !options->force_siblings)
         return fail_siblings(run, err);
     for (size_t i = 0; i < run->guard.sibling_count; i++)
-        vx_notice(options->notice, options->notice_context, VHDX_NOTICE_WARNING, "%s %s invalid",
-                  run->guard.siblings[i]->path, run->plan_only ? "would become" : "becomes");
+        tell_invalid(run, run->guard.siblings[i]);
     if (run->neighbours.vhd_set && !options->force_siblings)
         return vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path),
                        "it may belong to the VHD set %s, whose bookkeeping would be wrong after a merge",
@@ -252,10 +288,23 @@ static vhdx_status open_uppers(struct vx_merge_run *run, vhdx_error *err)
     if (!run->uppers)
         return vx_fail_memory(err, "the layers above");
     for (size_t i = 0; i < run->guard.upper_count; i++) {
-        VX_TRY(vx_image_open(run->chain->host, run->guard.uppers[i]->path, run->plan_only ? 0 : VX_OPEN_WRITE,
-                             &run->uppers[i], err));
-        run->upper_count++;
+        const char *path = run->guard.uppers[i]->path;
+        vhdx_status status =
+            vx_image_open(run->chain->host, path, run->plan_only ? 0 : VX_OPEN_WRITE, &run->uppers[run->upper_count], err);
+        bool damaged = status == VHDX_CORRUPT || status == VHDX_UNSUPPORTED;
+        if (damaged && !run->options->force_siblings)
+            return vx_advise(err, status,
+                             "it is a layer above %s and must be linked to the merged disk: mend it first, or give it up with "
+                             "'--force-siblings'",
+                             run->child_path);
+        if (status != VHDX_OK && !damaged)
+            return status;
+        if (damaged)
+            tell_invalid(run, run->guard.uppers[i]);
+        else
+            run->upper_count++;
     }
+    vx_clear(err);
     return VHDX_OK;
 }
 
@@ -287,7 +336,7 @@ void vx_merge_fill_report(struct vx_merge_run *run)
     report->bytes_to_zero = run->totals.bytes_to_zero;
     report->blocks_to_allocate = run->totals.blocks_to_allocate;
     report->blocks_to_zero = run->totals.blocks_to_zero;
-    report->relinked = (uint32_t)run->guard.upper_count;
+    report->relinked = (uint32_t)run->upper_count;
     report->already_complete = run->complete;
 }
 

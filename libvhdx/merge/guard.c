@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/utf.h"
+#include "image/linkage.h"
 #include "io/path.h"
 
 #include <string.h>
@@ -52,15 +53,16 @@ static bool is_known(const struct finder *finder, const struct vx_neighbour *nei
     return false;
 }
 
-static void look_inside(struct vx_neighbour *neighbour, const struct vx_image *image)
+static void take_linkage(struct vx_neighbour *neighbour, const struct vx_linkage *linkage)
 {
-    const vhdx_parent_names *names = &image->parent_names;
-    neighbour->is_disk = true;
-    neighbour->data_write_guid = image->header.data_write_guid;
-    neighbour->has_linkage = names->has_linkage;
-    neighbour->linkage = names->linkage;
-    neighbour->has_linkage2 = names->has_linkage2 && !vx_guid_is_zero(&names->linkage2);
-    neighbour->linkage2 = names->linkage2;
+    neighbour->is_disk = linkage->kind == VX_LINKAGE_NONE || linkage->kind == VX_LINKAGE_KNOWN;
+    neighbour->is_obscure = linkage->kind == VX_LINKAGE_UNKNOWN;
+    neighbour->has_identity = linkage->has_identity;
+    neighbour->data_write_guid = linkage->data_write_guid;
+    neighbour->has_linkage = linkage->has_linkage;
+    neighbour->linkage = linkage->linkage;
+    neighbour->has_linkage2 = linkage->has_linkage2;
+    neighbour->linkage2 = linkage->linkage2;
 }
 
 static vhdx_status append(struct vx_neighbours *neighbours, const struct vx_neighbour *neighbour, vhdx_error *err)
@@ -85,32 +87,37 @@ static bool may_be_disk(const struct finder *finder, const char *path)
     return named_so && !is_layer_name(finder, path); /* ourselves, perhaps */
 }
 
-/* Reads what an open file says of itself, and takes it over. */
+/* No disk is smaller. What is named as a checkpoint and is a ruin from its first byte on may have been anybody's child. */
+static bool is_ruin(const struct finder *finder, struct vx_file *file, const char *path)
+{
+    uint64_t size;
+    return vx_path_has_extension(path, ".avhdx", finder->chain->host->windows_paths) &&
+           vx_file_size(file, &size, NULL) == VHDX_OK && size > VX_MIB;
+}
+
+/* Reads what an open file says of itself. */
 static vhdx_status look_at_file(struct finder *finder, struct vx_file *file, bool *wanted,
                                 struct vx_neighbour *neighbour)
 {
     uint8_t signature[8];
     size_t got;
-    struct vx_image *image;
+    struct vx_linkage linkage;
+    bool named_so = may_be_disk(finder, neighbour->path);
     neighbour->facts = *vx_file_facts(file);
     /* The name too: a host need not tell which names are one file. */
-    if (is_layer(finder, file) || is_layer_name(finder, neighbour->path) || is_known(finder, neighbour)) {
-        vx_file_close(file);
+    if (is_layer(finder, file) || is_layer_name(finder, neighbour->path) || is_known(finder, neighbour))
         return VHDX_OK;
-    }
     vhdx_status status = vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL);
-    if (status != VHDX_OK || got < sizeof signature || vx_get64(signature) != VX_SIG_FILE) {
-        *wanted = status != VHDX_OK && may_be_disk(finder, neighbour->path);
-        vx_file_close(file);
+    *wanted = named_so;
+    if (status != VHDX_OK)
         return status;
-    }
-    *wanted = true;
-    status = vx_image_open_file(finder->chain->host, file, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL);
-    if (status == VHDX_OK) {
-        look_inside(neighbour, image);
-        vx_image_close(image);
-    }
-    return status;
+    if (!named_so && (got < sizeof signature || vx_get64(signature) != VX_SIG_FILE))
+        return VHDX_OK;
+    VX_TRY(vx_linkage_read(finder->chain->host, file, &linkage, NULL));
+    take_linkage(neighbour, &linkage);
+    neighbour->is_obscure |= linkage.kind == VX_LINKAGE_NO_DISK && is_ruin(finder, file, neighbour->path);
+    *wanted = neighbour->is_disk || neighbour->is_obscure;
+    return VHDX_OK;
 }
 
 /* A file that can be read and is no disk is nobody's child; one that cannot be read may be. Only NOMEM is a failure. */
@@ -119,10 +126,12 @@ static vhdx_status look(struct finder *finder, bool *wanted, struct vx_neighbour
     struct vx_file *file;
     vhdx_status status = vx_file_open(finder->chain->host, neighbour->path, VHDX_FILE_PEEK, &file, NULL);
     *wanted = false;
-    if (status == VHDX_OK)
+    if (status == VHDX_OK) {
         status = look_at_file(finder, file, wanted, neighbour);
-    else
+        vx_file_close(file);
+    } else {
         *wanted = (status == VHDX_BUSY || status == VHDX_IO) && may_be_disk(finder, neighbour->path);
+    }
     neighbour->is_busy = status == VHDX_BUSY;
     neighbour->is_unreadable = status == VHDX_IO;
     return status == VHDX_NOMEM ? status : VHDX_OK;
@@ -339,7 +348,7 @@ static bool links2_to(const struct vx_neighbour *neighbour, const vhdx_guid *gui
 const struct vx_neighbour *vx_neighbour_find(const struct vx_neighbours *neighbours, const vhdx_guid *guid)
 {
     for (size_t i = 0; i < neighbours->count; i++)
-        if (neighbours->items[i].is_disk && vx_guid_equal(&neighbours->items[i].data_write_guid, guid))
+        if (neighbours->items[i].has_identity && vx_guid_equal(&neighbours->items[i].data_write_guid, guid))
             return &neighbours->items[i];
     return NULL;
 }
@@ -391,6 +400,37 @@ static void find_leftovers(const struct vx_chain *chain, size_t into, const stru
     guard->leftover_count = 0; /* it leads elsewhere: not ours */
 }
 
+/*
+ * A merge without removal leaves the merged layers, and a layer above them that names the target (linkage) and, as a memory, the topmost of them
+ * (linkage2). Those from there down to the target are remnants.
+ */
+static void find_remnants(const struct vx_image *above, const struct vx_image *target, const struct vx_neighbours *neighbours,
+                          struct vx_guard *guard)
+{
+    const vhdx_parent_names *names = &above->parent_names;
+    const vhdx_guid *identity = &target->header.data_write_guid;
+    size_t before = guard->remnant_count;
+    vhdx_guid parent;
+    if (!names->has_linkage || !vx_guid_equal(&names->linkage, identity) || !names->has_linkage2)
+        return;
+    const struct vx_neighbour *at = vx_neighbour_find(neighbours, &names->linkage2);
+    while (at && guard->remnant_count < neighbours->count && vx_neighbour_parent(neighbours, at, identity, &parent)) {
+        guard->remnants[guard->remnant_count++] = at;
+        if (vx_guid_equal(&parent, identity))
+            return;
+        at = vx_neighbour_find(neighbours, &parent);
+    }
+    guard->remnant_count = before; /* it leads elsewhere */
+}
+
+bool vx_guard_is_remnant(const struct vx_guard *guard, const struct vx_neighbour *neighbour)
+{
+    for (size_t i = 0; i < guard->remnant_count; i++)
+        if (guard->remnants[i] == neighbour)
+            return true;
+    return false;
+}
+
 static bool is_leftover(const struct vx_guard *guard, const struct vx_neighbour *neighbour)
 {
     for (size_t i = 0; i < guard->leftover_count; i++)
@@ -430,7 +470,7 @@ static void judge(const struct vx_chain *chain, size_t into, const struct vx_nei
 {
     const vhdx_guid *child = &chain->layers[0]->header.data_write_guid;
     const vhdx_guid *target = &chain->layers[into]->header.data_write_guid;
-    if (neighbour->is_busy || neighbour->is_unreadable) {
+    if (neighbour->is_busy || neighbour->is_unreadable || neighbour->is_obscure) {
         guard->siblings[guard->sibling_count++] = neighbour;
         return;
     }
@@ -454,11 +494,14 @@ vhdx_status vx_guard_judge(const struct vx_chain *chain, size_t into, const stru
     guard->siblings = vx_alloc(neighbours->count, sizeof(void *));
     guard->uppers = vx_alloc(neighbours->count, sizeof(void *));
     guard->leftovers = vx_alloc(neighbours->count + 1, sizeof(void *));
-    if (!guard->siblings || !guard->uppers || !guard->leftovers) {
+    guard->remnants = vx_alloc(neighbours->count + 1, sizeof(void *));
+    if (!guard->siblings || !guard->uppers || !guard->leftovers || !guard->remnants) {
         vx_guard_free(guard);
         return vx_fail_memory(err, "the disks beside the layers");
     }
     find_leftovers(chain, into, neighbours, guard);
+    for (size_t i = 1; i <= into; i++)
+        find_remnants(chain->layers[i - 1], chain->layers[i], neighbours, guard);
     for (size_t i = 0; i < neighbours->count; i++)
         judge(chain, into, neighbours, &neighbours->items[i], guard);
     return VHDX_OK;
@@ -469,5 +512,6 @@ void vx_guard_free(struct vx_guard *guard)
     vx_free(guard->siblings);
     vx_free(guard->uppers);
     vx_free(guard->leftovers);
+    vx_free(guard->remnants);
     memset(guard, 0, sizeof *guard);
 }

@@ -11,9 +11,11 @@
 struct vx_neighbour {
     char *path;
     vhdx_file_facts facts; /* who the file is, under whatever name */
-    bool is_disk;  /* its headers and metadata could be read */
+    bool is_disk;  /* who its parent is, or that it has none, could be read */
+    bool is_obscure; /* it is a disk, or is named like one, but does not say who its parent is */
     bool is_busy;  /* somebody holds it so that not even a look is possible */
     bool is_unreadable; /* the host failed to read it: it may be anybody's child */
+    bool has_identity;
     vhdx_guid data_write_guid;
     bool has_linkage, has_linkage2; /* linkage2: only when it is set */
     vhdx_guid linkage, linkage2;
@@ -45,11 +47,15 @@ struct vx_guard {
     size_t upper_count;
     const struct vx_neighbour **leftovers; /* former layers between child and target, topmost first, after an earlier run */
     size_t leftover_count;
+    const struct vx_neighbour **remnants; /* those of the siblings that an earlier merge into their parent has left behind */
+    size_t remnant_count;
     bool merged_before; /* the target holds the child's data already: a child of the child was linked to it */
 };
 
 vhdx_status vx_guard_judge(const struct vx_chain *chain, size_t into, const struct vx_neighbours *neighbours,
                            struct vx_guard *guard, vhdx_error *err);
 void vx_guard_free(struct vx_guard *guard);
+/* Whether a sibling is left of an earlier merge: what it held is in its parent already. */
+bool vx_guard_is_remnant(const struct vx_guard *guard, const struct vx_neighbour *neighbour);
 
 #endif

@@ -222,8 +222,12 @@ static vhdx_status open_uppers(struct naming *naming, const vhdx_guid *child, vh
         if (!neighbour->is_disk || !vx_neighbour_parent(&run->neighbours, neighbour, child, &parent) ||
             !vx_guid_equal(&parent, child))
             continue;
-        VX_TRY(vx_image_open(naming->host, neighbour->path, VX_OPEN_WRITE, &run->uppers[run->upper_count], err));
-        run->upper_count++;
+        vhdx_status status =
+            vx_image_open(naming->host, neighbour->path, VX_OPEN_WRITE, &run->uppers[run->upper_count], err);
+        if (status == VHDX_OK)
+            run->upper_count++;
+        else if (!run->options->force_siblings || (status != VHDX_CORRUPT && status != VHDX_UNSUPPORTED))
+            return status; /* else it was given up, see checks.c */
     }
     return VHDX_OK;
 }
@@ -253,10 +257,13 @@ static vhdx_status check_readable(const struct vx_merge_run *run, vhdx_error *er
 {
     for (size_t i = 0; i < run->neighbours.count && !run->options->force_siblings; i++) {
         const struct vx_neighbour *neighbour = &run->neighbours.items[i];
-        if (neighbour->is_busy || neighbour->is_unreadable)
-            return vx_fail(err, neighbour->is_busy ? VHDX_BUSY : VHDX_IO, vx_at_file(neighbour->path),
+        if (neighbour->is_busy || neighbour->is_unreadable || neighbour->is_obscure)
+            return vx_fail(err, neighbour->is_busy ? VHDX_BUSY : neighbour->is_obscure ? VHDX_CORRUPT : VHDX_IO,
+                           vx_at_file(neighbour->path),
                            "it may be a layer above %s and %s", run->child_path,
-                           neighbour->is_busy ? "is in use" : "cannot be read");
+                           neighbour->is_busy      ? "is in use"
+                           : neighbour->is_obscure ? "does not say who its parent is"
+                                                   : "cannot be read");
     }
     return VHDX_OK;
 }
