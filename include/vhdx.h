@@ -751,6 +751,8 @@ VHDX_API vhdx_status vhdx_salvage(const char *child, const char *raw, const vhdx
 /* Configurations of virtual machines                                                                               */
 /* ---------------------------------------------------------------------------------------------------------------- */
 
+typedef struct vhdx_config vhdx_config;
+
 typedef enum vhdx_config_format {
     VHDX_CONFIG_VMCX = 1, /* Server 2016 and later: a machine, a checkpoint, or the host's list of machines (data.vmcx) */
     VHDX_CONFIG_VMRS = 2, /* the same container with a machine's runtime or saved state */
@@ -820,6 +822,24 @@ typedef struct vhdx_config_info {
     vhdx_texts reasons;       /* why it is not complete, one sentence each */
     vhdx_texts findings;      /* what else is worth to know */
 } vhdx_config_info;
+
+typedef struct vhdx_config_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    bool alone; /* look at this file only, not at the runtime state (.vmrs) beside it */
+} vhdx_config_options;
+
+/*
+ * Reads the configuration at `path`, whichever of the formats it has; the file is closed again and never written. A pending replay log inside it is applied
+ * in memory. NOT_CONFIG: it is none. Other failures: it is one and cannot be read, so that nobody knows which disks it names. Failure leaves nothing behind.
+ */
+VHDX_API vhdx_status vhdx_config_open(const char *path, const vhdx_config_options *options, vhdx_config **config,
+                                      vhdx_error *err);
+VHDX_API void vhdx_config_free(vhdx_config *config);
+/* What it says; belongs to the handle, with all that hangs on it. Any number of threads. */
+VHDX_API const vhdx_config_info *vhdx_config_facts(const vhdx_config *config);
+/* One of its disks, NULL when there is no such one. Any number of threads. */
+VHDX_API const vhdx_config_disk *vhdx_config_disk_info(const vhdx_config *config, size_t index);
 
 /* Room for the longest text of vhdx_machine_sid, with its NUL. */
 #define VHDX_SID_ROOM 64

@@ -13,10 +13,11 @@
 #include "image/protect.h"
 #include "io/undo_apply.h"
 #include "merge/merge.h"
+#include "orphans/config.h"
+#include "orphans/sid.h"
 #include "verify/salvage.h"
 #include "verify/repair.h"
 #include "verify/verify.h"
-#include "orphans/sid.h"
 
 #include <string.h>
 
@@ -29,6 +30,10 @@ struct vhdx_image {
 
 struct vhdx_chain {
     struct vx_chain *chain;
+};
+
+struct vhdx_config {
+    struct vx_config *config;
 };
 
 struct vhdx_walk {
@@ -372,6 +377,41 @@ vhdx_status vhdx_undo(const char *path, const vhdx_undo_options *given, vhdx_und
     vhdx_status status = vx_undo_apply(path, &options, vx_image_identify, &filled, err);
     give_report(report, &filled, sizeof filled);
     return status;
+}
+
+vhdx_status vhdx_config_open(const char *path, const vhdx_config_options *given, vhdx_config **config, vhdx_error *err)
+{
+    vhdx_config_options options;
+    vx_clear(err);
+    if (!path || !config || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_config_open: a path and a place for the handle are needed");
+    vhdx_config *handle = vx_alloc(1, sizeof *handle);
+    if (!handle)
+        return vx_fail_memory(err, "a configuration");
+    vhdx_status status =
+        vx_config_read(options.host, path, options.alone ? VX_CONFIG_ALONE : 0, &handle->config, err);
+    if (status == VHDX_OK)
+        *config = handle;
+    else
+        vx_free(handle);
+    return status;
+}
+
+void vhdx_config_free(vhdx_config *config)
+{
+    if (config)
+        vx_config_free(config->config);
+    vx_free(config);
+}
+
+const vhdx_config_info *vhdx_config_facts(const vhdx_config *config)
+{
+    return &config->config->info;
+}
+
+const vhdx_config_disk *vhdx_config_disk_info(const vhdx_config *config, size_t index)
+{
+    return index < config->config->info.disk_count ? &config->config->disks[index] : NULL;
 }
 
 void vhdx_machine_sid(const vhdx_guid *machine_id, char text[VHDX_SID_ROOM])

@@ -14,7 +14,7 @@
 
 static const struct command *const commands[] = {
     &command_info, &command_map, &command_export, &command_hash, &command_create, &command_merge,
-    &command_relink, &command_undo, &command_verify,
+    &command_relink, &command_undo, &command_verify, &command_config,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -91,7 +91,7 @@ static int finish_output(int status)
     errno = 0;
     bool lost = ferror(stdout) != 0;
     lost = fclose(stdout) != 0 || lost;
-    if (!lost || status != EXIT_DONE)
+    if (!lost || status >= EXIT_FAILED)
         return status;
     fprintf(stderr, "vhdx: standard output: what was printed is not whole%s%s; the disks are as the command was to leave them\n",
             errno ? ": " : "", errno ? strerror(errno) : "");

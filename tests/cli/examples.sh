@@ -19,11 +19,26 @@ chmod +x bin/pkg-config
 PATH=$here/bin:$PATH
 command -v cc >/dev/null && have_cc=yes || have_cc=
 
+machine() {
+    cat <<'END'
+<?xml version="1.0" encoding="UTF-16" standalone="yes"?>
+<configuration>
+  <_83f8638b-8dca-4152-9eda-2ca8b33039b4_><controller0><drive0>
+    <pathname type="string">D:\VMs\page\disk_2.avhdx</pathname><type type="string">VHD</type>
+  </drive0></controller0></_83f8638b-8dca-4152-9eda-2ca8b33039b4_>
+  <manifest/>
+  <properties><name type="string">Mail</name><version type="integer">1280</version>
+    <global_id type="string">282874FC-59D6-4F30-BC04-5FDD909C82E0</global_id></properties>
+</configuration>
+END
+}
+
 run_page() {
     local page=$1 count=0 line
     rm -rf page
     mkdir page
     cp disk.vhdx disk_1.avhdx disk_2.avhdx page
+    machine >page/machine.xml
     cd page || exit 1
     sed -n '/^```c$/,/^```$/{/^```/d;p}' "$page" >program.c
     grep -E '^( *|\.Dl )\$ ' "$page" | sed -E 's/^( *|\.Dl )\$ //' >../commands

@@ -15,11 +15,11 @@ bad() {
 
 bad
 bad --bogus
-for c in repair orphans config bogus ''; do
+for c in repair orphans bogus ''; do
     bad "$c" disk.vhdx
     says err "unknown command '$c'"
 done
-for c in info map export hash merge relink verify; do
+for c in info map export hash merge relink verify config; do
     bad $c
     bad $c --bogus disk.vhdx
     says err "unknown option '--bogus'"
@@ -28,7 +28,7 @@ for c in info map export hash merge relink verify; do
     bad $c --json=yes disk.vhdx
     bad $c --parent
 done
-for c in info map merge; do
+for c in info map merge config; do
     bad $c disk.vhdx disk.vhdx
     bad $c -- disk.vhdx --json
 done
