@@ -19,6 +19,7 @@
 struct vx_rebuilt;
 
 struct vx_mending {
+    const vhdx_repair_options *options;
     struct vx_plan *plan;
     struct vx_exam *exam; /* of the sketch as it is now */
     bool salvage;         /* things may be given up */
@@ -44,5 +45,12 @@ typedef vhdx_status vx_mender(struct vx_mending *m, vhdx_error *err);
 
 vx_mender vx_mend_file_id, vx_mend_headers, vx_mend_log, vx_mend_regions, vx_mend_metadata, vx_mend_locator, vx_mend_bat,
     vx_mend_space;
+
+/*
+ * A metadata item gets these bytes: where it is when it has that length already, else in a free place of the region, with
+ * a new entry when it has none. *put = false: the region or the table has no room. The metadata table must be readable.
+ */
+vhdx_status vx_mend_put_item(struct vx_mending *m, const vhdx_guid *id, uint32_t flags, const uint8_t *bytes,
+                             uint32_t length, const struct vx_reason *reason, bool *put, vhdx_error *err);
 
 #endif

@@ -13,10 +13,10 @@
 
 #include <string.h>
 
-#define LOST_ENTRY "the BAT says nothing usable of the block"
-#define LOST_BEYOND "the file ends before it"
-#define DOUBTFUL_STATE "the block had a state that says nothing; its space is taken for its content"
-#define DOUBTFUL_PARTIAL "a disk without parent said that the block is partially present"
+static const struct vx_loss lost_entry = {"the BAT says nothing usable of it", false};
+static const struct vx_loss lost_beyond = {"the file ends before it", false};
+static const struct vx_loss doubtful_state = {"its block had a state that says nothing", true};
+static const struct vx_loss doubtful_partial = {"its block was partially present in a disk without parent", true};
 
 /* ---- shared ---- */
 
@@ -60,7 +60,7 @@ static uint64_t block_end(const struct vx_bat_mending *b, uint64_t payload_block
 
 /* The sectors that a partially present block holds. */
 static vhdx_status lose_sectors(struct vx_bat_mending *b, uint64_t payload_block, uint64_t from, uint64_t to,
-                                const char *reason, vhdx_error *err)
+                                const struct vx_loss *loss, vhdx_error *err)
 {
     const struct vx_geometry *g = &b->geometry;
     uint32_t length = vx_geometry_bitmap_length(g), sector_size = g->logical_sector_size;
@@ -75,7 +75,7 @@ static vhdx_status lose_sectors(struct vx_bat_mending *b, uint64_t payload_block
         uint64_t count = vx_bitmap_run(bits, sector, end - sector, &present);
         if (present)
             status = vx_plan_lose(b->m->plan, payload_block * g->block_size + sector * sector_size, count * sector_size,
-                                  reason, err);
+                                  loss, err);
         sector += count;
     }
     vx_free(bits);
@@ -83,7 +83,7 @@ static vhdx_status lose_sectors(struct vx_bat_mending *b, uint64_t payload_block
 }
 
 vhdx_status vx_bat_lose(struct vx_bat_mending *b, uint64_t payload_block, unsigned state, uint64_t from, uint64_t to,
-                        const char *reason, vhdx_error *err)
+                        const struct vx_loss *loss, vhdx_error *err)
 {
     to = vx_min(to, block_end(b, payload_block));
     if (from >= to)
@@ -91,9 +91,9 @@ vhdx_status vx_bat_lose(struct vx_bat_mending *b, uint64_t payload_block, unsign
     if (state == VX_PAYLOAD_PARTIALLY_PRESENT && b->geometry.has_parent) {
         VX_TRY(vx_bat_look_at_bitmap(b, payload_block / b->geometry.chunk_ratio, err));
         if (b->chunk_readable)
-            return lose_sectors(b, payload_block, from, to, reason, err);
+            return lose_sectors(b, payload_block, from, to, loss, err);
     }
-    return vx_plan_lose(b->m->plan, payload_block * b->geometry.block_size + from, to - from, reason, err);
+    return vx_plan_lose(b->m->plan, payload_block * b->geometry.block_size + from, to - from, loss, err);
 }
 
 /* ---- one entry of a payload block ---- */
@@ -117,7 +117,7 @@ static vhdx_status put(struct payload *p, enum vx_find kind, bool salvage, const
 }
 
 /* Reads as zeros from now on; what it held is lost. */
-static vhdx_status give_up(struct payload *p, enum vx_find kind, const char *why, vhdx_error *err)
+static vhdx_status give_up(struct payload *p, enum vx_find kind, const struct vx_loss *why, vhdx_error *err)
 {
     VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, 0, p->b->geometry.block_size, why, err));
     p->entry = (struct vx_bat_entry){.state = VX_PAYLOAD_ZERO};
@@ -134,8 +134,8 @@ static vhdx_status mend_reserved_state(struct payload *p, vhdx_error *err)
     if (!wanted(p, VX_FIND_BAT_STATE))
         return VHDX_OK;
     if (!lies_in_file(p))
-        return give_up(p, VX_FIND_BAT_STATE, LOST_ENTRY, err);
-    VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, DOUBTFUL_STATE, err));
+        return give_up(p, VX_FIND_BAT_STATE, &lost_entry, err);
+    VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, &doubtful_state, err));
     p->entry.state = VX_PAYLOAD_FULLY_PRESENT;
     return put(p, VX_FIND_BAT_STATE, true, "the block's space is taken for its content",
                "the certainty that it is", err);
@@ -151,7 +151,7 @@ static vhdx_status mend_state(struct payload *p, vhdx_error *err)
         return mend_reserved_state(p, err);
     if (p->entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && !p->b->geometry.has_parent &&
         wanted(p, VX_FIND_BAT_PARTIAL_IN_BASE)) {
-        VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, DOUBTFUL_PARTIAL,
+        VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, &doubtful_partial,
                            err));
         p->entry.state = VX_PAYLOAD_FULLY_PRESENT;
         return put(p, VX_FIND_BAT_PARTIAL_IN_BASE, true, "the block counts as fully present",
@@ -197,7 +197,7 @@ static vhdx_status fill_up(struct payload *p, vhdx_error *err)
                                             "the rest of it, which reads as zeros"};
     struct vx_plan *plan = p->b->m->plan;
     VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, p->b->file_size - p->entry.file_offset,
-                       p->b->geometry.block_size, LOST_BEYOND, err));
+                       p->b->geometry.block_size, &lost_beyond, err));
     uint64_t end = p->entry.file_offset + p->b->geometry.block_size;
     return end > plan->new_size ? vx_plan_resize(plan, end, &reason, err) : VHDX_OK;
 }
@@ -208,7 +208,7 @@ static vhdx_status move_partial(struct payload *p, vhdx_error *err)
     const struct vx_reason reason = {VX_FIND_BAT_BEYOND_END, true,
                                      "the parent's sectors can be read through the block",
                                      "the block's own sectors, which read as zeros"};
-    VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, 0, p->b->geometry.block_size, LOST_BEYOND, err));
+    VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, 0, p->b->geometry.block_size, &lost_beyond, err));
     VX_TRY(vx_bat_take_space(p->b, p->b->geometry.block_size, &reason, &p->entry.file_offset, err));
     return vx_bat_put(p->b, p->bat_index, &p->entry, &reason, err);
 }
@@ -217,7 +217,7 @@ static vhdx_status mend_beyond(struct payload *p, vhdx_error *err)
 {
     uint64_t end;
     if (!vx_add(p->entry.file_offset, p->b->geometry.block_size, &end))
-        return give_up(p, VX_FIND_BAT_FAR, LOST_BEYOND, err);
+        return give_up(p, VX_FIND_BAT_FAR, &lost_beyond, err);
     if (p->entry.file_offset < p->b->file_size)
         return fill_up(p, err);
     if (p->entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && p->b->geometry.has_parent) {
@@ -225,7 +225,7 @@ static vhdx_status mend_beyond(struct payload *p, vhdx_error *err)
         if (p->b->chunk_readable)
             return move_partial(p, err);
     }
-    return give_up(p, VX_FIND_BAT_BEYOND_END, LOST_BEYOND, err);
+    return give_up(p, VX_FIND_BAT_BEYOND_END, &lost_beyond, err);
 }
 
 /* Bytes of the block that lie on the virtual disk; a file may end behind them. */
@@ -240,7 +240,7 @@ static vhdx_status mend_place(struct payload *p, vhdx_error *err)
     if (p->entry.state != VX_PAYLOAD_FULLY_PRESENT && p->entry.state != VX_PAYLOAD_PARTIALLY_PRESENT)
         return VHDX_OK;
     if (p->entry.file_offset == 0)
-        return wanted(p, VX_FIND_BAT_NO_PLACE) ? give_up(p, VX_FIND_BAT_NO_PLACE, LOST_ENTRY, err) : VHDX_OK;
+        return wanted(p, VX_FIND_BAT_NO_PLACE) ? give_up(p, VX_FIND_BAT_NO_PLACE, &lost_entry, err) : VHDX_OK;
     if (is_short(p) && (wanted(p, VX_FIND_BAT_BEYOND_END) || wanted(p, VX_FIND_BAT_FAR)))
         return mend_beyond(p, err);
     return VHDX_OK;

@@ -29,7 +29,7 @@ vhdx_status vx_bat_put(struct vx_bat_mending *b, uint64_t bat_index, const struc
  * present one the sectors that it holds (all, where that cannot be told).
  */
 vhdx_status vx_bat_lose(struct vx_bat_mending *b, uint64_t payload_block, unsigned state, uint64_t from, uint64_t to,
-                        const char *reason, vhdx_error *err);
+                        const struct vx_loss *loss, vhdx_error *err);
 /* Looks at the sector bitmap of a chunk: fills chunk, chunk_readable, chunk_bits. */
 vhdx_status vx_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err);
 /* Space at the end of the file, a multiple of 1 MiB, reads as zeros. */

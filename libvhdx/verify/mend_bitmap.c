@@ -13,8 +13,8 @@
 #include "format/bitmap.h"
 
 #define PIECE (64 * VX_KIB)
-#define DOUBTFUL "its sector bitmap is lost: sectors that are not zero are taken for the block's own"
-#define LOST "the block and its sector bitmap are lost"
+static const struct vx_loss doubtful = {"its sector bitmap is lost; sectors that are not zero count as written", true};
+static const struct vx_loss lost = {"it is lost together with its sector bitmap", false};
 
 static const struct vx_reason reason = {VX_FIND_BITMAP_MISSING, true,
                                         "the chunk has a sector bitmap, made from what its blocks hold",
@@ -61,7 +61,7 @@ static vhdx_status mend_block(struct vx_bat_mending *b, uint64_t block, const st
     else
         vx_bitmap_fill(bits, 0, b->geometry.sectors_per_block, true);
     if (status == VHDX_OK)
-        status = vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, is_there ? DOUBTFUL : LOST,
+        status = vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, is_there ? &doubtful : &lost,
                              err);
     if (status == VHDX_OK)
         status = vx_plan_put(b->m->plan, bits, length, bitmap + vx_geometry_bitmap_offset(&b->geometry, block), &reason,

@@ -16,9 +16,10 @@
 #define LONGEST_FILE (65 * VX_TIB)
 #define RIVALS_MAX 1000000u
 
-#define LOST_STRUCTURE "a structure of the disk lies in its place"
-#define LOST_RIVAL "another block lies in its place"
-#define DOUBTFUL_WINNER "another block claimed its place, and nothing told which one was right"
+static const struct vx_loss lost_structure = {"a structure of the disk lies in its place", false};
+static const struct vx_loss lost_rival = {"another block lies in its place", false};
+static const struct vx_loss doubtful_winner = {"another block claimed its place, and nothing told which one was right",
+                                               true};
 
 enum owner { OWNER_STRUCTURE, OWNER_BITMAP, OWNER_PAYLOAD, OWNER_ANCHOR };
 
@@ -152,7 +153,7 @@ static vhdx_status order_speaks(struct overlaps *o, const struct vx_range *claim
     return VHDX_OK;
 }
 
-static vhdx_status give_up(struct overlaps *o, const struct vx_range *claim, const char *why, vhdx_error *err)
+static vhdx_status give_up(struct overlaps *o, const struct vx_range *claim, const struct vx_loss *why, vhdx_error *err)
 {
     static const struct vx_reason payload = {VX_FIND_BAT_OVERLAP, true, "each byte of the file has one owner",
                                              "what the other block held"};
@@ -208,14 +209,14 @@ static vhdx_status settle(struct overlaps *o, const struct vx_range *first, cons
     const struct vx_range *loser = *second_goes ? second : first, *winner = *second_goes ? first : second;
     if (loser->owner_kind == OWNER_STRUCTURE || !may_give_up(o, loser, winner))
         return VHDX_OK;
-    VX_TRY(give_up(o, loser, winner->owner_kind == OWNER_PAYLOAD ? LOST_RIVAL : LOST_STRUCTURE, err));
+    VX_TRY(give_up(o, loser, winner->owner_kind == OWNER_PAYLOAD ? &lost_rival : &lost_structure, err));
     if (told || winner->owner_kind != OWNER_PAYLOAD)
         return VHDX_OK;
     struct vx_bat_entry entry;
     uint64_t block;
     VX_TRY(vx_bat_window_get(&o->b->walk, winner->owner_index, &entry, err));
     (void)vx_geometry_is_payload(&o->b->geometry, winner->owner_index, &block);
-    return vx_bat_lose(o->b, block, entry.state, 0, o->b->geometry.block_size, DOUBTFUL_WINNER, err);
+    return vx_bat_lose(o->b, block, entry.state, 0, o->b->geometry.block_size, &doubtful_winner, err);
 }
 
 /* From the front to the back: the one that reaches farthest meets the next. */

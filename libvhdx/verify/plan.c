@@ -18,7 +18,20 @@
 #define COMPARE_ROOM 4096u
 #define FIRST_SEQUENCE UINT64_C(2)
 
-vhdx_status vx_plan_open(const vhdx_host *host, struct vx_file *file, struct vx_plan **out, vhdx_error *err)
+static vhdx_status open_sketch(struct vx_plan *plan, const struct vx_ranges *bad, vhdx_error *err)
+{
+    for (size_t i = 0; bad && i < bad->count; i++)
+        if (!vx_ranges_add(&plan->bad.ranges, &bad->items[i]))
+            return vx_fail_memory(err, "the list of bad places");
+    VX_TRY(vx_file_size(plan->file, &plan->old_size, err));
+    plan->new_size = plan->old_size;
+    if (plan->bad.ranges.count > 0)
+        VX_TRY(vx_patient_open(plan->file, &plan->bad, &plan->readable, err));
+    return vx_overlay_open(plan->readable ? plan->readable : plan->file, SKETCH_LIMIT, &plan->sketch, err);
+}
+
+vhdx_status vx_plan_open(const vhdx_host *host, struct vx_file *file, const struct vx_ranges *bad,
+                         struct vx_plan **out, vhdx_error *err)
 {
     struct vx_plan *plan = vx_alloc(1, sizeof *plan);
     if (!plan)
@@ -26,10 +39,7 @@ vhdx_status vx_plan_open(const vhdx_host *host, struct vx_file *file, struct vx_
     plan->host = vx_host_or_native(host);
     plan->file = file;
     plan->header_slot = -1;
-    vhdx_status status = vx_file_size(file, &plan->old_size, err);
-    plan->new_size = plan->old_size;
-    if (status == VHDX_OK)
-        status = vx_overlay_open(file, SKETCH_LIMIT, &plan->sketch, err);
+    vhdx_status status = open_sketch(plan, bad, err);
     if (status == VHDX_OK)
         *out = plan;
     else
@@ -42,6 +52,8 @@ void vx_plan_close(struct vx_plan *plan)
     if (!plan)
         return;
     vx_file_close(plan->sketch);
+    vx_file_close(plan->readable);
+    vx_ranges_clear(&plan->bad.ranges);
     vx_free(plan->writes);
     vx_free(plan->lost);
     vx_free(plan);
@@ -181,16 +193,53 @@ vhdx_status vx_plan_drop_log(struct vx_plan *plan, const struct vx_header *curre
     return vx_plan_put_header(plan, &header, slot, reason, err);
 }
 
+/* ---- bad places ---- */
+
+/* Adds what is left of `bad` when all writes are taken away; those are sorted. */
+static bool add_rest(struct vx_ranges *rest, struct vx_range bad, const struct vx_ranges *writes)
+{
+    uint64_t end = bad.offset + bad.length;
+    for (size_t i = 0; i < writes->count && bad.offset < end; i++) {
+        const struct vx_range *write = &writes->items[i];
+        uint64_t write_end = write->offset + write->length;
+        if (write_end <= bad.offset || write->offset >= end)
+            continue;
+        if (write->offset > bad.offset &&
+            !vx_ranges_add(rest, &(struct vx_range){.offset = bad.offset, .length = write->offset - bad.offset}))
+            return false;
+        bad.offset = vx_min(write_end, end);
+    }
+    return vx_ranges_add(rest, &(struct vx_range){.offset = bad.offset, .length = end - bad.offset});
+}
+
+vhdx_status vx_plan_still_bad(const struct vx_plan *plan, struct vx_ranges *bad, vhdx_error *err)
+{
+    struct vx_ranges writes = {0};
+    bool added = true;
+    *bad = (struct vx_ranges){0};
+    for (size_t i = 0; i < plan->count && added; i++)
+        added = vx_ranges_add(&writes, &(struct vx_range){.offset = plan->writes[i].offset,
+                                                          .length = plan->writes[i].length});
+    vx_ranges_sort(&writes);
+    for (size_t i = 0; i < plan->bad.ranges.count && added; i++)
+        added = add_rest(bad, plan->bad.ranges.items[i], &writes);
+    vx_ranges_clear(&writes);
+    if (added)
+        return VHDX_OK;
+    vx_ranges_clear(bad);
+    return vx_fail_memory(err, "the list of bad places");
+}
+
 /* ---- what is lost ---- */
 
-vhdx_status vx_plan_lose(struct vx_plan *plan, uint64_t virtual_offset, uint64_t length, const char *reason,
+vhdx_status vx_plan_lose(struct vx_plan *plan, uint64_t virtual_offset, uint64_t length, const struct vx_loss *loss,
                          vhdx_error *err)
 {
     if (length == 0)
         return VHDX_OK;
     if (plan->lost_count > 0) {
         struct vx_lost *last = &plan->lost[plan->lost_count - 1];
-        if (last->reason == reason && last->virtual_offset + last->length == virtual_offset) {
+        if (last->loss == loss && last->virtual_offset + last->length == virtual_offset) {
             last->length += length;
             return VHDX_OK;
         }
@@ -203,7 +252,7 @@ vhdx_status vx_plan_lose(struct vx_plan *plan, uint64_t virtual_offset, uint64_t
         plan->lost = lost;
         plan->lost_room = room;
     }
-    plan->lost[plan->lost_count++] = (struct vx_lost){virtual_offset, length, reason};
+    plan->lost[plan->lost_count++] = (struct vx_lost){virtual_offset, length, loss};
     return VHDX_OK;
 }
 
@@ -228,9 +277,9 @@ void vx_plan_settle(struct vx_plan *plan)
             uint64_t next_end = next.virtual_offset + next.length;
             if (next_end <= end)
                 continue;
-            next = (struct vx_lost){end, next_end - end, next.reason};
+            next = (struct vx_lost){end, next_end - end, next.loss};
         }
-        if (next.virtual_offset == end && next.reason == last->reason)
+        if (next.virtual_offset == end && next.loss == last->loss)
             last->length += next.length;
         else
             plan->lost[++kept] = next;

@@ -11,6 +11,7 @@
 #define VX_VERIFY_PLAN_H
 
 #include "image/survey.h"
+#include "io/patient.h"
 
 /* Why something is written. Strings are static storage. */
 struct vx_reason {
@@ -25,10 +26,16 @@ struct vx_plan_write {
     struct vx_reason reason;
 };
 
-/* A range of the virtual disk that is lost, or of which nobody can say that it is right. */
+/* What became of content, and why. Static storage. */
+struct vx_loss {
+    const char *reason;
+    bool doubtful; /* something stands there, but nobody can say that it is right */
+};
+
+/* A range of the virtual disk that is lost or doubtful. */
 struct vx_lost {
     uint64_t virtual_offset, length;
-    const char *reason; /* static storage */
+    const struct vx_loss *loss;
 };
 
 enum vx_plan_log {
@@ -40,6 +47,8 @@ enum vx_plan_log {
 struct vx_plan {
     const vhdx_host *host;
     struct vx_file *file;   /* belongs to the caller */
+    struct vx_patient bad;  /* places of it that are not to be believed */
+    struct vx_file *readable; /* the file with zeros there */
     struct vx_file *sketch; /* the disk as it will be */
     uint64_t old_size, new_size;
     struct vx_header header; /* that the disk will have; sequence numbers are apply.c's */
@@ -56,8 +65,14 @@ struct vx_plan {
     size_t lost_count, lost_room;
 };
 
-/* `file` must outlive the plan, and be writable when the plan is to be applied. */
-vhdx_status vx_plan_open(const vhdx_host *host, struct vx_file *file, struct vx_plan **plan, vhdx_error *err);
+/*
+ * `file` must outlive the plan, and be writable when the plan is to be applied. `bad` (sorted, not overlapping; may be
+ * NULL): its bytes are no bytes of the disk.
+ */
+vhdx_status vx_plan_open(const vhdx_host *host, struct vx_file *file, const struct vx_ranges *bad,
+                         struct vx_plan **plan, vhdx_error *err);
+/* Those bad places that nothing was written to; for vx_ranges_clear(). */
+vhdx_status vx_plan_still_bad(const struct vx_plan *plan, struct vx_ranges *bad, vhdx_error *err);
 void vx_plan_close(struct vx_plan *plan);
 /* Whether anything is to be done. */
 bool vx_plan_changes(const struct vx_plan *plan);
@@ -76,7 +91,7 @@ vhdx_status vx_plan_replay(struct vx_plan *plan, const struct vx_header *current
 /* The log is emptied as it is. */
 vhdx_status vx_plan_drop_log(struct vx_plan *plan, const struct vx_header *current, int slot,
                              const struct vx_reason *reason, vhdx_error *err);
-vhdx_status vx_plan_lose(struct vx_plan *plan, uint64_t virtual_offset, uint64_t length, const char *reason,
+vhdx_status vx_plan_lose(struct vx_plan *plan, uint64_t virtual_offset, uint64_t length, const struct vx_loss *loss,
                          vhdx_error *err);
 /* Sorts the lost ranges and joins those that touch and have one reason. */
 void vx_plan_settle(struct vx_plan *plan);

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "verify/apply.h"
+#include "verify/maps.h"
 #include "verify/mend.h"
 #include "verify/verify.h"
 
@@ -29,6 +30,8 @@ struct repair {
     vhdx_report *report; /* what the caller gets */
     size_t number;       /* of the file in it */
     char *undo;          /* path of the undo file, NULL = none */
+    struct vx_ranges bad;
+    uint64_t virtual_size; /* of the disk as it is in the end, 0 = not known */
 };
 
 /* ---- looking ---- */
@@ -37,6 +40,7 @@ struct repair {
 static vhdx_status look(const struct repair *r, struct vx_file *file, vhdx_report **report, struct vx_exam **exam,
                         vhdx_error *err)
 {
+    struct vx_ranges bad;
     const vhdx_verify_options options = {.struct_size = sizeof options,
                                          .host = r->host,
                                          .parents = r->options->parents,
@@ -45,9 +49,13 @@ static vhdx_status look(const struct repair *r, struct vx_file *file, vhdx_repor
                                          .progress_context = r->options->progress_context};
     struct vx_verification v = {.host = r->host, .options = &options};
     *report = NULL;
-    VX_TRY(vx_exam_of(r->host, file, NULL, exam, err));
+    VX_TRY(vx_plan_still_bad(r->plan, &bad, err));
+    vhdx_status status = vx_exam_of(r->host, file, &bad, exam, err);
+    vx_ranges_clear(&bad);
+    if (status != VHDX_OK)
+        return status;
     v.exam = *exam;
-    vhdx_status status = vx_report_new(&v.report, err);
+    status = vx_report_new(&v.report, err);
     *report = v.report;
     if (status == VHDX_OK)
         status = vx_report_add_file(v.report, vx_file_path(file), &v.file, err);
@@ -101,8 +109,8 @@ static vhdx_status mend(struct vx_mending *m, vhdx_error *err)
         bool behind_log; /* the structure changes through the log: that must be settled first */
     } menders[] = {
         {vx_mend_file_id, false}, {vx_mend_headers, false}, {vx_mend_log, false},
-        {vx_mend_regions, true},  {vx_mend_metadata, true}, {vx_mend_bat, true},
-        {vx_mend_space, true},
+        {vx_mend_regions, true},  {vx_mend_metadata, true}, {vx_mend_locator, true},
+        {vx_mend_bat, true},      {vx_mend_space, true},
     };
     uint64_t before = m->plan->changes;
     for (size_t i = 0; i < sizeof menders / sizeof menders[0] && m->plan->changes == before; i++)
@@ -125,6 +133,7 @@ static vhdx_status step(struct repair *r, bool *changed, vhdx_error *err)
     uint64_t before = r->plan->changes;
     if (!m)
         return vx_fail_memory(err, "a repair");
+    m->options = r->options;
     m->plan = r->plan;
     m->salvage = r->options->salvage;
     m->trim = r->options->trim;
@@ -229,7 +238,7 @@ static void add_lost(struct repair *r, vhdx_report *left)
     vx_report_forget_lost(r->report, r->number);
     for (size_t i = 0; i < r->plan->lost_count; i++)
         vx_report_add_lost(r->report, r->number, r->plan->lost[i].virtual_offset, r->plan->lost[i].length,
-                           r->plan->lost[i].reason);
+                           r->plan->lost[i].loss->reason);
     for (size_t i = 0; (finding = vx_report_record(left, 0, i)) != NULL; i++)
         if (finding->lost_length > 0)
             vx_report_add_lost(r->report, r->number, finding->lost_offset, finding->lost_length,
@@ -248,6 +257,7 @@ static vhdx_status judge(struct repair *r, vhdx_error *err)
         for (size_t i = 0; (finding = vx_report_record(r->report, r->number, i)) != NULL; i++)
             finding->corrected = written && !is_among(finding, left);
         add_lost(r, left);
+        r->virtual_size = vx_exam_knows(exam, VX_KNOWS_VIRTUAL_SIZE) ? exam->virtual_size : 0;
     }
     vx_exam_close(exam);
     vx_report_free(left);
@@ -256,12 +266,18 @@ static vhdx_status judge(struct repair *r, vhdx_error *err)
 
 static vhdx_status repair(struct repair *r, vhdx_error *err)
 {
-    VX_TRY(vx_plan_open(r->host, r->file, &r->plan, err));
+    uint64_t size;
+    VX_TRY(vx_file_size(r->file, &size, err));
+    if (r->options->bad_ranges)
+        VX_TRY(vx_maps_read(r->host, r->options->bad_ranges, size, &r->bad, err));
+    VX_TRY(vx_plan_open(r->host, r->file, &r->bad, &r->plan, err));
     VX_TRY(make_plan(r, err));
     VX_TRY(show_plan(r, err));
     if (vx_plan_changes(r->plan))
         VX_TRY(apply(r, err));
     VX_TRY(judge(r, err));
+    if (r->options->map && r->plan->lost_count > 0 && !r->options->dry_run)
+        VX_TRY(vx_maps_write(r->plan, r->virtual_size, r->options->map, err));
     return vx_report_finish(r->report, err);
 }
 
@@ -296,6 +312,7 @@ vhdx_status vx_repair(const char *path, const vhdx_repair_options *options, vhdx
     if (status == VHDX_OK)
         status = repair(&r, err);
     vx_plan_close(r.plan);
+    vx_ranges_clear(&r.bad);
     vx_file_close(r.file);
     vx_free(r.undo);
     if (status == VHDX_OK)

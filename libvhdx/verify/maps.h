@@ -1,0 +1,17 @@
+/*
+ * Maps as ddrescue keeps them, as files: of a copied disk file, which places of it are bad; of a virtual disk, which
+ * ranges of it are lost. What a map looks like is rescue_map.h's.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_VERIFY_MAPS_H
+#define VX_VERIFY_MAPS_H
+
+#include "verify/plan.h"
+
+/* The places below `size` that the map at `path` does not call good, sorted; for vx_ranges_clear(). CORRUPT: no map. */
+vhdx_status vx_maps_read(const vhdx_host *host, const char *path, uint64_t size, struct vx_ranges *bad,
+                         vhdx_error *err);
+/* Writes what the plan loses of a virtual disk of `size` bytes, replacing a file that is there. */
+vhdx_status vx_maps_write(const struct vx_plan *plan, uint64_t size, const char *path, vhdx_error *err);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * Putting a metadata item into the region of the sketch. See vx_mend_put_item() in mend.h. The one thing that is easy to
+ * get wrong: an entry may lie about its place; only what all entries call their own is taken, so nothing is overwritten
+ * that anybody may still want to read.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/mend.h"
+
+#include "base/alloc.h"
+#include "base/ranges.h"
+
+#include <string.h>
+
+#define ITEM_ALIGNMENT 8u
+
+struct putting {
+    struct vx_mending *m;
+    struct vx_metadata_table *table; /* a copy */
+    uint64_t region_length;
+    const vhdx_guid *id;
+    uint32_t flags, length;
+};
+
+static struct vx_metadata_entry *find(const struct putting *p)
+{
+    for (uint32_t i = 0; i < p->table->count; i++) {
+        struct vx_metadata_entry *entry = &p->table->entries[i];
+        if (memcmp(&entry->item_id, p->id, sizeof *p->id) == 0 &&
+            ((entry->flags ^ p->flags) & VX_ITEM_IS_USER) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+/* Behind all others if there is room, else in the first hole. */
+static vhdx_status find_place(const struct putting *p, uint64_t *offset, vhdx_error *err)
+{
+    struct vx_ranges taken = {0};
+    struct vx_gap gap = {0};
+    struct vx_range range = {.offset = 0, .length = VX_METADATA_TABLE_SIZE};
+    bool added = vx_ranges_add(&taken, &range);
+    *offset = 0;
+    for (uint32_t i = 0; i < p->table->count && added; i++) {
+        range = (struct vx_range){.offset = p->table->entries[i].offset, .length = p->table->entries[i].length};
+        added = vx_ranges_add(&taken, &range);
+    }
+    vx_ranges_sort(&taken);
+    while (added && vx_ranges_next_gap(&taken, p->region_length, &gap)) {
+        uint64_t begin = (gap.offset + ITEM_ALIGNMENT - 1) / ITEM_ALIGNMENT * ITEM_ALIGNMENT;
+        uint64_t end = gap.offset + gap.length;
+        if (begin < end && p->length <= end - begin && (*offset == 0 || end == p->region_length))
+            *offset = begin;
+    }
+    vx_ranges_clear(&taken);
+    return added ? VHDX_OK : vx_fail_memory(err, "the items of a disk");
+}
+
+static vhdx_status write_table(const struct putting *p, const struct vx_reason *reason, vhdx_error *err)
+{
+    uint8_t *bytes = vx_alloc(VX_METADATA_TABLE_SIZE, 1);
+    if (!bytes)
+        return vx_fail_memory(err, "the metadata table");
+    vx_metadata_table_encode(p->table, bytes);
+    size_t used = (size_t)(p->table->count + 1) * VX_METADATA_ENTRY_SIZE; /* what lies behind the entries stays */
+    vhdx_status status =
+        vx_plan_put(p->m->plan, bytes, used, p->m->exam->metadata.file_offset, reason, err);
+    vx_free(bytes);
+    return status;
+}
+
+static vhdx_status put_item(struct putting *p, const uint8_t *bytes, const struct vx_reason *reason, bool *put,
+                            vhdx_error *err)
+{
+    struct vx_metadata_entry *entry = find(p);
+    uint64_t region = p->m->exam->metadata.file_offset, offset;
+    uint32_t misplaced = VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE;
+    *put = true;
+    if (entry && entry->length == p->length && !(vx_metadata_entry_rules(entry, p->region_length) & misplaced))
+        return vx_plan_put(p->m->plan, bytes, p->length, region + entry->offset, reason, err);
+    if (entry)
+        entry->length = 0; /* its old place is free */
+    VX_TRY(find_place(p, &offset, err));
+    *put = offset != 0 && (entry || p->table->count < VX_METADATA_MAX);
+    if (!*put)
+        return VHDX_OK;
+    if (!entry)
+        entry = &p->table->entries[p->table->count++];
+    *entry = (struct vx_metadata_entry){
+        .item_id = *p->id, .offset = (uint32_t)offset, .length = p->length, .flags = p->flags};
+    VX_TRY(vx_plan_put(p->m->plan, bytes, p->length, region + offset, reason, err));
+    return write_table(p, reason, err);
+}
+
+vhdx_status vx_mend_put_item(struct vx_mending *m, const vhdx_guid *id, uint32_t flags, const uint8_t *bytes,
+                             uint32_t length, const struct vx_reason *reason, bool *put, vhdx_error *err)
+{
+    struct putting p = {.m = m, .region_length = m->exam->metadata.length, .id = id, .flags = flags, .length = length};
+    *put = false;
+    if (!m->exam->table || m->exam->table_guessed || m->exam->table->count > VX_METADATA_MAX)
+        return VHDX_OK;
+    p.table = vx_alloc(1, sizeof *p.table);
+    if (!p.table)
+        return vx_fail_memory(err, "the metadata table");
+    *p.table = *m->exam->table;
+    vhdx_status status = put_item(&p, bytes, reason, put, err);
+    vx_free(p.table);
+    return status;
+}

@@ -1,0 +1,292 @@
+/*
+ * Power cuts in repairs, and in the undo of repairs. In each state the same repair, given again, comes to its end and
+ * leaves a disk that reads as it should; and undo gives the damaged file back byte for byte: at once, after the second
+ * repair, and after an undo that was cut off. VHDX_CRASH_STATES=N visits N times as many states (VHDX_SLOW: 10 times).
+ */
+/* SPDX-License-Identifier: MIT */
+#include "builder.h"
+#include "crash_host.h"
+#include "files.h"
+
+#include "base/bytes.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DISK "/vm/disk.vhdx"
+#define UNDO DISK ".vhdx-undo"
+#define STATES 60
+
+struct scenario {
+    const char *name;
+    void (*fill)(struct bld *b);
+    void (*damage)(const vhdx_host *host, const struct bld *b);
+    bool salvage, no_undo;
+    struct bld_options options;
+};
+
+struct exploration {
+    const struct scenario *scenario;
+    uint64_t damaged;     /* digest of the file */
+    uint8_t content[16];  /* that reading gives after the repair */
+    uint64_t chance;
+    char where[160];
+};
+
+static void complain(const struct exploration *e, const char *what, const vhdx_error *err)
+{
+    char text[2048] = "";
+    if (err)
+        vhdx_error_format(err, text, sizeof text);
+    cr_assert_fail("%s %s\n    %s: %s", what, text, e->scenario->name, e->where);
+}
+
+static vhdx_status repair(const struct exploration *e, struct crash_host *host, vhdx_verdict *verdict, vhdx_error *err)
+{
+    const vhdx_repair_options options = {.struct_size = sizeof options,
+                                         .host = crash_host_interface(host),
+                                         .salvage = e->scenario->salvage,
+                                         .no_undo = e->scenario->no_undo};
+    vhdx_report *report;
+    vhdx_status status = vhdx_repair(DISK, &options, &report, err);
+    if (status != VHDX_OK)
+        return status;
+    *verdict = vhdx_report_file(report, 0)->verdict;
+    vhdx_report_free(report);
+    return status;
+}
+
+static uint64_t digest(struct crash_host *host)
+{
+    uint64_t value;
+    cr_assert(files_digest(crash_host_interface(host), DISK, &value));
+    return value;
+}
+
+static bool content(struct crash_host *host, uint8_t hash[16], vhdx_error *err)
+{
+    const vhdx_open_options options = {.struct_size = sizeof options, .host = crash_host_interface(host)};
+    vhdx_chain *chain;
+    if (vhdx_chain_open(DISK, &options, &chain, err) != VHDX_OK)
+        return false;
+    bool read = vhdx_chain_hash(chain, hash, NULL, err) == VHDX_OK;
+    vhdx_chain_free(chain);
+    return read;
+}
+
+static void must_be_mended(const struct exploration *e, struct crash_host *host)
+{
+    uint8_t hash[16];
+    vhdx_verdict verdict = VHDX_VERDICT_CLEAN;
+    vhdx_error err;
+    if (repair(e, host, &verdict, &err) != VHDX_OK)
+        complain(e, "the second repair:", &err);
+    if (verdict != VHDX_VERDICT_CLEAN && verdict != VHDX_VERDICT_CORRECTED)
+        complain(e, "the second repair leaves errors", NULL);
+    if (!content(host, hash, &err))
+        complain(e, "the repaired disk:", &err);
+    if (memcmp(hash, e->content, sizeof hash) != 0)
+        complain(e, "the repaired disk reads otherwise", NULL);
+}
+
+/* Where the undo file was not begun nothing was changed. */
+static void must_go_back(const struct exploration *e, struct crash_host *host, const char *what)
+{
+    const vhdx_undo_options options = {.struct_size = sizeof options, .host = crash_host_interface(host)};
+    vhdx_error err;
+    if (e->scenario->no_undo)
+        return;
+    vhdx_status status = vhdx_undo(UNDO, &options, NULL, &err);
+    if (status != VHDX_OK && status != VHDX_NOT_FOUND && status != VHDX_NOT_VHDX && status != VHDX_TRUNCATED)
+        complain(e, what, &err);
+    if (digest(host) != e->damaged)
+        complain(e, what, NULL);
+}
+
+static struct crash_host *state_of(struct exploration *e, const struct crash_cut *cut)
+{
+    static uint8_t fates[8192];
+    size_t pending = crash_cut_pending(cut);
+    uint64_t kind = bld_random_below(&e->chance, 4); /* all lost, all kept, or any */
+    cr_assert_leq(pending, sizeof fates);
+    for (size_t i = 0; i < pending; i++)
+        fates[i] = (uint8_t)(kind < 2 ? kind : bld_random_below(&e->chance, 3));
+    return crash_cut_host(cut, fates, bld_random(&e->chance));
+}
+
+static void undo_cut_off(struct exploration *e, const struct crash_host *host)
+{
+    struct crash_host *copy = crash_host_copy(host, 1);
+    crash_host_record(copy);
+    must_go_back(e, copy, "undo:");
+    crash_host_record_end(copy);
+    struct crash_cut *cut = crash_cut_new(copy);
+    uint64_t place = bld_random_below(&e->chance, crash_host_trace_length(copy) + 1);
+    while (crash_cut_place(cut) < place)
+        crash_cut_advance(cut);
+    struct crash_host *after = state_of(e, cut);
+    must_go_back(e, after, "undo after an undo that was cut off:");
+    crash_host_free(after);
+    crash_cut_free(cut);
+    crash_host_free(copy);
+}
+
+static void visit(struct exploration *e, const struct crash_cut *cut)
+{
+    struct crash_host *after = state_of(e, cut);
+    undo_cut_off(e, after);
+    must_be_mended(e, after);
+    must_go_back(e, after, "undo after the second repair:");
+    crash_host_free(after);
+}
+
+static uint64_t state_count(void)
+{
+    const char *text = getenv("VHDX_CRASH_STATES");
+    uint64_t factor = text && *text ? strtoull(text, NULL, 10) : getenv("VHDX_SLOW") ? 10 : 1;
+    return (getenv("VHDX_SANITIZED") ? 8 : STATES) * factor;
+}
+
+static void build(struct exploration *e, struct crash_host *host)
+{
+    struct bld *b = bld_new(&e->scenario->options);
+    const vhdx_host *files = crash_host_interface(host);
+    vhdx_error err;
+    bld_write_random(b, 0, 65536, 1);
+    bld_write_random(b, 5 << 20, 12288, 2);
+    if (e->scenario->fill)
+        e->scenario->fill(b);
+    cr_assert_eq(bld_finish(b, files, DISK, &err), VHDX_OK, "%s", err.message);
+    e->scenario->damage(files, b);
+    bld_free(b);
+    e->damaged = digest(host);
+}
+
+static void explore(const struct scenario *scenario)
+{
+    static struct exploration e;
+    e = (struct exploration){.scenario = scenario, .chance = 11};
+    struct crash_host *host = crash_host_new(5);
+    vhdx_verdict verdict = VHDX_VERDICT_CLEAN;
+    vhdx_error err;
+    build(&e, host);
+    crash_host_record(host);
+    if (repair(&e, host, &verdict, &err) != VHDX_OK)
+        complain(&e, "the repair:", &err);
+    crash_host_record_end(host);
+    if (verdict != VHDX_VERDICT_CORRECTED)
+        complain(&e, "the repair corrects nothing, or not all", NULL);
+    if (!content(host, e.content, &err))
+        complain(&e, "the repaired disk:", &err);
+    uint64_t calls = crash_host_trace_length(host), states = state_count();
+    struct crash_cut *cut = crash_cut_new(host);
+    for (uint64_t i = 0; i < states; i++) {
+        uint64_t place = i * (calls + 1) / states;
+        while (crash_cut_place(cut) < place)
+            crash_cut_advance(cut);
+        snprintf(e.where, sizeof e.where, "cut before call %llu of %llu", (unsigned long long)place,
+                 (unsigned long long)calls);
+        visit(&e, cut);
+    }
+    crash_cut_free(cut);
+    crash_host_free(host);
+}
+
+/* ---- what is wrong with the disk -------------------------------------------------------------------------------- */
+
+static void first_header(const vhdx_host *host, const struct bld *b)
+{
+    (void)b;
+    bld_poke_int(host, DISK, 0x10010, 0x55, 1);
+}
+
+static void current_header(const vhdx_host *host, const struct bld *b)
+{
+    (void)b;
+    bld_poke_int(host, DISK, 0x20010, 0x55, 1);
+}
+
+static void both_headers(const vhdx_host *host, const struct bld *b)
+{
+    first_header(host, b);
+    current_header(host, b);
+}
+
+static void both_headers_and_signature(const vhdx_host *host, const struct bld *b)
+{
+    both_headers(host, b);
+    bld_poke_int(host, DISK, 0, 0, 8);
+}
+
+static void sequence_numbers(const vhdx_host *host, const struct bld *b)
+{
+    uint8_t bytes[8];
+    (void)b;
+    vx_put64(bytes, UINT64_MAX);
+    bld_poke_header(host, DISK, 2, 8, bytes, 8);
+}
+
+static void region_table(const vhdx_host *host, const struct bld *b)
+{
+    (void)b;
+    bld_poke_int(host, DISK, 0x30020, 0x5566, 2);
+}
+
+static void log_place(const vhdx_host *host, const struct bld *b)
+{
+    uint8_t bytes[8];
+    (void)b;
+    vx_put64(bytes, 0x10000);
+    bld_poke_header(host, DISK, 3, 72, bytes, 8);
+}
+
+static void many(const vhdx_host *host, const struct bld *b)
+{
+    first_header(host, b);
+    region_table(host, b);
+    bld_poke_int(host, DISK, 0, 0x1111, 2);
+}
+
+static void dirty(struct bld *b)
+{
+    bld_log_dirty(b, &(struct bld_log){.what = BLD_LOG_ALL, .entries = 3, .home = BLD_HOME_OLDER});
+}
+
+static const struct scenario scenarios[] = {
+    {.name = "first header", .damage = first_header},
+    {.name = "current header", .damage = current_header},
+    {.name = "current header of a dirty disk", .fill = dirty, .damage = current_header},
+    {.name = "sequence numbers", .damage = sequence_numbers},
+    {.name = "both headers", .damage = both_headers, .salvage = true},
+    {.name = "both headers and the signature", .damage = both_headers_and_signature, .salvage = true},
+    {.name = "region table", .damage = region_table},
+    {.name = "region table of a dirty disk", .fill = dirty, .damage = region_table},
+    {.name = "log in the header section", .damage = log_place},
+    {.name = "many", .damage = many},
+    {.name = "many, without an undo file", .damage = many, .no_undo = true},
+};
+
+#define SCENARIO_COUNT (sizeof scenarios / sizeof scenarios[0])
+
+static void explore_some(size_t first)
+{
+    for (size_t i = first; i < SCENARIO_COUNT; i += 2) {
+        struct scenario scenario = scenarios[i];
+        scenario.options.virtual_size = 16u << 20;
+        scenario.options.block_size = 1u << 20;
+        scenario.options.seed = i + 1;
+        explore(&scenario);
+    }
+}
+
+Test(crash_repair, cut_anywhere_is_completed_or_undone)
+{
+    explore_some(0);
+}
+
+Test(crash_repair, cut_anywhere_is_completed_or_undone_in_further_disks)
+{
+    explore_some(1);
+}
