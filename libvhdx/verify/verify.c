@@ -30,6 +30,12 @@ static vhdx_status verify_file(struct vx_verification *v, const char *path, vhdx
 {
     VX_TRY(vx_exam_open(v->host, path, VHDX_FILE_READ, NULL, &v->exam, err));
     vhdx_status status = vx_verify_structures(v, err);
+    if (status == VHDX_OK)
+        status = vx_check_host(v, err);
+    if (status == VHDX_OK && v->options->data)
+        status = vx_check_data(v, v->options->manifest, err);
+    if (status == VHDX_OK && v->options->chain)
+        status = vx_check_chain(v, err);
     vx_exam_close(v->exam);
     v->exam = NULL;
     return status;

@@ -51,6 +51,12 @@ vhdx_status vx_check_unreadable(struct vx_verification *v, vhdx_error *err);
 
 /* Adds the partial blocks of a chunk to what is lost, because nobody can say any more which of their sectors are there. */
 vhdx_status vx_lose_partial_blocks(struct vx_verification *v, uint64_t chunk, const char *reason, vhdx_error *err);
+
+/* What is around the structures: the host's file, the payload (with the manifest, when `manifest` is not NULL), the ancestors. */
+vhdx_status vx_check_host(struct vx_verification *v, vhdx_error *err);
+vhdx_status vx_check_data(struct vx_verification *v, const char *manifest, vhdx_error *err);
+vhdx_status vx_check_chain(struct vx_verification *v, vhdx_error *err);
+
 /* All of them on an exam that the caller made; records go to `v->report`, file `v->file`. */
 vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err);
 
