@@ -338,6 +338,16 @@ static vhdx_status fail_nothing_found(struct resolve *resolve, vhdx_error *err)
 
 vhdx_status vx_resolve_parent(struct vx_image *child, const struct vx_search *search, char **path, vhdx_error *err)
 {
+    char *candidate;
+    vhdx_status status = vx_resolve_parent_or(child, search, path, &candidate, err);
+    vx_free(candidate);
+    return status;
+}
+
+vhdx_status vx_resolve_parent_or(struct vx_image *child, const struct vx_search *search, char **path, char **candidate,
+                                 vhdx_error *err)
+{
+    *path = *candidate = NULL;
     struct resolve resolve = {
         .child = child, .host = child->host, .windows = child->host->windows_paths, .search = search};
     VX_TRY(check_locator(child, err));
@@ -348,7 +358,24 @@ vhdx_status vx_resolve_parent(struct vx_image *child, const struct vx_search *se
                  for_each_path(&resolve, try_above, NULL) || try_given_directories(&resolve);
     vhdx_status status = found ? VHDX_OK : fail_nothing_found(&resolve, err);
     *path = resolve.found;
-    vx_free(resolve.mismatch);
+    if (status == VHDX_PARENT_MISMATCH)
+        *candidate = resolve.mismatch;
+    else
+        vx_free(resolve.mismatch);
     vx_free(resolve.directory);
     return status;
+}
+
+bool vx_resolve_relative(struct vx_image *child)
+{
+    struct resolve resolve = {.child = child, .host = child->host, .windows = child->host->windows_paths};
+    const char *relative = child->parent_names.relative_path;
+    if (!relative || vx_path_is_absolute(relative, true))
+        return false;
+    resolve.directory = vx_path_directory(vx_image_path(child), resolve.windows);
+    bool found = resolve.directory && try_below(&resolve, resolve.directory, relative);
+    vx_free(resolve.found);
+    vx_free(resolve.mismatch);
+    vx_free(resolve.directory);
+    return found;
 }

@@ -22,5 +22,10 @@ bool vx_is_parent(const struct vx_image *child, const vhdx_guid *data_write_guid
  * candidate could not be looked at.
  */
 vhdx_status vx_resolve_parent(struct vx_image *child, const struct vx_search *search, char **path, vhdx_error *err);
+/* The same; on PARENT_MISMATCH *candidate is the file that was found instead, also for vx_free(), else NULL. */
+vhdx_status vx_resolve_parent_or(struct vx_image *child, const struct vx_search *search, char **path, char **candidate,
+                                 vhdx_error *err);
+/* Whether the path that the locator gives relative to the child leads to the parent, taken alone. */
+bool vx_resolve_relative(struct vx_image *child);
 
 #endif

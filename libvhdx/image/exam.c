@@ -206,7 +206,7 @@ static enum vhdx_log_state log_state(const struct vx_survey *survey)
 }
 
 /* What the readers of this room want: an image as open.c would have made it. */
-static void fill_image(struct vx_exam *exam)
+static vhdx_status fill_image(struct vx_exam *exam, vhdx_error *err)
 {
     struct vx_image *image = &exam->image;
     image->host = exam->host;
@@ -240,6 +240,11 @@ static void fill_image(struct vx_exam *exam)
                               .file_write_guid = image->header.file_write_guid,
                               .data_write_guid = image->header.data_write_guid,
                               .creator = image->creator};
+    if (!image->items.locator)
+        return VHDX_OK;
+    VX_TRY(vx_items_take_paths(&image->items, err));
+    vx_image_take_parent_names(image);
+    return VHDX_OK;
 }
 
 bool vx_exam_is_readable(const struct vx_exam *exam)
@@ -274,8 +279,7 @@ static vhdx_status learn(struct vx_exam *exam, vhdx_error *err)
     VX_TRY(take_values(exam, err));
     VX_TRY(take_locator(exam, err));
     take_geometry(exam);
-    fill_image(exam);
-    return VHDX_OK;
+    return fill_image(exam, err);
 }
 
 static vhdx_status take_known_bad(struct vx_exam *exam, const struct vx_ranges *known_bad, vhdx_error *err)
@@ -336,6 +340,9 @@ void vx_exam_close(struct vx_exam *exam)
         return;
     vx_free(exam->table);
     vx_free(exam->table_bytes);
+    vx_free(exam->image.items.relative_path);
+    vx_free(exam->image.items.volume_path);
+    vx_free(exam->image.items.absolute_win32_path);
     vx_free(exam->locator);
     vx_free(exam->locator_bytes);
     vx_survey_free(exam->survey); /* closes the overlay */

@@ -77,6 +77,8 @@ static inline bool vx_image_is_fixed(const struct vx_image *image)
 /* Reads metadata as it will be when the journal's pending pages are committed. */
 vhdx_status vx_image_read_metadata(struct vx_image *image, void *buf, size_t length, uint64_t offset, vhdx_error *err);
 
+/* Takes parent_names anew from the items. */
+void vx_image_take_parent_names(struct vx_image *image);
 /* Takes geometry and facts anew from the items (after they were loaded or changed). */
 vhdx_status vx_image_refresh(struct vx_image *image, vhdx_error *err);
 

@@ -112,6 +112,13 @@ static vhdx_status copy_path(const struct vx_locator *locator, const char *key, 
     return VHDX_OK;
 }
 
+vhdx_status vx_items_take_paths(struct vx_items *items, vhdx_error *err)
+{
+    VX_TRY(copy_path(items->locator, VX_KEY_RELATIVE, &items->relative_path, err));
+    VX_TRY(copy_path(items->locator, VX_KEY_VOLUME, &items->volume_path, err));
+    return copy_path(items->locator, VX_KEY_ABSOLUTE, &items->absolute_win32_path, err);
+}
+
 /* A damaged locator is kept as far as it decodes: the layer itself reads well without it; the chain will refuse. */
 static vhdx_status load_locator(struct vx_file *view, const struct vx_region *region, struct vx_items *items,
                                 vhdx_error *err)
@@ -130,9 +137,7 @@ static vhdx_status load_locator(struct vx_file *view, const struct vx_region *re
         items->locator = NULL;
         return VHDX_OK;
     }
-    VX_TRY(copy_path(items->locator, VX_KEY_RELATIVE, &items->relative_path, err));
-    VX_TRY(copy_path(items->locator, VX_KEY_VOLUME, &items->volume_path, err));
-    return copy_path(items->locator, VX_KEY_ABSOLUTE, &items->absolute_win32_path, err);
+    return vx_items_take_paths(items, err);
 }
 
 void vx_items_free(struct vx_items *items)

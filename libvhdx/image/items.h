@@ -34,6 +34,8 @@ struct vx_items {
 vhdx_status vx_items_load(struct vx_file *view, const struct vx_region *region, bool allow_unfinished,
                           struct vx_items *items, vhdx_error *err);
 void vx_items_free(struct vx_items *items);
+/* Copies the paths out of the locator (which must be there); they are vx_items_free()'s. */
+vhdx_status vx_items_take_paths(struct vx_items *items, vhdx_error *err);
 
 /* The bytes of an item of this image; `bytes` has entry->length of them. */
 vhdx_status vx_items_read(struct vx_image *image, const struct vx_metadata_entry *entry, uint8_t *bytes,

@@ -123,7 +123,7 @@ static vhdx_status take_regions(struct vx_image *image, const struct vx_survey *
     return VHDX_OK;
 }
 
-static void take_parent_names(struct vx_image *image)
+void vx_image_take_parent_names(struct vx_image *image)
 {
     const struct vx_items *items = &image->items;
     vhdx_parent_names *names = &image->parent_names;
@@ -155,7 +155,7 @@ vhdx_status vx_image_refresh(struct vx_image *image, vhdx_error *err)
         return vx_fail(err, VHDX_CORRUPT, vx_at(vx_image_path(image), "BAT", image->bat.file_offset),
                        "the BAT region has 0x%" PRIx32 " bytes, %" PRIu64 " entries do not fit", image->bat.length,
                        image->geometry.entry_count);
-    take_parent_names(image);
+    vx_image_take_parent_names(image);
     image->info = (vhdx_info){.path = vx_image_path(image),
                               .kind = kind_of(items),
                               .log = image->log,

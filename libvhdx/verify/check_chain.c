@@ -1,0 +1,475 @@
+/*
+ * The ancestors, MS-VHDX 2.2.4, 2.6.2.6: each is examined as the first file was, and each link is judged. Goes as far down as there is anything to go
+ * by; a damaged layer ends nothing as long as it says who its parent is. Then the files beside the layers: other children of the same parents, and
+ * copies. Only one layer besides the first is open at a time.
+ *
+ * The one thing that is easy to get wrong: paths in a locator are those of another machine. That one of them leads nowhere here says nothing, as
+ * long as the parent was found.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/verify.h"
+
+#include "base/alloc.h"
+#include "base/guid.h"
+#include "chain/chain.h"
+#include "io/path.h"
+#include "verify/check_content.h"
+#include "verify/host.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What is remembered of a layer when it is closed. */
+struct layer {
+    char *path;
+    size_t file; /* of the report */
+    vhdx_file_facts facts;
+    bool has_identity, has_disk_id, has_sizes, has_linkage;
+    vhdx_guid identity, disk_id, linkage;
+    uint64_t virtual_size;
+    uint32_t logical_sector_size;
+    struct vx_host_access access;
+};
+
+struct walk {
+    struct vx_verification *v; /* of the first file */
+    struct vx_search search;
+    struct layer *layers;
+    size_t count;
+};
+
+/* ---- layers ----------------------------------------------------------------------------------------------------- */
+
+static vhdx_status add_layer(struct walk *walk, struct vx_exam *exam, size_t file, vhdx_error *err)
+{
+    struct layer *layers = vx_resize(walk->layers, walk->count + 1, sizeof *layers);
+    if (!layers)
+        return vx_fail_memory(err, "the layers of a chain");
+    walk->layers = layers;
+    struct layer *layer = &layers[walk->count];
+    memset(layer, 0, sizeof *layer);
+    layer->path = vx_copy_string(vx_file_path(exam->raw));
+    if (!layer->path)
+        return vx_fail_memory(err, "a path");
+    walk->count++;
+    layer->file = file;
+    layer->facts = *vx_file_facts(exam->raw);
+    layer->has_identity = exam->header != NULL;
+    if (exam->header)
+        layer->identity = exam->header->data_write_guid;
+    layer->has_disk_id = vx_exam_knows(exam, VX_KNOWS_DISK_ID);
+    layer->disk_id = exam->disk_id;
+    layer->has_sizes = vx_exam_knows(exam, VX_KNOWS_VIRTUAL_SIZE | VX_KNOWS_LOGICAL_SECTOR);
+    layer->virtual_size = exam->virtual_size;
+    layer->logical_sector_size = exam->logical_sector_size;
+    layer->has_linkage = exam->image.parent_names.has_linkage;
+    layer->linkage = exam->image.parent_names.linkage;
+    return vx_host_access(exam, &layer->access, err);
+}
+
+static bool has_parent(const struct vx_exam *exam)
+{
+    return vx_exam_knows(exam, VX_KNOWS_PARAMETERS) && (exam->parameters.flags & VX_PARAMETER_HAS_PARENT);
+}
+
+static bool same_file(const struct walk *walk, const struct layer *layer, const char *path,
+                      const vhdx_file_facts *facts)
+{
+    if (layer->facts.volume != 0 && facts->volume != 0)
+        return layer->facts.volume == facts->volume && layer->facts.file[0] == facts->file[0] &&
+               layer->facts.file[1] == facts->file[1];
+    return vx_same_path(walk->v->host, layer->path, path);
+}
+
+/* The layer that is this file; NULL: none. */
+static const struct layer *find_layer(const struct walk *walk, const char *path, const vhdx_file_facts *facts)
+{
+    for (size_t i = 0; i < walk->count; i++)
+        if (same_file(walk, &walk->layers[i], path, facts))
+            return &walk->layers[i];
+    return NULL;
+}
+
+/* ---- a link that does not lead anywhere ------------------------------------------------------------------------- */
+
+static struct vx_finding found_link(enum vx_find kind, const struct vx_exam *child)
+{
+    return vx_found(kind, "parent locator", child->has_metadata ? child->metadata.file_offset : VHDX_NOWHERE);
+}
+
+static void report_missing(struct vx_verification *v, const vhdx_parent_names *names)
+{
+    struct vx_finding finding = found_link(VX_FIND_PARENT_MISSING, v->exam);
+    char text[400], id[VX_GUID_TEXT];
+    const char *path = names->absolute_win32_path ? names->absolute_win32_path
+                       : names->relative_path     ? names->relative_path
+                       : names->volume_path       ? names->volume_path
+                                                  : "(no path)";
+    vx_guid_format(&names->linkage, id);
+    snprintf(text, sizeof text, "%.300s, id %s", path, id);
+    finding.text = text;
+    finding.advice = "say where it is with --parent DIRECTORY; when it is found, 'vhdx relink --parent PARENT CHILD' "
+                     "writes that down";
+    vx_verify_add(v, &finding);
+}
+
+/* What the content says about the two together; "" when nothing. */
+static void look_through(struct walk *walk, const struct vx_exam *child, const char *candidate, char *text, size_t size)
+{
+    struct vx_chain *chain;
+    char words[300];
+    text[0] = '\0';
+    if (vx_chain_open_over(walk->v->host, vx_file_path(child->raw), candidate, &walk->search, &chain, NULL) != VHDX_OK)
+        return;
+    struct vx_content *content = vx_alloc(1, sizeof *content);
+    if (content)
+        vx_content_of_chain(chain, content);
+    vx_chain_close(chain);
+    if (content && (content->verdict == VX_CONTENT_ALIVE || content->verdict == VX_CONTENT_DOUBTFUL)) {
+        vx_content_text(content, words, sizeof words);
+        snprintf(text, size, "; together they %s (%s)",
+                 content->verdict == VX_CONTENT_ALIVE ? "seem to fit" : "do not fit", words);
+    }
+    vx_free(content);
+}
+
+static void report_mismatch(struct walk *walk, struct vx_verification *v, const char *candidate)
+{
+    struct vx_finding finding = found_link(VX_FIND_PARENT_MISMATCH, v->exam);
+    char text[1200], seems[400] = "", expected[VX_GUID_TEXT], found[VX_GUID_TEXT] = "?";
+    vhdx_guid id;
+    vx_guid_format(&v->exam->image.parent_names.linkage, expected);
+    if (candidate && vx_image_peek_identity(v->host, candidate, &id, NULL) == VHDX_OK)
+        vx_guid_format(&id, found);
+    if (candidate)
+        look_through(walk, v->exam, candidate, seems, sizeof seems);
+    snprintf(text, sizeof text, "expected %s, found %s in %.500s%s", expected, found, candidate ? candidate : "?", seems);
+    finding.text = text;
+    finding.advice = "look for the right file first (a copy, a backup); if this one was merely written to since, work on copies: "
+                     "'vhdx relink --force', then look at what the guest says";
+    vx_verify_add(v, &finding);
+}
+
+static void report_unreadable(struct vx_verification *v, const vhdx_error *why)
+{
+    struct vx_finding finding = found_link(VX_FIND_PARENT_UNREADABLE, v->exam);
+    char text[900];
+    snprintf(text, sizeof text, "%.300s: %.500s", why->path, why->message);
+    finding.text = text;
+    finding.advice = why->advice;
+    vx_verify_add(v, &finding);
+}
+
+/* What check_locator.c says of a locator that names nobody is not said again. */
+static vhdx_status report_no_parent(struct walk *walk, struct vx_verification *v, const vhdx_error *why,
+                                    const char *candidate, vhdx_error *err)
+{
+    const vhdx_parent_names *names = &v->exam->image.parent_names;
+    switch (why->status) {
+    case VHDX_NOMEM:
+        return vx_fail_memory(err, "the search for a parent");
+    case VHDX_PARENT_MISSING:
+        report_missing(v, names);
+        return VHDX_OK;
+    case VHDX_PARENT_MISMATCH:
+        report_mismatch(walk, v, candidate);
+        return VHDX_OK;
+    default:
+        if (v->exam->image.items.locator && (names->has_linkage || names->has_linkage2) && why->path[0] &&
+            strcmp(why->path, vx_file_path(v->exam->raw)) != 0)
+            report_unreadable(v, why);
+        return VHDX_OK;
+    }
+}
+
+/* ---- a link between two layers ---------------------------------------------------------------------------------- */
+
+static void check_linkage(struct vx_verification *v, const struct layer *parent)
+{
+    const vhdx_parent_names *names = &v->exam->image.parent_names;
+    if (!parent->has_identity || !names->has_linkage2 || vx_guid_is_zero(&names->linkage2))
+        return;
+    bool first = names->has_linkage && vx_guid_equal(&names->linkage, &parent->identity);
+    bool second = vx_guid_equal(&names->linkage2, &parent->identity);
+    if (first == second)
+        return;
+    struct vx_finding finding =
+        found_link(second ? VX_FIND_PARENT_MERGE_BEGUN : VX_FIND_PARENT_LINKAGE2, v->exam);
+    if (second)
+        finding.advice = "'vhdx merge' with the same arguments goes on with it; until then the disk reads as before";
+    vx_verify_add(v, &finding);
+}
+
+static void check_sizes(struct vx_verification *v, const struct layer *child, const struct layer *parent)
+{
+    struct vx_finding finding;
+    if (!child->has_sizes || !parent->has_sizes)
+        return;
+    if (child->logical_sector_size != parent->logical_sector_size) {
+        finding = found_link(VX_FIND_PARENT_SECTOR_SIZE, v->exam);
+        vx_found_values(&finding, child->logical_sector_size, parent->logical_sector_size);
+        finding.advice = "these two cannot belong together; find the right parent";
+        vx_verify_add(v, &finding);
+    }
+    if (child->virtual_size != parent->virtual_size) {
+        finding = found_link(VX_FIND_PARENT_SIZE, v->exam);
+        vx_found_values(&finding, child->virtual_size, parent->virtual_size);
+        vx_verify_add(v, &finding);
+    }
+}
+
+static void check_disk_id(struct vx_verification *v, const struct layer *child, const struct layer *parent)
+{
+    struct vx_finding finding = found_link(VX_FIND_PARENT_DISK_ID, v->exam);
+    char own[VX_GUID_TEXT], other[VX_GUID_TEXT];
+    if (!child->has_disk_id || !parent->has_disk_id || vx_guid_equal(&child->disk_id, &parent->disk_id))
+        return;
+    vx_guid_format(&child->disk_id, own);
+    vx_guid_format(&parent->disk_id, other);
+    finding.text = own;
+    finding.note = other;
+    vx_verify_add(v, &finding);
+}
+
+static void report_stale(struct vx_verification *v, const char *key, const char *path)
+{
+    struct vx_finding finding = found_link(VX_FIND_PARENT_PATH_STALE, v->exam);
+    char text[500];
+    snprintf(text, sizeof text, "%s (%.400s)", key, path);
+    finding.text = text;
+    finding.advice = "'vhdx relink --parent PARENT CHILD' writes the paths anew";
+    vx_verify_add(v, &finding);
+}
+
+/* An absolute path means something only on a system of the kind that it was written on. */
+static bool leads_elsewhere(struct walk *walk, const char *path, const struct layer *parent)
+{
+    struct vx_file *file;
+    if (!path || !walk->v->host->windows_paths || !vx_path_is_absolute(path, true))
+        return false;
+    if (vx_file_open(walk->v->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+        return true;
+    bool same = same_file(walk, parent, path, vx_file_facts(file));
+    vx_file_close(file);
+    return !same;
+}
+
+static void check_paths(struct walk *walk, struct vx_verification *v, const struct layer *parent)
+{
+    const vhdx_parent_names *names = &v->exam->image.parent_names;
+    if (names->relative_path && !vx_resolve_relative(&v->exam->image))
+        report_stale(v, "relative_path", names->relative_path);
+    if (leads_elsewhere(walk, names->absolute_win32_path, parent))
+        report_stale(v, "absolute_win32_path", names->absolute_win32_path);
+    if (leads_elsewhere(walk, names->volume_path, parent))
+        report_stale(v, "volume_path", names->volume_path);
+}
+
+static void check_link(struct walk *walk, struct vx_verification *v)
+{
+    const struct layer *child = &walk->layers[walk->count - 2], *parent = &walk->layers[walk->count - 1];
+    check_linkage(v, parent);
+    check_sizes(v, child, parent);
+    check_disk_id(v, child, parent);
+    check_paths(walk, v, parent);
+}
+
+/* ---- going down ------------------------------------------------------------------------------------------------- */
+
+/* Examines the parent at `path` as a file of its own. *next has its exam; NULL: the chain ends here. */
+static vhdx_status examine_parent(struct walk *walk, struct vx_verification *v, const char *path,
+                                  struct vx_verification *next, vhdx_error *err)
+{
+    vhdx_error why;
+    vhdx_status status = vx_exam_open(v->host, path, VHDX_FILE_READ, NULL, &next->exam, &why);
+    if (status == VHDX_NOMEM)
+        return vx_fail_memory(err, "the exam of a disk");
+    if (status != VHDX_OK) {
+        next->exam = NULL;
+        report_unreadable(v, &why);
+        return VHDX_OK;
+    }
+    if (find_layer(walk, path, vx_file_facts(next->exam->raw))) {
+        struct vx_finding finding = found_link(VX_FIND_CHAIN_LOOP, v->exam);
+        vx_verify_add(v, &finding);
+        vx_exam_close(next->exam);
+        next->exam = NULL;
+        return VHDX_OK;
+    }
+    VX_TRY(vx_report_add_file(v->report, path, &next->file, err));
+    VX_TRY(vx_verify_structures(next, err));
+    VX_TRY(vx_check_host(next, err));
+    if (v->options->data)
+        VX_TRY(vx_check_data(next, NULL, err));
+    VX_TRY(add_layer(walk, next->exam, next->file, err));
+    check_link(walk, v);
+    return VHDX_OK;
+}
+
+/* One layer further. `next` is all zero but for what all files share. */
+static vhdx_status go_down(struct walk *walk, struct vx_verification *v, struct vx_verification *next, vhdx_error *err)
+{
+    char *path, *candidate;
+    vhdx_error why;
+    if (walk->count == VX_CHAIN_MAX) {
+        struct vx_finding finding = found_link(VX_FIND_CHAIN_DEPTH, v->exam);
+        vx_found_values(&finding, VX_CHAIN_MAX + 1, VX_CHAIN_MAX);
+        vx_verify_add(v, &finding);
+        return VHDX_OK;
+    }
+    vx_clear(&why);
+    vhdx_status status = vx_resolve_parent_or(&v->exam->image, &walk->search, &path, &candidate, &why);
+    if (status == VHDX_OK)
+        status = examine_parent(walk, v, path, next, err);
+    else
+        status = report_no_parent(walk, v, &why, candidate, err);
+    vx_free(path);
+    vx_free(candidate);
+    return status;
+}
+
+static vhdx_status walk_down(struct walk *walk, vhdx_error *err)
+{
+    struct vx_verification current = *walk->v;
+    vhdx_status status = add_layer(walk, current.exam, current.file, err);
+    while (status == VHDX_OK && current.exam && has_parent(current.exam)) {
+        struct vx_verification next = {.host = walk->v->host, .options = walk->v->options, .report = walk->v->report};
+        status = go_down(walk, &current, &next, err);
+        if (current.exam != walk->v->exam)
+            vx_exam_close(current.exam);
+        current = next;
+    }
+    if (current.exam != walk->v->exam)
+        vx_exam_close(current.exam);
+    return status;
+}
+
+/* ---- files beside the layers ------------------------------------------------------------------------------------ */
+
+struct visit {
+    struct walk *walk;
+    const char *directory;
+    vhdx_status status;
+    vhdx_error *err;
+};
+
+static void report_beside(struct walk *walk, const struct layer *layer, enum vx_find kind, const char *path,
+                          const char *advice)
+{
+    struct vx_finding finding = vx_found(kind, kind == VX_FIND_CHAIN_SIBLING ? "parent locator" : "header", VHDX_NOWHERE);
+    finding.text = path;
+    finding.advice = advice;
+    vx_report_add(walk->v->report, layer->file, &finding);
+}
+
+static void compare_beside(struct walk *walk, const struct vx_image *image, const char *path)
+{
+    const vhdx_parent_names *names = &image->parent_names;
+    for (size_t i = 0; i < walk->count; i++) {
+        const struct layer *layer = &walk->layers[i];
+        if (layer->has_identity && !vx_guid_is_zero(&layer->identity) &&
+            vx_guid_equal(&layer->identity, &image->header.data_write_guid)) {
+            report_beside(walk, layer, VX_FIND_CHAIN_TWIN, path,
+                          "a copy, or two disks that were one: nothing but the names tells a child which one is its parent");
+            return; /* a copy has the same parent too */
+        }
+        if (layer->has_linkage && image->info.parent && names->has_linkage &&
+            vx_guid_equal(&layer->linkage, &names->linkage))
+            report_beside(walk, layer, VX_FIND_CHAIN_SIBLING, path,
+                          "merging either into the parent makes the other one useless");
+    }
+}
+
+/* A file that is no disk, or cannot be looked at, is passed over: it is not what was asked about. */
+static vhdx_status look_beside(struct walk *walk, const char *path, vhdx_error *err)
+{
+    struct vx_file *file;
+    struct vx_image *image;
+    uint8_t signature[8];
+    size_t got;
+    if (vx_file_open(walk->v->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+        return VHDX_OK;
+    if (find_layer(walk, path, vx_file_facts(file)) ||
+        vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL) != VHDX_OK || got < sizeof signature ||
+        vx_get64(signature) != VX_SIG_FILE) {
+        vx_file_close(file);
+        return VHDX_OK;
+    }
+    vhdx_status status = vx_image_open_file(walk->v->host, file, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL);
+    if (status != VHDX_OK)
+        return status == VHDX_NOMEM ? vx_fail_memory(err, "a disk beside the layers") : VHDX_OK;
+    compare_beside(walk, image, path);
+    vx_image_close(image);
+    return VHDX_OK;
+}
+
+static bool visit_name(void *context, const char *name)
+{
+    struct visit *visit = context;
+    bool windows = visit->walk->v->host->windows_paths;
+    if (!vx_path_has_extension(name, ".vhdx", windows) && !vx_path_has_extension(name, ".avhdx", windows))
+        return true;
+    char *path = vx_path_join(visit->directory, name, windows);
+    visit->status = path ? look_beside(visit->walk, path, visit->err) : vx_fail_memory(visit->err, "a path");
+    vx_free(path);
+    return visit->status == VHDX_OK;
+}
+
+/* Whether a layer before this one lies in the directory. */
+static bool is_searched(const struct walk *walk, size_t layer, const char *directory)
+{
+    bool windows = walk->v->host->windows_paths, same = false;
+    for (size_t i = 0; i < layer && !same; i++) {
+        char *other = vx_path_directory(walk->layers[i].path, windows);
+        same = other && strcmp(other, directory) == 0;
+        vx_free(other);
+    }
+    return same;
+}
+
+/* Each directory once; layers mostly lie in one. A directory that cannot be listed has nothing to say. */
+static vhdx_status look_around(struct walk *walk, vhdx_error *err)
+{
+    const vhdx_host *host = walk->v->host;
+    for (size_t i = 0; i < walk->count; i++) {
+        char *directory = vx_path_directory(walk->layers[i].path, host->windows_paths);
+        struct visit visit = {walk, directory, VHDX_OK, err};
+        if (!directory)
+            return vx_fail_memory(err, "a path");
+        if (!is_searched(walk, i, directory))
+            host->list(host->context, directory, visit_name, &visit, NULL);
+        vx_free(directory);
+        VX_TRY(visit.status);
+    }
+    return VHDX_OK;
+}
+
+/* A machine that may read one layer has to read them all. */
+static void check_access(struct walk *walk)
+{
+    for (size_t i = 0; i < walk->count; i++) {
+        struct vx_verification v = *walk->v;
+        const struct layer *layer = &walk->layers[i];
+        size_t other = i == 0 ? 1 : 0;
+        v.file = layer->file;
+        if (other < walk->count)
+            vx_check_access_of(&v, layer->path, &layer->access, &walk->layers[other].access);
+    }
+}
+
+vhdx_status vx_check_chain(struct vx_verification *v, vhdx_error *err)
+{
+    struct walk walk = {.v = v, .search = {v->options->parents, v->options->parent_count}};
+    vhdx_status status = walk_down(&walk, err);
+    if (status == VHDX_OK)
+        status = look_around(&walk, err);
+    if (status == VHDX_OK)
+        status = vx_check_content(v, err);
+    if (status == VHDX_OK)
+        check_access(&walk);
+    for (size_t i = 0; i < walk.count; i++)
+        vx_free(walk.layers[i].path);
+    vx_free(walk.layers);
+    return status;
+}

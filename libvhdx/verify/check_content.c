@@ -1,0 +1,85 @@
+/*
+ * What is inside of the disk, through its whole chain, as a hint: content.c with a chain in place of a disk. See content.h for what it is good for; here is
+ * only what reads, and the record that says the result.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/check_content.h"
+
+#include "base/alloc.h"
+#include "chain/layered.h"
+
+#include <stdio.h>
+
+static bool read_chain(void *context, void *buf, size_t length, uint64_t virtual_offset)
+{
+    return vx_chain_read(context, 0, buf, length, virtual_offset, NULL) == VHDX_OK;
+}
+
+void vx_content_of_chain(struct vx_chain *chain, struct vx_content *content)
+{
+    const struct vx_geometry *geometry = &vx_chain_leaf(chain)->geometry;
+    struct vx_content_source source = {chain, read_chain, geometry->virtual_size, geometry->logical_sector_size};
+    vx_content_look(&source, content);
+}
+
+vhdx_status vx_chain_open_over(const vhdx_host *host, const char *child, const char *parent,
+                               const struct vx_search *search, struct vx_chain **chain, vhdx_error *err)
+{
+    struct vx_image *leaf;
+    struct vx_chain *below;
+    VX_TRY(vx_chain_open(host, parent, search, NULL, &below, NULL, err));
+    vhdx_status status = vx_image_open(host, child, 0, &leaf, err);
+    struct vx_image **layers = NULL;
+    if (status == VHDX_OK)
+        layers = vx_alloc(below->count + 1, sizeof *layers);
+    if (!layers) {
+        if (status == VHDX_OK) {
+            vx_image_close(leaf);
+            status = vx_fail_memory(err, "the layers of a chain");
+        }
+        vx_chain_close(below);
+        return status;
+    }
+    layers[0] = leaf;
+    for (size_t i = 0; i < below->count; i++)
+        layers[i + 1] = below->layers[i];
+    vx_free(below->layers);
+    below->layers = layers;
+    below->count++;
+    if (leaf->geometry.logical_sector_size == layers[1]->geometry.logical_sector_size) {
+        *chain = below;
+        return VHDX_OK;
+    }
+    vx_chain_close(below);
+    return vx_fail(err, VHDX_UNSUPPORTED, vx_at_file(child), "its logical sector size is not the parent's");
+}
+
+vhdx_status vx_check_content(struct vx_verification *v, vhdx_error *err)
+{
+    struct vx_search search = {v->options->parents, v->options->parent_count};
+    struct vx_chain *chain;
+    char text[300];
+    vhdx_error why;
+    if (vx_chain_open(v->host, vx_file_path(v->exam->raw), &search, NULL, &chain, NULL, &why) != VHDX_OK)
+        return why.status == VHDX_NOMEM ? vx_fail_memory(err, "the layers of a chain") : VHDX_OK;
+    struct vx_content *content = vx_alloc(1, sizeof *content);
+    if (content)
+        vx_content_of_chain(chain, content);
+    vx_chain_close(chain);
+    if (!content)
+        return vx_fail_memory(err, "a look at the content");
+    if (content->verdict == VX_CONTENT_ALIVE || content->verdict == VX_CONTENT_DOUBTFUL) {
+        bool alive = content->verdict == VX_CONTENT_ALIVE;
+        struct vx_finding finding =
+            vx_found(alive ? VX_FIND_CONTENT_ALIVE : VX_FIND_CONTENT_DOUBTFUL, "content", VHDX_NOWHERE);
+        vx_content_text(content, text, sizeof text);
+        finding.text = text;
+        if (alive)
+            vx_found_value(&finding, content->agreements);
+        else
+            vx_found_values(&finding, content->contradictions, content->agreements);
+        vx_verify_add(v, &finding);
+    }
+    vx_free(content);
+    return VHDX_OK;
+}
