@@ -16,6 +16,7 @@ extern const struct command command_merge;
 extern const struct command command_relink;
 extern const struct command command_undo;
 extern const struct command command_verify;
+extern const struct command command_repair;
 extern const struct command command_config;
 
 #endif

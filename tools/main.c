@@ -14,7 +14,7 @@
 
 static const struct command *const commands[] = {
     &command_info, &command_map, &command_export, &command_hash, &command_create, &command_merge,
-    &command_relink, &command_undo, &command_verify, &command_config,
+    &command_relink, &command_undo, &command_verify, &command_repair, &command_config,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -46,7 +46,8 @@ static void print_commands(void)
         printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
     printf("\n'vhdx COMMAND --help' tells more. 'vhdx --version' prints the version.\n"
            "'vhdx-merge' is 'vhdx merge', and so for every command.\n\n"
-           "Exit status: 0 done; 4 problems are left; 8 failed or refused; 16 bad usage.\n");
+           "Exit status: 0 done; 1 all corrected; 4 problems are left; 8 failed or refused;\n"
+           "16 bad usage.\n");
 }
 
 static int run_without_command(int argc, char **argv)

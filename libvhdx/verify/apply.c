@@ -150,13 +150,26 @@ static vhdx_status gather_ranges(const struct applying *applying, struct vx_rang
     return VHDX_OK;
 }
 
+/* Also of a file that lacks its signature: as soon as that is back, this is who it is. */
+static vhdx_status identify(struct vx_file *file, struct vx_identity *identity, vhdx_error *err)
+{
+    struct vx_survey *survey = vx_alloc(1, sizeof *survey);
+    if (!survey)
+        return vx_fail_memory(err, "a look at a disk");
+    vhdx_status status = vx_survey_headers(file, survey, err);
+    memset(identity, 0, sizeof *identity);
+    if (status == VHDX_OK && survey->current >= 0)
+        *identity = vx_header_identity(&survey->headers[survey->current].header);
+    vx_free(survey);
+    return status;
+}
+
 static vhdx_status with_target(struct applying *applying, const char *path, struct vx_undo **undo, vhdx_error *err)
 {
     struct vx_plan *plan = applying->plan;
     struct vx_ranges ranges = {0};
-    bool readable;
     struct vx_undo_target target = {.file = plan->file};
-    VX_TRY(vx_image_identify(plan->file, &target.identity, &readable, err));
+    VX_TRY(identify(plan->file, &target.identity, err));
     vhdx_status status = gather_ranges(applying, &ranges, err);
     target.ranges = ranges.items;
     target.range_count = ranges.count;

@@ -9,7 +9,7 @@
 #include "verify/repair.h"
 
 #include "base/alloc.h"
-#include "base/guid.h"
+#include "image/header_update.h"
 #include "verify/apply.h"
 #include "verify/maps.h"
 #include "verify/mend.h"
@@ -175,13 +175,38 @@ static vhdx_status provide_log(struct repair *r, vhdx_error *err)
     return status;
 }
 
+/*
+ * MS-VHDX 2.2.2: what reads otherwise than before is another disk to those who were made on it. They must not go on as if
+ * nothing had happened; while nothing is lost they go on.
+ */
+static vhdx_status change_identity(struct repair *r, vhdx_error *err)
+{
+    struct vx_plan *plan = r->plan;
+    struct vx_survey *survey = vx_alloc(1, sizeof *survey);
+    if (!survey)
+        return vx_fail_memory(err, "a look at a disk");
+    vhdx_status status = vx_survey_headers(plan->sketch, survey, err);
+    if (status == VHDX_OK && survey->current >= 0) {
+        struct vx_header header = survey->headers[survey->current].header;
+        struct vx_reason reason = plan->writes[0].reason;
+        reason.gives = "the disk has a new DataWriteGuid, because its content is not what it was";
+        reason.costs = "the link of disks that were made on it ('vhdx relink --force')";
+        status = vx_new_guid(plan->host, &header.data_write_guid, err);
+        if (status == VHDX_OK)
+            status = vx_plan_put_header(plan, &header, survey->current, &reason, err);
+    }
+    vx_free(survey);
+    return status;
+}
+
 static vhdx_status make_plan(struct repair *r, vhdx_error *err)
 {
     bool changed = true;
     for (int i = 0; i < STEPS_MAX && changed; i++)
         VX_TRY(step(r, &changed, err));
     vx_plan_settle(r->plan);
-    return provide_log(r, err);
+    VX_TRY(provide_log(r, err));
+    return r->plan->lost_count > 0 && vx_plan_changes(r->plan) ? change_identity(r, err) : VHDX_OK;
 }
 
 /* ---- showing and applying ---- */

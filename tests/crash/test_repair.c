@@ -180,6 +180,9 @@ static void explore(const struct scenario *scenario)
         complain(&e, "the repair corrects nothing, or not all", NULL);
     if (!content(host, e.content, &err))
         complain(&e, "the repaired disk:", &err);
+    if (getenv("VHDX_CRASH_TRACE"))
+        for (size_t n = 0; n < crash_host_trace_length(host); n++)
+            fprintf(stderr, "%s %zu: %s\n", scenario->name, n, crash_host_trace_text(host, n));
     uint64_t calls = crash_host_trace_length(host), states = state_count();
     struct crash_cut *cut = crash_cut_new(host);
     for (uint64_t i = 0; i < states; i++) {

@@ -1,0 +1,307 @@
+/*
+ * vhdx repair: corrects what verify finds. Which writes are made, in which order, and what they cost, is the library's;
+ * here options become one call, and plan and outcome become a report. Easy to get wrong: what was lost is told also when
+ * quiet is all that the caller wants, by the exit status and in the map.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "commands.h"
+
+#include "exit.h"
+#include "findings.h"
+#include "notices.h"
+#include "report.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One line of the plan: writes side by side for one reason. */
+struct planned {
+    uint64_t offset, length;
+    bool resize, salvage;
+    const char *id, *gives, *costs; /* static storage of the library */
+};
+
+struct repair {
+    struct cli cli;
+    vhdx_repair_options options;
+    struct progress progress;
+    struct notices notices;
+    struct cli_list parents;
+    struct planned *plan;
+    size_t count, room;
+    bool no_memory;
+    char *map; /* made here */
+};
+
+/* ---- the plan ---------------------------------------------------------------------------------------------------- */
+
+static bool joins(const struct planned *last, const vhdx_repair_write *write)
+{
+    return !last->resize && write->bytes && last->offset + last->length == write->offset &&
+           strcmp(last->id, write->id) == 0 && strcmp(last->gives, write->gives) == 0;
+}
+
+static void take_write(void *context, const vhdx_repair_write *write)
+{
+    struct repair *repair = context;
+    if (repair->count > 0 && joins(&repair->plan[repair->count - 1], write)) {
+        repair->plan[repair->count - 1].length += write->length;
+        return;
+    }
+    if (repair->count == repair->room) {
+        size_t room = repair->room ? repair->room * 2 : 32;
+        struct planned *plan = realloc(repair->plan, room * sizeof *plan);
+        if (!plan) {
+            repair->no_memory = true;
+            return;
+        }
+        repair->plan = plan;
+        repair->room = room;
+    }
+    repair->plan[repair->count++] = (struct planned){.offset = write->offset,
+                                                     .length = write->length,
+                                                     .resize = !write->bytes,
+                                                     .salvage = write->salvage,
+                                                     .id = write->id,
+                                                     .gives = write->gives,
+                                                     .costs = write->costs};
+}
+
+static void print_planned(const struct planned *planned)
+{
+    char size[REPORT_SIZE_ROOM];
+    report_size_short(planned->length, size);
+    if (planned->resize)
+        printf("  the file's length becomes 0x%" PRIx64, planned->offset);
+    else
+        printf("  0x%012" PRIx64 "  %s", planned->offset, size);
+    printf("  (%s)\n      gives back: %s\n", planned->id, planned->gives);
+    if (planned->costs)
+        printf("      gives up: %s\n", planned->costs);
+}
+
+static void print_plan(const struct repair *repair)
+{
+    if (repair->count == 0) {
+        printf("\nNothing would be written.\n");
+        return;
+    }
+    printf("\nA repair would write:\n");
+    for (size_t i = 0; i < repair->count; i++)
+        print_planned(&repair->plan[i]);
+    printf("\nNothing was changed.\n");
+}
+
+static void plan_json(struct json *json, const struct repair *repair)
+{
+    json_array_begin(json, "plan");
+    for (size_t i = 0; i < repair->count; i++) {
+        const struct planned *planned = &repair->plan[i];
+        json_object_begin(json, NULL);
+        json_text(json, "write", planned->resize ? "size" : "bytes");
+        json_number(json, "offset", planned->offset);
+        json_number(json, "length", planned->length);
+        json_text(json, "id", planned->id);
+        json_bool(json, "salvage", planned->salvage);
+        json_text(json, "gives_back", planned->gives);
+        json_text(json, "gives_up", planned->costs);
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
+/* ---- the outcome ------------------------------------------------------------------------------------------------- */
+
+struct tally {
+    uint64_t corrected, left, salvageable;
+};
+
+static struct tally count_findings(const vhdx_report *report)
+{
+    struct tally tally = {0};
+    const vhdx_finding *finding;
+    for (size_t i = 0; (finding = vhdx_report_finding(report, 0, i)) != NULL; i++) {
+        bool matters = finding->severity != VHDX_SEVERITY_INFO;
+        tally.corrected += finding->corrected;
+        tally.left += matters && !finding->corrected;
+        tally.salvageable += matters && !finding->corrected && finding->repair == VHDX_REPAIR_SALVAGE;
+    }
+    return tally;
+}
+
+static const char *map_of(const struct repair *repair, const vhdx_report *report)
+{
+    return vhdx_report_file(report, 0)->lost_count > 0 && !repair->options.dry_run ? repair->options.map : NULL;
+}
+
+static void print_command(const char *label, const char *command, const char *path)
+{
+    printf("%svhdx %s ", label, command);
+    text_put(stdout, path);
+    putchar('\n');
+}
+
+static void print_next(const struct repair *repair, const vhdx_report *report, const struct tally *tally)
+{
+    const vhdx_file_report *facts = vhdx_report_file(report, 0);
+    if (repair->options.dry_run && repair->count > 0)
+        print_command("Next: ", repair->options.salvage ? "repair --salvage" : "repair", facts->path);
+    else if (tally->salvageable > 0 && !repair->options.salvage)
+        print_command("Next: ", "repair --salvage --dry-run", facts->path);
+    if (facts->undo)
+        print_command("To take it back: ", "undo", facts->undo);
+}
+
+static void print_outcome(const struct repair *repair, const vhdx_report *report)
+{
+    struct tally tally = count_findings(report);
+    const char *map = map_of(repair, report);
+    findings_print(stdout, report, 0, repair->cli.verbose);
+    if (repair->options.dry_run)
+        print_plan(repair);
+    else
+        printf("\n%" PRIu64 " corrected, %" PRIu64 " left.\n", tally.corrected, tally.left);
+    if (map) {
+        printf("The lost ranges are in ");
+        text_put(stdout, map);
+        printf(", a map that ddrescue reads.\n");
+    }
+    print_next(repair, report, &tally);
+}
+
+static void print_json(const struct repair *repair, const vhdx_report *report)
+{
+    struct json json;
+    json_begin(&json, stdout);
+    json_object_begin(&json, NULL);
+    json_array_begin(&json, "files");
+    json_object_begin(&json, NULL);
+    findings_json(&json, report, 0);
+    json_text(&json, "undo", vhdx_report_file(report, 0)->undo);
+    json_text(&json, "map", map_of(repair, report));
+    if (repair->options.dry_run)
+        plan_json(&json, repair);
+    json_object_end(&json);
+    json_array_end(&json);
+    json_object_end(&json);
+    json_end(&json);
+}
+
+static int exit_status(const struct repair *repair, const vhdx_report *report)
+{
+    vhdx_verdict verdict = vhdx_report_file(report, 0)->verdict;
+    if (verdict == VHDX_VERDICT_ERRORS || verdict == VHDX_VERDICT_UNREADABLE ||
+        (repair->options.dry_run && repair->count > 0))
+        return EXIT_LEFT;
+    return verdict == VHDX_VERDICT_CORRECTED ? EXIT_CORRECTED : EXIT_DONE;
+}
+
+static int run_repair(struct repair *repair)
+{
+    vhdx_report *report;
+    vhdx_error err;
+    progress_begin(&repair->progress, &repair->cli);
+    vhdx_status status = vhdx_repair(repair->cli.files[0], &repair->options, &report, &err);
+    progress_clear(&repair->progress);
+    if (status != VHDX_OK)
+        return cli_error(&err);
+    if (repair->cli.json)
+        print_json(repair, report);
+    else if (!repair->cli.quiet)
+        print_outcome(repair, report);
+    int result = exit_status(repair, report);
+    vhdx_report_free(report);
+    if (!repair->no_memory)
+        return result;
+    fprintf(stderr, "vhdx: out of memory; the plan that was shown lacks a part\n");
+    return EXIT_FAILED;
+}
+
+/* ---- the command line -------------------------------------------------------------------------------------------- */
+
+static char *path_with(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), more = strlen(suffix) + 1;
+    char *text = malloc(length + more);
+    if (text) {
+        memcpy(text, path, length);
+        memcpy(text + length, suffix, more);
+    }
+    return text;
+}
+
+static bool usable(struct repair *repair)
+{
+    const vhdx_repair_options *options = &repair->options;
+    if (!cli_files(&repair->cli, 1, 1))
+        return false;
+    if (options->undo && options->no_undo)
+        cli_usage_error(repair->cli.command, "--undo and --no-undo contradict each other");
+    else if (options->map && !options->salvage)
+        cli_usage_error(repair->cli.command, "--map needs --salvage: nothing is lost without it");
+    else
+        return true;
+    return false;
+}
+
+static int prepare_and_run(struct repair *repair)
+{
+    if (!usable(repair))
+        return EXIT_USAGE;
+    repair->notices = (struct notices){.cli = &repair->cli, .progress = &repair->progress};
+    if (repair->options.salvage && !repair->options.map)
+        repair->options.map = repair->map = path_with(repair->cli.files[0], ".vhdx-map");
+    repair->options.struct_size = sizeof repair->options;
+    repair->options.parents = repair->parents.items;
+    repair->options.parent_count = repair->parents.count;
+    repair->options.write = take_write;
+    repair->options.write_context = repair;
+    repair->options.progress = progress_step;
+    repair->options.progress_context = &repair->progress;
+    repair->options.notice = notices_take;
+    repair->options.notice_context = &repair->notices;
+    int status = run_repair(repair);
+    notices_free(&repair->notices);
+    return status;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct repair repair = {.parents = {0}};
+    int status;
+    const struct cli_option options[] = {
+        {"dry-run", 0, CLI_FLAG, &repair.options.dry_run, NULL, "print each write of the plan and change nothing"},
+        {"salvage", 0, CLI_FLAG, &repair.options.salvage, NULL,
+         "also make repairs that give up what is lost already,\nand list the lost ranges of the virtual disk"},
+        {"undo", 0, CLI_TEXT, &repair.options.undo, "FILE",
+         "where the undo file goes; otherwise the disk's name\nwith '.vhdx-undo' appended, beside it"},
+        {"no-undo", 0, CLI_FLAG, &repair.options.no_undo, NULL, "make no undo file"},
+        {"trim", 0, CLI_FLAG, &repair.options.trim, NULL, "cut off space at the file's end that nobody owns"},
+        {"bad-ranges", 0, CLI_TEXT, &repair.options.bad_ranges, "MAP",
+         "ddrescue's mapfile of the disk's file: what it does\nnot call good is damaged, whatever stands there"},
+        {"map", 0, CLI_TEXT, &repair.options.map, "FILE",
+         "with --salvage: where the map of the lost ranges goes;\notherwise the disk's name with '.vhdx-map' appended"},
+        {"parent", 0, CLI_LIST, &repair.parents, "PATH",
+         "a file or directory in which to look for the parent;\nmay be given more than once"},
+    };
+    if (cli_parse(&repair.cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
+        status = prepare_and_run(&repair);
+    free(repair.plan);
+    free(repair.map);
+    free(repair.parents.items);
+    return status;
+}
+
+const struct command command_repair = {
+    .name = "repair",
+    .synopsis = "[OPTION...] FILE",
+    .summary = "corrects what verify finds, and can be undone",
+    .details = "Plans all writes, saves what they overwrite to an undo file, writes in an order\n"
+               "that a power cut cannot hurt, and verifies again. The content of the disk is\n"
+               "never written, and nothing is given up without --salvage. The status is 0 when\n"
+               "nothing was to be done, 1 when all was corrected, 4 when problems are left (or\n"
+               "a dry run shows some), 8 when it failed. 'vhdx undo' leads back.",
+    .run = run,
+};
