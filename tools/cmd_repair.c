@@ -161,8 +161,10 @@ static void print_outcome(const struct repair *repair, const vhdx_report *report
     findings_print(stdout, report, 0, repair->cli.verbose);
     if (repair->options.dry_run)
         print_plan(repair);
-    else
+    else if (tally.corrected + tally.left > 0)
         printf("\n%" PRIu64 " corrected, %" PRIu64 " left.\n", tally.corrected, tally.left);
+    else
+        printf("\nNothing was to be done.\n");
     if (map) {
         printf("The lost ranges are in ");
         text_put(stdout, map);
@@ -282,7 +284,7 @@ static int run(const struct command *self, int argc, char **argv)
         {"bad-ranges", 0, CLI_TEXT, &repair.options.bad_ranges, "MAP",
          "ddrescue's mapfile of the disk's file: what it does\nnot call good is damaged, whatever stands there"},
         {"map", 0, CLI_TEXT, &repair.options.map, "FILE",
-         "with --salvage: where the map of the lost ranges goes;\notherwise the disk's name with '.vhdx-map' appended"},
+         "with --salvage: the map of the lost ranges goes there,\nnot to the disk's name with '.vhdx-map' appended"},
         {"parent", 0, CLI_LIST, &repair.parents, "PATH",
          "a file or directory in which to look for the parent;\nmay be given more than once"},
     };

@@ -1,5 +1,5 @@
 /*
- * vhdx undo: puts every byte back as it was before the merge that wrote the undo file. What is checked, and in which
+ * vhdx undo: puts every byte back as it was before the merge or repair that wrote the undo file. What is checked, and in which
  * order bytes go back, is the library's. Easy to get wrong: an undo that was cut off leaves disks that nobody may use,
  * so its error says to run it again, also when quiet.
  */
@@ -82,10 +82,10 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_undo = {
     .name = "undo",
     .synopsis = "[--force] UNDO-FILE",
-    .summary = "puts every byte back as it was before a merge",
-    .details = "Gives back, byte for byte, the files that a merge with '--undo UNDO-FILE' has\n"
-               "written to, whether that merge came to its end or not. Refused, before anything\n"
-               "is changed, when a disk is not as that merge left it. Should it be cut off, the\n"
-               "disks must not be used until the same command has ended with 0.",
+    .summary = "puts every byte back as it was before a merge or repair",
+    .details = "Gives back, byte for byte, the files that a merge with '--undo UNDO-FILE', or a\n"
+               "repair, has written to, whether it came to its end or not. Refused, before\n"
+               "anything is changed, when a disk is not as it was left. Should it be cut off,\n"
+               "the disks must not be used until the same command has ended with 0.",
     .run = run,
 };

@@ -15,11 +15,11 @@ bad() {
 
 bad
 bad --bogus
-for c in repair orphans bogus ''; do
+for c in orphans bogus ''; do
     bad "$c" disk.vhdx
     says err "unknown command '$c'"
 done
-for c in info map export hash merge relink verify config; do
+for c in info map export hash merge relink verify repair config; do
     bad $c
     bad $c --bogus disk.vhdx
     says err "unknown option '--bogus'"
@@ -47,6 +47,10 @@ bad merge --undo undo --reclaim disk.vhdx
 bad merge --undo
 bad verify --manifest m disk.vhdx
 bad verify --data --manifest m disk.vhdx disk.vhdx
+bad repair disk.vhdx disk.vhdx
+bad repair --undo u --no-undo disk.vhdx
+bad repair --map m disk.vhdx
+bad repair --undo= disk.vhdx
 bad undo
 bad undo --bogus undo
 bad undo undo undo

@@ -1,0 +1,100 @@
+#!/bin/bash
+# repair: the plan, the statuses, the undo file, what is lost; and that nothing is written when nothing is to be.
+# SPDX-License-Identifier: MIT
+. "$TOP/tests/cli/lib.bash"
+
+make_chain 64M
+
+# poke FILE OFFSET HEX...: overwrites bytes.
+poke() {
+    local file=$1 offset=$2 bytes
+    shift 2
+    bytes=$(printf '\\x%s' "$@")
+    printf '%b' "$bytes" | dd of="$file" bs=1 seek=$((offset)) conv=notrunc status=none || fail "dd"
+}
+
+same() {
+    cmp "$1" "$2" || fail "$1 is not $2"
+}
+
+# Nothing to do: 0, and no byte or file more.
+cp disk.vhdx sound.vhdx
+expect 0 vhdx repair disk.vhdx
+says out "Nothing was to be done."
+expect 0 vhdx repair --dry-run --salvage --trim disk.vhdx
+says out "Nothing would be written."
+same disk.vhdx sound.vhdx
+[ ! -e disk.vhdx.vhdx-undo ] || fail "an undo file for nothing"
+
+# A damaged header and a damaged region table: shown, corrected with 1, gone; undone byte for byte.
+poke disk.vhdx 0x10010 55
+poke disk.vhdx 0x40020 12 34
+cp disk.vhdx damaged.vhdx
+expect 4 vhdx repair --dry-run disk.vhdx
+says out "VHDX-HEADER-DAMAGED"
+says out "gives back: both copies of the region table are good again"
+says out "Next: vhdx repair disk.vhdx"
+[ "$(awk 'length > 80' out)" = "" ] || fail "lines of more than 80 columns: $(awk 'length > 80' out)"
+same disk.vhdx damaged.vhdx
+expect 1 vhdx repair disk.vhdx
+says out "2 corrected, 0 left."
+says out "To take it back: vhdx undo disk.vhdx.vhdx-undo"
+expect 0 vhdx verify disk.vhdx
+says_not out warning
+reads_as disk.vhdx 0.raw
+reads_as disk_2.avhdx 2.raw
+cp disk.vhdx repaired.vhdx
+expect 0 vhdx repair disk.vhdx
+same disk.vhdx repaired.vhdx
+expect 0 vhdx undo disk.vhdx.vhdx-undo
+same disk.vhdx damaged.vhdx
+
+# As JSON; quiet; with an undo file elsewhere, or none.
+rm disk.vhdx.vhdx-undo
+expect 4 vhdx repair --dry-run --json disk.vhdx
+json_is 'sorted({w["id"] for w in d["files"][0]["plan"]})' "['VHDX-HEADER-DAMAGED', 'VHDX-REGION-TABLE-DAMAGED']"
+json_is 'd["files"][0]["undo"]' None
+mkdir elsewhere
+expect 1 vhdx repair --json --undo elsewhere/undo disk.vhdx
+json_is 'd["files"][0]["status"], d["files"][0]["undo"]' "('corrected', 'elsewhere/undo')"
+json_is '[f["id"] for f in d["files"][0]["findings"] if f["corrected"]]' \
+    "['VHDX-HEADER-DAMAGED', 'VHDX-REGION-TABLE-DAMAGED']"
+expect 0 vhdx undo elsewhere/undo
+same disk.vhdx damaged.vhdx
+expect 1 vhdx repair -q --no-undo disk.vhdx
+[ ! -s out ] && [ ! -s err ] || fail "a quiet repair prints something: $(cat out err)"
+[ ! -e disk.vhdx.vhdx-undo ] || fail "an undo file although none was wanted"
+
+# Another file in the place of the undo file is kept.
+cp damaged.vhdx disk.vhdx
+head -c 1000 /dev/urandom >disk.vhdx.vhdx-undo
+cp disk.vhdx.vhdx-undo theirs
+expect 8 vhdx repair disk.vhdx
+one_line_of_error
+same disk.vhdx damaged.vhdx
+same disk.vhdx.vhdx-undo theirs
+rm disk.vhdx.vhdx-undo
+
+# A file that was cut: refused without --salvage, then what is lost is named, also in the map.
+cp sound.vhdx disk.vhdx
+truncate -s $(($(stat -c %s disk.vhdx) - 1048576)) disk.vhdx
+cp disk.vhdx cut.vhdx
+expect 4 vhdx repair disk.vhdx
+says out "VHDX-BAT-BEYOND-END"
+says out "Next: vhdx repair --salvage --dry-run disk.vhdx"
+same disk.vhdx cut.vhdx
+expect 1 vhdx repair --salvage disk.vhdx
+says out "lost or in doubt"
+says out "disk.vhdx.vhdx-map"
+grep -q '  -$' disk.vhdx.vhdx-map || fail "the map names nothing lost: $(cat disk.vhdx.vhdx-map)"
+expect 0 vhdx verify disk.vhdx
+expect 0 vhdx hash disk.vhdx
+expect 8 vhdx hash disk_1.avhdx # its parent is not the disk that it was made on any more
+expect 0 vhdx undo disk.vhdx.vhdx-undo
+same disk.vhdx cut.vhdx
+
+# What is no disk, or not there.
+expect 8 vhdx repair theirs
+one_line_of_error
+expect 8 vhdx repair missing.vhdx
+one_line_of_error
