@@ -284,7 +284,7 @@ static int run(const struct command *self, int argc, char **argv)
         {"bad-ranges", 0, CLI_TEXT, &repair.options.bad_ranges, "MAP",
          "ddrescue's mapfile of the disk's file: what it does\nnot call good is damaged, whatever stands there"},
         {"map", 0, CLI_TEXT, &repair.options.map, "FILE",
-         "with --salvage: the map of lost ranges goes there, not\nto the disk's name with '.vhdx-map' appended"},
+         "with --salvage: where the map of lost ranges goes;\notherwise the disk's name with '.vhdx-map' appended"},
         {"parent", 0, CLI_LIST, &repair.parents, "PATH",
          "a file or directory in which to look for the parent;\nmay be given more than once"},
     };
