@@ -82,7 +82,7 @@ ROOMS += $(call room,chain)
 ROOMS += $(call room,merge)
 ROOMS += $(call room,verify)
 ROOMS += $(call room,orphans)
-ROOMS += $(wildcard libvhdx/api.c)
+ROOMS += $(sort $(wildcard libvhdx/api*.c))
 
 TOOLS := $(filter-out %_win32.c %_posix.c,$(sort $(wildcard tools/*.c)))
 COMMANDS := $(patsubst tools/cmd_%.c,%,$(filter tools/cmd_%.c,$(TOOLS)))

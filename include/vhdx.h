@@ -138,6 +138,8 @@ typedef struct vhdx_file_facts {
     uint64_t volume;     /* with `file`: equal for two names of one file, different otherwise; all 0 = not known */
     uint64_t file[2];
     uint32_t attributes; /* vhdx_file_attributes */
+    uint64_t allocated;  /* bytes that the file takes on its volume; 0 = not known */
+    int64_t modified;    /* seconds since 1970; 0 = not known */
 } vhdx_file_facts;
 
 /* One open file. `file` is the callback owner's. Members after `close` may be NULL where the host lacks them. */
@@ -188,6 +190,15 @@ typedef struct vhdx_space {
     uint64_t max_file_size; /* of one file on this volume; UINT64_MAX = not known */
 } vhdx_space;
 
+/* What a name in a directory leads to. */
+typedef enum vhdx_entry_type {
+    VHDX_ENTRY_UNKNOWN = 0,
+    VHDX_ENTRY_FILE = 1,      /* or a block device */
+    VHDX_ENTRY_DIRECTORY = 2,
+    VHDX_ENTRY_LINK = 3,      /* leads elsewhere */
+    VHDX_ENTRY_OTHER = 4,     /* nothing that could be read */
+} vhdx_entry_type;
+
 typedef struct vhdx_host {
     size_t struct_size;
     void *context;
@@ -207,6 +218,13 @@ typedef struct vhdx_host {
     vhdx_status (*random)(void *context, void *buf, size_t length, vhdx_error *err);
     /* As rename, and what lies at `to` afterwards has the owner, mode, ACL and attributes that `to` had. May be NULL: rename is used. */
     vhdx_status (*replace)(void *context, const char *from, const char *to, vhdx_error *err);
+    /* As list, with what each name leads to. May be NULL: list is used, and the names are tried. */
+    vhdx_status (*list_entries)(void *context, const char *directory,
+                                bool (*visit)(void *visitor, const char *name, vhdx_entry_type type), void *visitor,
+                                vhdx_error *err);
+    /* What lies at the path, through links. May be NULL: the search for disks then meets linked files twice. */
+    vhdx_status (*look)(void *context, const char *path, vhdx_entry_type *type, vhdx_file_facts *facts,
+                        vhdx_error *err);
 } vhdx_host;
 
 /* The operating system's own files, which NULL stands for. Static storage. */
@@ -846,6 +864,274 @@ VHDX_API const vhdx_config_disk *vhdx_config_disk_info(const vhdx_config *config
 
 /* The SID of the account that the machine with that id runs under ("NT VIRTUAL MACHINE\ID"): "S-1-5-83-1-...". */
 VHDX_API void vhdx_machine_sid(const vhdx_guid *machine_id, char text[VHDX_SID_ROOM]);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* What all these files are                                                                                         */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* What a search found: files, configurations, chains, families, advice. Nothing in it changes any more. */
+typedef struct vhdx_orphans vhdx_orphans;
+
+/* Says "none" where the number of a record is expected. */
+#define VHDX_NONE SIZE_MAX
+
+typedef enum vhdx_found_kind {
+    VHDX_FOUND_UNKNOWN = 0, /* named like a disk and none, or too damaged to tell */
+    VHDX_FOUND_FIXED = 1,
+    VHDX_FOUND_DYNAMIC = 2,
+    VHDX_FOUND_DIFFERENCING = 3,
+    VHDX_FOUND_VHD = 4, /* the older format; its chains are not followed */
+} vhdx_found_kind;
+
+typedef enum vhdx_found_role {
+    VHDX_ROLE_BASE = 1,         /* has no parent */
+    VHDX_ROLE_INTERMEDIATE = 2, /* has a parent and children */
+    VHDX_ROLE_LEAF = 3,         /* has a parent and no children */
+} vhdx_found_role;
+
+/* The one thing that matters most about a disk. Where several are true the flags and the findings have the others. */
+typedef enum vhdx_found_status {
+    VHDX_FOUND_IN_USE_BY_VM = 1,     /* a machine's configuration names it, or a disk that needs it */
+    VHDX_FOUND_ACTIVE_NOT_LEAF = 2,  /* a machine's configuration names it although other disks need it unchanged */
+    VHDX_FOUND_CHECKPOINT = 3,       /* a checkpoint's configuration names it, or a disk that needs it */
+    VHDX_FOUND_VHD_SET = 4,          /* belongs to a VHD set */
+    VHDX_FOUND_ORPHAN = 5,           /* a differencing disk that nothing names, or what serves only such disks */
+    VHDX_FOUND_STANDALONE = 6,       /* complete by itself, and nothing names it */
+    VHDX_FOUND_PARENT_MISSING = 7,   /* no file with the parent's identity was found */
+    VHDX_FOUND_PARENT_MOVED = 8,     /* the parent was found, but not where the child looks for it */
+    VHDX_FOUND_LINKAGE_MISMATCH = 9, /* where the parent should be lies another disk */
+    VHDX_FOUND_PARENT_MODIFIED = 10, /* where the parent should be lies the same disk, written to since */
+    VHDX_FOUND_DUPLICATE = 11,       /* another file has the same identity */
+    VHDX_FOUND_CYCLE = 12,           /* the disk is its own ancestor */
+    VHDX_FOUND_UNREADABLE = 13,      /* damaged, not readable, or named like a disk and none */
+    VHDX_FOUND_LOCKED = 14,          /* somebody has it in use */
+} vhdx_found_status;
+
+/* What else is true; any number of these. */
+typedef enum vhdx_found_flags {
+    VHDX_FOUND_DIRTY_LOG = 1 << 0,      /* not closed cleanly; was replayed in memory */
+    VHDX_FOUND_TRUNCATED = 1 << 1,      /* a block lies beyond the end of the file (small disks; with `data` all) */
+    VHDX_FOUND_SIZE_DIFFERS = 1 << 2,   /* another virtual size than the parent: legal */
+    VHDX_FOUND_SECTOR_DIFFERS = 1 << 3, /* another logical sector size than the parent: not legal */
+    VHDX_FOUND_SAVED_STATE = 1 << 4,    /* a frozen guest expects it as it is */
+    VHDX_FOUND_MERGE_PENDING = 1 << 5,  /* Hyper-V itself has a merge to do */
+    VHDX_FOUND_REPLICATED = 1 << 6,     /* Hyper-V Replica */
+    VHDX_FOUND_TRACKED = 1 << 7,        /* change tracking files (.rct, .mrt) lie beside it */
+    VHDX_FOUND_CLUSTERED = 1 << 8,      /* another node may run the machine */
+    VHDX_FOUND_SET_MEMBER = 1 << 9,     /* belongs to a VHD set */
+    VHDX_FOUND_QUARANTINED = 1 << 10,   /* lies in a directory "vhdx-quarantine": put aside by somebody */
+    VHDX_FOUND_OTHER_USE = 1 << 11,     /* named or placed like disks of WSL, containers, profiles, backups */
+    VHDX_FOUND_RECOVERY = 1 << 12,      /* named like a leftover of a backup ("-AutoRecovery") */
+    VHDX_FOUND_MERGE_BEGUN = 1 << 13,   /* traces of a merge that did not come to its end */
+    VHDX_FOUND_IN_USE = 1 << 14,        /* somebody has it in use right now (a lock) */
+    VHDX_FOUND_NAMED_ALIKE = 1 << 15,   /* a configuration names a disk of this name in another folder */
+    VHDX_FOUND_BROKEN_BELOW = 1 << 16,  /* a layer further down has a problem */
+    VHDX_FOUND_CHECKPOINT_NAMED = 1 << 17, /* a checkpoint needs it, whatever the status */
+} vhdx_found_flags;
+
+/* Texts of the command's JSON: "in-use-by-vm", "leaf", "differencing", "dirty-log". Static; "unknown" for none of them. */
+VHDX_API const char *vhdx_found_status_name(vhdx_found_status status);
+VHDX_API const char *vhdx_found_role_name(vhdx_found_role role);
+VHDX_API const char *vhdx_found_kind_name(vhdx_found_kind kind);
+/* Of one flag. NULL when it is none. */
+VHDX_API const char *vhdx_found_flag_name(uint32_t flag);
+
+typedef enum vhdx_found_severity {
+    VHDX_FOUND_INFO = 1,
+    VHDX_FOUND_WARNING = 2, /* worth a look, nothing is wrong with the files */
+    VHDX_FOUND_ERROR = 3,   /* something is orphaned, broken or unreadable */
+} vhdx_found_severity;
+
+typedef struct vhdx_found_finding {
+    const char *id; /* stable, for example "ORPHANS-PARENT-MISSING"; static */
+    vhdx_found_severity severity;
+    const char *message;
+} vhdx_found_finding;
+
+typedef enum vhdx_step_kind {
+    VHDX_STEP_NOTE = 1,       /* to be read */
+    VHDX_STEP_LOOK = 2,       /* a command that only reads */
+    VHDX_STEP_RELINK = 3,     /* a command that points a child at its parent's file */
+    VHDX_STEP_COPY = 4,       /* a command that writes a new disk and leaves all others as they are */
+    VHDX_STEP_MERGE = 5,      /* a command that merges in place */
+    VHDX_STEP_QUARANTINE = 6, /* commands that move files aside */
+    VHDX_STEP_DELETE = 7,     /* a command that removes a file; only where everything speaks for it */
+    VHDX_STEP_HYPERV = 8,     /* for PowerShell on the Hyper-V host */
+} vhdx_step_kind;
+
+/* One thing to be done, in its turn. `text` is for the host's shell, for PowerShell, or prose. */
+typedef struct vhdx_found_step {
+    vhdx_step_kind kind;
+    const char *text;
+    size_t file; /* that it is about, or VHDX_NONE */
+} vhdx_found_step;
+
+/* A configuration that names a disk. */
+typedef struct vhdx_found_reference {
+    size_t config; /* number of the configuration */
+    size_t disk;   /* number of the medium in it */
+} vhdx_found_reference;
+
+typedef enum vhdx_found_comparison {
+    VHDX_NOT_COMPARED = 0,
+    VHDX_COMPARED_EQUAL = 1,   /* redundant: all that it holds is below it already. Of a duplicate: the same bytes */
+    VHDX_COMPARED_DIFFERS = 2, /* in `differing_bytes` of what it holds */
+    VHDX_COMPARED_FAILED = 3,  /* could not be compared; a finding says why */
+} vhdx_found_comparison;
+
+/* One disk (or what is named like one). Strings and arrays belong to the search. Grows at its end. */
+typedef struct vhdx_found_file {
+    const char *path;
+    const char *const *other_names; /* further paths that lead to this very file (hard and symbolic links) */
+    size_t other_name_count;
+    vhdx_found_kind kind;
+    vhdx_found_role role;
+    vhdx_found_status status;
+    uint32_t flags; /* vhdx_found_flags */
+    uint64_t file_size;
+    uint64_t allocated;     /* bytes that it takes on its volume; `file_size` where that is not known */
+    int64_t modified;       /* seconds since 1970; 0 = not known */
+    uint64_t virtual_size;  /* this and what follows: 0 where it could not be read */
+    uint32_t block_size, logical_sector_size, physical_sector_size;
+    vhdx_guid data_write_guid, file_write_guid, virtual_disk_id;
+    vhdx_parent_names names; /* of its parent; all NULL and false without */
+    size_t parent;           /* number of the parent's file, proven by its identity; VHDX_NONE = none or not found */
+    size_t suspect;          /* file that lies where the parent should be and is not (any more) the parent, or VHDX_NONE */
+    const size_t *children;  /* numbers of the files whose `parent` this is */
+    size_t child_count;
+    size_t twin;             /* with a duplicate: another file of the same identity, else VHDX_NONE */
+    const vhdx_found_reference *references; /* configurations that name this very disk */
+    size_t reference_count;
+    const vhdx_found_finding *findings;
+    size_t finding_count;
+    const char *const *advice; /* the family's steps that concern this file, one text each */
+    size_t advice_count;
+    size_t family;
+    vhdx_found_comparison comparison;
+    uint64_t differing_bytes;
+} vhdx_found_file;
+
+/* One configuration. Grows at its end. */
+typedef struct vhdx_found_config {
+    const char *path;
+    const vhdx_config_info *info; /* never NULL; of one that could not be read only path and `complete` = false */
+    const vhdx_config_disk *disks; /* info->disk_count of them */
+    const size_t *files;          /* for each of them the file that it is, VHDX_NONE = not found or no disk */
+    bool readable;                /* all of it was read; false: what it names is not known, and nothing is proposed to go */
+    const vhdx_found_finding *findings;
+    size_t finding_count;
+} vhdx_found_config;
+
+typedef enum vhdx_side_kind {
+    VHDX_SIDE_TRACKING = 1,      /* .rct, .mrt */
+    VHDX_SIDE_REPLICA_LOG = 2,   /* .hrl */
+    VHDX_SIDE_GUEST_STATE = 3,   /* .vmgs: firmware, virtual TPM; never to be touched */
+    VHDX_SIDE_RUNTIME_STATE = 4, /* .vmrs */
+    VHDX_SIDE_SAVED_STATE = 5,   /* .vsv, and .bin beside it */
+    VHDX_SIDE_PMEM = 6,          /* .vhdpmem */
+    VHDX_SIDE_VHD_SET = 7,       /* .vhds */
+    VHDX_SIDE_UNFINISHED = 8,    /* half-written: .tmp, .unfinished */
+    VHDX_SIDE_UNDO = 9,          /* an undo file of this library */
+} vhdx_side_kind;
+
+VHDX_API const char *vhdx_side_kind_name(vhdx_side_kind kind);
+
+/* A file that belongs to machines or disks and is neither disk nor configuration. Grows at its end. */
+typedef struct vhdx_found_side {
+    const char *path;
+    vhdx_side_kind kind;
+    uint64_t file_size;
+    size_t file; /* the disk that it belongs to, or VHDX_NONE */
+    const vhdx_found_finding *findings;
+    size_t finding_count;
+} vhdx_found_side;
+
+/* One line of disks, leaf first, down to where it ends or breaks. */
+typedef struct vhdx_found_chain {
+    const size_t *files;
+    size_t count;
+    size_t family;
+    bool complete; /* ends in a base, and every layer is readable */
+} vhdx_found_chain;
+
+/* Disks that hang together: a tree of chains, with its duplicates and those whose parent is in doubt. Grows at its end. */
+typedef struct vhdx_found_family {
+    const char *name;        /* for people: the base's name */
+    const size_t *files;     /* parents before their children */
+    size_t file_count;
+    size_t problem_count;    /* findings of severity ERROR */
+    uint64_t bytes;          /* that its files take */
+    uint64_t reclaimable;    /* that would come back when all steps have been taken */
+    const vhdx_found_step *steps; /* in order */
+    size_t step_count;
+    bool may_delete;         /* all conditions for proposing to remove files are met */
+    const char *const *blockers; /* if not: which are not, one sentence each */
+    size_t blocker_count;
+} vhdx_found_family;
+
+/* A place that was asked for, met on the way, or spoken of by a configuration. */
+typedef struct vhdx_found_place {
+    const char *path;
+    bool searched;
+    const char *reason; /* why not; NULL when it was */
+} vhdx_found_place;
+
+typedef struct vhdx_orphans_totals {
+    size_t file_count, config_count, side_count, chain_count, family_count, place_count;
+    uint64_t files_seen;       /* of any kind */
+    uint64_t directories_seen;
+    uint64_t bytes;            /* that the disks take */
+    uint64_t reclaimable;
+    size_t problem_count;      /* 0: everything found belongs together */
+    bool complete_asked;       /* the caller said that the roots are all there is */
+    bool data_compared;
+} vhdx_orphans_totals;
+
+typedef struct vhdx_orphans_progress {
+    uint64_t files_seen, disks_found, configs_found, directories_seen;
+    uint64_t bytes_compared; /* with `data` */
+    uint64_t bytes_total;    /* to be compared; 0 = not known yet */
+} vhdx_orphans_progress;
+
+/* Called from the thread that called the library. false asks to cancel. */
+typedef bool (*vhdx_orphans_progress_fn)(void *context, const vhdx_orphans_progress *progress);
+
+typedef struct vhdx_orphans_options {
+    size_t struct_size;
+    const vhdx_host *host;      /* a caller's host is asked from one thread only, unless `jobs` says otherwise */
+    const char *const *configs; /* directories (or files) with configurations; disks in them are not looked for */
+    size_t config_count;
+    const char *const *maps;    /* "D:\VMs=/mnt/d/VMs": where paths of another machine are here */
+    size_t map_count;
+    unsigned jobs;              /* threads; 0 = one for each processor (with a caller's host: 1) */
+    bool one_file_system;       /* do not go into other volumes that are mounted below a root */
+    bool data;                  /* read duplicates and unreferenced disks whole and compare them */
+    bool complete;              /* the caller vouches: no disk and no configuration is elsewhere */
+    const char *const *reports; /* JSON reports of 'vhdx orphans' (of other hosts) to be judged together with the rest */
+    size_t report_count;
+    vhdx_orphans_progress_fn progress;
+    void *progress_context;
+} vhdx_orphans_options;
+
+/*
+ * Searches the directories `roots` (files may be named too) and all below them, judges each file by its content, builds
+ * the chains by identity, and says of each disk what it is and what to do next. Only reads; a dirty log is replayed in memory. What cannot be
+ * read is no failure but a finding (and a place that was not searched). Fails with ARG (no root and no report, or a map without '='),
+ * NOT_FOUND (a root that is not there), NOMEM, CANCELLED, and CORRUPT or the host's errors for a report that cannot be read.
+ * Memory: some 2 KiB for each disk. The result does not depend on `host` any more, and any number of threads may read it.
+ */
+VHDX_API vhdx_status vhdx_orphans_scan(const char *const *roots, size_t root_count,
+                                       const vhdx_orphans_options *options, vhdx_orphans **orphans, vhdx_error *err);
+VHDX_API void vhdx_orphans_free(vhdx_orphans *orphans);
+
+VHDX_API const vhdx_orphans_totals *vhdx_orphans_get_totals(const vhdx_orphans *orphans);
+/* Records by number, from 0; NULL when there is none of that number. Files and configurations are sorted by path. */
+VHDX_API const vhdx_found_file *vhdx_orphans_file(const vhdx_orphans *orphans, size_t number);
+VHDX_API const vhdx_found_config *vhdx_orphans_config(const vhdx_orphans *orphans, size_t number);
+VHDX_API const vhdx_found_side *vhdx_orphans_side(const vhdx_orphans *orphans, size_t number);
+VHDX_API const vhdx_found_chain *vhdx_orphans_chain(const vhdx_orphans *orphans, size_t number);
+VHDX_API const vhdx_found_family *vhdx_orphans_family(const vhdx_orphans *orphans, size_t number);
+VHDX_API const vhdx_found_place *vhdx_orphans_place(const vhdx_orphans *orphans, size_t number);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* What can hurt you                                                                                                */

@@ -6,6 +6,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/utf.h"
 
+#include <string.h>
+
 #define IS_HIGH_SURROGATE(unit) (((unit)&0xFC00u) == 0xD800u)
 #define IS_LOW_SURROGATE(unit) (((unit)&0xFC00u) == 0xDC00u)
 
@@ -172,10 +174,24 @@ static uint32_t next_capital(const char **text)
     return capital(code);
 }
 
+/* Parts end at separators or at the end of the text, so no character is cut. */
+int vx_name_compare_part(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    const char *a_end = a + a_length, *b_end = b + b_length;
+    while (a < a_end && b < b_end) {
+        uint32_t first = next_capital(&a), second = next_capital(&b);
+        if (first != second)
+            return first < second ? -1 : 1;
+    }
+    return (a < a_end) - (b < b_end);
+}
+
+bool vx_name_equal_part(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    return vx_name_compare_part(a, a_length, b, b_length) == 0;
+}
+
 bool vx_name_equal(const char *a, const char *b)
 {
-    while (*a && *b)
-        if (next_capital(&a) != next_capital(&b))
-            return false;
-    return !*a && !*b;
+    return vx_name_equal_part(a, strlen(a), b, strlen(b));
 }

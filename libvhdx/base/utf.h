@@ -28,4 +28,9 @@ size_t vx_utf8_to_utf16(const char *text, uint8_t *out, size_t out_size);
 /* Whether two UTF-8 names are equal but for letter case. Bytes that are no UTF-8 are compared as they are. */
 bool vx_name_equal(const char *a, const char *b);
 
+/* The same of the first bytes of two texts; parts that end where a separator or the text's end is. */
+bool vx_name_equal_part(const char *a, size_t a_length, const char *b, size_t b_length);
+/* Less than 0, 0 or more: an order in which equal names stand together. */
+int vx_name_compare_part(const char *a, size_t a_length, const char *b, size_t b_length);
+
 #endif

@@ -40,18 +40,33 @@ static void entry_encode(const struct vx_metadata_entry *entry, uint8_t *out)
     vx_put32(out + ENTRY_RESERVED, entry->reserved);
 }
 
+static void entries_decode(struct vx_bytes in, struct vx_metadata_table *out)
+{
+    out->count = vx_get16(in.data + ENTRY_COUNT);
+    out->reserved_set = vx_get16(in.data + RESERVED) != 0 || !vx_is_zero(in.data + RESERVED2, RESERVED2_SIZE);
+    size_t room = (in.size - TABLE_HEADER_SIZE) / VX_METADATA_ENTRY_SIZE;
+    for (uint32_t i = 0; i < held(out) && i < room; i++)
+        entry_decode(in.data + TABLE_HEADER_SIZE + (size_t)i * VX_METADATA_ENTRY_SIZE, &out->entries[i]);
+}
+
 vhdx_status vx_metadata_table_decode(struct vx_bytes in, struct vx_metadata_table *out)
 {
     if (in.size < VX_METADATA_TABLE_SIZE)
         return VHDX_TRUNCATED;
     if (vx_get64(in.data) != VX_SIG_METADATA)
         return VHDX_CORRUPT;
-    out->count = vx_get16(in.data + ENTRY_COUNT);
-    out->reserved_set = vx_get16(in.data + RESERVED) != 0 || !vx_is_zero(in.data + RESERVED2, RESERVED2_SIZE);
-    const uint8_t *entries = in.data + TABLE_HEADER_SIZE;
-    for (uint32_t i = 0; i < held(out); i++)
-        entry_decode(entries + (size_t)i * VX_METADATA_ENTRY_SIZE, &out->entries[i]);
+    entries_decode(vx_bytes_of(in.data, VX_METADATA_TABLE_SIZE), out);
     return VHDX_OK;
+}
+
+vhdx_status vx_metadata_table_glance(struct vx_bytes in, struct vx_metadata_table *out)
+{
+    if (in.size < TABLE_HEADER_SIZE)
+        return VHDX_TRUNCATED;
+    if (vx_get64(in.data) != VX_SIG_METADATA)
+        return VHDX_CORRUPT;
+    entries_decode(in, out);
+    return out->count <= (in.size - TABLE_HEADER_SIZE) / VX_METADATA_ENTRY_SIZE ? VHDX_OK : VHDX_TRUNCATED;
 }
 
 void vx_metadata_table_encode(const struct vx_metadata_table *table, uint8_t *out)

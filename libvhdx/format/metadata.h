@@ -44,6 +44,8 @@ enum {
 
 /* TRUNCATED: fewer than VX_METADATA_TABLE_SIZE bytes. CORRUPT: no signature. */
 vhdx_status vx_metadata_table_decode(struct vx_bytes in, struct vx_metadata_table *out);
+/* From the table's first bytes alone. Statuses as above; TRUNCATED when an entry lies behind these bytes. */
+vhdx_status vx_metadata_table_glance(struct vx_bytes in, struct vx_metadata_table *out);
 /* `region_length`: of the metadata region, for the rules about places. */
 uint32_t vx_metadata_table_rules(const struct vx_metadata_table *table, uint64_t region_length);
 /* The rules of one entry on its own. */

@@ -38,20 +38,37 @@ static void entry_encode(const struct vx_region *region, uint8_t *out)
     vx_put32(out + ENTRY_REQUIRED, region->required);
 }
 
+static void entries_decode(struct vx_bytes in, struct vx_region_table *out)
+{
+    out->checksum = vx_get32(in.data + CHECKSUM);
+    out->count = vx_get32(in.data + ENTRY_COUNT);
+    out->reserved = vx_get32(in.data + RESERVED);
+    size_t room = (in.size - VX_REGION_ENTRIES_OFFSET) / VX_REGION_ENTRY_SIZE;
+    for (uint32_t i = 0; i < held(out) && i < room; i++)
+        entry_decode(in.data + VX_REGION_ENTRIES_OFFSET + (size_t)i * VX_REGION_ENTRY_SIZE, &out->entries[i]);
+}
+
 vhdx_status vx_region_table_decode(struct vx_bytes in, struct vx_region_table *out)
 {
     if (in.size < VX_REGION_TABLE_SIZE)
         return VHDX_TRUNCATED;
     if (vx_get32(in.data) != VX_SIG_REGION)
         return VHDX_CORRUPT;
-    out->checksum = vx_get32(in.data + CHECKSUM);
+    entries_decode(vx_bytes_of(in.data, VX_REGION_TABLE_SIZE), out);
     out->computed_checksum = vx_crc32c_without(in.data, VX_REGION_TABLE_SIZE, CHECKSUM);
-    out->count = vx_get32(in.data + ENTRY_COUNT);
-    out->reserved = vx_get32(in.data + RESERVED);
-    const uint8_t *entries = in.data + VX_REGION_ENTRIES_OFFSET;
-    for (uint32_t i = 0; i < held(out); i++)
-        entry_decode(entries + (size_t)i * VX_REGION_ENTRY_SIZE, &out->entries[i]);
     return VHDX_OK;
+}
+
+vhdx_status vx_region_table_glance(struct vx_bytes in, struct vx_region_table *out)
+{
+    if (in.size < VX_REGION_ENTRIES_OFFSET)
+        return VHDX_TRUNCATED;
+    if (vx_get32(in.data) != VX_SIG_REGION)
+        return VHDX_CORRUPT;
+    entries_decode(in, out);
+    out->computed_checksum = out->checksum;
+    bool whole = out->count <= (in.size - VX_REGION_ENTRIES_OFFSET) / VX_REGION_ENTRY_SIZE;
+    return whole ? VHDX_OK : VHDX_TRUNCATED;
 }
 
 static bool is_known(const vhdx_guid *guid)

@@ -10,6 +10,7 @@
 #include "io/io.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -79,6 +80,56 @@ static bool range_end(uint64_t offset, uint64_t length, uint64_t *end)
 const vhdx_host *vx_host_or_native(const vhdx_host *host)
 {
     return host ? host : vhdx_native_host();
+}
+
+struct plain_names {
+    vx_visit_entry_fn *visit;
+    void *visitor;
+};
+
+static bool visit_plain_name(void *context, const char *name)
+{
+    const struct plain_names *names = context;
+    return names->visit(names->visitor, name, VHDX_ENTRY_UNKNOWN);
+}
+
+vhdx_status vx_host_list_entries(const vhdx_host *host, const char *directory, vx_visit_entry_fn *visit, void *visitor,
+                                 vhdx_error *err)
+{
+    bool tells = host->struct_size > offsetof(vhdx_host, list_entries) && host->list_entries;
+    struct plain_names names = {visit, visitor};
+    begin(err);
+    vhdx_status status = tells ? host->list_entries(host->context, directory, visit, visitor, err)
+                               : host->list(host->context, directory, visit_plain_name, &names, err);
+    return vx_host_result(status, directory, "read the directory", err);
+}
+
+static bool stop_at_once(void *visitor, const char *name)
+{
+    (void)visitor;
+    (void)name;
+    return false;
+}
+
+vhdx_status vx_host_look(const vhdx_host *host, const char *path, vhdx_entry_type *type, vhdx_file_facts *facts,
+                         vhdx_error *err)
+{
+    struct vx_file *file;
+    begin(err);
+    memset(facts, 0, sizeof *facts);
+    if (host->struct_size > offsetof(vhdx_host, look) && host->look)
+        return vx_host_result(host->look(host->context, path, type, facts, err), path, "look at it", err);
+    vhdx_status status = vx_file_open(host, path, VHDX_FILE_PEEK, &file, err);
+    if (status == VHDX_OK) {
+        *type = VHDX_ENTRY_FILE;
+        *facts = *vx_file_facts(file);
+        vx_file_close(file);
+    } else if (host->list(host->context, path, stop_at_once, NULL, NULL) == VHDX_OK) {
+        *type = VHDX_ENTRY_DIRECTORY;
+        begin(err);
+        status = VHDX_OK;
+    }
+    return status;
 }
 
 static struct vx_file *file_new(const char *path, bool writable)

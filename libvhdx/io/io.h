@@ -41,6 +41,17 @@ const vhdx_host *vx_host_or_native(const vhdx_host *host);
  */
 vhdx_status vx_host_result(vhdx_status status, const char *path, const char *action, vhdx_error *err);
 
+/*
+ * What lies in a directory, with the kind of each. A host that does not tell kinds says UNKNOWN for all of them: vx_host_look() then
+ * tries.
+ */
+typedef bool vx_visit_entry_fn(void *visitor, const char *name, vhdx_entry_type type);
+vhdx_status vx_host_list_entries(const vhdx_host *host, const char *directory, vx_visit_entry_fn *visit, void *visitor,
+                                 vhdx_error *err);
+/* What lies at a path, through links; `facts` are all zero where the host does not tell. */
+vhdx_status vx_host_look(const vhdx_host *host, const char *path, vhdx_entry_type *type, vhdx_file_facts *facts,
+                         vhdx_error *err);
+
 vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_file_access access, struct vx_file **file,
                          vhdx_error *err);
 /* Wraps an already open vhdx_io (the overlay does so); takes it over also on failure. `writable`: writes are

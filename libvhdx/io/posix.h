@@ -17,6 +17,7 @@ vhdx_status vx_posix_fail(vhdx_error *err, int code, bool writing, const char *p
 /* As vhdx_host's open. */
 vhdx_status vx_posix_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err);
 
+/* `fd` -1: not open; what only an open file tells is left out. */
 vhdx_file_facts vx_posix_facts(int fd, const struct stat *st);
 /* As the members of vhdx_io_ops. */
 vhdx_status vx_posix_extents(int fd, uint64_t *count);

@@ -139,7 +139,9 @@ vhdx_file_facts vx_posix_facts(int fd, const struct stat *st)
     }
     facts.volume = st->st_dev ? (uint64_t)st->st_dev : UINT64_MAX;
     facts.file[0] = (uint64_t)st->st_ino;
-    facts.attributes = file_system_facts(fd);
+    facts.allocated = st->st_blocks > 0 ? (uint64_t)st->st_blocks * 512 : 0;
+    facts.modified = (int64_t)st->st_mtime;
+    facts.attributes = fd >= 0 ? file_system_facts(fd) : 0;
     if ((st->st_mode & 0222) == 0)
         facts.attributes |= VHDX_FILE_IS_READ_ONLY;
     return facts;

@@ -32,8 +32,34 @@ static const char *or_here(const char *directory)
     return directory[0] ? directory : ".";
 }
 
-static vhdx_status host_list(void *context, const char *directory, bool (*visit)(void *visitor, const char *name),
-                             void *visitor, vhdx_error *err)
+#ifdef DT_REG
+static vhdx_entry_type entry_type(const struct dirent *entry)
+{
+    switch (entry->d_type) {
+    case DT_REG:
+    case DT_BLK:
+        return VHDX_ENTRY_FILE;
+    case DT_DIR:
+        return VHDX_ENTRY_DIRECTORY;
+    case DT_LNK:
+        return VHDX_ENTRY_LINK;
+    case DT_UNKNOWN:
+        return VHDX_ENTRY_UNKNOWN;
+    default:
+        return VHDX_ENTRY_OTHER;
+    }
+}
+#else
+static vhdx_entry_type entry_type(const struct dirent *entry)
+{
+    (void)entry;
+    return VHDX_ENTRY_UNKNOWN;
+}
+#endif
+
+static vhdx_status host_list_entries(void *context, const char *directory,
+                                     bool (*visit)(void *visitor, const char *name, vhdx_entry_type type),
+                                     void *visitor, vhdx_error *err)
 {
     (void)context;
     DIR *dir = opendir(or_here(directory));
@@ -48,11 +74,49 @@ static vhdx_status host_list(void *context, const char *directory, bool (*visit)
             break;
         }
         bool special = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-        if (!special && !visit(visitor, entry->d_name))
+        if (!special && !visit(visitor, entry->d_name, entry_type(entry)))
             break;
     }
     closedir(dir);
     return code == 0 ? VHDX_OK : vx_posix_fail(err, code, false, directory, "read the directory");
+}
+
+struct name_visit {
+    bool (*visit)(void *visitor, const char *name);
+    void *visitor;
+};
+
+static bool visit_name(void *context, const char *name, vhdx_entry_type type)
+{
+    const struct name_visit *names = context;
+    (void)type;
+    return names->visit(names->visitor, name);
+}
+
+static vhdx_status host_list(void *context, const char *directory, bool (*visit)(void *visitor, const char *name),
+                             void *visitor, vhdx_error *err)
+{
+    struct name_visit names = {visit, visitor};
+    return host_list_entries(context, directory, visit_name, &names, err);
+}
+
+static vhdx_entry_type type_of_mode(mode_t mode)
+{
+    if (S_ISREG(mode) || S_ISBLK(mode))
+        return VHDX_ENTRY_FILE;
+    return S_ISDIR(mode) ? VHDX_ENTRY_DIRECTORY : VHDX_ENTRY_OTHER;
+}
+
+static vhdx_status host_look(void *context, const char *path, vhdx_entry_type *type, vhdx_file_facts *facts,
+                             vhdx_error *err)
+{
+    struct stat st;
+    (void)context;
+    if (stat(or_here(path), &st) != 0)
+        return vx_posix_fail(err, errno, false, path, "look at it");
+    *type = type_of_mode(st.st_mode);
+    *facts = vx_posix_facts(-1, &st);
+    return VHDX_OK;
 }
 
 static vhdx_status host_remove(void *context, const char *path, vhdx_error *err)
@@ -220,6 +284,8 @@ const vhdx_host *vhdx_native_host(void)
         .absolute = host_absolute,
         .space = host_space,
         .random = host_random,
+        .list_entries = host_list_entries,
+        .look = host_look,
     };
     return &host;
 }

@@ -302,14 +302,25 @@ static uint32_t attributes_of(DWORD attributes)
     return facts;
 }
 
-static void identify(HANDLE handle, const BY_HANDLE_FILE_INFORMATION *info, vhdx_file_facts *facts)
+/* 100 ns since 1601 become seconds since 1970. */
+static int64_t seconds_of(const FILETIME *time)
+{
+    uint64_t ticks = (uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime;
+    return ticks ? (int64_t)(ticks / 10000000) - INT64_C(11644473600) : 0;
+}
+
+void vx_win32_identify(HANDLE handle, const BY_HANDLE_FILE_INFORMATION *info, vhdx_file_facts *facts)
 {
     FILE_ID_INFO id; /* ReFS needs all 128 bits */
+    FILE_STANDARD_INFO standard;
     facts->volume = (uint64_t)1 << 32 | info->dwVolumeSerialNumber;
     if (GetFileInformationByHandleEx(handle, FileIdInfo, &id, sizeof id))
         memcpy(facts->file, &id.FileId, sizeof facts->file);
     else
         facts->file[0] = (uint64_t)info->nFileIndexHigh << 32 | info->nFileIndexLow;
+    if (GetFileInformationByHandleEx(handle, FileStandardInfo, &standard, sizeof standard))
+        facts->allocated = (uint64_t)standard.AllocationSize.QuadPart;
+    facts->modified = seconds_of(&info->ftLastWriteTime);
 }
 
 static vhdx_status gather_facts(struct win32_file *file, const char *path, vhdx_error *err)
@@ -318,7 +329,7 @@ static vhdx_status gather_facts(struct win32_file *file, const char *path, vhdx_
     wchar_t system[MAX_PATH + 1] = L"";
     if (!GetFileInformationByHandle(file->handle, &info))
         return vx_win32_fail(err, GetLastError(), false, path, "look at the file");
-    identify(file->handle, &info, &file->facts);
+    vx_win32_identify(file->handle, &info, &file->facts);
     file->facts.attributes = attributes_of(info.dwFileAttributes);
     if (!GetVolumeInformationByHandleW(file->handle, NULL, 0, NULL, NULL, NULL, system, MAX_PATH + 1))
         system[0] = L'\0';

@@ -21,9 +21,17 @@ static bool is_dots(const wchar_t *name)
     return wcscmp(name, L".") == 0 || wcscmp(name, L"..") == 0;
 }
 
+typedef bool visit_entry_fn(void *visitor, const char *name, vhdx_entry_type type);
+
+static vhdx_entry_type entry_type(DWORD attributes)
+{
+    if (attributes & FILE_ATTRIBUTE_REPARSE_POINT)
+        return VHDX_ENTRY_LINK;
+    return attributes & FILE_ATTRIBUTE_DIRECTORY ? VHDX_ENTRY_DIRECTORY : VHDX_ENTRY_FILE;
+}
+
 /* Visits what `search` finds; ERROR_SUCCESS at the end. */
-static DWORD visit_all(HANDLE search, WIN32_FIND_DATAW *entry, bool (*visit)(void *visitor, const char *name),
-                       void *visitor)
+static DWORD visit_all(HANDLE search, WIN32_FIND_DATAW *entry, visit_entry_fn *visit, void *visitor)
 {
     do {
         if (is_dots(entry->cFileName))
@@ -31,7 +39,7 @@ static DWORD visit_all(HANDLE search, WIN32_FIND_DATAW *entry, bool (*visit)(voi
         char *name = vx_win32_narrow(entry->cFileName, wcslen(entry->cFileName));
         if (!name)
             return ERROR_NOT_ENOUGH_MEMORY;
-        bool go_on = visit(visitor, name);
+        bool go_on = visit(visitor, name, entry_type(entry->dwFileAttributes));
         vx_free(name);
         if (!go_on)
             return ERROR_SUCCESS;
@@ -40,7 +48,7 @@ static DWORD visit_all(HANDLE search, WIN32_FIND_DATAW *entry, bool (*visit)(voi
     return code == ERROR_NO_MORE_FILES ? ERROR_SUCCESS : code;
 }
 
-static DWORD list_wide(const wchar_t *directory, bool (*visit)(void *visitor, const char *name), void *visitor)
+static DWORD list_wide(const wchar_t *directory, visit_entry_fn *visit, void *visitor)
 {
     size_t length = wcslen(directory);
     wchar_t *pattern = vx_alloc(length + 3, sizeof *pattern);
@@ -61,8 +69,8 @@ static DWORD list_wide(const wchar_t *directory, bool (*visit)(void *visitor, co
     return code;
 }
 
-static vhdx_status host_list(void *context, const char *directory, bool (*visit)(void *visitor, const char *name),
-                             void *visitor, vhdx_error *err)
+static vhdx_status host_list_entries(void *context, const char *directory, visit_entry_fn *visit, void *visitor,
+                                     vhdx_error *err)
 {
     wchar_t *wide;
     (void)context;
@@ -70,6 +78,49 @@ static vhdx_status host_list(void *context, const char *directory, bool (*visit)
     DWORD code = list_wide(wide, visit, visitor);
     vx_free(wide);
     return code == ERROR_SUCCESS ? VHDX_OK : vx_win32_fail(err, code, false, directory, "read the directory");
+}
+
+struct name_visit {
+    bool (*visit)(void *visitor, const char *name);
+    void *visitor;
+};
+
+static bool visit_name(void *context, const char *name, vhdx_entry_type type)
+{
+    const struct name_visit *names = context;
+    (void)type;
+    return names->visit(names->visitor, name);
+}
+
+static vhdx_status host_list(void *context, const char *directory, bool (*visit)(void *visitor, const char *name),
+                             void *visitor, vhdx_error *err)
+{
+    struct name_visit names = {visit, visitor};
+    return host_list_entries(context, directory, visit_name, &names, err);
+}
+
+/* No rights are asked for: what is in use can be looked at too. Links are followed. */
+static vhdx_status host_look(void *context, const char *path, vhdx_entry_type *type, vhdx_file_facts *facts,
+                             vhdx_error *err)
+{
+    wchar_t *wide;
+    BY_HANDLE_FILE_INFORMATION info;
+    (void)context;
+    VX_TRY(vx_win32_path(path, &wide, err));
+    HANDLE handle =
+        CreateFileW(wide, 0, VX_WIN32_SHARE_ALL, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    DWORD code = handle == INVALID_HANDLE_VALUE ? GetLastError() : ERROR_SUCCESS;
+    vx_free(wide);
+    if (code == ERROR_SUCCESS && !GetFileInformationByHandle(handle, &info))
+        code = GetLastError();
+    if (code == ERROR_SUCCESS) {
+        *type = info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY ? VHDX_ENTRY_DIRECTORY : VHDX_ENTRY_FILE;
+        memset(facts, 0, sizeof *facts);
+        vx_win32_identify(handle, &info, facts);
+    }
+    if (handle != INVALID_HANDLE_VALUE)
+        CloseHandle(handle);
+    return code == ERROR_SUCCESS ? VHDX_OK : vx_win32_fail(err, code, false, path, "look at it");
 }
 
 static vhdx_status host_remove(void *context, const char *path, vhdx_error *err)
@@ -278,6 +329,8 @@ const vhdx_host *vhdx_native_host(void)
         .absolute = host_absolute,
         .space = host_space,
         .random = host_random,
+        .list_entries = host_list_entries,
+        .look = host_look,
     };
     return &host;
 }

@@ -1,0 +1,150 @@
+/*
+ * The public doors of the search for orphans: arguments are checked once, then one call goes down; and the words that records are told in.
+ * See vhdx.h for what each function promises.
+ */
+/* SPDX-License-Identifier: MIT */
+#include <vhdx.h>
+
+#include "base/alloc.h"
+#include "orphans/orphans.h"
+
+#include <string.h>
+
+struct vhdx_orphans {
+    struct vx_estate *estate;
+};
+
+static vhdx_status fail_argument(vhdx_error *err, const char *what)
+{
+    return vx_fail(err, VHDX_ARG, vx_at_file(NULL), "%s", what);
+}
+
+static bool take_options(vhdx_orphans_options *to, const vhdx_orphans_options *from)
+{
+    memset(to, 0, sizeof *to);
+    if (!from)
+        return true;
+    if (from->struct_size < sizeof from->struct_size)
+        return false;
+    memcpy(to, from, from->struct_size < sizeof *to ? from->struct_size : sizeof *to);
+    return true;
+}
+
+static bool all_there(const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!texts || !texts[i])
+            return false;
+    return true;
+}
+
+vhdx_status vhdx_orphans_scan(const char *const *roots, size_t root_count, const vhdx_orphans_options *given,
+                              vhdx_orphans **orphans, vhdx_error *err)
+{
+    vhdx_orphans_options options;
+    vx_clear(err);
+    if (!orphans || !take_options(&options, given))
+        return fail_argument(err, "vhdx_orphans_scan: a place for the handle is needed");
+    if (root_count == 0 && options.report_count == 0)
+        return fail_argument(err, "vhdx_orphans_scan: there is nothing to search");
+    if (!all_there(roots, root_count) || !all_there(options.configs, options.config_count) ||
+        !all_there(options.maps, options.map_count) || !all_there(options.reports, options.report_count))
+        return fail_argument(err, "vhdx_orphans_scan: a name is missing");
+    vhdx_orphans *handle = vx_alloc(1, sizeof *handle);
+    if (!handle)
+        return vx_fail_memory(err, "the search");
+    vhdx_status status = vx_orphans_scan(roots, root_count, &options, &handle->estate, err);
+    if (status == VHDX_OK)
+        *orphans = handle;
+    else
+        vx_free(handle);
+    return status;
+}
+
+void vhdx_orphans_free(vhdx_orphans *orphans)
+{
+    if (orphans)
+        vx_estate_free(orphans->estate);
+    vx_free(orphans);
+}
+
+const vhdx_orphans_totals *vhdx_orphans_get_totals(const vhdx_orphans *orphans)
+{
+    return &orphans->estate->totals;
+}
+
+const vhdx_found_file *vhdx_orphans_file(const vhdx_orphans *orphans, size_t number)
+{
+    return number < orphans->estate->disk_count ? &orphans->estate->disks[number].pub : NULL;
+}
+
+const vhdx_found_config *vhdx_orphans_config(const vhdx_orphans *orphans, size_t number)
+{
+    return number < orphans->estate->machine_count ? &orphans->estate->machines[number].pub : NULL;
+}
+
+const vhdx_found_side *vhdx_orphans_side(const vhdx_orphans *orphans, size_t number)
+{
+    return number < orphans->estate->side_count ? &orphans->estate->sides[number].pub : NULL;
+}
+
+const vhdx_found_chain *vhdx_orphans_chain(const vhdx_orphans *orphans, size_t number)
+{
+    return number < orphans->estate->chain_count ? &orphans->estate->chains[number] : NULL;
+}
+
+const vhdx_found_family *vhdx_orphans_family(const vhdx_orphans *orphans, size_t number)
+{
+    return number < orphans->estate->family_count ? &orphans->estate->families[number] : NULL;
+}
+
+const vhdx_found_place *vhdx_orphans_place(const vhdx_orphans *orphans, size_t number)
+{
+    return number < orphans->estate->place_count ? &orphans->estate->places[number] : NULL;
+}
+
+/* ---- words ---- */
+
+const char *vhdx_found_status_name(vhdx_found_status status)
+{
+    static const char *const names[] = {
+        NULL,           "in-use-by-vm", "active-not-leaf",  "checkpoint",      "vhd-set",   "orphan", "standalone",
+        "parent-missing", "parent-moved", "linkage-mismatch", "parent-modified", "duplicate", "cycle",  "unreadable",
+        "locked",
+    };
+    return status > 0 && (size_t)status < sizeof names / sizeof names[0] ? names[status] : "unknown";
+}
+
+const char *vhdx_found_role_name(vhdx_found_role role)
+{
+    static const char *const names[] = {NULL, "base", "intermediate", "leaf"};
+    return role > 0 && (size_t)role < sizeof names / sizeof names[0] ? names[role] : "unknown";
+}
+
+const char *vhdx_found_kind_name(vhdx_found_kind kind)
+{
+    static const char *const names[] = {"unknown", "fixed", "dynamic", "differencing", "vhd"};
+    return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
+}
+
+const char *vhdx_found_flag_name(uint32_t flag)
+{
+    static const char *const names[] = {
+        "dirty-log", "truncated",  "size-differs", "sector-size-differs", "saved-state", "merge-pending",
+        "replicated", "tracked",   "clustered",    "set-member",          "quarantined", "other-use",
+        "recovery",  "merge-begun", "in-use",      "named-alike",         "broken-below", "checkpoint-named",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (flag == UINT32_C(1) << i)
+            return names[i];
+    return NULL;
+}
+
+const char *vhdx_side_kind_name(vhdx_side_kind kind)
+{
+    static const char *const names[] = {
+        NULL, "tracking", "replica-log", "guest-state", "runtime-state", "saved-state", "pmem", "vhd-set",
+        "unfinished", "undo",
+    };
+    return kind > 0 && (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
+}

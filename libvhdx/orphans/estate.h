@@ -1,0 +1,146 @@
+/*
+ * Everything that a search knows, as plain records: gathered by scan.c (or read from reports), judged by graph.c, classify.c and family.c, told by
+ * api_orphans.c. Judging asks no host, so a test may fill an estate by hand. The one thing that is easy to get wrong: strings and arrays
+ * belong to the estate's arena, also those that the public records show.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_ORPHANS_ESTATE_H
+#define VX_ORPHANS_ESTATE_H
+
+#include "base/arena.h"
+#include "orphans/config.h"
+
+/* A finding in a list that still grows. */
+struct vx_note {
+    struct vx_note *next;
+    vhdx_found_finding finding;
+};
+
+struct vx_notes {
+    struct vx_note *first, *last;
+    size_t count;
+};
+
+struct vx_disk {
+    vhdx_found_file pub;
+    /* gathered */
+    const char *absolute;   /* path by which other paths are compared with this one; no "." or ".." in it */
+    uint64_t volume, id[2]; /* who the file is; all 0 = not known */
+    unsigned source;        /* 0 = this host, else the number of the report */
+    bool by_link;           /* `path` leads through a symbolic link */
+    bool is_vhdx;           /* its first bytes say so */
+    bool has_identity;      /* a valid header gave data_write_guid */
+    bool is_sound;          /* header and metadata could be read: kind, sizes and parent are known */
+    bool host_failed;       /* the file could not be read: it may be anything */
+    bool locked;
+    bool truncated, dirty;
+    const char *trouble;    /* what is wrong, when not sound: a sentence */
+    /* judged */
+    struct vx_notes notes;
+    struct vx_reference *references;
+    size_t cycle_mark;
+    bool in_cycle;
+    size_t cycle_first; /* the smallest number in its loop */
+    bool named_by_machine, named_by_checkpoint; /* by a configuration, directly */
+    bool needed_by_machine, needed_by_checkpoint; /* an ancestor of such a disk */
+    bool named_alike;
+    bool in_set;
+    bool serves_others;  /* some child, of whatever kind, is no orphan */
+    bool parent_second;  /* found by its second linkage only */
+    bool parent_elsewhere; /* not where any of the locator's paths leads */
+    bool suspect_unreadable;
+    bool is_needed;      /* nothing that moves or removes it may be proposed */
+    bool is_copy;        /* another file of its identity is the one that is used */
+    bool copies_judged;
+    int chain_state;
+    uint32_t inherited;  /* flags of the machines that need it */
+};
+
+struct vx_reference {
+    struct vx_reference *next;
+    vhdx_found_reference pub;
+};
+
+struct vx_machine {
+    vhdx_found_config pub;
+    struct vx_config *config; /* that `pub` shows, NULL = made by hand, or from a report */
+    const char *absolute;
+    unsigned source;
+    bool is_extra;  /* only from a place for configurations: disks that are missing say little */
+    struct vx_notes notes;
+    size_t *files;  /* as pub.files */
+};
+
+struct vx_side {
+    vhdx_found_side pub;
+    const char *absolute;
+    unsigned source;
+    struct vx_notes notes;
+};
+
+/* "D:\VMs" -> "/mnt/d/VMs" */
+struct vx_path_map {
+    const char *from, *to;
+};
+
+struct vx_chain_record {
+    vhdx_found_chain pub;
+};
+
+struct vx_estate {
+    struct vx_arena arena;
+    bool windows; /* of this host's paths */
+    struct vx_disk *disks;
+    size_t disk_count, disk_room;
+    struct vx_machine *machines;
+    size_t machine_count, machine_room;
+    struct vx_side *sides;
+    size_t side_count, side_room;
+    vhdx_found_place *places;
+    size_t place_count, place_room;
+    vhdx_found_chain *chains;
+    size_t chain_count, chain_room;
+    vhdx_found_family *families;
+    size_t family_count;
+    const char **roots; /* absolute */
+    size_t root_count;
+    struct vx_path_map *maps;
+    size_t map_count;
+    vhdx_orphans_totals totals;
+    bool no_memory; /* a finding or a text got lost: the search fails at its end */
+};
+
+struct vx_estate *vx_estate_new(void);
+/* Takes NULL. */
+void vx_estate_free(struct vx_estate *estate);
+
+/* New records, all zero (parent, suspect, twin, family: none); NULL when memory ran out. Earlier ones may move. */
+struct vx_disk *vx_estate_add_disk(struct vx_estate *estate);
+struct vx_machine *vx_estate_add_machine(struct vx_estate *estate);
+struct vx_side *vx_estate_add_side(struct vx_estate *estate);
+/* `path` and `reason` are copied. */
+bool vx_estate_add_place(struct vx_estate *estate, const char *path, bool searched, const char *reason);
+
+/* The words of a finding; a lack of memory is remembered in the estate. */
+void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_found_severity severity,
+             const char *format, ...) VX_PRINTF(5, 6);
+/* As an array in the arena. */
+const vhdx_found_finding *vx_notes_array(struct vx_estate *estate, const struct vx_notes *notes);
+
+/* Sorts records by path, so that what threads found in any order is told in one. Before anything is judged. */
+void vx_estate_sort(struct vx_estate *estate);
+
+/*
+ * Judges everything: parents, roles, statuses, findings, families, advice. Asks no host. NOMEM is the only failure.
+ */
+vhdx_status vx_estate_judge(struct vx_estate *estate, vhdx_error *err);
+/* The same in two steps, for whoever compares contents in between. */
+vhdx_status vx_estate_relate(struct vx_estate *estate, vhdx_error *err);
+vhdx_status vx_estate_advise(struct vx_estate *estate, vhdx_error *err);
+
+static inline bool vx_disk_is_differencing(const struct vx_disk *disk)
+{
+    return disk->is_sound && disk->pub.kind == VHDX_FOUND_DIFFERENCING;
+}
+
+#endif

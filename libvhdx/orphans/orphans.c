@@ -1,0 +1,143 @@
+/*
+ * Order of the search. See orphans.h.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "orphans/orphans.h"
+
+#include "base/alloc.h"
+#include "io/io.h"
+#include "orphans/classify.h"
+#include "orphans/family.h"
+#include "orphans/graph.h"
+#include "orphans/scan.h"
+
+#include <string.h>
+
+/* "FROM=TO", with TO made absolute. */
+static vhdx_status take_map(struct vx_estate *estate, const vhdx_host *host, const char *text, vhdx_error *err)
+{
+    enum { ROOM = 4096 };
+    char to[ROOM];
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text || !equals[1])
+        return vx_fail(err, VHDX_ARG, vx_at_file(NULL), "'%s' is no map of the form FROM=TO", text);
+    VX_TRY(vx_host_result(host->absolute(host->context, equals + 1, to, ROOM, err), equals + 1, "say its whole path", err));
+    struct vx_path_map *map = &estate->maps[estate->map_count];
+    map->from = vx_arena_format(&estate->arena, "%.*s", (int)(equals - text), text);
+    map->to = vx_arena_text(&estate->arena, to);
+    estate->map_count++;
+    return map->from && map->to ? VHDX_OK : vx_fail_memory(err, "a map of paths");
+}
+
+static vhdx_status take_maps(struct vx_estate *estate, const vhdx_orphans_options *options, vhdx_error *err)
+{
+    const vhdx_host *host = vx_host_or_native(options->host);
+    estate->maps = vx_arena_take(&estate->arena, options->map_count, sizeof *estate->maps);
+    if (!estate->maps)
+        return vx_fail_memory(err, "a map of paths");
+    for (size_t i = 0; i < options->map_count; i++)
+        VX_TRY(take_map(estate, host, options->maps[i], err));
+    return VHDX_OK;
+}
+
+vhdx_status vx_estate_relate(struct vx_estate *estate, vhdx_error *err)
+{
+    vx_estate_sort(estate);
+    VX_TRY(vx_graph_unify(estate, err));
+    struct vx_name_index *names = vx_names_new(estate);
+    if (!names)
+        return vx_fail_memory(err, "the names of the disks");
+    vhdx_status status = vx_graph_build(estate, names, err);
+    if (status == VHDX_OK)
+        status = vx_classify(estate, names, err);
+    vx_names_free(names);
+    return status;
+}
+
+static bool settle_disks(struct vx_estate *estate)
+{
+    for (size_t i = 0; i < estate->disk_count; i++) {
+        vhdx_found_file *pub = &estate->disks[i].pub;
+        pub->findings = vx_notes_array(estate, &estate->disks[i].notes);
+        pub->finding_count = estate->disks[i].notes.count;
+        estate->totals.bytes += pub->allocated;
+    }
+    return !estate->no_memory;
+}
+
+static size_t count_errors(const struct vx_notes *notes)
+{
+    size_t count = 0;
+    for (const struct vx_note *note = notes->first; note; note = note->next)
+        count += note->finding.severity == VHDX_FOUND_ERROR;
+    return count;
+}
+
+static void settle_rest(struct vx_estate *estate)
+{
+    vhdx_orphans_totals *totals = &estate->totals;
+    for (size_t i = 0; i < estate->machine_count; i++) {
+        struct vx_machine *machine = &estate->machines[i];
+        machine->pub.findings = vx_notes_array(estate, &machine->notes);
+        machine->pub.finding_count = machine->notes.count;
+        totals->problem_count += count_errors(&machine->notes);
+    }
+    for (size_t i = 0; i < estate->side_count; i++) {
+        struct vx_side *side = &estate->sides[i];
+        side->pub.findings = vx_notes_array(estate, &side->notes);
+        side->pub.finding_count = side->notes.count;
+    }
+    for (size_t i = 0; i < estate->family_count; i++) {
+        totals->problem_count += estate->families[i].problem_count;
+        totals->reclaimable += estate->families[i].reclaimable;
+    }
+    totals->file_count = estate->disk_count;
+    totals->config_count = estate->machine_count;
+    totals->side_count = estate->side_count;
+    totals->chain_count = estate->chain_count;
+    totals->family_count = estate->family_count;
+    totals->place_count = estate->place_count;
+}
+
+vhdx_status vx_estate_advise(struct vx_estate *estate, vhdx_error *err)
+{
+    vx_classify_compared(estate);
+    VX_TRY(vx_families_make(estate, err));
+    if (settle_disks(estate))
+        settle_rest(estate);
+    return estate->no_memory ? vx_fail_memory(err, "the findings") : VHDX_OK;
+}
+
+vhdx_status vx_estate_judge(struct vx_estate *estate, vhdx_error *err)
+{
+    VX_TRY(vx_estate_relate(estate, err));
+    return vx_estate_advise(estate, err);
+}
+
+static vhdx_status search(struct vx_estate *estate, const char *const *roots, size_t root_count,
+                          const vhdx_orphans_options *options, vhdx_error *err)
+{
+    VX_TRY(take_maps(estate, options, err));
+    VX_TRY(vx_scan(estate, roots, root_count, false, options, err));
+    if (options->config_count)
+        VX_TRY(vx_scan(estate, options->configs, options->config_count, true, options, err));
+    estate->totals.complete_asked = options->complete;
+    estate->totals.data_compared = options->data;
+    VX_TRY(vx_estate_relate(estate, err));
+    return vx_estate_advise(estate, err);
+}
+
+vhdx_status vx_orphans_scan(const char *const *roots, size_t root_count, const vhdx_orphans_options *options,
+                            struct vx_estate **out, vhdx_error *err)
+{
+    struct vx_estate *estate = vx_estate_new();
+    if (!estate)
+        return vx_fail_memory(err, "the search");
+    estate->windows = vx_host_or_native(options->host)->windows_paths;
+    vhdx_status status = search(estate, roots, root_count, options, err);
+    if (status == VHDX_OK)
+        *out = estate;
+    else
+        vx_estate_free(estate);
+    return status;
+}

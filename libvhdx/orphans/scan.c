@@ -1,0 +1,636 @@
+/*
+ * The walk. See scan.h. A team works off one heap of tasks: a directory to be listed, or a handful of names to be looked at, so that one
+ * directory with a hundred thousand files keeps all threads busy. What is found is put together under one lock.
+ *
+ * Easy to get wrong: a thread that finds the heap empty must not leave while another is still listing, for that one will bring more.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "orphans/scan.h"
+
+#include "base/alloc.h"
+#include "base/utf.h"
+#include "io/io.h"
+#include "io/path.h"
+#include "io/thread.h"
+#include "orphans/probe.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HANDFUL 64u          /* names in one task */
+#define TELL_EVERY 512u      /* files between two words of progress */
+#define DEPTH_MAX 512u       /* directories inside of each other */
+
+/* A directory, as it is known while something in it is still to be looked at. */
+struct folder {
+    char *path;     /* as it is told */
+    char *absolute; /* as it is compared */
+    uint64_t volume;
+    unsigned depth;
+    bool by_link;
+    atomic_uint users;
+};
+
+struct task {
+    struct task *next;
+    struct folder *folder;
+    size_t name_count; /* 0: list the folder */
+    struct {
+        char *name;
+        vhdx_entry_type type;
+    } names[HANDFUL];
+};
+
+struct seen {
+    uint64_t volume, id[2];
+};
+
+struct walk {
+    struct vx_estate *estate;
+    const vhdx_host *host;
+    const vhdx_orphans_options *options;
+    bool windows, extra;
+    struct vx_lock *lock;
+    /* under the lock */
+    struct task *heap;
+    unsigned busy;           /* members that work on something */
+    struct seen *seen;       /* directories, as a hash table; volume 0 = free */
+    size_t seen_count, seen_room;
+    vhdx_orphans_progress progress;
+    uint64_t told_at;
+    atomic_bool stop; /* written under the lock, looked at by everyone */
+    vhdx_status status;
+    vhdx_error *err;
+};
+
+/* One thread. */
+struct walker {
+    struct walk *walk;
+    struct vx_probe *probe;
+    unsigned number;
+    struct task *gathering; /* names of the folder that is being listed */
+    struct folder *folder;
+    bool no_memory;
+};
+
+/* ---- folders and tasks ---- */
+
+static struct folder *folder_new(const char *path, const char *absolute)
+{
+    struct folder *folder = vx_alloc(1, sizeof *folder);
+    if (!folder)
+        return NULL;
+    folder->path = vx_copy_string(path);
+    folder->absolute = vx_copy_string(absolute);
+    atomic_init(&folder->users, 1);
+    if (folder->path && folder->absolute)
+        return folder;
+    vx_free(folder->path);
+    vx_free(folder->absolute);
+    vx_free(folder);
+    return NULL;
+}
+
+static void folder_leave(struct folder *folder)
+{
+    if (!folder || atomic_fetch_sub(&folder->users, 1) != 1)
+        return;
+    vx_free(folder->path);
+    vx_free(folder->absolute);
+    vx_free(folder);
+}
+
+static void task_free(struct task *task)
+{
+    if (!task)
+        return;
+    for (size_t i = 0; i < task->name_count; i++)
+        vx_free(task->names[i].name);
+    folder_leave(task->folder);
+    vx_free(task);
+}
+
+static struct task *task_new(struct folder *folder)
+{
+    struct task *task = vx_alloc(1, sizeof *task);
+    if (!task)
+        return NULL;
+    atomic_fetch_add(&folder->users, 1);
+    task->folder = folder;
+    return task;
+}
+
+static void fail(struct walk *walk, vhdx_status status)
+{
+    if (walk->status == VHDX_OK)
+        walk->status = status;
+    walk->stop = true;
+}
+
+static void put_task(struct walk *walk, struct task *task)
+{
+    vx_lock_take(walk->lock);
+    task->next = walk->heap;
+    walk->heap = task;
+    vx_lock_wake(walk->lock);
+    vx_lock_give(walk->lock);
+}
+
+/* NULL: all is done, or the walk is to stop. */
+static struct task *take_task(struct walk *walk)
+{
+    vx_lock_take(walk->lock);
+    walk->busy--;
+    while (!walk->heap && walk->busy > 0 && !walk->stop)
+        vx_lock_wait(walk->lock);
+    struct task *task = walk->stop ? NULL : walk->heap;
+    if (task) {
+        walk->heap = task->next;
+        walk->busy++;
+    } else {
+        vx_lock_wake(walk->lock);
+    }
+    vx_lock_give(walk->lock);
+    return task;
+}
+
+/* ---- directories that were met ---- */
+
+static size_t slot_of(const struct seen *table, size_t room, const struct seen *wanted)
+{
+    uint64_t hash = (wanted->volume * 31 + wanted->id[0]) * UINT64_C(0x9E3779B97F4A7C15) ^ wanted->id[1];
+    size_t slot = (size_t)(hash >> 17) & (room - 1);
+    while (table[slot].volume != 0 && memcmp(&table[slot], wanted, sizeof *wanted) != 0)
+        slot = (slot + 1) & (room - 1);
+    return slot;
+}
+
+static bool grow_seen(struct walk *walk)
+{
+    size_t room = walk->seen_room ? walk->seen_room * 2 : 256;
+    struct seen *table = vx_alloc(room, sizeof *table);
+    if (!table)
+        return false;
+    for (size_t i = 0; i < walk->seen_room; i++)
+        if (walk->seen[i].volume != 0)
+            table[slot_of(table, room, &walk->seen[i])] = walk->seen[i];
+    vx_free(walk->seen);
+    walk->seen = table;
+    walk->seen_room = room;
+    return true;
+}
+
+/* Whether the directory is met for the first time; a host that does not tell who it is has no links. */
+static bool is_new_directory(struct walk *walk, const vhdx_file_facts *facts)
+{
+    struct seen wanted = {facts->volume, {facts->file[0], facts->file[1]}};
+    if (facts->volume == 0)
+        return true;
+    vx_lock_take(walk->lock);
+    bool is_new = false;
+    if (walk->seen_count * 2 >= walk->seen_room && !grow_seen(walk)) {
+        fail(walk, VHDX_NOMEM);
+    } else {
+        struct seen *slot = &walk->seen[slot_of(walk->seen, walk->seen_room, &wanted)];
+        is_new = slot->volume == 0;
+        walk->seen_count += is_new;
+        *slot = wanted;
+    }
+    vx_lock_give(walk->lock);
+    return is_new;
+}
+
+static void add_place(struct walk *walk, const char *path, bool searched, const char *reason)
+{
+    vx_lock_take(walk->lock);
+    if (!vx_estate_add_place(walk->estate, path, searched, reason))
+        fail(walk, VHDX_NOMEM);
+    vx_lock_give(walk->lock);
+}
+
+/* ---- what a look at a file found ---- */
+
+static bool in_quarantine(const char *path, bool windows)
+{
+    while (*path) {
+        size_t length = 0;
+        while (path[length] && !vx_path_is_separator(path[length], windows))
+            length++;
+        if (path[length] && vx_name_equal_part(path, length, VX_QUARANTINE, strlen(VX_QUARANTINE)))
+            return true;
+        path += length;
+        path += *path != '\0';
+    }
+    return false;
+}
+
+struct found_paths {
+    char *path, *absolute;
+};
+
+/* In the walker's arena. When both are the same text it is kept once. */
+static bool keep_paths(struct walker *walker, const char *path, const char *absolute, const char **kept,
+                       const char **kept_absolute)
+{
+    struct vx_arena *arena = vx_probe_arena(walker->probe);
+    *kept = vx_arena_text(arena, path);
+    *kept_absolute = strcmp(path, absolute) == 0 ? *kept : vx_arena_text(arena, absolute);
+    return *kept && *kept_absolute;
+}
+
+static bool take_disk(struct walker *walker, const struct vx_sighting *sighting, const struct found_paths *paths,
+                      bool by_link)
+{
+    struct walk *walk = walker->walk;
+    const char *path, *absolute;
+    if (!keep_paths(walker, paths->path, paths->absolute, &path, &absolute))
+        return false;
+    vx_lock_take(walk->lock);
+    struct vx_disk *disk = vx_estate_add_disk(walk->estate);
+    if (disk) {
+        *disk = sighting->disk;
+        disk->pub.path = path;
+        disk->absolute = absolute;
+        disk->by_link = by_link;
+        if (in_quarantine(absolute, walk->windows))
+            disk->pub.flags |= VHDX_FOUND_QUARANTINED;
+        walk->progress.disks_found++;
+    }
+    vx_lock_give(walk->lock);
+    return disk != NULL;
+}
+
+static bool take_side(struct walker *walker, const struct vx_sighting *sighting, const struct found_paths *paths)
+{
+    struct walk *walk = walker->walk;
+    const char *path, *absolute;
+    if (!keep_paths(walker, paths->path, paths->absolute, &path, &absolute))
+        return false;
+    vx_lock_take(walk->lock);
+    struct vx_side *side = vx_estate_add_side(walk->estate);
+    if (side) {
+        side->pub.path = path;
+        side->absolute = absolute;
+        side->pub.kind = sighting->side_kind;
+        side->pub.file_size = sighting->file_size;
+    }
+    vx_lock_give(walk->lock);
+    return side != NULL;
+}
+
+/* What could not be read at all still is a configuration: one of which nothing is known. */
+static bool stand_in(struct walker *walker, struct vx_machine *machine, const char *path, const vhdx_error *trouble)
+{
+    struct vx_arena *arena = vx_probe_arena(walker->probe);
+    vhdx_config_info *info = vx_arena_take(arena, 1, sizeof *info);
+    const char **reasons = vx_arena_take(arena, 1, sizeof *reasons);
+    if (!info || !reasons)
+        return false;
+    reasons[0] = vx_arena_text(arena, trouble->message[0] ? trouble->message : "it cannot be read");
+    info->path = path;
+    info->format = vx_path_has_extension(path, ".xml", walker->walk->windows) ? VHDX_CONFIG_XML : VHDX_CONFIG_VMCX;
+    info->reasons = (vhdx_texts){reasons, 1};
+    machine->pub.info = info;
+    return reasons[0] != NULL;
+}
+
+static bool take_config(struct walker *walker, const struct found_paths *paths)
+{
+    struct walk *walk = walker->walk;
+    struct vx_machine machine = {0};
+    vhdx_error trouble;
+    vhdx_status status = vx_config_read(walk->host, paths->path, 0, &machine.config, &trouble);
+    if (status == VHDX_NOT_CONFIG || status == VHDX_NOT_FOUND)
+        return true;
+    if (status == VHDX_NOMEM || !keep_paths(walker, paths->path, paths->absolute, &machine.pub.path, &machine.absolute))
+        return false;
+    if (status != VHDX_OK && !stand_in(walker, &machine, machine.pub.path, &trouble))
+        return false;
+    if (status == VHDX_OK) {
+        machine.pub.info = &machine.config->info;
+        machine.pub.disks = machine.config->disks;
+    }
+    machine.is_extra = walk->extra;
+    machine.pub.readable = status == VHDX_OK && machine.pub.info->complete;
+    vx_lock_take(walk->lock);
+    struct vx_machine *kept = vx_estate_add_machine(walk->estate);
+    if (kept)
+        *kept = machine;
+    walk->progress.configs_found += kept != NULL;
+    vx_lock_give(walk->lock);
+    if (!kept)
+        vx_config_free(machine.config);
+    return kept != NULL;
+}
+
+static bool take(struct walker *walker, const struct vx_sighting *sighting, const struct found_paths *paths,
+                 bool by_link)
+{
+    struct walk *walk = walker->walk;
+    if (sighting->sight == VX_SIGHT_CONFIG)
+        return take_config(walker, paths);
+    if (sighting->sight == VX_SIGHT_SIDE && sighting->side_kind == VHDX_SIDE_VHD_SET && !take_config(walker, paths))
+        return false;
+    if (walk->extra && sighting->sight != VX_SIGHT_BLOCKED)
+        return true;
+    if (sighting->sight == VX_SIGHT_DISK)
+        return take_disk(walker, sighting, paths, by_link);
+    if (sighting->sight == VX_SIGHT_SIDE)
+        return take_side(walker, sighting, paths);
+    if (sighting->sight == VX_SIGHT_BLOCKED)
+        add_place(walk, paths->path, false, sighting->reason);
+    return true;
+}
+
+/* ---- the walk ---- */
+
+/* Only the caller's own thread speaks to the caller. */
+static void tell_progress(struct walker *walker, bool at_end)
+{
+    struct walk *walk = walker->walk;
+    const vhdx_orphans_options *options = walk->options;
+    if (walker->number != 0 || !options->progress)
+        return;
+    vx_lock_take(walk->lock);
+    vhdx_orphans_progress progress = walk->progress;
+    bool due = at_end || progress.files_seen - walk->told_at >= TELL_EVERY;
+    if (due)
+        walk->told_at = progress.files_seen;
+    vx_lock_give(walk->lock);
+    if (!due || options->progress(options->progress_context, &progress))
+        return;
+    vx_lock_take(walk->lock);
+    fail(walk, VHDX_CANCELLED);
+    vx_lock_wake(walk->lock);
+    vx_lock_give(walk->lock);
+}
+
+static bool look_at_file(struct walker *walker, const struct found_paths *paths, bool by_link)
+{
+    struct vx_sighting sighting;
+    vhdx_status status = vx_probe_file(walker->probe, paths->path, &sighting, NULL);
+    vx_lock_take(walker->walk->lock);
+    walker->walk->progress.files_seen++;
+    vx_lock_give(walker->walk->lock);
+    return status == VHDX_OK && take(walker, &sighting, paths, by_link);
+}
+
+/* Puts a directory on the heap, unless it was met before, lies on another volume that is not wanted, or is too deep. */
+static bool enter(struct walker *walker, const struct folder *above, const struct found_paths *paths,
+                  const vhdx_file_facts *facts, bool by_link)
+{
+    struct walk *walk = walker->walk;
+    if (walk->options->one_file_system && facts->volume != above->volume) {
+        add_place(walk, paths->path, false, "another file system is mounted there (--one-file-system)");
+        return true;
+    }
+    if (above->depth >= DEPTH_MAX) {
+        add_place(walk, paths->path, false, "too many directories inside of each other");
+        return true;
+    }
+    if (!is_new_directory(walk, facts))
+        return true;
+    struct folder *folder = folder_new(paths->path, paths->absolute);
+    struct task *task = folder ? task_new(folder) : NULL;
+    if (folder) {
+        folder->volume = facts->volume;
+        folder->depth = above->depth + 1;
+        folder->by_link = by_link || above->by_link;
+    }
+    if (task)
+        put_task(walk, task);
+    folder_leave(folder);
+    return task != NULL;
+}
+
+static bool look_at_name(struct walker *walker, const struct folder *folder, const char *name, vhdx_entry_type type)
+{
+    struct walk *walk = walker->walk;
+    bool by_link = type == VHDX_ENTRY_LINK, ok = true;
+    vhdx_file_facts facts = {0};
+    struct found_paths paths = {vx_path_join(folder->path, name, walk->windows),
+                                vx_path_join(folder->absolute, name, walk->windows)};
+    ok = paths.path && paths.absolute;
+    if (ok && (type == VHDX_ENTRY_LINK || type == VHDX_ENTRY_UNKNOWN || type == VHDX_ENTRY_DIRECTORY)) {
+        vhdx_error trouble;
+        vhdx_status status = vx_host_look(walk->host, paths.path, &type, &facts, &trouble);
+        if (status != VHDX_OK)
+            type = VHDX_ENTRY_OTHER;
+        if (status != VHDX_OK && status != VHDX_NOT_FOUND)
+            add_place(walk, paths.path, false, trouble.message);
+    }
+    if (ok && type == VHDX_ENTRY_FILE)
+        ok = look_at_file(walker, &paths, by_link || folder->by_link);
+    else if (ok && type == VHDX_ENTRY_DIRECTORY)
+        ok = enter(walker, folder, &paths, &facts, by_link);
+    vx_free(paths.path);
+    vx_free(paths.absolute);
+    return ok;
+}
+
+static bool gather_name(void *context, const char *name, vhdx_entry_type type)
+{
+    struct walker *walker = context;
+    if (type == VHDX_ENTRY_OTHER)
+        return true;
+    if (!walker->gathering)
+        walker->gathering = task_new(walker->folder);
+    struct task *task = walker->gathering;
+    char *copy = task ? vx_copy_string(name) : NULL;
+    if (!copy) {
+        walker->no_memory = true;
+        return false;
+    }
+    task->names[task->name_count].type = type;
+    task->names[task->name_count++].name = copy;
+    if (task->name_count == HANDFUL) {
+        put_task(walker->walk, task);
+        walker->gathering = NULL;
+    }
+    return !walker->walk->stop;
+}
+
+static bool list_folder(struct walker *walker, struct folder *folder)
+{
+    struct walk *walk = walker->walk;
+    vhdx_error trouble;
+    walker->folder = folder;
+    walker->gathering = NULL;
+    vhdx_status status = vx_host_list_entries(walk->host, folder->path, gather_name, walker, &trouble);
+    if (walker->gathering)
+        put_task(walk, walker->gathering);
+    walker->gathering = NULL;
+    vx_lock_take(walk->lock);
+    walk->progress.directories_seen++;
+    vx_lock_give(walk->lock);
+    if (status != VHDX_OK && status != VHDX_NOT_FOUND)
+        add_place(walk, folder->path, false, trouble.message);
+    return status != VHDX_NOMEM && !walker->no_memory;
+}
+
+static bool do_task(struct walker *walker, struct task *task)
+{
+    if (task->name_count == 0)
+        return list_folder(walker, task->folder);
+    for (size_t i = 0; i < task->name_count && !walker->walk->stop; i++)
+        if (!look_at_name(walker, task->folder, task->names[i].name, task->names[i].type))
+            return false;
+    return true;
+}
+
+static void work(void *context, unsigned number)
+{
+    struct walk *walk = context;
+    struct walker walker = {.walk = walk, .number = number, .probe = vx_probe_new(walk->host)};
+    struct task *task;
+    bool ok = walker.probe != NULL;
+    vx_lock_take(walk->lock);
+    walk->busy++;
+    vx_lock_give(walk->lock);
+    while (ok && (task = take_task(walk)) != NULL) {
+        ok = do_task(&walker, task);
+        task_free(task);
+        tell_progress(&walker, false);
+    }
+    vx_lock_take(walk->lock);
+    if (!ok) {
+        fail(walk, VHDX_NOMEM);
+        walk->busy--;
+        vx_lock_wake(walk->lock);
+    }
+    if (walker.probe)
+        vx_arena_join(&walk->estate->arena, vx_probe_arena(walker.probe));
+    vx_lock_give(walk->lock);
+    vx_probe_free(walker.probe);
+}
+
+/* ---- beginning ---- */
+
+static bool add_root_name(struct vx_estate *estate, const char *absolute)
+{
+    const char **roots = vx_arena_take(&estate->arena, estate->root_count + 1, sizeof *roots);
+    if (!roots)
+        return false;
+    if (estate->root_count)
+        memcpy(roots, estate->roots, estate->root_count * sizeof *roots);
+    roots[estate->root_count] = vx_arena_text(&estate->arena, absolute);
+    estate->roots = roots;
+    return roots[estate->root_count++] != NULL;
+}
+
+static void cut_separators(char *path, bool windows)
+{
+    size_t length = strlen(path);
+    while (length > 1 && vx_path_is_separator(path[length - 1], windows) && !(windows && path[length - 2] == ':'))
+        path[--length] = '\0';
+}
+
+/* A root that is a file becomes one name in its directory. */
+static bool put_root(struct walk *walk, const char *path, const char *absolute, vhdx_entry_type type,
+                     const vhdx_file_facts *facts)
+{
+    char *directory = NULL, *absolute_directory = NULL;
+    if (type == VHDX_ENTRY_FILE) {
+        directory = vx_path_directory(path, walk->windows);
+        absolute_directory = vx_path_directory(absolute, walk->windows);
+    }
+    struct folder *folder = type == VHDX_ENTRY_FILE
+                                ? directory && absolute_directory ? folder_new(directory, absolute_directory) : NULL
+                                : folder_new(path, absolute);
+    struct task *task = folder ? task_new(folder) : NULL;
+    bool ok = task != NULL;
+    if (folder)
+        folder->volume = facts->volume;
+    if (task && type == VHDX_ENTRY_FILE) {
+        task->names[0].type = type;
+        task->names[0].name = vx_copy_string(vx_path_name(path, walk->windows));
+        task->name_count = task->names[0].name ? 1 : 0;
+        ok = task->name_count == 1;
+    }
+    if (ok && type == VHDX_ENTRY_DIRECTORY && !is_new_directory(walk, facts)) {
+        task_free(task);
+        task = NULL;
+    }
+    if (ok && task)
+        put_task(walk, task);
+    else
+        task_free(task);
+    folder_leave(folder);
+    vx_free(directory);
+    vx_free(absolute_directory);
+    return ok;
+}
+
+static vhdx_status add_root(struct walk *walk, const char *given, vhdx_error *err)
+{
+    const vhdx_host *host = walk->host;
+    vhdx_entry_type type = VHDX_ENTRY_UNKNOWN;
+    vhdx_file_facts facts;
+    enum { ROOM = 4096 };
+    char *path = vx_copy_string(given), *absolute = vx_alloc(ROOM, 1);
+    vhdx_status status = path && absolute ? VHDX_OK : vx_fail_memory(err, "a path");
+    if (status == VHDX_OK) {
+        cut_separators(path, walk->windows);
+        status = vx_host_look(host, path, &type, &facts, err);
+    }
+    if (status == VHDX_OK && type != VHDX_ENTRY_DIRECTORY && type != VHDX_ENTRY_FILE)
+        status = vx_fail(err, VHDX_ARG, vx_at_file(path), "this is neither a directory nor a file");
+    if (status == VHDX_OK)
+        status = vx_host_result(host->absolute(host->context, path, absolute, ROOM, err), path, "say its whole path", err);
+    if (status == VHDX_OK &&
+        !(add_root_name(walk->estate, absolute) && vx_estate_add_place(walk->estate, path, true, NULL) &&
+          put_root(walk, path, absolute, type, &facts)))
+        status = vx_fail_memory(err, "the search");
+    vx_free(path);
+    vx_free(absolute);
+    return status;
+}
+
+static unsigned team_size(const vhdx_orphans_options *options)
+{
+    unsigned jobs = options->jobs;
+    if (jobs == 0)
+        jobs = options->host && options->host != vhdx_native_host() ? 1 : vx_processor_count();
+    return jobs > VX_TEAM_MAX ? VX_TEAM_MAX : jobs;
+}
+
+static void walk_end(struct walk *walk)
+{
+    while (walk->heap) {
+        struct task *next = walk->heap->next;
+        task_free(walk->heap);
+        walk->heap = next;
+    }
+    vx_free(walk->seen);
+    vx_lock_free(walk->lock);
+}
+
+vhdx_status vx_scan(struct vx_estate *estate, const char *const *roots, size_t root_count, bool extra,
+                    const vhdx_orphans_options *options, vhdx_error *err)
+{
+    const vhdx_host *host = vx_host_or_native(options->host);
+    struct walk walk = {.estate = estate,
+                        .host = host,
+                        .options = options,
+                        .windows = host->windows_paths,
+                        .extra = extra,
+                        .lock = vx_lock_new()};
+    if (!walk.lock)
+        return vx_fail_memory(err, "the search");
+    vhdx_status status = VHDX_OK;
+    for (size_t i = 0; i < root_count && status == VHDX_OK; i++)
+        status = add_root(&walk, roots[i], err);
+    if (status == VHDX_OK) {
+        vx_team_run(team_size(options), work, &walk);
+        status = walk.status;
+        if (status == VHDX_NOMEM)
+            vx_fail_memory(err, "the search");
+        else if (status == VHDX_CANCELLED)
+            vx_fail(err, status, vx_at_file(NULL), "the search was cancelled");
+    }
+    estate->totals.files_seen += walk.progress.files_seen;
+    estate->totals.directories_seen += walk.progress.directories_seen;
+    walk_end(&walk);
+    return status;
+}

@@ -1,0 +1,368 @@
+/*
+ * Comparing paths from their ends. See tails.h.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "orphans/tails.h"
+
+#include "base/alloc.h"
+#include "base/utf.h"
+#include "io/path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_separator(char c, bool windows)
+{
+    return c == '/' || (windows && c == '\\');
+}
+
+/* A report may come from Windows: then its paths do, whatever this host is. */
+static bool is_windows(const struct vx_estate *estate, unsigned source)
+{
+    return estate->windows || source != 0;
+}
+
+/* What follows drive, volume or server: "VMs\a.vhdx" of "\\?\Volume{...}\VMs\a.vhdx". */
+static const char *without_root(const char *path)
+{
+    bool unc = false;
+    if (strncmp(path, "\\\\?\\", 4) == 0 || strncmp(path, "\\\\.\\", 4) == 0) {
+        path += 4;
+        unc = vx_name_equal_part(path, path[0] && path[1] && path[2] && path[3] ? 4 : 0, "UNC\\", 4);
+        path += unc ? 4 : 0;
+    } else if (strncmp(path, "\\\\", 2) == 0) {
+        unc = true;
+        path += 2;
+    }
+    size_t first = strcspn(path, "\\/");
+    bool drive = first == 2 && path[1] == ':';
+    if ((drive || unc || strncmp(path, "Volume{", 7) == 0) && path[first] != '\0')
+        path += first;
+    return path + strspn(path, "\\/");
+}
+
+/* Takes the last part but "." off [text, *end): moves *end before it and gives its place and length. false: none is left. */
+static bool last_part(const char *text, size_t *end, bool windows, const char **part, size_t *length)
+{
+    do {
+        while (*end > 0 && is_separator(text[*end - 1], windows))
+            (*end)--;
+        size_t at = *end;
+        while (at > 0 && !is_separator(text[at - 1], windows))
+            at--;
+        *part = text + at;
+        *length = *end - at;
+        *end = at;
+    } while (*length == 1 && **part == '.');
+    return *length > 0;
+}
+
+/* Compares from the ends, part by part. *order: how the first two parts that differ stand to each other; the shorter path comes first. */
+static struct vx_tail compare(const char *path, const char *place, bool windows, int *order)
+{
+    struct vx_tail tail = {0};
+    const char *a, *b;
+    size_t a_length, b_length;
+    const char *rest = without_root(path);
+    size_t a_end = strlen(rest), b_end = strlen(place);
+    for (;;) {
+        bool more_a = last_part(rest, &a_end, true, &a, &a_length);
+        bool more_b = last_part(place, &b_end, windows, &b, &b_length);
+        *order = more_a && more_b ? vx_name_compare_part(a, a_length, b, b_length) : more_a - more_b;
+        if (!more_a) {
+            tail.whole = tail.parts > 0;
+            tail.equal = tail.whole && !more_b;
+            return tail;
+        }
+        bool climbs = a_length == 2 && a[0] == '.' && a[1] == '.';
+        if (*order != 0 || climbs)
+            return tail;
+        tail.parts++;
+    }
+}
+
+struct vx_tail vx_tail_compare(const char *path, const char *place, bool windows)
+{
+    int order;
+    return compare(path, place, windows, &order);
+}
+
+const char *vx_tail_name(const char *path)
+{
+    const char *name = path;
+    for (const char *c = path; *c; c++)
+        if (*c == '\\' || *c == '/')
+            name = c + 1;
+    return name;
+}
+
+/* Cuts the last part of `text` off, in place. false: there is none. */
+static bool climb(char *text, bool windows)
+{
+    size_t end = strlen(text), length;
+    const char *part;
+    if (!last_part(text, &end, windows, &part, &length))
+        return false;
+    while (end > 1 && is_separator(text[end - 1], windows))
+        end--;
+    text[end] = '\0';
+    return true;
+}
+
+char *vx_tail_follow(struct vx_estate *estate, const char *from, unsigned source, const char *relative)
+{
+    bool windows = is_windows(estate, source);
+    size_t room = strlen(from) + strlen(relative) + 2;
+    char *text = vx_arena_take(&estate->arena, room, 1);
+    if (!text) {
+        estate->no_memory = true;
+        return NULL;
+    }
+    memcpy(text, from, strlen(from));
+    if (!climb(text, windows))
+        return NULL;
+    while (*relative) {
+        size_t length = strcspn(relative, "\\/");
+        bool up = length == 2 && relative[0] == '.' && relative[1] == '.';
+        if (up && !climb(text, windows))
+            return NULL;
+        if (!up && length > 0 && !(length == 1 && relative[0] == '.')) {
+            size_t used = strlen(text);
+            if (used > 0 && !is_separator(text[used - 1], windows))
+                text[used++] = windows && strchr(from, '\\') ? '\\' : '/';
+            memcpy(text + used, relative, length);
+            text[used + length] = '\0';
+        }
+        relative += length;
+        relative += strspn(relative, "\\/");
+    }
+    return text;
+}
+
+/* ---- the index ---- */
+
+/* Sorted by report, then from the path's last part to its first: what has a tail in common stands together. */
+struct name_entry {
+    size_t disk;
+    const char *place;
+    unsigned source;
+    bool windows;
+};
+
+struct vx_name_index {
+    struct name_entry *entries;
+    size_t count;
+    unsigned last_source;
+};
+
+static int entry_order(const void *a, const void *b)
+{
+    const struct name_entry *first = a, *second = b;
+    const char *x, *y;
+    size_t x_length, y_length, x_end = strlen(first->place), y_end = strlen(second->place);
+    if (first->source != second->source)
+        return first->source < second->source ? -1 : 1;
+    for (;;) {
+        bool more_x = last_part(first->place, &x_end, first->windows, &x, &x_length);
+        bool more_y = last_part(second->place, &y_end, second->windows, &y, &y_length);
+        int order = more_x && more_y ? vx_name_compare_part(x, x_length, y, y_length) : more_x - more_y;
+        if (order != 0)
+            return order;
+        if (!more_x)
+            return first->disk < second->disk ? -1 : first->disk > second->disk;
+    }
+}
+
+static void add_name(struct vx_name_index *index, const struct name_entry *entry)
+{
+    index->entries[index->count++] = *entry;
+    if (entry->source > index->last_source)
+        index->last_source = entry->source;
+}
+
+struct vx_name_index *vx_names_new(const struct vx_estate *estate)
+{
+    struct vx_name_index *index = vx_alloc(1, sizeof *index);
+    size_t room = estate->disk_count;
+    for (size_t i = 0; i < estate->disk_count; i++)
+        room += estate->disks[i].pub.other_name_count;
+    if (index)
+        index->entries = vx_alloc(room, sizeof *index->entries);
+    if (!index || !index->entries) {
+        vx_free(index);
+        return NULL;
+    }
+    for (size_t i = 0; i < estate->disk_count; i++) {
+        const struct vx_disk *disk = &estate->disks[i];
+        struct name_entry entry = {i, disk->absolute, disk->source, is_windows(estate, disk->source)};
+        add_name(index, &entry);
+        for (size_t j = 0; j < disk->pub.other_name_count; j++) {
+            entry.place = disk->pub.other_names[j];
+            add_name(index, &entry);
+        }
+    }
+    if (index->count > 1)
+        qsort(index->entries, index->count, sizeof *index->entries, entry_order);
+    return index;
+}
+
+void vx_names_free(struct vx_name_index *index)
+{
+    if (index)
+        vx_free(index->entries);
+    vx_free(index);
+}
+
+static struct vx_tail tail_at(const struct vx_name_index *index, size_t at, const char *path)
+{
+    const struct name_entry *entry = &index->entries[at];
+    return vx_tail_compare(path, entry->place, entry->windows);
+}
+
+/* Where the path would stand among the entries of `source`: its best neighbours are there and before. */
+static size_t place_of(const struct vx_name_index *index, const char *path, unsigned source)
+{
+    size_t low = 0, high = index->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct name_entry *entry = &index->entries[middle];
+        int order = entry->source < source ? 1 : entry->source > source ? -1 : 0;
+        if (order == 0)
+            compare(path, entry->place, entry->windows, &order);
+        if (order > 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The entries of `source` that share most parts with the path, [*first, *end), and how many parts. */
+static size_t neighbours(const struct vx_name_index *index, const char *path, unsigned source, size_t *first, size_t *end)
+{
+    size_t place = place_of(index, path, source);
+    bool below = place > 0 && index->entries[place - 1].source == source;
+    bool above = place < index->count && index->entries[place].source == source;
+    size_t parts_below = below ? tail_at(index, place - 1, path).parts : 0;
+    size_t parts_above = above ? tail_at(index, place, path).parts : 0;
+    size_t parts = parts_below > parts_above ? parts_below : parts_above;
+    *first = *end = place;
+    while (parts > 0 && *first > 0 && index->entries[*first - 1].source == source &&
+           tail_at(index, *first - 1, path).parts == parts)
+        (*first)--;
+    while (parts > 0 && *end < index->count && index->entries[*end].source == source &&
+           tail_at(index, *end, path).parts == parts)
+        (*end)++;
+    return parts;
+}
+
+size_t vx_names_at(const struct vx_estate *estate, const struct vx_name_index *index, const char *absolute,
+                   unsigned source)
+{
+    (void)estate;
+    size_t place = place_of(index, absolute, source);
+    if (place < index->count && index->entries[place].source == source && tail_at(index, place, absolute).equal)
+        return index->entries[place].disk;
+    return VHDX_NONE;
+}
+
+static bool add_hit(struct vx_hits *hits, size_t disk)
+{
+    if (hits->count > 0 && hits->disks[hits->count - 1] == disk)
+        return true; /* another name of the same file */
+    if (hits->count == hits->room) {
+        size_t room = hits->room ? hits->room * 2 : 4;
+        size_t *disks = vx_resize(hits->disks, room, sizeof *disks);
+        if (!disks)
+            return false;
+        hits->disks = disks;
+        hits->room = room;
+    }
+    hits->disks[hits->count++] = disk;
+    return true;
+}
+
+/* What follows `prefix` in `path`, part by part and whatever the letter case; NULL: another beginning. */
+static const char *after_prefix(const char *path, const char *prefix)
+{
+    while (*prefix) {
+        size_t a = strcspn(path, "\\/"), b = strcspn(prefix, "\\/");
+        if (!vx_name_equal_part(path, a, prefix, b))
+            return NULL;
+        path += a;
+        prefix += b;
+        bool path_goes_on = *path != '\0';
+        path += strspn(path, "\\/");
+        prefix += strspn(prefix, "\\/");
+        if (!path_goes_on)
+            return *prefix ? NULL : path;
+    }
+    return path;
+}
+
+static bool find_mapped(const struct vx_estate *estate, const struct vx_name_index *index, const char *path,
+                        unsigned source, struct vx_hits *hits)
+{
+    for (size_t i = 0; i < estate->map_count && source == 0; i++) {
+        const char *rest = after_prefix(path, estate->maps[i].from);
+        char *place = rest ? vx_path_join(estate->maps[i].to, rest, estate->windows) : NULL;
+        if (rest && !place)
+            return false;
+        for (char *c = place; c && *c && !estate->windows; c++)
+            *c = *c == '\\' ? '/' : *c;
+        size_t disk = place ? vx_names_at(estate, index, place, source) : VHDX_NONE;
+        vx_free(place);
+        hits->mapped = disk != VHDX_NONE;
+        if (hits->mapped)
+            return add_hit(hits, disk);
+    }
+    return true;
+}
+
+static bool lies_in_root(const struct vx_estate *estate, const char *place)
+{
+    size_t length = (size_t)(vx_path_name(place, estate->windows) - place);
+    while (length > 1 && is_separator(place[length - 1], estate->windows))
+        length--;
+    for (size_t i = 0; i < estate->root_count; i++)
+        if (strlen(estate->roots[i]) == length && strncmp(estate->roots[i], place, length) == 0)
+            return true;
+    return false;
+}
+
+static bool find_in(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
+                    struct vx_hits *hits)
+{
+    size_t first, end;
+    size_t parts = neighbours(index, path, source, &first, &end);
+    if (parts == 0 || parts < hits->parts)
+        return true;
+    for (size_t i = first; i < end; i++) {
+        const struct name_entry *entry = &index->entries[i];
+        if (parts < 2 && !(tail_at(index, i, path).whole && lies_in_root(estate, entry->place))) {
+            hits->alike = entry->disk;
+            continue;
+        }
+        if (parts > hits->parts)
+            hits->count = 0;
+        hits->parts = parts;
+        if (!add_hit(hits, entry->disk))
+            return false;
+    }
+    return true;
+}
+
+bool vx_names_find(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
+                   bool any_source, struct vx_hits *hits)
+{
+    memset(hits, 0, sizeof *hits);
+    hits->alike = VHDX_NONE;
+    if (!find_mapped(estate, index, path, source, hits) || hits->mapped)
+        return hits->mapped;
+    for (unsigned i = any_source ? 0 : source; i <= (any_source ? index->last_source : source); i++)
+        if (!find_in(estate, index, path, i, hits))
+            return false;
+    if (hits->count > 0)
+        hits->alike = VHDX_NONE;
+    return true;
+}

@@ -1,0 +1,55 @@
+/*
+ * Paths of other machines and the files of this one. A path in a configuration or a parent locator ("D:\VMs\web\disk.vhdx") is compared by its
+ * end, part by part, whatever the letter case: drives, volumes and mount points differ between machines, folders and names mostly do
+ * not. Text only; no question to any host.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_ORPHANS_TAILS_H
+#define VX_ORPHANS_TAILS_H
+
+#include "orphans/estate.h"
+
+/* How much of two paths is equal, counted in parts from the end. */
+struct vx_tail {
+    size_t parts;
+    bool whole; /* all of `path` behind its drive, volume or server; then a mount point may explain the rest of `place` */
+    bool equal; /* both paths are the same, part by part */
+};
+
+/* `windows`: in `place`, '\\' separates too. In `path` it always does, and a ".." in it matches nothing. */
+struct vx_tail vx_tail_compare(const char *path, const char *place, bool windows);
+
+/* The last part of a path of whatever kind, inside of it. */
+const char *vx_tail_name(const char *path);
+
+/*
+ * Where a relative path of a locator leads from the directory of `from` (an absolute path of `source`): without "." and "..". NULL: above
+ * the root, or no memory. In the arena.
+ */
+char *vx_tail_follow(struct vx_estate *estate, const char *from, unsigned source, const char *relative);
+
+/* All disks by the names of their files. */
+struct vx_name_index;
+struct vx_name_index *vx_names_new(const struct vx_estate *estate);
+void vx_names_free(struct vx_name_index *index);
+
+/* The disks that a path may mean: all those with the longest equal tail. */
+struct vx_hits {
+    size_t *disks; /* for vx_free() */
+    size_t count, room;
+    size_t parts;  /* of the tail that they share with the path */
+    bool mapped;   /* found through a map of the caller's, so there is no doubt */
+    size_t alike;  /* a disk that has no more than the name in common, when there is no better one; else VHDX_NONE */
+};
+
+/*
+ * Looks for the path among the disks of `source`, or of all sources (`any_source`): through the estate's maps first, then by tail,
+ * folder and name at least; a name alone will do where the path has no folder and the disk lies in a root. false: no memory.
+ */
+bool vx_names_find(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
+                   bool any_source, struct vx_hits *hits);
+/* The disk of that absolute path (letter case aside), or VHDX_NONE. */
+size_t vx_names_at(const struct vx_estate *estate, const struct vx_name_index *index, const char *absolute,
+                   unsigned source);
+
+#endif
