@@ -800,6 +800,8 @@ static void judge_side(struct judge *j, struct vx_side *side)
     struct vx_disk *disk = &j->estate->disks[side->pub.file];
     if (side->pub.kind == VHDX_SIDE_TRACKING) {
         disk->pub.flags |= VHDX_FOUND_TRACKED;
+        side->next_side = disk->first_side;
+        disk->first_side = (size_t)(side - j->estate->sides);
     } else {
         disk->pub.flags |= VHDX_FOUND_REPLICATED;
         disk->is_needed = true;
@@ -823,9 +825,9 @@ static bool take_references(struct judge *j)
     return true;
 }
 
-vhdx_status vx_classify(struct vx_estate *estate, const struct vx_name_index *names, vhdx_error *err)
+vhdx_status vx_classify(struct vx_estate *estate, vhdx_error *err)
 {
-    struct judge j = {estate, names};
+    struct judge j = {estate, estate->names};
     bool ok = true;
     for (size_t i = 0; i < estate->machine_count && ok; i++)
         ok = take_machine(&j, i);

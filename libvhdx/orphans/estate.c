@@ -5,6 +5,7 @@
 #include "orphans/estate.h"
 
 #include "base/alloc.h"
+#include "orphans/tails.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ void vx_estate_free(struct vx_estate *estate)
     vx_free(estate->machines);
     vx_free(estate->sides);
     vx_free(estate->places);
+    vx_names_free(estate->names);
     vx_arena_clear(&estate->arena);
     vx_free(estate);
 }
@@ -53,7 +55,7 @@ struct vx_disk *vx_estate_add_disk(struct vx_estate *estate)
         return NULL;
     struct vx_disk *disk = &estate->disks[estate->disk_count++];
     memset(disk, 0, sizeof *disk);
-    disk->pub.parent = disk->pub.suspect = disk->pub.twin = disk->pub.family = VHDX_NONE;
+    disk->pub.parent = disk->pub.suspect = disk->pub.twin = disk->pub.family = disk->first_side = VHDX_NONE;
     return disk;
 }
 
@@ -78,7 +80,7 @@ struct vx_side *vx_estate_add_side(struct vx_estate *estate)
         return NULL;
     struct vx_side *side = &estate->sides[estate->side_count++];
     memset(side, 0, sizeof *side);
-    side->pub.file = VHDX_NONE;
+    side->pub.file = side->next_side = VHDX_NONE;
     return side;
 }
 

@@ -21,6 +21,8 @@ struct vx_notes {
     size_t count;
 };
 
+struct vx_name_index; /* tails.h */
+
 struct vx_disk {
     vhdx_found_file pub;
     /* gathered */
@@ -38,6 +40,8 @@ struct vx_disk {
     /* judged */
     struct vx_notes notes;
     struct vx_reference *references;
+    size_t first_side;  /* of the tracking files beside it, VHDX_NONE = none; see vx_side */
+    const char **advice; /* as pub.advice */
     size_t cycle_mark;
     bool in_cycle;
     size_t cycle_first; /* the smallest number in its loop */
@@ -76,6 +80,7 @@ struct vx_side {
     const char *absolute;
     unsigned source;
     struct vx_notes notes;
+    size_t next_side; /* of the same disk, VHDX_NONE = none */
 };
 
 /* "D:\VMs" -> "/mnt/d/VMs" */
@@ -107,6 +112,7 @@ struct vx_estate {
     struct vx_path_map *maps;
     size_t map_count;
     vhdx_orphans_totals totals;
+    struct vx_name_index *names; /* of the disks, once they are related */
     bool no_memory; /* a finding or a text got lost: the search fails at its end */
 };
 

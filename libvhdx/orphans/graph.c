@@ -400,9 +400,9 @@ static void find_cycles(struct vx_estate *estate)
     }
 }
 
-vhdx_status vx_graph_build(struct vx_estate *estate, const struct vx_name_index *names, vhdx_error *err)
+vhdx_status vx_graph_build(struct vx_estate *estate, vhdx_error *err)
 {
-    struct builder b = {.estate = estate, .names = names};
+    struct builder b = {.estate = estate, .names = estate->names};
     bool ok = identities_open(estate, &b.all);
     for (size_t i = 0; i < estate->disk_count && ok; i++)
         if (vx_disk_is_differencing(&estate->disks[i]))

@@ -12,6 +12,6 @@
 vhdx_status vx_graph_unify(struct vx_estate *estate, vhdx_error *err);
 
 /* Fills parent, suspect, twin, children, in_cycle and what belongs to them. NOMEM. */
-vhdx_status vx_graph_build(struct vx_estate *estate, const struct vx_name_index *names, vhdx_error *err);
+vhdx_status vx_graph_build(struct vx_estate *estate, vhdx_error *err);
 
 #endif

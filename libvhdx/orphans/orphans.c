@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "io/io.h"
+#include "orphans/advice.h"
 #include "orphans/classify.h"
 #include "orphans/family.h"
 #include "orphans/graph.h"
@@ -44,14 +45,11 @@ vhdx_status vx_estate_relate(struct vx_estate *estate, vhdx_error *err)
 {
     vx_estate_sort(estate);
     VX_TRY(vx_graph_unify(estate, err));
-    struct vx_name_index *names = vx_names_new(estate);
-    if (!names)
+    estate->names = vx_names_new(estate);
+    if (!estate->names)
         return vx_fail_memory(err, "the names of the disks");
-    vhdx_status status = vx_graph_build(estate, names, err);
-    if (status == VHDX_OK)
-        status = vx_classify(estate, names, err);
-    vx_names_free(names);
-    return status;
+    VX_TRY(vx_graph_build(estate, err));
+    return vx_classify(estate, err);
 }
 
 static bool settle_disks(struct vx_estate *estate)
@@ -103,6 +101,7 @@ vhdx_status vx_estate_advise(struct vx_estate *estate, vhdx_error *err)
 {
     vx_classify_compared(estate);
     VX_TRY(vx_families_make(estate, err));
+    VX_TRY(vx_advise_families(estate, err));
     if (settle_disks(estate))
         settle_rest(estate);
     return estate->no_memory ? vx_fail_memory(err, "the findings") : VHDX_OK;

@@ -461,6 +461,7 @@ vhdx_status vx_probe_file(struct vx_probe *probe, const char *path, struct vx_si
     bool windows = probe->host->windows_paths, no_memory = false;
     memset(out, 0, sizeof *out);
     out->disk.pub.parent = out->disk.pub.suspect = out->disk.pub.twin = out->disk.pub.family = VHDX_NONE;
+    out->disk.first_side = VHDX_NONE;
     vhdx_status status = open_somehow(probe, path, &it.file, &out->disk.locked, &trouble);
     if (status == VHDX_NOMEM)
         return vx_fail_memory(err, "an open file");

@@ -1,0 +1,744 @@
+/*
+ * Advice. See advice.h for its invariants. One family after the other: first what is dangerous, then what is broken, then what lies about.
+ *
+ * Easy to get wrong: a step is typed as it is, after all the steps before it. So relinking comes before copying through the chain, a leaf is
+ * moved before the disk it hangs on, and a disk stays as long as anything that stays hangs on it.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "orphans/advice.h"
+
+#include "base/alloc.h"
+#include "base/guid.h"
+#include "io/path.h"
+#include "orphans/quote.h"
+#include "orphans/scan.h"
+#include "orphans/sid.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BLOCKERS_SHOWN 6u
+
+struct step_list {
+    vhdx_found_step *items;
+    size_t count, room;
+};
+
+struct adviser {
+    struct vx_estate *estate;
+    vhdx_found_family *family;
+    struct step_list steps;
+    const char *blockers[BLOCKERS_SHOWN + 2];
+    size_t blocker_count, blockers_left;
+    /* of the whole estate */
+    const char *global[BLOCKERS_SHOWN + 2];
+    size_t global_count, global_left;
+    bool may_move;  /* in this family */
+    bool *moves;    /* by disk: it is moved or removed by some step */
+};
+
+/* ---- words ---- */
+
+static const char *say(struct adviser *a, const char *format, ...) VX_PRINTF(2, 3);
+static void step(struct adviser *a, vhdx_step_kind kind, size_t file, const char *format, ...) VX_PRINTF(4, 5);
+
+static const char *keep(struct adviser *a, const char *text)
+{
+    const char *copy = vx_arena_text(&a->estate->arena, text);
+    if (!copy)
+        a->estate->no_memory = true;
+    return copy ? copy : "";
+}
+
+static const char *say(struct adviser *a, const char *format, ...)
+{
+    char text[16384];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return keep(a, text);
+}
+
+static void step(struct adviser *a, vhdx_step_kind kind, size_t file, const char *format, ...)
+{
+    char text[32768];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (length < 0 || (size_t)length >= sizeof text)
+        return; /* half a command is worse than none */
+    if (a->steps.count == a->steps.room) {
+        size_t room = a->steps.room ? 2 * a->steps.room : 16;
+        vhdx_found_step *items = vx_resize(a->steps.items, room, sizeof *items);
+        if (!items) {
+            a->estate->no_memory = true;
+            return;
+        }
+        a->steps.items = items;
+        a->steps.room = room;
+    }
+    a->steps.items[a->steps.count++] = (vhdx_found_step){kind, keep(a, text), file};
+}
+
+static const char *quoted(struct adviser *a, const char *name)
+{
+    const char *text = vx_quote_shell(&a->estate->arena, name, a->estate->windows);
+    if (!text)
+        a->estate->no_memory = true;
+    return text ? text : "";
+}
+
+static const char *powershell(struct adviser *a, const char *name)
+{
+    const char *text = vx_quote_powershell(&a->estate->arena, name);
+    if (!text)
+        a->estate->no_memory = true;
+    return text ? text : "";
+}
+
+static const char *path_of(struct adviser *a, size_t disk)
+{
+    return quoted(a, a->estate->disks[disk].pub.path);
+}
+
+static const struct vx_disk *disk_at(const struct adviser *a, size_t number)
+{
+    return &a->estate->disks[number];
+}
+
+static bool is_quarantined(const struct vx_disk *disk)
+{
+    return (disk->pub.flags & VHDX_FOUND_QUARANTINED) != 0;
+}
+
+/* ---- who the machine is ---- */
+
+/* The machine that uses the family's disks, a checkpoint only for want of one; NULL: none. */
+static const vhdx_found_reference *owner(const struct adviser *a, size_t *disk)
+{
+    const vhdx_found_reference *found = NULL;
+    for (size_t i = 0; i < a->family->file_count; i++) {
+        const struct vx_disk *member = disk_at(a, a->family->files[i]);
+        for (size_t j = 0; j < member->pub.reference_count; j++) {
+            const vhdx_found_reference *reference = &member->pub.references[j];
+            bool checkpoint = a->estate->machines[reference->config].pub.info->checkpoint;
+            if (found && checkpoint)
+                continue;
+            found = reference;
+            *disk = a->family->files[i];
+            if (!checkpoint)
+                return found;
+        }
+    }
+    return found;
+}
+
+static const vhdx_config_info *info_of(const struct adviser *a, const vhdx_found_reference *reference)
+{
+    return a->estate->machines[reference->config].pub.info;
+}
+
+static const char *machine_name(const struct adviser *a, const vhdx_found_reference *reference)
+{
+    const struct vx_machine *machine = &a->estate->machines[reference->config];
+    return machine->pub.info->name && machine->pub.info->name[0] ? machine->pub.info->name : machine->pub.path;
+}
+
+/* The directory of a Windows path, with its separator. */
+static size_t directory_length(const char *path)
+{
+    return (size_t)(vx_tail_name(path) - path);
+}
+
+/* Where the disk lies as the Hyper-V host sees it: as a configuration or a child names it, or beside a disk that is named so. */
+static const char *host_path(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    for (size_t i = 0; i < disk->pub.reference_count; i++) {
+        const vhdx_found_reference *r = &disk->pub.references[i];
+        return a->estate->machines[r->config].pub.disks[r->disk].path;
+    }
+    for (size_t i = 0; i < disk->pub.child_count; i++) {
+        const char *path = disk_at(a, disk->pub.children[i])->pub.names.absolute_win32_path;
+        if (path && vx_tail_compare(path, disk->absolute, a->estate->windows).parts >= 2)
+            return path;
+    }
+    size_t named_disk = VHDX_NONE;
+    const vhdx_found_reference *r = owner(a, &named_disk);
+    const struct vx_disk *other = r ? disk_at(a, named_disk) : NULL;
+    size_t length = directory_length(disk->absolute);
+    if (other && directory_length(other->absolute) == length && strncmp(other->absolute, disk->absolute, length) == 0) {
+        const char *path = a->estate->machines[r->config].pub.disks[r->disk].path;
+        return say(a, "%.*s%s", (int)directory_length(path), path, vx_tail_name(disk->pub.path));
+    }
+    return disk->pub.path;
+}
+
+/* "Set-VMHardDiskDrive ..." for the medium that `reference` names. */
+static void step_set_drive(struct adviser *a, const vhdx_found_reference *reference, size_t disk)
+{
+    static const char *const controllers[] = {"SCSI", "IDE", "SCSI", "SCSI", "SCSI"};
+    const vhdx_config_disk *medium = &a->estate->machines[reference->config].pub.disks[reference->disk];
+    unsigned kind = medium->controller <= VHDX_CONTROLLER_OTHER ? medium->controller : 0;
+    step(a, VHDX_STEP_HYPERV, disk,
+         "Set-VMHardDiskDrive -VMName %s -ControllerType %s -ControllerNumber %" PRIu32 " -ControllerLocation %" PRIu32
+         " -Path %s",
+         powershell(a, machine_name(a, reference)), controllers[kind], medium->controller_number, medium->location,
+         powershell(a, host_path(a, disk)));
+}
+
+static void step_grant(struct adviser *a, const vhdx_found_reference *reference, const char *host_name, size_t disk)
+{
+    char sid[VHDX_SID_ROOM];
+    const vhdx_config_info *info = info_of(a, reference);
+    if (!info->has_machine_id)
+        return;
+    vx_machine_sid(&info->machine_id, sid);
+    step(a, VHDX_STEP_HYPERV, disk, "icacls \"%s\" /grant *%s:(F)", host_name, sid);
+}
+
+/* ---- the gate ---- */
+
+static void block(const char **list, size_t *count, size_t *left, const char *sentence)
+{
+    if (*count < BLOCKERS_SHOWN)
+        list[(*count)++] = sentence;
+    else
+        (*left)++;
+}
+
+static void block_all(struct adviser *a, const char *sentence)
+{
+    block(a->global, &a->global_count, &a->global_left, sentence);
+}
+
+static void block_family(struct adviser *a, const char *sentence)
+{
+    block(a->blockers, &a->blocker_count, &a->blockers_left, sentence);
+}
+
+/* What makes it impossible to say of any disk that nobody needs it. A2 */
+static void gather_global(struct adviser *a)
+{
+    struct vx_estate *estate = a->estate;
+    for (size_t i = 0; i < estate->machine_count; i++) {
+        const struct vx_machine *machine = &estate->machines[i];
+        if (machine->pub.info->format != VHDX_CONFIG_VHDS && !machine->pub.readable)
+            block_all(a, say(a, "the configuration %s was not read whole", machine->pub.path));
+        for (const struct vx_note *note = machine->notes.first; note; note = note->next)
+            if (strcmp(note->finding.id, "ORPHANS-CHECKPOINTS-MISSING") == 0)
+                block_all(a, say(a, "configurations of checkpoints of %s are missing",
+                                 machine->pub.info->name ? machine->pub.info->name : machine->pub.path));
+    }
+    for (size_t i = 0; i < estate->place_count; i++)
+        if (!estate->places[i].searched)
+            block_all(a, say(a, "%s was not searched", estate->places[i].path));
+    for (size_t i = 0; i < estate->disk_count; i++) {
+        const struct vx_disk *disk = &estate->disks[i];
+        if (!disk->is_sound && (disk->is_vhdx || disk->host_failed || disk->pub.kind == VHDX_FOUND_VHD) && disk->trouble)
+            block_all(a, say(a, "%s cannot be read: it may need any other disk", disk->pub.path));
+    }
+}
+
+static bool is_doubtful_copy(const struct vx_disk *disk)
+{
+    return disk->pub.twin != VHDX_NONE && !is_quarantined(disk) && disk->pub.comparison != VHDX_COMPARED_EQUAL &&
+           disk->is_copy;
+}
+
+static void gather_family(struct adviser *a)
+{
+    for (size_t i = 0; i < a->family->file_count; i++) {
+        const struct vx_disk *disk = disk_at(a, a->family->files[i]);
+        if (is_quarantined(disk))
+            continue;
+        if (is_doubtful_copy(disk))
+            block_family(a, say(a, "%s is a copy, and whether its bytes are the same is not known", disk->pub.path));
+        if (disk->locked)
+            block_family(a, say(a, "%s is in use", disk->pub.path));
+        if (disk->pub.status == VHDX_FOUND_ACTIVE_NOT_LEAF)
+            block_family(a, say(a, "which of the disks on %s is wanted must be decided first", disk->pub.path));
+        if (disk->in_cycle || disk->pub.suspect != VHDX_NONE || disk->parent_second || !disk->is_sound ||
+            disk->truncated)
+            block_family(a, say(a, "%s is damaged, or its parent is in doubt", disk->pub.path));
+        if (disk->in_set)
+            block_family(a, say(a, "%s belongs to a VHD set", disk->pub.path));
+        if (disk->pub.flags & VHDX_FOUND_OTHER_USE)
+            block_family(a, say(a, "%s is of a kind that no machine names", disk->pub.path));
+    }
+}
+
+static void judge_gate(struct adviser *a)
+{
+    a->blocker_count = a->blockers_left = 0;
+    for (size_t i = 0; i < a->global_count; i++)
+        block_family(a, a->global[i]);
+    a->blockers_left += a->global_left;
+    gather_family(a);
+    a->may_move = a->blocker_count == 0;
+    if (!a->estate->totals.complete_asked)
+        block_family(a, "nobody has said that everything was searched (--complete)");
+    if (!a->estate->totals.data_compared)
+        block_family(a, "contents were not compared (--data)");
+    a->family->may_delete = a->blocker_count == 0;
+}
+
+/* ---- moving aside ---- */
+
+/* The root that the file lies in, as it was told. */
+static const char *root_of(const struct adviser *a, const struct vx_disk *disk, size_t *length)
+{
+    *length = 0;
+    for (size_t i = 0; i < a->estate->place_count && a->estate->places[i].searched; i++) { /* these come first */
+        const char *place = a->estate->places[i].path;
+        size_t size = strlen(place);
+        bool inside = size >= *length && strncmp(disk->pub.path, place, size) == 0 &&
+                      vx_path_is_separator(size > 0 && vx_path_is_separator(place[size - 1], a->estate->windows)
+                                               ? place[size - 1]
+                                               : disk->pub.path[size],
+                                           a->estate->windows);
+        if (inside)
+            *length = size;
+    }
+    return disk->pub.path;
+}
+
+/* "ROOT/vhdx-quarantine/below", in which a file keeps the place that it had. */
+static const char *quarantine_of(struct adviser *a, const struct vx_disk *disk)
+{
+    size_t root;
+    const char *path = root_of(a, disk, &root);
+    size_t directory = (size_t)(vx_path_name(path, a->estate->windows) - path);
+    while (root > 1 && vx_path_is_separator(path[root - 1], a->estate->windows))
+        root--;
+    size_t below = root < directory ? root + 1 : directory;
+    char separator = a->estate->windows ? '\\' : '/';
+    if (root == 0)
+        return say(a, "%.*s%s", (int)directory, path, VX_QUARANTINE);
+    bool bare_root = root == 1 && vx_path_is_separator(path[0], a->estate->windows);
+    return say(a, "%.*s%s%s%s%.*s", (int)root, path, bare_root ? "" : separator == '/' ? "/" : "\\", VX_QUARANTINE,
+               directory > below ? (separator == '/' ? "/" : "\\") : "",
+               directory > below + 1 ? (int)(directory - below - 1) : 0, path + below);
+}
+
+/* The tracking files of a disk go with it. A4: no other kind ever does. */
+static const char *with_side_files(struct adviser *a, size_t number)
+{
+    const char *text = path_of(a, number);
+    for (size_t i = disk_at(a, number)->first_side; i != VHDX_NONE; i = a->estate->sides[i].next_side)
+        text = say(a, "%s %s", text, quoted(a, a->estate->sides[i].pub.path));
+    return text;
+}
+
+static void step_move(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    const char *to = quoted(a, quarantine_of(a, disk));
+    if (a->estate->windows)
+        step(a, VHDX_STEP_QUARANTINE, number, "mkdir %s & move %s %s", to, path_of(a, number), to);
+    else
+        step(a, VHDX_STEP_QUARANTINE, number, "mkdir -p %s && mv -n %s %s", to, with_side_files(a, number), to);
+    a->family->reclaimable += disk->pub.allocated;
+    a->moves[number] = true;
+}
+
+/* A2, A3: what is redundant, proven by its bytes, where nothing speaks against it. */
+static void step_remove(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    if (a->estate->windows)
+        step(a, VHDX_STEP_DELETE, number, "del %s", path_of(a, number));
+    else
+        step(a, VHDX_STEP_DELETE, number, "rm %s", with_side_files(a, number));
+    a->family->reclaimable += disk->pub.allocated;
+    a->moves[number] = true;
+}
+
+/* A1: whether nothing that stays needs the disk. */
+static bool is_free(const struct adviser *a, const struct vx_disk *disk)
+{
+    bool plain = vx_disk_is_differencing(disk) && !disk->is_needed && !disk->serves_others && !disk->in_cycle &&
+                 !disk->truncated && !disk->parent_second &&
+                 !(disk->pub.flags & (VHDX_FOUND_OTHER_USE | VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_QUARANTINED));
+    bool unnamed = disk->pub.status == VHDX_FOUND_ORPHAN || disk->pub.status == VHDX_FOUND_PARENT_MOVED;
+    if (!plain || !unnamed || disk->pub.twin != VHDX_NONE || disk->pub.parent == VHDX_NONE)
+        return false;
+    for (size_t i = 0; i < disk->pub.child_count; i++)
+        if (!a->moves[disk->pub.children[i]] && !is_quarantined(disk_at(a, disk->pub.children[i])))
+            return false;
+    return true;
+}
+
+static const char *new_name(struct adviser *a, const struct vx_disk *disk)
+{
+    const char *extension = vx_path_extension(disk->pub.path, a->estate->windows);
+    int stem = (int)(extension - disk->pub.path);
+    const char *name = say(a, "%.*s-content.vhdx", stem, disk->pub.path);
+    for (unsigned number = 2;; number++) {
+        size_t directory = directory_length(disk->absolute);
+        const char *place = say(a, "%.*s%s", (int)directory, disk->absolute, vx_path_name(name, a->estate->windows));
+        if (vx_names_at(a->estate, a->estate->names, place, disk->source) == VHDX_NONE)
+            return name;
+        name = say(a, "%.*s-content-%u.vhdx", stem, disk->pub.path, number);
+    }
+}
+
+static void step_copy(struct adviser *a, size_t number)
+{
+    const char *name = new_name(a, disk_at(a, number));
+    step(a, VHDX_STEP_COPY, number, "vhdx merge -o %s %s", quoted(a, name), path_of(a, number));
+}
+
+static void advise_leftover(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    bool redundant = disk->pub.comparison == VHDX_COMPARED_EQUAL;
+    if (redundant && a->family->may_delete) {
+        step_remove(a, number);
+        return;
+    }
+    if (disk->pub.role == VHDX_ROLE_LEAF && !redundant)
+        step_copy(a, number); /* A3 */
+    step_move(a, number);
+}
+
+static size_t count_orphans(const struct adviser *a)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < a->family->file_count; i++) {
+        const struct vx_disk *disk = disk_at(a, a->family->files[i]);
+        count += disk->pub.status == VHDX_FOUND_ORPHAN && !is_quarantined(disk);
+    }
+    return count;
+}
+
+/* Leaves first: they stand behind what they hang on. */
+static void advise_leftovers(struct adviser *a)
+{
+    if (count_orphans(a) > 0 && !a->may_move)
+        step(a, VHDX_STEP_NOTE, VHDX_NONE,
+             "Nothing here is proposed to be moved: %s. Settle that first and search again.",
+             a->blocker_count ? a->blockers[0] : "more must be known");
+    if (!a->may_move)
+        return;
+    for (size_t i = a->family->file_count; i-- > 0;) {
+        size_t number = a->family->files[i];
+        if (is_free(a, disk_at(a, number)))
+            advise_leftover(a, number);
+    }
+}
+
+/* ---- what is broken ---- */
+
+static void advise_active(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    size_t newest = VHDX_NONE;
+    for (size_t i = 0; i < disk->pub.child_count; i++) {
+        size_t child = disk->pub.children[i];
+        bool newer = newest == VHDX_NONE || disk_at(a, child)->pub.modified > disk_at(a, newest)->pub.modified;
+        if (newer && !is_quarantined(disk_at(a, child)))
+            newest = child;
+    }
+    step(a, VHDX_STEP_NOTE, number,
+         "Do not start the machine: it would write to %s, and every disk that hangs on it would be lost. Decide which "
+         "state is wanted. The newest one is %s; if it is that, point the machine at it:",
+         disk->pub.path, newest != VHDX_NONE ? disk_at(a, newest)->pub.path : "not known");
+    for (size_t i = 0; i < disk->pub.reference_count && newest != VHDX_NONE; i++)
+        if (!info_of(a, &disk->pub.references[i])->checkpoint) {
+            step_set_drive(a, &disk->pub.references[i], newest);
+            step_grant(a, &disk->pub.references[i], host_path(a, newest), newest);
+            return;
+        }
+}
+
+static void advise_moved(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    const struct vx_disk *parent = disk_at(a, disk->pub.parent);
+    size_t named = VHDX_NONE;
+    const vhdx_found_reference *reference = owner(a, &named);
+    if (disk->in_set || disk->locked || !parent->is_sound || (parent->is_copy && is_doubtful_copy(parent))) {
+        step(a, VHDX_STEP_NOTE, number, "%s hangs on %s, but what speaks against writing to it must be settled first.",
+             disk->pub.path, parent->pub.path);
+        return;
+    }
+    step(a, VHDX_STEP_RELINK, number, "vhdx relink --parent %s %s", path_of(a, disk->pub.parent), path_of(a, number));
+    if (reference && named == number)
+        step_grant(a, reference, host_path(a, disk->pub.parent), disk->pub.parent);
+}
+
+static void advise_missing(struct adviser *a, size_t number)
+{
+    step(a, VHDX_STEP_LOOK, number, "vhdx info %s", path_of(a, number));
+    step(a, VHDX_STEP_NOTE, number,
+         "Look for the parent on other volumes, on other hosts and in backups, and search these places too: a file of any "
+         "name is the parent if its identity is the one above. Until then keep %s: what it holds cannot be read "
+         "as a whole without it.",
+         disk_at(a, number)->pub.path);
+}
+
+static void advise_mismatch(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    bool modified = disk->pub.status == VHDX_FOUND_PARENT_MODIFIED;
+    step(a, VHDX_STEP_LOOK, number, "vhdx info %s", path_of(a, number));
+    step(a, VHDX_STEP_LOOK, number, "vhdx info %s", path_of(a, disk->pub.suspect));
+    if (modified)
+        step(a, VHDX_STEP_NOTE, number,
+             "Do not merge. If a merge of %s was cut off, repeat exactly that merge: its own sectors win. If the parent was "
+             "started or mounted, a backup of it from before is the parent. Only on copies of both files, and only as a last "
+             "resort, vhdx relink --force accepts the parent as it is now; check the file system inside afterwards.",
+             disk->pub.path);
+    else
+        step(a, VHDX_STEP_NOTE, number,
+             "Do not merge. The right parent has another identity than %s: look for it in other places and in backups, and "
+             "search these too.",
+             disk_at(a, disk->pub.suspect)->pub.path);
+}
+
+static void advise_unreadable(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    if (disk->pub.kind == VHDX_FOUND_VHD || !(disk->is_vhdx || disk->host_failed)) {
+        step(a, VHDX_STEP_NOTE, number, "%s: %s. Look at where it came from.", disk->pub.path,
+             disk->trouble ? disk->trouble : "it cannot be read");
+        return;
+    }
+    step(a, VHDX_STEP_LOOK, number, "vhdx verify %s", path_of(a, number));
+    if (disk->is_vhdx && !disk->host_failed)
+        step(a, VHDX_STEP_LOOK, number, "vhdx repair --dry-run %s", path_of(a, number));
+    step(a, VHDX_STEP_NOTE, number, "Until %s can be read, nothing that may belong to it is proposed to go.",
+         disk->pub.path);
+}
+
+static void advise_duplicate(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    const struct vx_disk *twin = disk_at(a, disk->pub.twin);
+    bool proven = disk->pub.comparison == VHDX_COMPARED_EQUAL;
+    if (!proven && disk->pub.comparison == VHDX_NOT_COMPARED) {
+        step(a, VHDX_STEP_NOTE, number,
+             "%s and %s say that they are the same disk. With --data their bytes are compared.", disk->pub.path,
+             twin->pub.path);
+        return;
+    }
+    bool twin_stays = !a->moves[disk->pub.twin] && twin->is_sound;
+    if (proven && a->may_move && twin_stays && !disk->is_needed && disk->pub.child_count == 0) {
+        if (a->family->may_delete)
+            step_remove(a, number);
+        else
+            step_move(a, number);
+        return;
+    }
+    step(a, VHDX_STEP_NOTE, number, "Keep both %s and %s until it is known which of them is the right one.",
+         disk->pub.path, twin->pub.path);
+}
+
+static void advise_disk(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    if (is_quarantined(disk) && !disk->is_needed)
+        return;
+    switch (disk->pub.status) {
+    case VHDX_FOUND_ACTIVE_NOT_LEAF:
+        advise_active(a, number);
+        break;
+    case VHDX_FOUND_PARENT_MOVED:
+        advise_moved(a, number);
+        break;
+    case VHDX_FOUND_PARENT_MISSING:
+        advise_missing(a, number);
+        break;
+    case VHDX_FOUND_PARENT_MODIFIED:
+    case VHDX_FOUND_LINKAGE_MISMATCH:
+        advise_mismatch(a, number);
+        break;
+    case VHDX_FOUND_UNREADABLE:
+        advise_unreadable(a, number);
+        break;
+    case VHDX_FOUND_DUPLICATE:
+        advise_duplicate(a, number);
+        break;
+    case VHDX_FOUND_CYCLE:
+        step(a, VHDX_STEP_NOTE, number, "Keep %s as it is: no tool can say what it holds while its chain is a circle.",
+             disk->pub.path);
+        break;
+    default:
+        break;
+    }
+    if (disk->parent_second) {
+        step(a, VHDX_STEP_NOTE, number, "Go on with the merge that was begun: type the same command again. It begins with:");
+        step(a, VHDX_STEP_LOOK, number, "vhdx merge --dry-run %s", path_of(a, number));
+    }
+    if (disk->truncated && disk->pub.status != VHDX_FOUND_UNREADABLE)
+        step(a, VHDX_STEP_LOOK, number, "vhdx verify %s", path_of(a, number));
+}
+
+/* ---- machines that run on checkpoint files although they have no checkpoint ---- */
+
+#define MERGE_FORBIDDEN                                                                                                \
+    (VHDX_FOUND_SAVED_STATE | VHDX_FOUND_MERGE_PENDING | VHDX_FOUND_REPLICATED | VHDX_FOUND_CLUSTERED |                \
+     VHDX_FOUND_SET_MEMBER | VHDX_FOUND_CHECKPOINT_NAMED | VHDX_FOUND_TRUNCATED | VHDX_FOUND_SECTOR_DIFFERS |          \
+     VHDX_FOUND_IN_USE | VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_MERGE_BEGUN | VHDX_FOUND_QUARANTINED)
+
+/* One line from a base to a leaf that one machine without checkpoints uses, and nothing beside it. */
+static bool is_forgotten_chain(const struct adviser *a, size_t *base, size_t *leaf)
+{
+    const vhdx_found_family *family = a->family;
+    if (family->file_count < 2 || family->problem_count > 0)
+        return false;
+    *base = family->files[0];
+    *leaf = family->files[family->file_count - 1];
+    for (size_t i = 0; i < family->file_count; i++) {
+        const struct vx_disk *disk = disk_at(a, family->files[i]);
+        bool last = i + 1 == family->file_count;
+        if (disk->pub.status != VHDX_FOUND_IN_USE_BY_VM || (disk->pub.flags & MERGE_FORBIDDEN) ||
+            disk->pub.twin != VHDX_NONE || disk->pub.child_count != (last ? 0 : 1))
+            return false;
+    }
+    const struct vx_disk *top = disk_at(a, *leaf);
+    if (top->pub.reference_count != 1 || disk_at(a, *base)->pub.kind == VHDX_FOUND_DIFFERENCING)
+        return false;
+    const vhdx_config_info *info = info_of(a, &top->pub.references[0]);
+    return info->has_checkpoint_count && info->checkpoint_count == 0 && !info->checkpoint;
+}
+
+static void advise_forgotten(struct adviser *a)
+{
+    size_t base, leaf;
+    if (!a->may_move || !is_forgotten_chain(a, &base, &leaf))
+        return;
+    const vhdx_found_reference *reference = &disk_at(a, leaf)->pub.references[0];
+    step(a, VHDX_STEP_NOTE, leaf,
+         "The machine %s has no checkpoint, and yet runs on %zu disks on top of each other. With the machine off they can be "
+         "made one. Look first:",
+         machine_name(a, reference), a->family->file_count);
+    step(a, VHDX_STEP_LOOK, leaf, "vhdx merge --dry-run --into %s %s", path_of(a, base), path_of(a, leaf));
+    step(a, VHDX_STEP_MERGE, leaf, "vhdx merge --into %s %s", path_of(a, base), path_of(a, leaf));
+    step_set_drive(a, reference, base);
+    step(a, VHDX_STEP_NOTE, leaf,
+         "Keep the merged files until the machine has started once. Their change tracking is void: the next backup must be a "
+         "full one.");
+    for (size_t i = 1; i < a->family->file_count; i++)
+        a->family->reclaimable += disk_at(a, a->family->files[i])->pub.allocated;
+}
+
+/* ---- all of it ---- */
+
+static const char *sentence_of(const struct vx_disk *disk)
+{
+    switch (disk->pub.status) {
+    case VHDX_FOUND_IN_USE_BY_VM:
+        return "Keep: a machine uses it, or a disk that needs it.";
+    case VHDX_FOUND_ACTIVE_NOT_LEAF:
+        return "Do not start the machine that names it: other disks need it unchanged.";
+    case VHDX_FOUND_CHECKPOINT:
+        return "Keep: a checkpoint needs it; merging past it gives the checkpoint up.";
+    case VHDX_FOUND_VHD_SET:
+        return "Keep: it belongs to a VHD set, whose disks are never merged one by one.";
+    case VHDX_FOUND_ORPHAN:
+        return disk->pub.role == VHDX_ROLE_LEAF ? "Keep its content until it is known to be a leftover."
+                                                : "Keep as long as any disk hangs on it.";
+    case VHDX_FOUND_STANDALONE:
+        return "Keep, or find out whose it is: nothing that was found names it.";
+    case VHDX_FOUND_PARENT_MISSING:
+        return "Search wider for its parent.";
+    case VHDX_FOUND_PARENT_MOVED:
+        return "Point it at its parent's new place.";
+    case VHDX_FOUND_LINKAGE_MISMATCH:
+    case VHDX_FOUND_PARENT_MODIFIED:
+        return "Do not merge it.";
+    case VHDX_FOUND_DUPLICATE:
+        return "Keep until it is known which copy is the right one.";
+    case VHDX_FOUND_CYCLE:
+        return "Touch nothing in this chain.";
+    case VHDX_FOUND_UNREADABLE:
+        return "Find out what it is; repair it first if it is a disk.";
+    case VHDX_FOUND_LOCKED:
+        return "Leave it alone: somebody has it in use.";
+    }
+    return "Keep.";
+}
+
+/* One pass over the steps counts what each disk gets, another hands it out: a family may have many of both. */
+static bool give_advice(struct adviser *a)
+{
+    const vhdx_found_family *family = a->family;
+    size_t given = family->file_count;
+    for (size_t i = 0; i < family->file_count; i++)
+        a->estate->disks[family->files[i]].pub.advice_count = 1;
+    for (size_t i = 0; i < a->steps.count; i++)
+        if (a->steps.items[i].file != VHDX_NONE) {
+            a->estate->disks[a->steps.items[i].file].pub.advice_count++;
+            given++;
+        }
+    const char **texts = vx_arena_take(&a->estate->arena, given, sizeof *texts);
+    if (!texts)
+        return false;
+    for (size_t i = 0, next = 0; i < family->file_count; i++) {
+        struct vx_disk *disk = &a->estate->disks[family->files[i]];
+        disk->advice = texts + next;
+        disk->pub.advice = disk->advice;
+        next += disk->pub.advice_count;
+        bool aside = is_quarantined(disk) && !disk->is_needed;
+        disk->advice[0] = aside ? "It was put aside; keep it until everything has run for a while without it."
+                                : sentence_of(disk);
+        disk->pub.advice_count = 1;
+    }
+    for (size_t i = 0; i < a->steps.count; i++)
+        if (a->steps.items[i].file != VHDX_NONE) {
+            struct vx_disk *disk = &a->estate->disks[a->steps.items[i].file];
+            disk->advice[disk->pub.advice_count++] = a->steps.items[i].text;
+        }
+    return true;
+}
+
+static bool finish_family(struct adviser *a)
+{
+    vhdx_found_family *family = a->family;
+    vhdx_found_step *steps = vx_arena_take(&a->estate->arena, a->steps.count, sizeof *steps);
+    const char **blockers = vx_arena_take(&a->estate->arena, a->blocker_count + 1, sizeof *blockers);
+    if (!steps || !blockers)
+        return false;
+    if (a->steps.count)
+        memcpy(steps, a->steps.items, a->steps.count * sizeof *steps);
+    memcpy(blockers, a->blockers, a->blocker_count * sizeof *blockers);
+    family->steps = steps;
+    family->step_count = a->steps.count;
+    family->blockers = blockers;
+    family->blocker_count = a->blocker_count;
+    if (a->blockers_left)
+        blockers[family->blocker_count++] = say(a, "and %zu more of the kind", a->blockers_left);
+    return give_advice(a);
+}
+
+static bool advise_family(struct adviser *a, vhdx_found_family *family)
+{
+    a->family = family;
+    a->steps.count = 0;
+    judge_gate(a);
+    for (size_t i = 0; i < family->file_count; i++)
+        advise_disk(a, family->files[i]);
+    advise_leftovers(a);
+    advise_forgotten(a);
+    return finish_family(a);
+}
+
+vhdx_status vx_advise_families(struct vx_estate *estate, vhdx_error *err)
+{
+    struct adviser a = {.estate = estate};
+    a.moves = vx_alloc(estate->disk_count, sizeof *a.moves);
+    bool ok = a.moves != NULL;
+    if (ok)
+        gather_global(&a);
+    for (size_t i = 0; i < estate->family_count && ok; i++)
+        ok = advise_family(&a, &estate->families[i]);
+    vx_free(a.moves);
+    vx_free(a.steps.items);
+    return ok && !estate->no_memory ? VHDX_OK : vx_fail_memory(err, "the advice");
+}
