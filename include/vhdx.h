@@ -1009,6 +1009,12 @@ typedef struct vhdx_found_file {
     size_t family;
     vhdx_found_comparison comparison;
     uint64_t differing_bytes;
+    const char *absolute;  /* the whole path */
+    bool is_vhdx;          /* its first bytes say so */
+    bool has_identity;     /* a valid header gave data_write_guid */
+    bool readable;         /* header and metadata: kind, sizes and names can be relied on */
+    const char *trouble;   /* why not, one sentence; else NULL */
+    unsigned source;       /* 0 = found by this search; else the number of the report that tells of it, from 1 */
 } vhdx_found_file;
 
 /* One configuration. Grows at its end. */
@@ -1020,6 +1026,9 @@ typedef struct vhdx_found_config {
     bool readable;                /* all of it was read; false: what it names is not known, and nothing is proposed to go */
     const vhdx_found_finding *findings;
     size_t finding_count;
+    unsigned source;              /* as of a file */
+    bool extra;                   /* found in a place for configurations only */
+    const char *absolute;
 } vhdx_found_config;
 
 typedef enum vhdx_side_kind {
@@ -1044,6 +1053,8 @@ typedef struct vhdx_found_side {
     size_t file; /* the disk that it belongs to, or VHDX_NONE */
     const vhdx_found_finding *findings;
     size_t finding_count;
+    unsigned source; /* as of a file */
+    const char *absolute;
 } vhdx_found_side;
 
 /* One line of disks, leaf first, down to where it ends or breaks. */

@@ -18,5 +18,6 @@ extern const struct command command_undo;
 extern const struct command command_verify;
 extern const struct command command_repair;
 extern const struct command command_config;
+extern const struct command command_orphans;
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,6 +62,12 @@ const char *platform_base_name(const char *path)
 bool platform_is_terminal(FILE *stream)
 {
     return isatty(fileno(stream)) == 1;
+}
+
+bool platform_shows_colour(FILE *stream)
+{
+    const char *terminal = getenv("TERM"), *none = getenv("NO_COLOR");
+    return platform_is_terminal(stream) && terminal && strcmp(terminal, "dumb") != 0 && !(none && none[0]);
 }
 
 double platform_seconds(void)

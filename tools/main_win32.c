@@ -52,6 +52,16 @@ bool platform_is_terminal(FILE *stream)
     return GetConsoleMode((HANDLE)_get_osfhandle(_fileno(stream)), &mode) != 0;
 }
 
+/* Consoles since Windows 10 understand the sequences when asked to. */
+bool platform_shows_colour(FILE *stream)
+{
+    DWORD mode;
+    HANDLE console = (HANDLE)_get_osfhandle(_fileno(stream));
+    const char *none = getenv("NO_COLOR");
+    return !(none && none[0]) && GetConsoleMode(console, &mode) &&
+           SetConsoleMode(console, mode | 0x0004 /* ENABLE_VIRTUAL_TERMINAL_PROCESSING */);
+}
+
 double platform_seconds(void)
 {
     return (double)GetTickCount64() / 1000.0;

@@ -18,6 +18,9 @@ const char *platform_base_name(const char *path);
 
 bool platform_is_terminal(FILE *stream);
 
+/* Whether it is a terminal that understands colours, and nobody asked for none (NO_COLOR). */
+bool platform_shows_colour(FILE *stream);
+
 /* Seconds on a clock that never jumps; its zero is arbitrary. */
 double platform_seconds(void);
 

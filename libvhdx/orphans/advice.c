@@ -195,9 +195,9 @@ static void step_grant(struct adviser *a, const vhdx_found_reference *reference,
 {
     char sid[VHDX_SID_ROOM];
     const vhdx_config_info *info = info_of(a, reference);
-    if (!info->has_machine_id)
+    if (!info->has_machine_id && !(info->has_id && !info->checkpoint))
         return;
-    vx_machine_sid(&info->machine_id, sid);
+    vx_machine_sid(info->has_machine_id ? &info->machine_id : &info->id, sid);
     step(a, VHDX_STEP_HYPERV, disk, "icacls \"%s\" /grant *%s:(F)", host_name, sid);
 }
 

@@ -58,6 +58,12 @@ static bool settle_disks(struct vx_estate *estate)
         vhdx_found_file *pub = &estate->disks[i].pub;
         pub->findings = vx_notes_array(estate, &estate->disks[i].notes);
         pub->finding_count = estate->disks[i].notes.count;
+        pub->absolute = estate->disks[i].absolute;
+        pub->is_vhdx = estate->disks[i].is_vhdx;
+        pub->has_identity = estate->disks[i].has_identity;
+        pub->readable = estate->disks[i].is_sound || (pub->kind == VHDX_FOUND_VHD && !estate->disks[i].trouble);
+        pub->trouble = estate->disks[i].trouble;
+        pub->source = estate->disks[i].source;
         estate->totals.bytes += pub->allocated;
     }
     return !estate->no_memory;
@@ -78,12 +84,17 @@ static void settle_rest(struct vx_estate *estate)
         struct vx_machine *machine = &estate->machines[i];
         machine->pub.findings = vx_notes_array(estate, &machine->notes);
         machine->pub.finding_count = machine->notes.count;
+        machine->pub.source = machine->source;
+        machine->pub.extra = machine->is_extra;
+        machine->pub.absolute = machine->absolute;
         totals->problem_count += count_errors(&machine->notes);
     }
     for (size_t i = 0; i < estate->side_count; i++) {
         struct vx_side *side = &estate->sides[i];
         side->pub.findings = vx_notes_array(estate, &side->notes);
         side->pub.finding_count = side->notes.count;
+        side->pub.source = side->source;
+        side->pub.absolute = side->absolute;
     }
     for (size_t i = 0; i < estate->family_count; i++) {
         totals->problem_count += estate->families[i].problem_count;

@@ -1,0 +1,196 @@
+/*
+ * vhdx orphans: what all these files are, what belongs to what, what is safe to do. The library searches and judges; here options become one
+ * call and records become a report. Easy to get wrong: the exit status speaks of problems, not of what was printed.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "commands.h"
+
+#include "exit.h"
+#include "platform.h"
+#include "progress.h"
+#include "report_orphans.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wish {
+    struct cli_list configs, maps;
+    const char *jobs;
+    bool one_file_system, data, complete, lines, from_json;
+};
+
+struct work {
+    const struct cli *cli;
+    bool visible, drawn;
+    double told_at;
+};
+
+/* ---- progress ---- */
+
+static void wipe(struct work *work)
+{
+    if (work->drawn)
+        fprintf(stderr, "\r%79s\r", "");
+    work->drawn = false;
+}
+
+static bool tell(void *context, const vhdx_orphans_progress *now)
+{
+    struct work *work = context;
+    double time = platform_seconds();
+    if (platform_interrupted())
+        return false;
+    if (!work->visible || (work->drawn && time - work->told_at < 0.2))
+        return true;
+    wipe(work);
+    work->told_at = time;
+    work->drawn = true;
+    if (now->bytes_total)
+        fprintf(stderr, "compare  %" PRIu64 " of %" PRIu64 " MiB", now->bytes_compared >> 20, now->bytes_total >> 20);
+    else
+        fprintf(stderr, "search  %" PRIu64 " files, %" PRIu64 " disks, %" PRIu64 " configurations", now->files_seen,
+                now->disks_found, now->configs_found);
+    fflush(stderr);
+    return true;
+}
+
+/* ---- the call ---- */
+
+static bool is_directory(const char *path)
+{
+    const vhdx_host *host = vhdx_native_host();
+    vhdx_entry_type type;
+    vhdx_file_facts facts;
+    return host->look(host->context, path, &type, &facts, NULL) == VHDX_OK && type == VHDX_ENTRY_DIRECTORY;
+}
+
+/* With --from-json, names of files are reports; directories are searched as ever. */
+static void sort_names(const struct cli *cli, const struct wish *wish, const char **roots, const char **reports,
+                       vhdx_orphans_options *options, size_t *root_count)
+{
+    for (size_t i = 0; i < cli->file_count; i++)
+        if (wish->from_json && !is_directory(cli->files[i]))
+            reports[options->report_count++] = cli->files[i];
+        else
+            roots[(*root_count)++] = cli->files[i];
+    options->reports = reports;
+}
+
+static void print(const struct cli *cli, const struct wish *wish, const vhdx_orphans *orphans)
+{
+    if (wish->lines)
+        report_orphans_lines(stdout, orphans);
+    else if (cli->json)
+        report_orphans_json(stdout, orphans);
+    else if (!cli->quiet)
+        report_orphans_text(stdout, orphans, platform_shows_colour(stdout), cli->verbose);
+}
+
+static int search(const struct cli *cli, const struct wish *wish, unsigned jobs, const char **roots,
+                  const char **reports)
+{
+    struct work work = {.cli = cli};
+    vhdx_orphans_options options = {.struct_size = sizeof options,
+                                    .configs = wish->configs.items,
+                                    .config_count = wish->configs.count,
+                                    .maps = wish->maps.items,
+                                    .map_count = wish->maps.count,
+                                    .jobs = jobs,
+                                    .one_file_system = wish->one_file_system,
+                                    .data = wish->data,
+                                    .complete = wish->complete,
+                                    .progress = tell,
+                                    .progress_context = &work};
+    vhdx_orphans *orphans;
+    vhdx_error err;
+    size_t root_count = 0;
+    work.visible = !cli->quiet && !cli->no_progress && platform_is_terminal(stderr);
+    platform_catch_interrupts();
+    sort_names(cli, wish, roots, reports, &options, &root_count);
+    vhdx_status status = vhdx_orphans_scan(roots, root_count, &options, &orphans, &err);
+    wipe(&work);
+    if (status != VHDX_OK) {
+        progress_advise(&err, "nothing was changed; run the same command again");
+        return cli_error(&err);
+    }
+    print(cli, wish, orphans);
+    int result = vhdx_orphans_get_totals(orphans)->problem_count ? EXIT_PROBLEMS : EXIT_DONE;
+    vhdx_orphans_free(orphans);
+    return result;
+}
+
+static bool take_jobs(const struct cli *cli, const char *text, unsigned *jobs)
+{
+    char *end = NULL;
+    unsigned long count = text ? strtoul(text, &end, 10) : 0;
+    *jobs = (unsigned)count;
+    if (!text || (text[0] >= '1' && text[0] <= '9' && *end == '\0' && count <= 256))
+        return true;
+    cli_usage_error(cli->command, "--jobs: '%s' is no number from 1 to 256", text);
+    return false;
+}
+
+static bool maps_make_sense(const struct cli *cli, const struct wish *wish)
+{
+    for (size_t i = 0; i < wish->maps.count; i++) {
+        const char *equals = strchr(wish->maps.items[i], '=');
+        if (equals && equals != wish->maps.items[i] && equals[1])
+            continue;
+        cli_usage_error(cli->command, "--map: '%s' is not of the form FROM=TO", wish->maps.items[i]);
+        return false;
+    }
+    return true;
+}
+
+static int run_with(const struct cli *cli, const struct wish *wish)
+{
+    unsigned jobs;
+    if (!cli_files(cli, 1, SIZE_MAX) || !take_jobs(cli, wish->jobs, &jobs) || !maps_make_sense(cli, wish))
+        return EXIT_USAGE;
+    const char **roots = calloc(cli->file_count, sizeof *roots), **reports = calloc(cli->file_count, sizeof *reports);
+    int status = EXIT_FAILED;
+    if (roots && reports)
+        status = search(cli, wish, jobs, roots, reports);
+    free(roots);
+    free(reports);
+    return status;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+    struct cli cli;
+    struct wish wish = {0};
+    int status;
+    const struct cli_option options[] = {
+        {"config", 0, CLI_LIST, &wish.configs, "DIR",
+         "where VM configurations are, when not below the DIRs;\nmay be given more than once"},
+        {"map", 0, CLI_LIST, &wish.maps, "FROM=TO",
+         "where a path of the Hyper-V host is here, for example\n'D:\\VMs=/mnt/d/VMs'; may be given more than once"},
+        {"data", 0, CLI_FLAG, &wish.data, NULL,
+         "read copies and unreferenced disks and compare their\nbytes"},
+        {"complete", 0, CLI_FLAG, &wish.complete, NULL,
+         "you know that no disk, no configuration and no host is\nleft out: only then may advice say that a file can go"},
+        {"from-json", 0, CLI_FLAG, &wish.from_json, NULL,
+         "files that are named are reports (--json) of this\ncommand, of other hosts perhaps: judge them together"},
+        {"jobs", 0, CLI_TEXT, &wish.jobs, "N", "threads (default: one for each processor)"},
+        {"one-file-system", 0, CLI_FLAG, &wish.one_file_system, NULL, "do not go into other mounted file systems"},
+        {"json-lines", 0, CLI_FLAG, &wish.lines, NULL, "one JSON object a line instead of one document"},
+    };
+    if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
+        status = run_with(&cli, &wish);
+    free(wish.configs.items);
+    free(wish.maps.items);
+    return status;
+}
+
+const struct command command_orphans = {
+    .name = "orphans",
+    .synopsis = "[OPTION...] DIR...\n[OPTION...] --from-json REPORT...",
+    .summary = "what all these files are, and what is safe to do",
+    .details = "Finds every virtual disk and every VM configuration below the DIRs, builds the\n"
+               "chains by identity and not by name, and says of each disk what it is, why, and\n"
+               "what to type next. Only reads. Exit status 0: everything found belongs\n"
+               "together; 4: something is orphaned, broken or unreadable.",
+    .run = run,
+};

@@ -1,0 +1,390 @@
+/*
+ * 'vhdx orphans' for people. See report_orphans.h. Families with problems come first and in full: the tree, what was found, what to do. Of those in
+ * which all is well one line is enough. Easy to get wrong: names are hostile, and a command that was wrapped can no longer be copied; prose
+ * is wrapped at 80 columns, commands never are.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "report_orphans.h"
+
+#include "report.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 80, STATUS_WIDTH = 17 };
+
+struct page {
+    FILE *out;
+    const vhdx_orphans *orphans;
+    bool colour, verbose;
+};
+
+/* ---- words and colours ---- */
+
+static const char *colour_of(vhdx_found_status status)
+{
+    switch (status) {
+    case VHDX_FOUND_IN_USE_BY_VM:
+    case VHDX_FOUND_CHECKPOINT:
+    case VHDX_FOUND_VHD_SET:
+    case VHDX_FOUND_LOCKED:
+        return "\x1b[32m";
+    case VHDX_FOUND_STANDALONE:
+        return "\x1b[36m";
+    case VHDX_FOUND_ORPHAN:
+    case VHDX_FOUND_DUPLICATE:
+    case VHDX_FOUND_PARENT_MOVED:
+        return "\x1b[33m";
+    default:
+        return "\x1b[31m";
+    }
+}
+
+static void begin_colour(const struct page *page, const char *colour)
+{
+    if (page->colour)
+        fputs(colour, page->out);
+}
+
+static void end_colour(const struct page *page)
+{
+    if (page->colour)
+        fputs("\x1b[0m", page->out);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *name = path;
+    for (const char *c = path; *c; c++)
+        if (*c == '/' || *c == '\\')
+            name = c + 1;
+    return *name ? name : path;
+}
+
+/* Length of a word as text_put() writes it, roughly: enough to wrap by. */
+static size_t width_of(const char *text, size_t length)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < length; i++)
+        width += ((unsigned char)text[i] & 0xC0U) != 0x80;
+    return width;
+}
+
+/* Prose, wrapped; the first line begins where the cursor is, at column `at`. */
+static void wrap(const struct page *page, const char *text, size_t indent, size_t at)
+{
+    char word[512];
+    while (*text) {
+        size_t length = strcspn(text, " ");
+        size_t width = width_of(text, length);
+        if (at > indent && at + 1 + width > WIDTH - 1) {
+            fprintf(page->out, "\n%*s", (int)indent, "");
+            at = indent;
+        } else if (at > indent) {
+            fputc(' ', page->out);
+            at++;
+        }
+        for (size_t done = 0; done < length;) {
+            size_t piece = length - done < sizeof word - 1 ? length - done : sizeof word - 1;
+            memcpy(word, text + done, piece);
+            word[piece] = '\0';
+            text_put(page->out, word);
+            done += piece;
+        }
+        at += width;
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', page->out);
+}
+
+static void plural(FILE *out, uint64_t count, const char *one, const char *many)
+{
+    fprintf(out, "%llu %s", (unsigned long long)count, count == 1 ? one : many);
+}
+
+/* ---- a family as a tree ---- */
+
+static void print_findings(const struct page *page, const vhdx_found_finding *findings, size_t count, size_t indent)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (findings[i].severity == VHDX_FOUND_INFO && !page->verbose)
+            continue;
+        fprintf(page->out, "%*s", (int)indent, "");
+        if (findings[i].severity == VHDX_FOUND_ERROR)
+            begin_colour(page, "\x1b[1m");
+        wrap(page, findings[i].message, indent, indent);
+        end_colour(page);
+    }
+}
+
+/* "IDE 0:1 of web" for each configuration that names the disk. */
+static void print_owners(const struct page *page, const vhdx_found_file *file, size_t indent)
+{
+    for (size_t i = 0; i < file->reference_count; i++) {
+        const vhdx_found_config *config = vhdx_orphans_config(page->orphans, file->references[i].config);
+        fprintf(page->out, "%*s%s ", (int)indent, "", config->info->checkpoint ? "checkpoint" : "machine");
+        text_put(page->out, report_machine_name(config));
+        fputc('\n', page->out);
+    }
+}
+
+static void print_disk(const struct page *page, size_t number, size_t depth)
+{
+    char size[REPORT_SIZE_ROOM];
+    const vhdx_found_file *file = vhdx_orphans_file(page->orphans, number);
+    size_t shown = depth < 12 ? depth : 12;
+    size_t indent = STATUS_WIDTH + 2 + 3 * shown;
+    begin_colour(page, colour_of(file->status));
+    fprintf(page->out, "  %-*s", STATUS_WIDTH, vhdx_found_status_name(file->status));
+    end_colour(page);
+    if (depth > 0)
+        fprintf(page->out, "%*s`- ", (int)(3 * (shown - 1)), "");
+    text_put(page->out, base_name(file->path));
+    report_size_short(file->allocated, size);
+    fprintf(page->out, "  (%s%s)\n", size, file->flags & VHDX_FOUND_QUARANTINED ? ", put aside" : "");
+    print_owners(page, file, indent);
+    print_findings(page, file->findings, file->finding_count, indent);
+}
+
+/* Depth of each member by its place in the tree: parents stand before their children in a family. */
+static void print_tree(const struct page *page, const vhdx_found_family *family)
+{
+    /* depth first, with a stack of what is still to be printed: a family may be as deep as it is large */
+    struct place {
+        size_t file, depth;
+    } *stack = calloc(family->file_count + 1, sizeof *stack);
+    size_t count = 0;
+    for (size_t i = 0; stack && i < family->file_count; i++) {
+        const vhdx_found_file *root = vhdx_orphans_file(page->orphans, family->files[i]);
+        bool is_root = root->parent == VHDX_NONE || root->status == VHDX_FOUND_CYCLE;
+        if (!is_root)
+            continue;
+        stack[count++] = (struct place){family->files[i], 0};
+        while (count > 0) {
+            struct place at = stack[--count];
+            const vhdx_found_file *file = vhdx_orphans_file(page->orphans, at.file);
+            print_disk(page, at.file, at.depth);
+            for (size_t j = file->child_count; j-- > 0;)
+                if (vhdx_orphans_file(page->orphans, file->children[j])->status != VHDX_FOUND_CYCLE)
+                    stack[count++] = (struct place){file->children[j], at.depth + 1};
+        }
+    }
+    if (!stack)
+        for (size_t i = 0; i < family->file_count; i++)
+            print_disk(page, family->files[i], 0);
+    free(stack);
+}
+
+static void print_steps(const struct page *page, const vhdx_found_family *family)
+{
+    if (family->step_count == 0)
+        return;
+    fputs("\n  What to do\n", page->out);
+    for (size_t i = 0; i < family->step_count; i++) {
+        const vhdx_found_step *step = &family->steps[i];
+        if (step->kind == VHDX_STEP_NOTE) {
+            fputs("    ", page->out);
+            wrap(page, step->text, 4, 4);
+            continue;
+        }
+        fputs(step->kind == VHDX_STEP_HYPERV ? "      PS> " : "      $ ", page->out);
+        text_put(page->out, step->text);
+        fputc('\n', page->out);
+    }
+}
+
+static void print_directory(const struct page *page, const char *path)
+{
+    size_t length = (size_t)(base_name(path) - path);
+    char *directory = length > 0 ? malloc(length + 1) : NULL;
+    if (!directory) {
+        fputc('.', page->out);
+        return;
+    }
+    memcpy(directory, path, length);
+    directory[length] = '\0';
+    text_put(page->out, directory);
+    free(directory);
+}
+
+static void print_family(const struct page *page, const vhdx_found_family *family)
+{
+    char size[REPORT_SIZE_ROOM];
+    begin_colour(page, "\x1b[1m");
+    text_put(page->out, family->name);
+    end_colour(page);
+    report_size_short(family->bytes, size);
+    fprintf(page->out, "  (");
+    plural(page->out, family->file_count, "disk", "disks");
+    fprintf(page->out, ", %s)\n  in ", size);
+    print_directory(page, vhdx_orphans_file(page->orphans, family->files[0])->path);
+    fputc('\n', page->out);
+    print_tree(page, family);
+    print_steps(page, family);
+    if (family->reclaimable > 0) {
+        report_size_short(family->reclaimable, size);
+        fprintf(page->out, "    %s would come back.\n", size);
+    }
+    fputc('\n', page->out);
+}
+
+/* ---- what is well ---- */
+
+static void print_sound_line(const struct page *page, const vhdx_found_family *family)
+{
+    char size[REPORT_SIZE_ROOM];
+    const vhdx_found_file *top = vhdx_orphans_file(page->orphans, family->files[family->file_count - 1]);
+    begin_colour(page, colour_of(top->status));
+    fprintf(page->out, "  %-*s", STATUS_WIDTH, vhdx_found_status_name(top->status));
+    end_colour(page);
+    text_put(page->out, family->name);
+    report_size_short(family->bytes, size);
+    fprintf(page->out, "  (");
+    if (family->file_count > 1) {
+        plural(page->out, family->file_count, "disk", "disks");
+        fputs(", ", page->out);
+    }
+    fprintf(page->out, "%s)\n", size);
+}
+
+static bool is_told_in_full(const struct page *page, const vhdx_found_family *family)
+{
+    return family->problem_count > 0 || family->step_count > 0 || page->verbose;
+}
+
+static void print_families(const struct page *page)
+{
+    const vhdx_found_family *family;
+    bool headed = false;
+    for (size_t i = 0; (family = vhdx_orphans_family(page->orphans, i)) != NULL; i++)
+        if (is_told_in_full(page, family))
+            print_family(page, family);
+    for (size_t i = 0; (family = vhdx_orphans_family(page->orphans, i)) != NULL; i++) {
+        if (is_told_in_full(page, family))
+            continue;
+        if (!headed)
+            fputs("Nothing is wrong with\n", page->out);
+        headed = true;
+        print_sound_line(page, family);
+    }
+    if (headed)
+        fputc('\n', page->out);
+}
+
+/* ---- configurations, other files, places ---- */
+
+static bool has_news(const struct page *page, const vhdx_found_finding *findings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (findings[i].severity != VHDX_FOUND_INFO || page->verbose)
+            return true;
+    return false;
+}
+
+static void print_config(const struct page *page, const vhdx_found_config *config)
+{
+    text_put(page->out, report_machine_name(config));
+    fprintf(page->out, "%s\n  ", config->info->checkpoint ? "  (checkpoint)" : "");
+    text_put(page->out, config->path);
+    fputc('\n', page->out);
+    for (size_t i = 0; i < config->info->disk_count; i++) {
+        fputs("    ", page->out);
+        text_put(page->out, config->disks[i].path);
+        fputc('\n', page->out);
+    }
+    print_findings(page, config->findings, config->finding_count, 4);
+    fputc('\n', page->out);
+}
+
+static void print_configs(const struct page *page)
+{
+    const vhdx_found_config *config;
+    bool headed = false;
+    for (size_t i = 0; (config = vhdx_orphans_config(page->orphans, i)) != NULL; i++) {
+        if (!has_news(page, config->findings, config->finding_count) && !page->verbose)
+            continue;
+        if (!headed)
+            fputs("Configurations\n\n", page->out);
+        headed = true;
+        print_config(page, config);
+    }
+}
+
+static void print_sides(const struct page *page)
+{
+    const vhdx_found_side *side;
+    for (size_t i = 0; (side = vhdx_orphans_side(page->orphans, i)) != NULL; i++) {
+        if (!has_news(page, side->findings, side->finding_count))
+            continue;
+        text_put(page->out, side->path);
+        fprintf(page->out, "  (%s)\n", vhdx_side_kind_name(side->kind));
+        print_findings(page, side->findings, side->finding_count, 4);
+        fputc('\n', page->out);
+    }
+}
+
+static void print_places(const struct page *page, bool searched)
+{
+    const vhdx_found_place *place;
+    for (size_t i = 0; (place = vhdx_orphans_place(page->orphans, i)) != NULL; i++) {
+        if (place->searched != searched)
+            continue;
+        fputs("  ", page->out);
+        text_put(page->out, place->path);
+        if (place->reason) {
+            fputs(": ", page->out);
+            text_put(page->out, place->reason);
+        }
+        fputc('\n', page->out);
+    }
+}
+
+static bool any_unsearched(const vhdx_orphans *orphans)
+{
+    const vhdx_found_place *place;
+    for (size_t i = 0; (place = vhdx_orphans_place(orphans, i)) != NULL; i++)
+        if (!place->searched)
+            return true;
+    return false;
+}
+
+static void print_totals(const struct page *page)
+{
+    char size[REPORT_SIZE_ROOM];
+    const vhdx_orphans_totals *totals = vhdx_orphans_get_totals(page->orphans);
+    plural(page->out, totals->file_count, "disk", "disks");
+    report_size_short(totals->bytes, size);
+    fprintf(page->out, " (%s), ", size);
+    plural(page->out, totals->config_count, "configuration", "configurations");
+    fputs(": ", page->out);
+    if (totals->problem_count == 0)
+        fputs("everything belongs together", page->out);
+    else
+        plural(page->out, totals->problem_count, "problem", "problems");
+    fputs(".\n", page->out);
+    if (totals->reclaimable > 0) {
+        report_size_short(totals->reclaimable, size);
+        fprintf(page->out, "%s would come back if all steps were taken.\n", size);
+    }
+}
+
+void report_orphans_text(FILE *out, const vhdx_orphans *orphans, bool colour, bool verbose)
+{
+    struct page page = {out, orphans, colour, verbose};
+    print_families(&page);
+    print_configs(&page);
+    print_sides(&page);
+    print_totals(&page);
+    fputs("\nSearched\n", out);
+    print_places(&page, true);
+    if (any_unsearched(orphans)) {
+        fputs("Not searched\n", out);
+        print_places(&page, false);
+    }
+    wrap(&page,
+         "Other volumes, shares and hosts were not searched. What no configuration names here may be named there: 'orphan' "
+         "is meant of what was searched.",
+         0, 0);
+}
