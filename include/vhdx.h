@@ -936,15 +936,10 @@ VHDX_API const char *vhdx_found_kind_name(vhdx_found_kind kind);
 /* Of one flag. NULL when it is none. */
 VHDX_API const char *vhdx_found_flag_name(uint32_t flag);
 
-typedef enum vhdx_found_severity {
-    VHDX_FOUND_INFO = 1,
-    VHDX_FOUND_WARNING = 2, /* worth a look, nothing is wrong with the files */
-    VHDX_FOUND_ERROR = 3,   /* something is orphaned, broken or unreadable */
-} vhdx_found_severity;
-
+/* Of these findings: ERROR means that something is orphaned, broken or unreadable; WARNING is worth a look, and no file is wrong. */
 typedef struct vhdx_found_finding {
     const char *id; /* stable, for example "ORPHANS-PARENT-MISSING"; static */
-    vhdx_found_severity severity;
+    vhdx_severity severity;
     const char *message;
 } vhdx_found_finding;
 

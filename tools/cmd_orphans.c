@@ -115,7 +115,7 @@ static int search(const struct cli *cli, const struct wish *wish, unsigned jobs,
         return cli_error(&err);
     }
     print(cli, wish, orphans);
-    int result = vhdx_orphans_get_totals(orphans)->problem_count ? EXIT_PROBLEMS : EXIT_DONE;
+    int result = vhdx_orphans_get_totals(orphans)->problem_count ? EXIT_LEFT : EXIT_DONE;
     vhdx_orphans_free(orphans);
     return result;
 }

@@ -14,7 +14,7 @@ void report_orphans_json(FILE *out, const vhdx_orphans *orphans);
 void report_orphans_lines(FILE *out, const vhdx_orphans *orphans);
 
 /* "error", "warning", "info". */
-const char *report_severity(vhdx_found_severity severity);
+const char *report_severity(vhdx_severity severity);
 /* "note", "look", "relink", "copy", "merge", "quarantine", "delete", "hyperv". */
 const char *report_step_kind(vhdx_step_kind kind);
 /* A machine's or checkpoint's name; its path for want of one. */

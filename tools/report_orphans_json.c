@@ -11,9 +11,9 @@
 
 enum { REPORT_FORMAT = 1 };
 
-const char *report_severity(vhdx_found_severity severity)
+const char *report_severity(vhdx_severity severity)
 {
-    return severity == VHDX_FOUND_ERROR ? "error" : severity == VHDX_FOUND_WARNING ? "warning" : "info";
+    return severity == VHDX_SEVERITY_ERROR ? "error" : severity == VHDX_SEVERITY_WARNING ? "warning" : "info";
 }
 
 const char *report_step_kind(vhdx_step_kind kind)

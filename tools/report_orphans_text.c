@@ -109,10 +109,10 @@ static void plural(FILE *out, uint64_t count, const char *one, const char *many)
 static void print_findings(const struct page *page, const vhdx_found_finding *findings, size_t count, size_t indent)
 {
     for (size_t i = 0; i < count; i++) {
-        if (findings[i].severity == VHDX_FOUND_INFO && !page->verbose)
+        if (findings[i].severity == VHDX_SEVERITY_INFO && !page->verbose)
             continue;
         fprintf(page->out, "%*s", (int)indent, "");
-        if (findings[i].severity == VHDX_FOUND_ERROR)
+        if (findings[i].severity == VHDX_SEVERITY_ERROR)
             begin_colour(page, "\x1b[1m");
         wrap(page, findings[i].message, indent, indent);
         end_colour(page);
@@ -278,7 +278,7 @@ static void print_families(const struct page *page)
 static bool has_news(const struct page *page, const vhdx_found_finding *findings, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (findings[i].severity != VHDX_FOUND_INFO || page->verbose)
+        if (findings[i].severity != VHDX_SEVERITY_INFO || page->verbose)
             return true;
     return false;
 }

@@ -18,9 +18,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INFO VHDX_FOUND_INFO
-#define WARNING VHDX_FOUND_WARNING
-#define ERROR VHDX_FOUND_ERROR
+#define INFO VHDX_SEVERITY_INFO
+#define WARNING VHDX_SEVERITY_WARNING
+#define ERROR VHDX_SEVERITY_ERROR
 
 struct judge {
     struct vx_estate *estate;
@@ -38,7 +38,7 @@ static const char *name_of(const struct vx_disk *disk)
 }
 
 /* What was put aside is told of, but is no problem any more. */
-static vhdx_found_severity severity_for(const struct vx_disk *disk, vhdx_found_severity severity)
+static vhdx_severity severity_for(const struct vx_disk *disk, vhdx_severity severity)
 {
     return is_quarantined(disk) && !disk->is_needed ? INFO : severity;
 }
@@ -92,7 +92,7 @@ static void note_tie(struct judge *j, struct vx_machine *machine, const char *pa
 
 static void note_not_found(struct judge *j, struct vx_machine *machine, const char *path, size_t alike)
 {
-    vhdx_found_severity severity = machine->is_extra ? INFO : ERROR;
+    vhdx_severity severity = machine->is_extra ? INFO : ERROR;
     if (alike == VHDX_NONE) {
         vx_note(j->estate, &machine->notes, "ORPHANS-DISK-NOT-FOUND", severity, "the disk %s was not found", path);
         return;
@@ -709,7 +709,7 @@ static void note_status(struct judge *j, struct vx_disk *disk)
 struct flag_words {
     uint32_t flag;
     const char *id;
-    vhdx_found_severity severity;
+    vhdx_severity severity;
     const char *text;
 };
 

@@ -96,7 +96,7 @@ bool vx_estate_add_place(struct vx_estate *estate, const char *path, bool search
     return place->path && (place->reason || !reason);
 }
 
-void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_found_severity severity,
+void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
              const char *format, ...)
 {
     char text[4096];

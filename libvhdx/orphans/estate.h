@@ -128,7 +128,7 @@ struct vx_side *vx_estate_add_side(struct vx_estate *estate);
 bool vx_estate_add_place(struct vx_estate *estate, const char *path, bool searched, const char *reason);
 
 /* The words of a finding; a lack of memory is remembered in the estate. */
-void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_found_severity severity,
+void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
              const char *format, ...) VX_PRINTF(5, 6);
 /* As an array in the arena. */
 const vhdx_found_finding *vx_notes_array(struct vx_estate *estate, const struct vx_notes *notes);

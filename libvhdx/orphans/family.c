@@ -77,7 +77,7 @@ static size_t errors_of(const struct vx_disk *disk)
 {
     size_t count = 0;
     for (const struct vx_note *note = disk->notes.first; note; note = note->next)
-        count += note->finding.severity == VHDX_FOUND_ERROR;
+        count += note->finding.severity == VHDX_SEVERITY_ERROR;
     return count;
 }
 

@@ -73,7 +73,7 @@ static size_t count_errors(const struct vx_notes *notes)
 {
     size_t count = 0;
     for (const struct vx_note *note = notes->first; note; note = note->next)
-        count += note->finding.severity == VHDX_FOUND_ERROR;
+        count += note->finding.severity == VHDX_SEVERITY_ERROR;
     return count;
 }
 
