@@ -15,11 +15,11 @@ bad() {
 
 bad
 bad --bogus
-for c in orphans bogus ''; do
+for c in bogus ''; do
     bad "$c" disk.vhdx
     says err "unknown command '$c'"
 done
-for c in info map export hash merge relink verify repair config; do
+for c in info map export hash merge relink verify repair config orphans; do
     bad $c
     bad $c --bogus disk.vhdx
     says err "unknown option '--bogus'"
@@ -51,6 +51,10 @@ bad repair disk.vhdx disk.vhdx
 bad repair --undo u --no-undo disk.vhdx
 bad repair --map m disk.vhdx
 bad repair --undo= disk.vhdx
+bad orphans --jobs 0 .
+bad orphans --jobs many .
+bad orphans --map here .
+bad orphans --map =here .
 bad undo
 bad undo --bogus undo
 bad undo undo undo
