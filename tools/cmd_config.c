@@ -189,7 +189,8 @@ static void print_disks(const vhdx_config *config)
         text_put(stdout, disk->path);
         puts(disk->damaged ? "  (damaged)" : "");
     }
-    if (info->disk_count == 0 && info->format != VHDX_CONFIG_VMRS && info->machines.count == 0)
+    bool may_have = info->format != VHDX_CONFIG_VMRS && info->machines.count == 0;
+    if (info->disk_count == 0 && may_have && info->complete)
         puts("\nNo disk is attached.");
 }
 

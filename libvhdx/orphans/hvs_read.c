@@ -280,7 +280,16 @@ static vhdx_status read_object_table(struct reader *r, struct place place, size_
     return read_objects(r, place.offset + sizeof header, count, next, err);
 }
 
-static vhdx_status read_object_tables(struct reader *r, vhdx_error *err)
+static bool was_visited(const uint64_t *visited, size_t count, uint64_t offset)
+{
+    for (size_t i = 0; i < count; i++)
+        if (visited[i] == offset)
+            return true;
+    return false;
+}
+
+/* `visited` has room for the offsets of VX_HVS_TABLES_MAX tables. */
+static vhdx_status follow_tables(struct reader *r, uint64_t *visited, vhdx_error *err)
 {
     struct place place = {VX_HVS_FIRST_TABLE, 0}, next;
     size_t left = VX_HVS_OBJECTS_MAX;
@@ -289,9 +298,10 @@ static vhdx_status read_object_tables(struct reader *r, vhdx_error *err)
     if (!readable)
         return vx_fail(err, VHDX_CORRUPT, vx_at(vx_file_path(r->file), "object table", VX_HVS_FIRST_TABLE),
                        "the list of the file's parts cannot be read");
-    /* A chain that is longer than this runs in a circle. */
-    for (size_t i = 1; next.offset != 0 && i < VX_HVS_TABLES_MAX; i++) {
+    visited[0] = VX_HVS_FIRST_TABLE;
+    for (size_t i = 1; next.offset != 0 && i < VX_HVS_TABLES_MAX && !was_visited(visited, i, next.offset); i++) {
         place = next;
+        visited[i] = place.offset;
         if (place.size == 0)
             readable = false;
         else
@@ -302,6 +312,16 @@ static vhdx_status read_object_tables(struct reader *r, vhdx_error *err)
     if (!readable || next.offset != 0)
         vx_config_reason(r->config, "the list of the file's parts %s", readable ? "has no end" : "breaks off");
     return VHDX_OK;
+}
+
+static vhdx_status read_object_tables(struct reader *r, vhdx_error *err)
+{
+    uint64_t *visited = vx_alloc(VX_HVS_TABLES_MAX, sizeof *visited);
+    if (!visited)
+        return vx_fail_memory(err, "the list of a configuration's parts");
+    vhdx_status status = follow_tables(r, visited, err);
+    vx_free(visited);
+    return status;
 }
 
 /* ---- key tables ---- */
