@@ -132,12 +132,15 @@ typedef enum vhdx_file_attributes {
     VHDX_FILE_IS_ENCRYPTED = 8,
     VHDX_FILE_IS_READ_ONLY = 16, /* marked so that nobody should write to it */
     VHDX_FILE_IS_BLOCK_DEVICE = 32,
+    VHDX_FILE_CAN_SHARE = 64, /* clone works between the files of this volume: plans count on it; a merge tries in any case */
 } vhdx_file_attributes;
 
 typedef struct vhdx_file_facts {
     uint64_t volume;     /* with `file`: equal for two names of one file, different otherwise; all 0 = not known */
     uint64_t file[2];
     uint32_t attributes; /* vhdx_file_attributes */
+    uint32_t share_unit;  /* clone takes whole multiples of it, place and length; 0 = 4096 */
+    uint32_t share_least; /* copying a shorter range costs less than sharing it; 0 = it never does */
     uint64_t allocated;  /* bytes that the file takes on its volume; 0 = not known */
     int64_t modified;    /* seconds since 1970; 0 = not known */
 } vhdx_file_facts;
@@ -429,6 +432,11 @@ typedef enum vhdx_direction {
     VHDX_DIRECTION_UP = 2,   /* the child takes what it lacks and becomes a base; the ancestor (a base) is never written */
 } vhdx_direction;
 
+typedef enum vhdx_zero_detect {
+    VHDX_ZERO_DETECT_AUTO = 0, /* holes of the layers' files, and blocks of theirs that are all zeros, take no space in the merged disk */
+    VHDX_ZERO_DETECT_OFF = 1,  /* are moved like any other data */
+} vhdx_zero_detect;
+
 typedef struct vhdx_merge_options {
     size_t struct_size;
     const vhdx_host *host;
@@ -446,6 +454,7 @@ typedef struct vhdx_merge_options {
     uint64_t window_bytes;      /* payload between two commits, and with `reclaim` the extra space; 0 = 256 MiB */
     vhdx_direction direction;
     const char *undo;           /* path of an undo file to be made, see vhdx_undo; NULL = none. Not with `delete_merged` or `reclaim` */
+    vhdx_zero_detect zero_detect;
 } vhdx_merge_options;
 
 /* What a merge will do, or did. Grows at its end. */
@@ -454,19 +463,24 @@ typedef struct vhdx_merge_report {
     char target[1024];           /* path of the merged disk */
     uint32_t layers_merged;
     uint64_t virtual_size;
-    uint64_t bytes_to_copy;      /* payload that moves */
+    uint64_t bytes_to_copy;      /* payload that is read and written */
     uint64_t bytes_to_zero;      /* payload that is overwritten with zeros */
     uint64_t blocks_to_allocate; /* payload blocks new in the target */
     uint64_t blocks_to_zero;     /* payload blocks that only change their state to ZERO */
-    uint64_t bytes_needed;       /* free space that the volume must have */
+    uint64_t bytes_needed;       /* free space that the volume must have, at the most while the work is done */
     uint64_t bytes_free;         /* that it has; UINT64_MAX = not known */
     uint64_t bytes_copied;       /* that really moved; 0 in a plan */
-    uint64_t flushes;            /* of the target; 0 in a plan */
+    uint64_t flushes;            /* of the target; in a plan about as many as it will be */
     uint32_t relinked;           /* layers above the child that now name the target */
     bool already_complete;       /* an earlier run had done the work; only its end was left */
     uint64_t bytes_reclaimed;    /* blocks of the merged layers that were given back */
     uint64_t bytes_verified;     /* read back and found equal */
     vhdx_direction direction;    /* the one taken */
+    uint64_t bytes_to_share;     /* payload that the host lets both files have without copying (reflink) */
+    uint64_t bytes_shared;       /* that really was shared; 0 in a plan */
+    uint64_t bytes_added;        /* of bytes_needed: what is still in use at the end, removed layers' space given back */
+    uint64_t bytes_other_way;    /* to be copied and zeroed in the other direction; UINT64_MAX = it is impossible, or was not looked at */
+    char direction_reason[160];  /* why this direction: a few words */
 } vhdx_merge_report;
 
 /*

@@ -17,11 +17,12 @@
 #include <string.h>
 
 struct wish {
-    const char *into, *output, *direction, *undo;
+    const char *into, *output, *direction, *undo, *zero_detect;
     struct cli_list parents;
     bool dry_run, delete_merged, force_siblings, reclaim, verify;
     struct cli_size window;
     vhdx_direction way;
+    vhdx_zero_detect zeros;
 };
 
 /* One merge on its way: what was asked for, what is called with, what came out. */
@@ -52,16 +53,35 @@ static void headline(const struct work *work, const char *verb)
     putchar('\n');
 }
 
+static const char *direction_name(const vhdx_merge_report *report)
+{
+    return report->direction == VHDX_DIRECTION_UP ? "up" : "down";
+}
+
+static void print_direction(const vhdx_merge_report *plan)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s (%s)", direction_name(plan), plan->direction_reason);
+    report_row(stdout, 2, "direction", text);
+    if (plan->bytes_other_way != UINT64_MAX)
+        report_size_row(stdout, 2, "cost of the other one", plan->bytes_other_way);
+}
+
 static void print_plan(const struct work *work)
 {
     const vhdx_merge_report *plan = &work->report;
     headline(work, "Would merge");
     report_size_row(stdout, 2, "virtual size", plan->virtual_size);
+    if (plan->direction_reason[0])
+        print_direction(plan);
+    report_size_row(stdout, 2, "to share (reflink)", plan->bytes_to_share);
     report_size_row(stdout, 2, "to copy", plan->bytes_to_copy);
     report_size_row(stdout, 2, "to fill with zeros", plan->bytes_to_zero);
     count_row("blocks to allocate", plan->blocks_to_allocate);
     count_row("blocks to make zero", plan->blocks_to_zero);
+    count_row("flushes, about", plan->flushes);
     report_size_row(stdout, 2, "free space needed", plan->bytes_needed);
+    report_size_row(stdout, 2, "still in use at the end", plan->bytes_added);
     if (plan->bytes_free == UINT64_MAX)
         report_row(stdout, 2, "free space present", "not known");
     else
@@ -79,6 +99,8 @@ static void print_done(const struct work *work)
         return;
     headline(work, "Merged");
     report_size_row(stdout, 2, "virtual size", done->virtual_size);
+    if (done->bytes_shared)
+        report_size_row(stdout, 2, "shared (reflink)", done->bytes_shared);
     report_size_row(stdout, 2, "copied", done->bytes_copied);
     report_size_row(stdout, 2, "filled with zeros", done->bytes_to_zero);
     count_row("blocks allocated", done->blocks_to_allocate);
@@ -99,9 +121,12 @@ static void print_done(const struct work *work)
     notices_print_next(&work->notices, "Now, in Hyper-V:");
 }
 
-static const char *direction_name(const vhdx_merge_report *report)
+static void number_or_null(struct json *json, const char *name, uint64_t number)
 {
-    return report->direction == VHDX_DIRECTION_UP ? "up" : "down";
+    if (number == UINT64_MAX)
+        json_null(json, name);
+    else
+        json_number(json, name, number);
 }
 
 static void plan_members(struct json *json, const struct work *work)
@@ -112,15 +137,17 @@ static void plan_members(struct json *json, const struct work *work)
     json_text(json, "direction", direction_name(plan));
     json_number(json, "layers_merged", plan->layers_merged);
     json_number(json, "virtual_size", plan->virtual_size);
+    json_text(json, "direction_reason", plan->direction_reason);
+    number_or_null(json, "bytes_other_way", plan->bytes_other_way);
+    json_number(json, "bytes_to_share", plan->bytes_to_share);
     json_number(json, "bytes_to_copy", plan->bytes_to_copy);
     json_number(json, "bytes_to_zero", plan->bytes_to_zero);
     json_number(json, "blocks_to_allocate", plan->blocks_to_allocate);
     json_number(json, "blocks_to_zero", plan->blocks_to_zero);
+    json_number(json, "flushes", plan->flushes);
     json_number(json, "bytes_needed", plan->bytes_needed);
-    if (plan->bytes_free == UINT64_MAX)
-        json_null(json, "bytes_free");
-    else
-        json_number(json, "bytes_free", plan->bytes_free);
+    json_number(json, "bytes_added", plan->bytes_added);
+    number_or_null(json, "bytes_free", plan->bytes_free);
     json_bool(json, "already_complete", plan->already_complete);
 }
 
@@ -132,6 +159,7 @@ static void done_members(struct json *json, const struct work *work)
     json_text(json, "direction", direction_name(done));
     json_number(json, "layers_merged", done->layers_merged);
     json_number(json, "virtual_size", done->virtual_size);
+    json_number(json, "bytes_shared", done->bytes_shared);
     json_number(json, "bytes_copied", done->bytes_copied);
     json_number(json, "bytes_zeroed", done->bytes_to_zero);
     json_number(json, "blocks_allocated", done->blocks_to_allocate);
@@ -210,6 +238,7 @@ static int prepare_and_merge(const struct cli *cli, const struct wish *wish)
                                         .verify = wish->verify,
                                         .window_bytes = wish->window.bytes,
                                         .direction = wish->way,
+                                        .zero_detect = wish->zeros,
                                         .undo = wish->undo,
                                         .progress = progress_step,
                                         .progress_context = &work.progress,
@@ -232,10 +261,20 @@ static bool take_direction(const struct cli *cli, const char *text, vhdx_directi
     return false;
 }
 
+static bool take_zero_detect(const struct cli *cli, const char *text, vhdx_zero_detect *zeros)
+{
+    *zeros = text && strcmp(text, "off") == 0 ? VHDX_ZERO_DETECT_OFF : VHDX_ZERO_DETECT_AUTO;
+    if (!text || *zeros == VHDX_ZERO_DETECT_OFF || strcmp(text, "auto") == 0)
+        return true;
+    cli_usage_error(cli->command, "--zero-detect: '%s' is none of auto, off", text);
+    return false;
+}
+
 /* Whether the command line makes sense; else the usage error is printed. */
 static bool usable(const struct cli *cli, struct wish *wish)
 {
-    if (!cli_files(cli, 1, 1) || !take_direction(cli, wish->direction, &wish->way))
+    if (!cli_files(cli, 1, 1) || !take_direction(cli, wish->direction, &wish->way) ||
+        !take_zero_detect(cli, wish->zero_detect, &wish->zeros))
         return false;
     if (wish->way == VHDX_DIRECTION_UP && (wish->reclaim || wish->verify)) {
         cli_usage_error(cli->command, "--direction up does not go with %s", wish->reclaim ? "--reclaim" : "--verify");
@@ -285,7 +324,10 @@ static int run(const struct command *self, int argc, char **argv)
          "give the merged layers' space back while merging: for\na volume that is nearly full"},
         {"window", 0, CLI_SIZE, &wish.window, "N",
          "bytes to move between two commits, and with --reclaim\nthe extra space (default 256M, less where it must be)"},
-        {"direction", 0, CLI_TEXT, &wish.direction, "WAY", "down: CHILD's data goes into the ancestor; up: CHILD\ntakes what it lacks and becomes the base; auto"},
+        {"direction", 0, CLI_TEXT, &wish.direction, "WAY",
+         "down: CHILD's data goes into the ancestor; up: CHILD\ntakes what it lacks and becomes the base; auto"},
+        {"zero-detect", 0, CLI_TEXT, &wish.zero_detect, "WHEN",
+         "auto: holes and blocks of zeros take no space in the\nmerged disk; off: they are moved like other data"},
     };
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
         status = usable(&cli, &wish) ? prepare_and_merge(&cli, &wish) : EXIT_USAGE;

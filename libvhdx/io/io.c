@@ -641,7 +641,17 @@ vhdx_status vx_file_clone(struct vx_file *file, uint64_t offset, struct vx_file 
         begin(err);
     else if (status != VHDX_OK)
         return change_failed(file, status, offset, "share bytes of another file", err);
-    else
+    else {
+        file->counters.clones++;
+        file->counters.bytes_cloned += length;
         reached(file, end);
+    }
     return status;
+}
+
+bool vx_file_may_clone(const struct vx_file *file, const struct vx_file *source)
+{
+    const vhdx_file_facts *a = &file->facts, *b = &source->facts;
+    return file->ops.clone && file->io.ops == source->io.ops && (a->attributes & b->attributes & VHDX_FILE_CAN_SHARE) &&
+           a->volume == b->volume;
 }

@@ -29,7 +29,7 @@ struct vx_protector {
 
 /* Atomic because any number of threads may read one file. */
 struct vx_file_counters {
-    _Atomic uint64_t reads, writes, flushes, bytes_read, bytes_written;
+    _Atomic uint64_t reads, writes, clones, flushes, bytes_read, bytes_written, bytes_cloned;
 };
 
 /* `host` NULL: the native one. Never NULL. */
@@ -91,6 +91,8 @@ vhdx_status vx_file_give_back(struct vx_file *file, uint64_t offset, uint64_t le
 /* Shares bytes of `source`. UNSUPPORTED (no error text): the caller copies. */
 vhdx_status vx_file_clone(struct vx_file *file, uint64_t offset, struct vx_file *source, uint64_t source_offset,
                           uint64_t length, vhdx_error *err);
+/* Whether the two hosts' files say that sharing works; what a plan counts on. Only vx_file_clone() knows. */
+bool vx_file_may_clone(const struct vx_file *file, const struct vx_file *source);
 /* NULL: nobody. The protector must outlive the file, or be taken away. */
 bool vx_file_is_protected(const struct vx_file *file);
 void vx_file_protect(struct vx_file *file, const struct vx_protector *protector);

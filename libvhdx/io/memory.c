@@ -16,6 +16,7 @@
 #include "io/pages.h"
 
 #define PAGE UINT64_C(65536)
+#define SHARE_UNIT 4096u
 
 struct memory_file {
     struct memory_file *next; /* in the host's list */
@@ -243,7 +244,9 @@ static vhdx_status memory_facts(void *context, vhdx_file_facts *facts, vhdx_erro
 {
     const struct memory_handle *handle = context;
     (void)err;
-    *facts = (vhdx_file_facts){.volume = (uint64_t)(uintptr_t)handle->host, .file = {handle->file->serial, 0}};
+    *facts = (vhdx_file_facts){.volume = (uint64_t)(uintptr_t)handle->host,
+                               .file = {handle->file->serial, 0},
+                               .attributes = VHDX_FILE_CAN_SHARE};
     return VHDX_OK;
 }
 
@@ -272,13 +275,15 @@ static vhdx_status memory_punch(void *context, uint64_t offset, uint64_t length,
     return VHDX_OK;
 }
 
+/* As file systems do it: whole units only. The bytes are copied, which nobody can see. */
 static vhdx_status memory_clone(void *context, uint64_t offset, void *source, uint64_t source_offset, uint64_t length,
                                 vhdx_error *err)
 {
     struct memory_file *file = file_of(context);
     const struct memory_file *from = file_of(source);
     uint8_t piece[4096];
-    if (source_offset > from->size || length > from->size - source_offset)
+    bool whole = offset % SHARE_UNIT == 0 && source_offset % SHARE_UNIT == 0 && length % SHARE_UNIT == 0;
+    if (!whole || source_offset > from->size || length > from->size - source_offset)
         return VHDX_UNSUPPORTED;
     while (length > 0) {
         size_t part = (size_t)vx_min(length, sizeof piece);

@@ -9,14 +9,12 @@
 #include "image/payload.h"
 #include "image/space.h"
 
-/* A window ends when it holds so much; memory is bounded by the number of jobs. */
-#define WINDOW_BYTES (256 * VX_MIB)
-#define WINDOW_JOBS 65536u
-
 struct apply {
+    const struct vx_merge_task *task;
     struct vx_chain *chain;
     struct vx_image *target;
     struct vx_copier *copier;
+    struct vx_zeros *zeros;
     struct vx_apply_options options;
     bool counts_space;     /* a window is measured by the space it takes, too */
     uint64_t taken_before; /* by earlier windows */
@@ -40,7 +38,7 @@ static vhdx_status make_room(struct apply *apply, uint64_t virtual_offset, vhdx_
 {
     const struct vx_copier *copier = apply->copier;
     uint64_t taken = apply->counts_space ? vx_space_taken(apply->target->space) - apply->taken_before : 0;
-    if (vx_max(copier->bytes, taken) < apply->options.window_bytes && copier->job_count < WINDOW_JOBS &&
+    if (vx_max(copier->load, taken) < apply->options.window_bytes && copier->job_count < VX_WINDOW_JOBS &&
         vx_journal_room(apply->target->journal) >= vx_payload_pages_per_block(apply->target))
         return VHDX_OK;
     return end_window(apply, virtual_offset, err);
@@ -199,6 +197,9 @@ static vhdx_status apply_all(struct apply *apply, struct vx_planner *planner, vh
         VX_TRY(make_room(apply, plan->virtual_offset, err));
         VX_TRY(vx_payload_entry(apply->target, plan->block, &entry, err));
         vx_plan_decide(apply->target, plan, &entry);
+        VX_TRY(vx_zeros_find(apply->zeros, plan, err));
+        if (apply->options.done)
+            vx_totals_add(apply->options.done, apply->task, plan, NULL);
         VX_TRY(apply_block(apply, plan, err));
     }
 }
@@ -206,7 +207,7 @@ static vhdx_status apply_all(struct apply *apply, struct vx_planner *planner, vh
 vhdx_status vx_apply_layers(const struct vx_merge_task *task, struct vx_copier *copier,
                             const struct vx_apply_options *options, vhdx_error *err)
 {
-    struct apply apply = {.chain = task->chain, .target = task->target, .copier = copier};
+    struct apply apply = {.task = task, .chain = task->chain, .target = task->target, .copier = copier};
     struct vx_planner *planner;
     if (options)
         apply.options = *options;
@@ -214,9 +215,12 @@ vhdx_status vx_apply_layers(const struct vx_merge_task *task, struct vx_copier *
     apply.counts_space = apply.options.window_done &&
                          (vx_file_facts(task->target->file)->attributes & VHDX_FILE_SPARSE_HARMS) != 0;
     if (apply.options.window_bytes == 0)
-        apply.options.window_bytes = WINDOW_BYTES;
+        apply.options.window_bytes = VX_WINDOW_BYTES;
     VX_TRY(vx_planner_open(task, &planner, err));
-    vhdx_status status = apply_all(&apply, planner, err);
+    vhdx_status status = vx_zeros_open(task, true, &apply.zeros, err);
+    if (status == VHDX_OK)
+        status = apply_all(&apply, planner, err);
+    vx_zeros_close(apply.zeros);
     vx_planner_close(planner);
     return status;
 }

@@ -7,7 +7,11 @@
 #define VX_MERGE_APPLY_H
 
 #include "merge/copy.h"
-#include "merge/plan.h"
+#include "merge/totals.h"
+
+/* A window ends when it holds so much; memory is bounded by the number of jobs. */
+#define VX_WINDOW_BYTES (256 * VX_MIB)
+#define VX_WINDOW_JOBS 65536u
 
 /* How to go about it; zero members mean the defaults. */
 struct vx_apply_options {
@@ -15,6 +19,7 @@ struct vx_apply_options {
     /* Called after each window, when its changes are durable: all blocks before `virtual_end` are done. Not VHDX_OK ends the work. */
     vhdx_status (*window_done)(void *context, uint64_t virtual_end, vhdx_error *err);
     void *context;
+    struct vx_totals *done; /* what is done is added to it; may be NULL */
 };
 
 /* Carries out the whole plan of `task`. `copier` is open on the target's file. `options` may be NULL. */

@@ -16,6 +16,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What comes back when files are removed; what others share with them stays in use. */
+uint64_t vx_merge_released(const struct vx_merge_run *run, size_t first, size_t end)
+{
+    uint64_t bytes = 0;
+    for (size_t i = first; i < end; i++)
+        bytes += vx_file_facts(run->chain->layers[i]->file)->allocated;
+    return bytes - vx_min(bytes, run->totals.bytes_to_share);
+}
+
 /* What carrying out the totals takes of the volume. Where sparse files do harm a block takes all of its length. */
 static uint64_t bytes_taken(const struct vx_image *target, const struct vx_totals *totals)
 {
@@ -38,19 +47,21 @@ static vhdx_status check_file_size(const struct vx_image *target, const struct v
                    vx_size_text(size, longer), vx_size_text(max_file_size, most));
 }
 
-vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *totals, uint64_t further, uint64_t at_most,
+vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *totals, const struct vx_room *room,
                           vhdx_merge_report *report, vhdx_error *err)
 {
     const vhdx_host *host = target->host;
     vhdx_space space = {UINT64_MAX, UINT64_MAX};
     char needed[VX_SIZE_TEXT], there[VX_SIZE_TEXT];
     uint64_t unused;
-    report->bytes_needed = vx_min(at_most, bytes_taken(target, totals)) + further;
+    uint64_t grows = bytes_taken(target, totals);
+    report->bytes_needed = vx_min(room->at_most, grows) + room->further;
+    report->bytes_added = grows + room->further - vx_min(grows + room->further, room->released);
     report->bytes_free = UINT64_MAX;
     if (host->space(host->context, vx_image_path(target), &space, NULL) != VHDX_OK)
         return VHDX_OK;
     report->bytes_free = space.free_bytes;
-    VX_TRY(check_file_size(target, totals, further, space.max_file_size, err));
+    VX_TRY(check_file_size(target, totals, room->further, space.max_file_size, err));
     if (report->bytes_needed <= space.free_bytes)
         return VHDX_OK;
     /* A run that was cut off has taken space already that belongs to nobody yet. */
@@ -122,18 +133,19 @@ static vhdx_status advise_room(const struct vx_merge_run *run, vhdx_error *err)
 
 static vhdx_status check_room(struct vx_merge_run *run, vhdx_error *err)
 {
-    const struct vx_image *target = run->target;
-    uint64_t at_most = UINT64_MAX, returned;
+    struct vx_room room = {.further = vx_grow_needs(run->target, run->child->geometry.virtual_size), .at_most = UINT64_MAX};
+    uint64_t returned;
     run->window_bytes = run->options->window_bytes;
     if (run->options->reclaim) {
         VX_TRY(count_unused(run, 0, run->into, 0, &returned, err));
         if (run->window_bytes == 0)
             VX_TRY(choose_window(run, returned, err));
-        at_most = run->window_bytes + vx_min(reclaim_overhead(run), UINT64_MAX - run->window_bytes);
-        at_most -= vx_min(at_most, returned);
+        room.at_most = run->window_bytes + vx_min(reclaim_overhead(run), UINT64_MAX - run->window_bytes);
+        room.at_most -= vx_min(room.at_most, returned);
     }
-    vhdx_status status = vx_check_room(run->target, &run->totals, vx_grow_needs(target, run->child->geometry.virtual_size),
-                                       at_most, run->report, err);
+    if (run->options->delete_merged || run->options->reclaim)
+        room.released = vx_merge_released(run, 0, run->into);
+    vhdx_status status = vx_check_room(run->target, &run->totals, &room, run->report, err);
     return status == VHDX_NO_SPACE ? advise_room(run, err) : status;
 }
 
@@ -333,6 +345,7 @@ void vx_merge_fill_report(struct vx_merge_run *run)
     report->layers_merged = (uint32_t)run->into;
     report->virtual_size = run->child->geometry.virtual_size;
     report->bytes_to_copy = run->totals.bytes_to_copy;
+    report->bytes_to_share = run->totals.bytes_to_share;
     report->bytes_to_zero = run->totals.bytes_to_zero;
     report->blocks_to_allocate = run->totals.blocks_to_allocate;
     report->blocks_to_zero = run->totals.blocks_to_zero;
@@ -340,18 +353,28 @@ void vx_merge_fill_report(struct vx_merge_run *run)
     report->already_complete = run->complete;
 }
 
+void vx_report_done(vhdx_merge_report *report, const struct vx_copier *copier, const struct vx_totals *done)
+{
+    report->bytes_copied = copier->copied;
+    report->bytes_shared = copier->shared;
+    report->bytes_to_zero = done->bytes_to_zero;
+    report->blocks_to_allocate = done->blocks_to_allocate;
+    report->blocks_to_zero = done->blocks_to_zero;
+}
+
 struct vx_merge_task vx_merge_task(const struct vx_merge_run *run)
 {
     return (struct vx_merge_task){.chain = run->chain,
                                   .layer_count = run->into,
                                   .target = run->target,
-                                  .virtual_size = run->child->geometry.virtual_size};
+                                  .virtual_size = run->child->geometry.virtual_size,
+                                  .keep_zeros = run->options->zero_detect == VHDX_ZERO_DETECT_OFF};
 }
 
 static vhdx_status plan_down(struct vx_merge_run *run, vhdx_error *err)
 {
     struct vx_merge_task task = vx_merge_task(run);
-    return vx_plan_totals(&task, &run->totals, err);
+    return vx_plan_totals(&task, run->options->window_bytes, run->plan_only, &run->totals, err);
 }
 
 /* M1: what would refuse to be written later refuses now. */

@@ -1,6 +1,7 @@
 /*
- * Moving bytes from the layers into the target: jobs are gathered for a window, sorted by source, and carried out with read-ahead. Where bytes go and
- * when they count is apply.c's. The one thing that is easy to get wrong: nothing here is durable until the journal's next flush.
+ * Moving bytes from the layers into the target: jobs are gathered for a window, sorted by source, and carried out:
+ * shared where the host can, else copied with read-ahead. Where bytes go and when they count is apply.c's. The one
+ * thing that is easy to get wrong: nothing here is durable until the journal's next flush, shared or not.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_COPY_H
@@ -8,6 +9,7 @@
 
 #include "base/checked.h"
 #include "io/io.h"
+#include "merge/share.h"
 
 #define VX_COPY_BUFFER ((size_t)(256 * VX_KIB)) /* larger ones are slower on virtual machines */
 
@@ -21,14 +23,15 @@ struct vx_copier {
     struct vx_file *target;
     struct vx_copy_job *jobs;
     size_t job_count, job_room;
-    uint64_t bytes; /* of the jobs */
-    uint64_t copied; /* so far, in all */
+    uint64_t load; /* of the jobs: bytes to be written, and a little for what will be shared */
+    uint64_t copied, shared; /* so far, in all */
+    struct vx_sharing sharing;
     uint64_t written_offset, written_end; /* of the target: copied, not yet announced to the host for writing out */
     uint8_t *buf;
     /* called after each piece; not VHDX_OK ends the work with it */
-    vhdx_status (*tell)(void *context, uint64_t copied, vhdx_error *err);
+    vhdx_status (*tell)(void *context, uint64_t moved, vhdx_error *err);
     void *tell_context;
-    /* called with the bytes of each piece of data; NULL: nobody wants to know */
+    /* called with the bytes of each piece of data, shared ones too; NULL: nobody wants to know */
     vhdx_status (*moved)(void *context, uint64_t virtual_offset, const void *buf, size_t length, vhdx_error *err);
     void *moved_context;
 };

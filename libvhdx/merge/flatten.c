@@ -30,25 +30,28 @@ static vhdx_status create_target(struct vx_chain *chain, const char *path, struc
     return status;
 }
 
-static struct vx_merge_task merge_task(struct vx_chain *chain, struct vx_image *target)
+static struct vx_merge_task merge_task(struct vx_chain *chain, struct vx_image *target,
+                                      const vhdx_merge_options *options)
 {
     return (struct vx_merge_task){.chain = chain,
                                   .layer_count = chain->count,
                                   .target = target,
-                                  .virtual_size = target->geometry.virtual_size};
+                                  .virtual_size = target->geometry.virtual_size,
+                                  .keep_zeros = options->zero_detect == VHDX_ZERO_DETECT_OFF};
 }
 
-static vhdx_status plan(struct vx_chain *chain, struct vx_image *target, vhdx_merge_report *report, vhdx_error *err)
+static vhdx_status plan(const struct vx_merge_task *task, vhdx_merge_report *report, vhdx_error *err)
 {
     struct vx_totals totals;
-    struct vx_merge_task task = merge_task(chain, target);
-    VX_TRY(vx_plan_totals(&task, &totals, err));
-    report->layers_merged = (uint32_t)chain->count;
-    report->virtual_size = task.virtual_size;
+    const struct vx_room room = {.at_most = UINT64_MAX};
+    VX_TRY(vx_plan_totals(task, 0, false, &totals, err));
+    report->layers_merged = (uint32_t)task->layer_count;
+    report->virtual_size = task->virtual_size;
     report->bytes_to_copy = totals.bytes_to_copy;
+    report->bytes_to_share = totals.bytes_to_share;
     report->blocks_to_allocate = totals.blocks_to_allocate;
     report->blocks_to_zero = totals.blocks_to_zero;
-    return vx_check_room(target, &totals, 0, UINT64_MAX, report, err);
+    return vx_check_room(task->target, &totals, &room, report, err);
 }
 
 static vhdx_status fill(struct vx_chain *chain, struct vx_image *target, const vhdx_merge_options *options,
@@ -56,15 +59,16 @@ static vhdx_status fill(struct vx_chain *chain, struct vx_image *target, const v
 {
     struct vx_copier copier;
     struct vx_teller teller = {options, 0, 0};
-    struct vx_merge_task task = merge_task(chain, target);
-    VX_TRY(plan(chain, target, report, err));
-    teller.total = report->bytes_to_copy;
+    struct vx_merge_task task = merge_task(chain, target, options);
+    struct vx_totals done = {0};
+    struct vx_apply_options how = {.done = &done};
+    VX_TRY(plan(&task, report, err));
+    teller.total = report->bytes_to_copy + report->bytes_to_share;
     VX_TRY(vx_image_begin_write(target, NULL, err));
     VX_TRY(vx_copier_open(&copier, target->file, err));
-    copier.tell = vx_tell_copied;
-    copier.tell_context = &teller;
-    vhdx_status status = vx_apply_layers(&task, &copier, NULL, err);
-    report->bytes_copied = copier.copied;
+    vx_teller_attach(&teller, &copier);
+    vhdx_status status = vx_apply_layers(&task, &copier, &how, err);
+    vx_report_done(report, &copier, &done);
     vx_copier_close(&copier);
     report->flushes = vx_file_counters(target->file)->flushes;
     return status;

@@ -1,5 +1,5 @@
 /*
- * Deciding, block by block. See plan.h. Carrying it out is apply.c.
+ * Deciding, block by block. See plan.h. What it adds up to is totals.c, carrying it out is apply.c.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/plan.h"
@@ -7,13 +7,12 @@
 #include "base/alloc.h"
 #include "image/bat_window.h"
 
-#include <string.h>
-
 struct vx_planner {
     struct vx_cursor *cursor;
     struct vx_image *target;
     enum vx_direction direction;
     uint64_t at, size; /* place on the virtual disk; its end */
+    struct vx_bat_window window; /* up: on the target */
     struct vx_block_plan plan;
 };
 
@@ -26,6 +25,8 @@ vhdx_status vx_planner_open(const struct vx_merge_task *task, struct vx_planner 
     planner->direction = task->direction;
     planner->size = task->virtual_size;
     vhdx_status status = vx_cursor_open(task->chain, 0, task->layer_count, true, &planner->cursor, err);
+    if (status == VHDX_OK && task->direction == VX_DIRECTION_UP)
+        status = vx_bat_window_open(task->target, VX_BAT_WINDOW_SMALL, &planner->window, err);
     if (status == VHDX_OK)
         *out = planner;
     else
@@ -38,6 +39,7 @@ void vx_planner_close(struct vx_planner *planner)
     if (!planner)
         return;
     vx_cursor_close(planner->cursor);
+    vx_bat_window_close(&planner->window);
     vx_free(planner->plan.pieces);
     vx_free(planner);
 }
@@ -49,7 +51,7 @@ static bool joins(const struct vx_piece *last, const struct vx_piece *piece)
            (piece->kind != VX_RUN_DATA || last->file_offset + last->length == piece->file_offset);
 }
 
-static vhdx_status add_piece(struct vx_block_plan *plan, const struct vx_piece *piece, vhdx_error *err)
+vhdx_status vx_plan_add_piece(struct vx_block_plan *plan, const struct vx_piece *piece, vhdx_error *err)
 {
     bool own = vx_piece_is_own(plan, piece);
     plan->any_data |= !own && piece->kind == VX_RUN_DATA;
@@ -89,9 +91,51 @@ static vhdx_status gather_block(struct vx_planner *planner, const struct vx_piec
         if (piece.kind == VX_RUN_TRANSPARENT)
             plan->full = false;
         else
-            VX_TRY(add_piece(plan, &piece, err));
+            VX_TRY(vx_plan_add_piece(plan, &piece, err));
         planner->at += piece.length;
     }
+    return VHDX_OK;
+}
+
+/*
+ * The first block that begins in [from, end) of which the target holds a part, UINT64_MAX when there is none. In a base none may be partial, so
+ * it has to be made whole also where neither the target nor a layer below holds a byte of it.
+ */
+static vhdx_status find_partial(struct vx_planner *planner, uint64_t from, uint64_t end, uint64_t *block,
+                                vhdx_error *err)
+{
+    const struct vx_geometry *geometry = &planner->target->geometry;
+    uint64_t first = vx_ceil_div(from, geometry->block_size), last = vx_ceil_div(end, geometry->block_size);
+    *block = UINT64_MAX;
+    if (first >= last)
+        return VHDX_OK;
+    uint64_t at = vx_geometry_payload_index(geometry, first);
+    uint64_t stop = vx_geometry_payload_index(geometry, last - 1) + 1;
+    for (;; at++) {
+        struct vx_bat_entry entry;
+        uint64_t which;
+        VX_TRY(vx_bat_window_next_set(&planner->window, at, stop, &at, err));
+        if (at >= stop)
+            return VHDX_OK;
+        VX_TRY(vx_bat_window_get(&planner->window, at, &entry, err));
+        if (vx_geometry_is_payload(geometry, at, &which) && entry.state == VX_PAYLOAD_PARTIALLY_PRESENT) {
+            *block = which;
+            return VHDX_OK;
+        }
+    }
+}
+
+/* Whether there is something to be done where all layers are transparent; then `piece` begins there. */
+static vhdx_status find_hidden(struct vx_planner *planner, struct vx_piece *piece, bool *found, vhdx_error *err)
+{
+    uint64_t block;
+    *found = false;
+    if (planner->direction != VX_DIRECTION_UP)
+        return VHDX_OK;
+    VX_TRY(find_partial(planner, piece->virtual_offset, piece->virtual_offset + piece->length, &block, err));
+    *found = block != UINT64_MAX;
+    if (*found)
+        piece->virtual_offset = block * planner->target->geometry.block_size;
     return VHDX_OK;
 }
 
@@ -101,7 +145,10 @@ vhdx_status vx_planner_next(struct vx_planner *planner, struct vx_block_plan **p
     while (planner->at < planner->size) {
         struct vx_piece piece;
         VX_TRY(vx_cursor_at(planner->cursor, planner->at, planner->size - planner->at, &piece, err));
-        if (piece.kind != VX_RUN_TRANSPARENT) {
+        bool found = piece.kind != VX_RUN_TRANSPARENT;
+        if (!found)
+            VX_TRY(find_hidden(planner, &piece, &found, err));
+        if (found) {
             VX_TRY(gather_block(planner, &piece, err));
             *plan = &planner->plan;
             return VHDX_OK;
@@ -171,98 +218,4 @@ void vx_plan_decide(const struct vx_image *target, struct vx_block_plan *plan, c
         plan->action = decide_up(target, plan);
     else
         plan->action = plan->any_data ? decide_data(target, plan) : decide_zeros(target, plan);
-}
-
-/* Bytes of a range of the file that lie in holes: writing them takes space. */
-static uint64_t hole_bytes(struct vx_file *file, uint64_t offset, uint64_t length)
-{
-    uint64_t end = offset + length, holes = 0;
-    while (offset < end) {
-        uint64_t data, data_length;
-        vx_file_next_data(file, offset, &data, &data_length);
-        if (data_length == 0 || data >= end)
-            return holes + (end - offset);
-        holes += data - offset;
-        offset = vx_min(end, data + data_length);
-    }
-    return holes;
-}
-
-static void add_in_place(struct vx_totals *totals, struct vx_image *target, const struct vx_block_plan *plan)
-{
-    for (size_t i = 0; i < plan->piece_count; i++) {
-        const struct vx_piece *piece = &plan->pieces[i];
-        uint64_t place = plan->entry.file_offset + (piece->virtual_offset - plan->virtual_offset);
-        if (piece->kind == VX_RUN_DATA && !vx_piece_is_own(plan, piece))
-            totals->new_bytes += hole_bytes(target->view, place, piece->length);
-    }
-}
-
-static void add_block(struct vx_totals *totals, struct vx_image *target, const struct vx_block_plan *plan)
-{
-    bool allocates = plan->action == VX_BLOCK_ALLOCATE || plan->action == VX_BLOCK_ALLOCATE_PART;
-    bool in_place = plan->action == VX_BLOCK_OVERWRITE || plan->action == VX_BLOCK_EXTEND_PART ||
-                    plan->action == VX_BLOCK_COMPLETE_PART;
-    totals->blocks_to_zero += plan->action == VX_BLOCK_ZERO;
-    totals->blocks_to_allocate += allocates;
-    if (!allocates && !in_place)
-        return;
-    for (size_t i = 0; i < plan->piece_count; i++) {
-        bool data = plan->pieces[i].kind == VX_RUN_DATA;
-        if (vx_piece_is_own(plan, &plan->pieces[i]))
-            continue;
-        totals->bytes_to_copy += data ? plan->pieces[i].length : 0;
-        totals->bytes_to_zero += !data && in_place ? plan->pieces[i].length : 0;
-        totals->new_bytes += data && allocates ? plan->pieces[i].length : 0;
-    }
-    if (in_place)
-        add_in_place(totals, target, plan);
-}
-
-/* An entry of the target, which may be shorter than the merged disk: what is beyond its end will be as resize.c makes it. */
-static vhdx_status target_entry(struct vx_bat_window *window, const struct vx_image *target, uint64_t block,
-                                struct vx_bat_entry *entry, vhdx_error *err)
-{
-    if (block < target->geometry.payload_count)
-        return vx_bat_window_get(window, vx_geometry_payload_index(&target->geometry, block), entry, err);
-    *entry = (struct vx_bat_entry){.state = vx_image_has_parent(target) ? VX_PAYLOAD_ZERO : VX_PAYLOAD_NOT_PRESENT};
-    return VHDX_OK;
-}
-
-static vhdx_status add_all(struct vx_planner *planner, struct vx_bat_window *window, struct vx_totals *totals,
-                           vhdx_error *err)
-{
-    struct vx_image *target = planner->target;
-    uint64_t last_chunk = UINT64_MAX;
-    for (;;) {
-        struct vx_block_plan *plan;
-        struct vx_bat_entry entry, bitmap;
-        VX_TRY(vx_planner_next(planner, &plan, err));
-        if (!plan)
-            return VHDX_OK;
-        VX_TRY(target_entry(window, target, plan->block, &entry, err));
-        vx_plan_decide(target, plan, &entry);
-        add_block(totals, target, plan);
-        uint64_t chunk = plan->block / target->geometry.chunk_ratio;
-        if (plan->action != VX_BLOCK_ALLOCATE_PART || chunk == last_chunk)
-            continue;
-        last_chunk = chunk;
-        VX_TRY(vx_bat_window_get(window, vx_geometry_bitmap_index(&target->geometry, chunk), &bitmap, err));
-        totals->bitmaps_to_allocate += bitmap.state != VX_BITMAP_PRESENT;
-    }
-}
-
-vhdx_status vx_plan_totals(const struct vx_merge_task *task, struct vx_totals *totals, vhdx_error *err)
-{
-    struct vx_planner *planner;
-    struct vx_bat_window window;
-    memset(totals, 0, sizeof *totals);
-    VX_TRY(vx_planner_open(task, &planner, err));
-    vhdx_status status = vx_bat_window_open(task->target, VX_BAT_WINDOW_LARGE, &window, err);
-    if (status == VHDX_OK) {
-        status = add_all(planner, &window, totals, err);
-        vx_bat_window_close(&window);
-    }
-    vx_planner_close(planner);
-    return status;
 }

@@ -1,6 +1,6 @@
 /*
  * What a merge does to each payload block of the target, decided from what the merged layers say about it and from the block's state
- * (the whole matrix of states). Decides and adds up; changes nothing. The one thing that is easy to get wrong: zeros of a merged layer are
+ * (the whole matrix of states). Decides; changes nothing. The one thing that is easy to get wrong: zeros of a merged layer are
  * content; they must end up in the target, and what is transparent must not.
  */
 /* SPDX-License-Identifier: MIT */
@@ -38,12 +38,6 @@ struct vx_block_plan {
     enum vx_block_action action;
 };
 
-struct vx_totals {
-    uint64_t bytes_to_copy, bytes_to_zero;
-    uint64_t blocks_to_allocate, bitmaps_to_allocate, blocks_to_zero;
-    uint64_t new_bytes; /* of bytes_to_copy: those that go to new blocks or to holes of the host's file */
-};
-
 /* Layers to be merged, and where to. */
 struct vx_merge_task {
     struct vx_chain *chain;
@@ -51,6 +45,7 @@ struct vx_merge_task {
     struct vx_image *target; /* down: the next layer, or an empty new image; up: layer 0 */
     uint64_t virtual_size;  /* of the merged disk */
     enum vx_direction direction;
+    bool keep_zeros; /* holes and zeros of the layers are data like any other */
 };
 
 /* Whether the piece is the target's own (up). */
@@ -71,8 +66,19 @@ void vx_planner_close(struct vx_planner *planner);
 vhdx_status vx_planner_next(struct vx_planner *planner, struct vx_block_plan **plan, vhdx_error *err);
 /* Sets `plan->entry` and `plan->action`. */
 void vx_plan_decide(const struct vx_image *target, struct vx_block_plan *plan, const struct vx_bat_entry *entry);
+/* Appends a piece, joined with the last one where both continue. */
+vhdx_status vx_plan_add_piece(struct vx_block_plan *plan, const struct vx_piece *piece, vhdx_error *err);
 
-/* Walks all blocks and adds up. The target is read only (it need not be in writing). */
-vhdx_status vx_plan_totals(const struct vx_merge_task *task, struct vx_totals *totals, vhdx_error *err);
+static inline bool vx_plan_allocates(const struct vx_block_plan *plan)
+{
+    return plan->action == VX_BLOCK_ALLOCATE || plan->action == VX_BLOCK_ALLOCATE_PART;
+}
+
+/* Bytes change in a block that is there. */
+static inline bool vx_plan_is_in_place(const struct vx_block_plan *plan)
+{
+    return plan->action == VX_BLOCK_OVERWRITE || plan->action == VX_BLOCK_EXTEND_PART ||
+           plan->action == VX_BLOCK_COMPLETE_PART;
+}
 
 #endif

@@ -15,7 +15,6 @@ static vhdx_status check_room(const struct vx_merge_run *run, vhdx_error *err)
 {
     const vhdx_host *host = run->chain->host;
     const char *path = run->options->undo;
-    const struct vx_totals *totals = &run->totals;
     vhdx_space space = {UINT64_MAX, UINT64_MAX};
     struct vx_file *file;
     vhdx_status status = vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL);
@@ -23,8 +22,7 @@ static vhdx_status check_room(const struct vx_merge_run *run, vhdx_error *err)
         vx_file_close(file);
     if (status != VHDX_NOT_FOUND || host->space(host->context, path, &space, NULL) != VHDX_OK)
         return VHDX_OK;
-    uint64_t moved = totals->bytes_to_copy + totals->bytes_to_zero;
-    uint64_t needed = moved - vx_min(moved, totals->new_bytes);
+    uint64_t needed = run->totals.old_bytes;
     if (space.free_bytes == run->report->bytes_free) /* the volume of the merge itself */
         needed += run->report->bytes_needed;
     if (needed <= space.free_bytes)

@@ -37,7 +37,7 @@
 #include <stdio.h>
 #include <string.h>
 
-vhdx_status vx_tell_copied(void *context, uint64_t copied, vhdx_error *err)
+static vhdx_status tell_moved(void *context, uint64_t copied, vhdx_error *err)
 {
     struct vx_teller *teller = context;
     vhdx_progress progress = {VHDX_PHASE_COPY, copied, teller->total};
@@ -47,6 +47,14 @@ vhdx_status vx_tell_copied(void *context, uint64_t copied, vhdx_error *err)
     if (teller->options->progress(teller->options->progress_context, &progress))
         return VHDX_OK;
     return vx_fail(err, VHDX_CANCELLED, vx_at_file(NULL), "the merge was cancelled");
+}
+
+void vx_teller_attach(struct vx_teller *teller, struct vx_copier *copier)
+{
+    copier->tell = tell_moved;
+    copier->tell_context = teller;
+    copier->sharing.notice = teller->options->notice;
+    copier->sharing.notice_context = teller->options->notice_context;
 }
 
 vhdx_status vx_merge_link(struct vx_merge_run *run, struct vx_image *layer, const struct vx_link *link,
@@ -93,7 +101,8 @@ static vhdx_status apply(struct vx_merge_run *run, struct vx_copier *copier, con
                          vhdx_error *err)
 {
     struct vx_merge_task task = vx_merge_task(run);
-    struct vx_apply_options options = {.window_bytes = run->window_bytes};
+    struct vx_totals done = {0};
+    struct vx_apply_options options = {.window_bytes = run->window_bytes, .done = &done};
     if (between->recheck) {
         copier->moved = vx_recheck_moved;
         copier->moved_context = between->recheck;
@@ -103,7 +112,7 @@ static vhdx_status apply(struct vx_merge_run *run, struct vx_copier *copier, con
         options.context = (void *)between;
     }
     vhdx_status status = vx_apply_layers(&task, copier, &options, err);
-    run->report->bytes_copied = copier->copied;
+    vx_report_done(run->report, copier, &done);
     if (between->recheck)
         run->report->bytes_verified = between->recheck->bytes;
     if (between->reclaim)
@@ -134,10 +143,9 @@ static vhdx_status apply_between(struct vx_merge_run *run, struct vx_copier *cop
 static vhdx_status move_payload(struct vx_merge_run *run, vhdx_error *err)
 {
     struct vx_copier copier;
-    struct vx_teller teller = {run->options, run->totals.bytes_to_copy, 0};
+    struct vx_teller teller = {run->options, run->totals.bytes_to_copy + run->totals.bytes_to_share, 0};
     VX_TRY(vx_copier_open(&copier, run->target->file, err));
-    copier.tell = vx_tell_copied;
-    copier.tell_context = &teller;
+    vx_teller_attach(&teller, &copier);
     vhdx_status status = apply_between(run, &copier, err);
     vx_copier_close(&copier);
     return status;
@@ -260,24 +268,46 @@ static bool could_replace(const struct vx_image *child, const struct vx_image *t
            vx_file_facts(child->file)->volume == vx_file_facts(target->file)->volume;
 }
 
-/* With removal the names come out the same either way; then the one that moves less is taken. */
-static vhdx_status choose_direction(struct vx_merge_run *run, vhdx_direction *direction, vhdx_error *err)
+/* Why there is no choice; NULL: with removal the names come out the same either way. */
+static const char *why_only_down(const struct vx_merge_run *run)
 {
-    const vhdx_merge_options *options = run->options;
-    uint64_t down, up;
-    *direction = options->direction;
-    if (options->direction != VHDX_DIRECTION_AUTO)
-        return VHDX_OK;
-    *direction = VHDX_DIRECTION_DOWN;
-    if (!options->delete_merged || options->reclaim || options->verify || !could_replace(run->child, run->target))
-        return VHDX_OK;
+    if (!run->options->delete_merged)
+        return "without removal the result belongs at the ancestor's path";
+    if (run->options->reclaim || run->options->verify)
+        return "giving space back and verifying go down only";
+    if (vx_image_has_parent(run->target))
+        return "the ancestor has a parent itself";
+    return could_replace(run->child, run->target) ? NULL : "the child would not make the same kind of disk";
+}
+
+static vhdx_status find_costs(struct vx_merge_run *run, uint64_t *down, uint64_t *up, vhdx_error *err)
+{
     struct vx_merge_task task = vx_merge_task(run);
-    VX_TRY(vx_plan_totals(&task, &run->totals, err));
-    down = run->totals.bytes_to_copy + run->totals.bytes_to_zero;
+    VX_TRY(vx_plan_totals(&task, 0, run->plan_only, &run->totals, err));
+    *down = vx_totals_cost(&run->totals);
     VX_TRY(vx_up_plan(run, err));
-    up = run->totals.bytes_to_copy + run->totals.bytes_to_zero;
-    if (up < down)
-        *direction = VHDX_DIRECTION_UP;
+    *up = vx_totals_cost(&run->totals);
+    return VHDX_OK;
+}
+
+/* Where there is a choice, the one that moves less is taken. A plan tells the cost of the other one in any case. */
+static vhdx_status choose_direction(struct vx_merge_run *run, vhdx_error *err)
+{
+    vhdx_merge_report *report = run->report;
+    const char *only_down = why_only_down(run);
+    bool asked = run->options->direction != VHDX_DIRECTION_AUTO;
+    bool choice = !asked && !only_down;
+    uint64_t down = 0, up = 0;
+    report->direction = asked ? run->options->direction : VHDX_DIRECTION_DOWN;
+    report->bytes_other_way = UINT64_MAX;
+    if (choice || (run->plan_only && !vx_image_has_parent(run->target))) {
+        VX_TRY(find_costs(run, &down, &up, err));
+        if (choice && up < down)
+            report->direction = VHDX_DIRECTION_UP;
+        report->bytes_other_way = report->direction == VHDX_DIRECTION_UP ? down : up;
+    }
+    snprintf(report->direction_reason, sizeof report->direction_reason, "%s",
+             asked ? "as asked for" : choice ? "this way less is written, and the names come out the same" : only_down);
     return VHDX_OK;
 }
 
@@ -332,7 +362,7 @@ static vhdx_status run_merge(struct vx_merge_run *run, vhdx_error *err)
     run->child = run->chain->layers[0];
     run->bottom = run->chain->layers[run->into - 1];
     run->target = run->chain->layers[run->into];
-    VX_TRY(choose_direction(run, &run->report->direction, err));
+    VX_TRY(choose_direction(run, err));
     bool up = run->report->direction == VHDX_DIRECTION_UP;
     VX_TRY(up ? vx_up_merge(run, err) : merge_down(run, err));
     tell_aftermath(run, run->upper_count > 0 || run->guard.merged_before);

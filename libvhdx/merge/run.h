@@ -10,7 +10,7 @@
 #include "io/undo_save.h"
 #include "merge/copy.h"
 #include "merge/guard.h"
-#include "merge/plan.h"
+#include "merge/totals.h"
 
 struct vx_merge_run {
     const vhdx_merge_options *options;
@@ -39,6 +39,10 @@ vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err);
 vhdx_status vx_merge_check_neighbours(struct vx_merge_run *run, vhdx_error *err);
 /* The plan's part of the report. */
 void vx_merge_fill_report(struct vx_merge_run *run);
+/* What was done, into the report. */
+void vx_report_done(vhdx_merge_report *report, const struct vx_copier *copier, const struct vx_totals *done);
+/* Bytes of the volume that come back when the layers [first, end) are removed. */
+uint64_t vx_merge_released(const struct vx_merge_run *run, size_t first, size_t end);
 
 /* What the planner and the appliers need to know. */
 struct vx_merge_task vx_merge_task(const struct vx_merge_run *run);
@@ -63,14 +67,21 @@ struct vx_teller {
     const vhdx_merge_options *options;
     uint64_t total, told;
 };
-/* For vx_copier.tell; `context` is a struct vx_teller. */
-vhdx_status vx_tell_copied(void *context, uint64_t copied, vhdx_error *err);
+/* Makes the copier tell its progress, and what it learns of sharing, to the caller. */
+void vx_teller_attach(struct vx_teller *teller, struct vx_copier *copier);
+
+/* What the work takes besides its totals. */
+struct vx_room {
+    uint64_t further;  /* bytes */
+    uint64_t at_most;  /* when space comes back meanwhile; UINT64_MAX = it does not */
+    uint64_t released; /* at the end */
+};
 
 /*
- * Free space that carrying out `totals` on the target takes (`further`: besides them; `at_most`: when space comes back meanwhile), and
- * whether the target's volume has it and may hold a file so long: NO_SPACE or LIMIT with the numbers.
+ * Free space that carrying out `totals` on the target takes, and whether the target's volume has it and may hold a file so long: NO_SPACE or LIMIT
+ * with the numbers.
  */
-vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *totals, uint64_t further, uint64_t at_most,
+vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *totals, const struct vx_room *room,
                           vhdx_merge_report *report, vhdx_error *err);
 
 #endif

@@ -30,7 +30,8 @@ static struct vx_merge_task up_task(const struct vx_merge_run *run)
                                   .layer_count = run->into + 1,
                                   .target = run->child,
                                   .virtual_size = run->child->geometry.virtual_size,
-                                  .direction = VX_DIRECTION_UP};
+                                  .direction = VX_DIRECTION_UP,
+                                  .keep_zeros = run->options->zero_detect == VHDX_ZERO_DETECT_OFF};
 }
 
 vhdx_status vx_up_plan(struct vx_merge_run *run, vhdx_error *err)
@@ -41,7 +42,7 @@ vhdx_status vx_up_plan(struct vx_merge_run *run, vhdx_error *err)
                 "it has a parent itself; merging upwards ends at a base");
         return vx_advise(err, VHDX_REFUSED, "name the base with '--into', or merge with '--direction down'");
     }
-    return vx_plan_totals(&task, &run->totals, err);
+    return vx_plan_totals(&task, run->options->window_bytes, run->plan_only, &run->totals, err);
 }
 
 /* The rename must be one. */
@@ -66,7 +67,10 @@ static vhdx_status check(struct vx_merge_run *run, vhdx_error *err)
     vx_merge_fill_report(run);
     snprintf(run->report->target, sizeof run->report->target, "%s",
              run->options->delete_merged ? vx_image_path(run->target) : run->child_path);
-    return vx_check_room(run->child, &run->totals, 0, UINT64_MAX, run->report, err);
+    struct vx_room room = {.at_most = UINT64_MAX};
+    if (run->options->delete_merged)
+        room.released = vx_merge_released(run, 1, run->into + 1);
+    return vx_check_room(run->child, &run->totals, &room, run->report, err);
 }
 
 /* No block is partial any more: the bitmaps may go, some commits long. */
@@ -99,7 +103,8 @@ static vhdx_status become_base(struct vx_merge_run *run, const uint8_t *locator,
 static vhdx_status fill_child(struct vx_merge_run *run, struct vx_copier *copier, vhdx_error *err)
 {
     struct vx_merge_task task = up_task(run);
-    struct vx_apply_options options = {.window_bytes = run->options->window_bytes};
+    struct vx_totals done = {0};
+    struct vx_apply_options options = {.window_bytes = run->options->window_bytes, .done = &done};
     struct vx_link link = {.linkage = run->target->header.data_write_guid,
                            .linkage2 = run->chain->layers[1]->header.data_write_guid,
                            .parent_path = vx_image_path(run->target)};
@@ -107,7 +112,7 @@ static vhdx_status fill_child(struct vx_merge_run *run, struct vx_copier *copier
     uint32_t size = 0;
     VX_TRY(vx_image_begin_write(run->child, NULL, err));
     vhdx_status status = vx_apply_layers(&task, copier, &options, err); /* U1 */
-    run->report->bytes_copied = copier->copied;
+    vx_report_done(run->report, copier, &done);
     if (status == VHDX_OK)
         status = drop_bitmaps(run->child, err);
     if (status == VHDX_OK && run->options->delete_merged)
@@ -121,11 +126,10 @@ static vhdx_status fill_child(struct vx_merge_run *run, struct vx_copier *copier
 static vhdx_status fill(struct vx_merge_run *run, vhdx_error *err)
 {
     struct vx_copier copier;
-    struct vx_teller teller = {run->options, run->totals.bytes_to_copy, 0};
+    struct vx_teller teller = {run->options, run->totals.bytes_to_copy + run->totals.bytes_to_share, 0};
     run->begun = true;
     VX_TRY(vx_copier_open(&copier, run->child->file, err));
-    copier.tell = vx_tell_copied;
-    copier.tell_context = &teller;
+    vx_teller_attach(&teller, &copier);
     vhdx_status status = fill_child(run, &copier, err);
     vx_copier_close(&copier);
     if (status != VHDX_OK)

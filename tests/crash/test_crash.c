@@ -32,7 +32,7 @@ struct explorer {
     uint64_t keep_of;     /* of each 2^32 states, so many are visited */
     bool counting;        /* nothing is visited */
     bool hurried;         /* not even one state for each cut */
-    uint64_t states, visited, nested;
+    uint64_t states, visited, nested, shared;
     char where[256], again[256]; /* for messages */
 };
 
@@ -233,6 +233,7 @@ static void explore_seed(struct explorer *explorer, const struct scene_recipe *r
     if (scene_run(&explorer->scene, crash_host_interface(host), &err) != VHDX_OK)
         complain(explorer, err.message);
     crash_host_record_end(host);
+    explorer->shared += crash_host_shared(host);
     explorer->counting = true;
     visit_cuts(explorer);
     explorer->counting = false;
@@ -257,6 +258,7 @@ static void explore(struct scene_recipe recipe, uint64_t states)
         if (only || explorer.hurried)
             break;
     }
+    cr_assert_eq(explorer.shared > 0, (recipe.features & SCENE_SHARE) != 0, "shared: %" PRIu64, explorer.shared);
     cr_log_info("%" PRIu64 " states, %" PRIu64 " of second runs", explorer.visited, explorer.nested);
 }
 
@@ -371,6 +373,28 @@ Test(crash, several_windows)
     explore((struct scene_recipe){.layers = 3, .child = 2, .features = SCENE_WINDOWS | SCENE_VERIFY}, 800);
 }
 
+Test(crash, a_child_whose_bytes_are_shared_with_its_parent)
+{
+    explore((struct scene_recipe){.layers = 2, .child = 1, .features = SCENE_SHARE | SCENE_DIRTY}, 800);
+}
+
+Test(crash, several_layers_whose_bytes_are_shared_with_one_below)
+{
+    explore((struct scene_recipe){.layers = 5, .child = 3, .into = 1, .features = SCENE_SHARE | SCENE_WINDOWS | SCENE_FULL},
+            800);
+}
+
+Test(crash, shared_bytes_of_layers_that_give_their_space_back)
+{
+    explore((struct scene_recipe){.layers = 4, .child = 3, .into = 1, .features = SCENE_SHARE | SCENE_RECLAIM | SCENE_VERIFY},
+            800);
+}
+
+Test(crash, a_child_that_becomes_the_base_with_shared_bytes)
+{
+    explore((struct scene_recipe){.layers = 3, .child = 2, .features = SCENE_SHARE | SCENE_UP | SCENE_DELETE}, 800);
+}
+
 Test(crash, space_given_back_on_the_way)
 {
     explore((struct scene_recipe){.layers = 2, .child = 1, .features = SCENE_RECLAIM}, 1100);
@@ -421,6 +445,11 @@ Test(crash, chains_at_random)
 Test(crash, a_chain_written_to_a_new_disk)
 {
     explore((struct scene_recipe){.command = SCENE_FLATTEN, .layers = 3, .child = 2, .features = SCENE_DIRTY}, 800);
+}
+
+Test(crash, a_chain_shared_with_a_new_disk)
+{
+    explore((struct scene_recipe){.command = SCENE_FLATTEN, .layers = 3, .child = 2, .features = SCENE_SHARE}, 500);
 }
 
 Test(crash, a_new_disk)

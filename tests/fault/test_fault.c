@@ -255,6 +255,11 @@ Test(fault, a_merge_that_gives_space_back_on_the_way)
     fail_everything((struct scene_recipe){.layers = 4, .child = 3, .features = SCENE_RECLAIM | SCENE_VERIFY});
 }
 
+Test(fault, a_merge_that_shares_bytes)
+{
+    fail_everything((struct scene_recipe){.layers = 4, .child = 3, .features = SCENE_SHARE | SCENE_VERIFY});
+}
+
 Test(fault, a_merge_upwards_that_takes_a_name)
 {
     fail_everything((struct scene_recipe){.layers = 4, .child = 2, .features = SCENE_UP | SCENE_DELETE});

@@ -20,6 +20,7 @@
 
 #define PAGE ((size_t)4096)
 #define SECTOR ((size_t)512)
+#define SHARE_UNIT 4096u
 
 volatile int crash_host_allocating;
 
@@ -60,6 +61,7 @@ struct crash_host {
     uint64_t last_id;
     uint64_t random_state;
     uint32_t attributes;
+    uint64_t shared;
     bool recording;
     struct disk start; /* as it was when recording began */
     struct call *trace;
@@ -469,16 +471,18 @@ static vhdx_status file_punch(void *context, uint64_t offset, uint64_t length, v
     return VHDX_OK;
 }
 
-/* The bytes as they are now: later changes of the source do not show. */
+/* Where the host shares at all, and then whole units only. The bytes as they are now: later changes of the source do not show. */
 static vhdx_status file_clone(void *context, uint64_t offset, void *source, uint64_t source_offset, uint64_t length,
                               vhdx_error *err)
 {
-    const struct handle *from = source;
-    if (source_offset > from->file->size || length > from->file->size - source_offset)
+    const struct handle *handle = context, *from = source;
+    if (!(handle->host->attributes & VHDX_FILE_CAN_SHARE) || (offset | source_offset | length) % SHARE_UNIT != 0 ||
+        source_offset > from->file->size || length > from->file->size - source_offset)
         return VHDX_UNSUPPORTED;
     uint8_t *bytes = take((size_t)length, 1);
     get_bytes(from->file, bytes, (size_t)length, source_offset);
     vhdx_status status = file_write(context, bytes, (size_t)length, offset, err);
+    handle->host->shared += status == VHDX_OK ? length : 0;
     free(bytes);
     return status;
 }
@@ -739,6 +743,11 @@ const vhdx_host *crash_host_interface(struct crash_host *host)
 void crash_host_attributes(struct crash_host *host, uint32_t attributes)
 {
     host->attributes = attributes;
+}
+
+uint64_t crash_host_shared(const struct crash_host *host)
+{
+    return host->shared;
 }
 
 static void forget_nameless(struct disk *disk)

@@ -21,8 +21,11 @@ struct crash_host *crash_host_new(uint64_t seed);
 /* Takes NULL. No file may be open. */
 void crash_host_free(struct crash_host *host);
 const vhdx_host *crash_host_interface(struct crash_host *host);
-/* Attributes that every file of the host shows: VHDX_FILE_SPARSE_HARMS for a file system as NTFS. */
+/* Attributes that every file of the host shows: VHDX_FILE_SPARSE_HARMS for a file system as NTFS, VHDX_FILE_CAN_SHARE
+ * for one as XFS. */
 void crash_host_attributes(struct crash_host *host, uint32_t attributes);
+/* Bytes shared so far, on a host with VHDX_FILE_CAN_SHARE. */
+uint64_t crash_host_shared(const struct crash_host *host);
 /* A host with the same files. */
 struct crash_host *crash_host_copy(const struct crash_host *host, uint64_t seed);
 

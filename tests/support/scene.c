@@ -225,6 +225,8 @@ void scene_build(struct scene *scene, const struct scene_recipe *recipe, uint64_
         snprintf(scene->output, sizeof scene->output, "/elsewhere/copy.vhdx");
     if (has(recipe, SCENE_NTFS))
         crash_host_attributes(host, VHDX_FILE_SPARSE_HARMS);
+    if (has(recipe, SCENE_SHARE))
+        crash_host_attributes(host, VHDX_FILE_CAN_SHARE);
     if (has(recipe, SCENE_MODEL))
         build_model(scene, host, &chance);
     else

@@ -41,6 +41,7 @@ enum scene_features {
     SCENE_VERIFY = 1 << 14,
     SCENE_UP = 1 << 15, /* the child becomes the base; the target is layer 0 */
     SCENE_UNDO = 1 << 16, /* what is overwritten goes to SCENE_UNDO_FILE first */
+    SCENE_SHARE = 1 << 17, /* a host on which files share bytes */
 };
 
 #define SCENE_UNDO_FILE "/undo/of-merge"

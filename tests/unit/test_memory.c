@@ -3,6 +3,7 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -135,16 +136,21 @@ Test(memory, a_replaced_file_lives_for_those_who_have_it_open)
     vx_file_close(new);
 }
 
-Test(memory, clone_copies_and_extends)
+Test(memory, clone_takes_whole_units_and_extends)
 {
-    char buf[4] = "";
-    vx_memory_host_put(memory, "a", "abcdef", 6);
+    char buf[4] = "", *bytes = calloc(3, 4096);
+    memcpy(bytes + 4096, "cde", 3);
+    vx_memory_host_put(memory, "a", bytes, 3 * 4096);
+    free(bytes);
     struct vx_file *from = must_open("a", VHDX_FILE_READ);
     struct vx_file *to = must_open("b", VHDX_FILE_CREATE);
-    cr_expect_eq(vx_file_clone(to, 100000, from, 2, 3, NULL), VHDX_OK);
-    cr_expect_eq(vx_file_read(to, buf, 3, 100000, NULL), VHDX_OK);
+    cr_expect_eq(vx_file_clone(to, 102400, from, 4096, 8192, NULL), VHDX_OK);
+    cr_expect_eq(vx_file_read(to, buf, 3, 102400, NULL), VHDX_OK);
     cr_expect_str_eq(buf, "cde");
-    cr_expect_eq(vx_file_clone(to, 0, from, 4, 3, NULL), VHDX_UNSUPPORTED);
+    cr_expect_eq(vx_file_counters(to)->bytes_cloned, 8192);
+    cr_expect_eq(vx_file_clone(to, 0, from, 8192, 8192, NULL), VHDX_UNSUPPORTED, "beyond the end of the source");
+    cr_expect_eq(vx_file_clone(to, 0, from, 512, 4096, NULL), VHDX_UNSUPPORTED, "not at a whole unit");
+    cr_expect_eq(vx_file_clone(to, 0, from, 0, 4095, NULL), VHDX_UNSUPPORTED, "not a whole unit");
     vx_file_close(from);
     vx_file_close(to);
 }

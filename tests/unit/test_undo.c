@@ -198,7 +198,8 @@ static void random_change(struct bench *b)
         break;
     }
     case 4:
-        must(vx_file_clone(b->file, at, b->file, 4096, vx_min(length, size - 4096), NULL), NULL);
+        length = (size_t)vx_round_down(vx_min(length + 4096, size - 4096), 4096);
+        must(vx_file_clone(b->file, vx_round_down(at, 4096), b->file, 4096, length, NULL), NULL);
         break;
     default:
         must(vx_file_write(b->file, bytes, length, at, NULL), NULL);
