@@ -142,6 +142,12 @@ windows_opt := -O2
 XXHASH_COPY := build/xxhash
 windows_needs := $(XXHASH_COPY)/xxhash.h
 
+# The style and the script of the HTML report become C.
+HTML_PAGE := build/html_page.c
+$(HTML_PAGE): tools/html/embed.sh tools/html/page.css tools/html/page.js
+	@mkdir -p $(@D)
+	$(Q)sh tools/html/embed.sh tools/html $@
+
 quote = '$(subst ','\'',$(1))'
 own_cflags := $(filter-out undefined default,$(origin CFLAGS))
 
@@ -171,13 +177,18 @@ $(1)_ar := $$(if $$(filter-out default undefined,$$(origin AR)),$$(AR),$$(if $$(
 $(1)_exe := $$($(1)_dir)/vhdx$$(if $$(filter windows,$$($(1)_system)),.exe)
 
 $(1)_lib_objects := $$(patsubst %.c,$$($(1)_dir)/%.o,$$(ROOMS) $$($$($(1)_system)_rooms))
-$(1)_tool_objects := $$(patsubst %.c,$$($(1)_dir)/%.o,$$(TOOLS) $$($$($(1)_system)_tools))
+$(1)_tool_objects := $$(patsubst %.c,$$($(1)_dir)/%.o,$$(TOOLS) $$($$($(1)_system)_tools) html_page.c)
 $(1)_support_objects := $$(patsubst %.c,$$($(1)_dir)/%.o,$$(SUPPORT))
 $(1)_suites := $$(patsubst %,$$($(1)_dir)/test-%,$$(SUITES))
 $(1)_replays := $$(patsubst %,$$($(1)_dir)/replay-%,$$(if $$(wildcard fuzz/replay.c),$$(FUZZERS)))
 objects += $$($(1)_lib_objects) $$($(1)_tool_objects) $$($(1)_support_objects)
 
 $$($(1)_dir)/%.o: %.c | $$($(1)_needs)
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$($(1)_compile) $$(HOUSE_FLAGS) $$($(1)_user) -MMD -MP -c -o $$@ $$<
+
+$$($(1)_dir)/html_page.o: $(HTML_PAGE) | $$($(1)_needs)
 	$$(call say,CC,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$($(1)_compile) $$(HOUSE_FLAGS) $$($(1)_user) -MMD -MP -c -o $$@ $$<

@@ -8,15 +8,17 @@
 #include "exit.h"
 #include "platform.h"
 #include "progress.h"
+#include "report_html.h"
 #include "report_orphans.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct wish {
     struct cli_list configs, maps;
-    const char *jobs;
+    const char *jobs, *html;
     bool one_file_system, data, complete, lines, from_json;
 };
 
@@ -87,6 +89,57 @@ static void print(const struct cli *cli, const struct wish *wish, const vhdx_orp
         report_orphans_text(stdout, orphans, platform_shows_colour(stdout), cli->verbose);
 }
 
+/* ---- the page ---- */
+
+/* A page may be written over a page of yesterday, and over nothing else: the name of a disk is typed in its place too easily. */
+static bool is_page_or_empty(const char *path, bool *exists)
+{
+    static const char first[] = "<!DOCTYPE html>";
+    char bytes[sizeof first - 1] = {0};
+    const vhdx_host *host = vhdx_native_host();
+    vhdx_io io;
+    uint64_t size = 0;
+    *exists = host->open(host->context, path, VHDX_FILE_PEEK, &io, NULL) == VHDX_OK;
+    if (!*exists)
+        return true;
+    bool page = io.ops->size(io.file, &size, NULL) == VHDX_OK;
+    if (page && size > 0)
+        page = size >= sizeof bytes && io.ops->read(io.file, bytes, sizeof bytes, 0, NULL) == VHDX_OK &&
+               memcmp(bytes, first, sizeof bytes) == 0;
+    io.ops->close(io.file);
+    return page;
+}
+
+static int page_error(const char *path, vhdx_status status, int system_code, const char *message, const char *advice)
+{
+    vhdx_error err = {.status = status, .system_code = system_code, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE};
+    snprintf(err.path, sizeof err.path, "%s", path);
+    snprintf(err.message, sizeof err.message, "%s", message);
+    snprintf(err.advice, sizeof err.advice, "%s", advice);
+    return cli_error(&err);
+}
+
+static int check_page(const char *path)
+{
+    bool exists;
+    if (is_page_or_empty(path, &exists))
+        return EXIT_DONE;
+    return page_error(path, VHDX_EXISTS, 0, "the file exists and is no page of this command",
+                      "choose another name for --html");
+}
+
+static int write_page(const char *path, const vhdx_orphans *orphans)
+{
+    FILE *page = platform_create(path);
+    if (!page)
+        return page_error(path, VHDX_IO, errno, "the page cannot be written", "choose another place for --html");
+    bool whole = report_html(page, orphans);
+    whole = !ferror(page) && whole;
+    if (fclose(page) == 0 && whole)
+        return EXIT_DONE;
+    return page_error(path, VHDX_IO, errno, "the page was not written whole", "see that the volume has room");
+}
+
 static int search(const struct cli *cli, const struct wish *wish, unsigned jobs, const char **roots,
                   const char **reports)
 {
@@ -115,7 +168,9 @@ static int search(const struct cli *cli, const struct wish *wish, unsigned jobs,
         return cli_error(&err);
     }
     print(cli, wish, orphans);
-    int result = vhdx_orphans_get_totals(orphans)->problem_count ? EXIT_LEFT : EXIT_DONE;
+    int result = wish->html ? write_page(wish->html, orphans) : EXIT_DONE;
+    if (result == EXIT_DONE && vhdx_orphans_get_totals(orphans)->problem_count)
+        result = EXIT_LEFT;
     vhdx_orphans_free(orphans);
     return result;
 }
@@ -148,6 +203,8 @@ static int run_with(const struct cli *cli, const struct wish *wish)
     unsigned jobs;
     if (!cli_files(cli, 1, SIZE_MAX) || !take_jobs(cli, wish->jobs, &jobs) || !maps_make_sense(cli, wish))
         return EXIT_USAGE;
+    if (wish->html && check_page(wish->html) != EXIT_DONE)
+        return EXIT_FAILED;
     const char **roots = calloc(cli->file_count, sizeof *roots), **reports = calloc(cli->file_count, sizeof *reports);
     int status = EXIT_FAILED;
     if (roots && reports)
@@ -170,9 +227,10 @@ static int run(const struct command *self, int argc, char **argv)
         {"data", 0, CLI_FLAG, &wish.data, NULL,
          "read copies and unreferenced disks and compare their\nbytes"},
         {"complete", 0, CLI_FLAG, &wish.complete, NULL,
-         "no disk, no configuration and no host is left out: only\nthen may advice say that a file can go"},
+         "no disk, no configuration and no host is left out:\nonly then may advice say that a file can go"},
         {"from-json", 0, CLI_FLAG, &wish.from_json, NULL,
          "the files named are reports (--json) of this command,\nof other hosts perhaps: judge them together"},
+        {"html", 0, CLI_TEXT, &wish.html, "FILE", "write the report as one HTML page too"},
         {"jobs", 0, CLI_TEXT, &wish.jobs, "N", "threads (default: one for each processor)"},
         {"one-file-system", 0, CLI_FLAG, &wish.one_file_system, NULL, "do not go into other mounted file systems"},
         {"json-lines", 0, CLI_FLAG, &wish.lines, NULL, "one JSON object a line instead of one document"},

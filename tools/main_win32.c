@@ -67,6 +67,17 @@ double platform_seconds(void)
     return (double)GetTickCount64() / 1000.0;
 }
 
+FILE *platform_create(const char *path)
+{
+    int size = MultiByteToWideChar(CP_UTF8, 0, path, -1, NULL, 0);
+    wchar_t *wide = size > 0 ? malloc((size_t)size * sizeof *wide) : NULL;
+    FILE *file = NULL;
+    if (wide && MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, size) == size)
+        file = _wfopen(wide, L"wb");
+    free(wide);
+    return file;
+}
+
 /* NULL when memory ran out. An unpaired surrogate becomes U+FFFD, which then names no file. */
 static char *utf8_of(const wchar_t *text)
 {

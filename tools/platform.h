@@ -31,4 +31,7 @@ double platform_seconds(void);
 void platform_catch_interrupts(void);
 bool platform_interrupted(void);
 
+/* An empty file at the UTF-8 path, for bytes to be written. NULL: errno says why. */
+FILE *platform_create(const char *path);
+
 #endif

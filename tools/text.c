@@ -68,16 +68,52 @@ static void put_escaped(FILE *out, uint32_t c)
         fprintf(out, "\\u{%" PRIx32 "}", c);
 }
 
-static void put(FILE *out, const char *text, bool lines, int indent)
+enum form {
+    FORM_LINE,
+    FORM_LINES, /* line ends stay */
+    FORM_HTML,
+    FORM_HTML_LINES,
+};
+
+/* What HTML takes for its own, in text and between quotes alike. */
+static const char *html_entity(uint32_t c)
 {
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    default:
+        return NULL;
+    }
+}
+
+static bool must_be_escaped(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029 || is_direction_mark(c);
+}
+
+static void put(FILE *out, const char *text, enum form form, int indent)
+{
+    bool html = form == FORM_HTML || form == FORM_HTML_LINES;
+    bool lines = form == FORM_LINES || form == FORM_HTML_LINES;
     while (*text) {
         uint32_t c = 0;
         size_t length = text_next(text, &c);
+        const char *entity = html && length ? html_entity(c) : NULL;
         if (length == 0)
             fprintf(out, "\\x%02x", (unsigned)(unsigned char)*text);
         else if (lines && c == '\n')
             fprintf(out, "\n%*s", indent, "");
-        else if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029 || is_direction_mark(c))
+        else if (entity)
+            fputs(entity, out);
+        else if (must_be_escaped(c))
             put_escaped(out, c);
         else
             fwrite(text, 1, length, out);
@@ -87,10 +123,20 @@ static void put(FILE *out, const char *text, bool lines, int indent)
 
 void text_put(FILE *out, const char *text)
 {
-    put(out, text, false, 0);
+    put(out, text, FORM_LINE, 0);
 }
 
 void text_put_lines(FILE *out, const char *text, int indent)
 {
-    put(out, text, true, indent);
+    put(out, text, FORM_LINES, indent);
+}
+
+void text_put_html(FILE *out, const char *text)
+{
+    put(out, text, FORM_HTML, 0);
+}
+
+void text_put_html_lines(FILE *out, const char *text)
+{
+    put(out, text, FORM_HTML_LINES, 0);
 }

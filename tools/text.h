@@ -23,4 +23,9 @@ void text_put(FILE *out, const char *text);
 /* The same, but line ends stay and each further line begins with `indent` spaces. */
 void text_put_lines(FILE *out, const char *text, int indent);
 
+/* As text_put, for HTML: what stands there is text, or the value of an attribute in quotes, whatever it holds. */
+void text_put_html(FILE *out, const char *text);
+/* The same, but line ends stay. */
+void text_put_html_lines(FILE *out, const char *text);
+
 #endif
