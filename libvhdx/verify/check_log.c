@@ -7,6 +7,7 @@
 #include "verify/verify.h"
 
 #include "base/guid.h"
+#include "image/log_needed.h"
 #include "verify/bat_walk.h"
 
 #define LONGEST_FILE (65 * VX_TIB)
@@ -380,14 +381,20 @@ static vhdx_status judge_refused(struct ring_walk *walk, vhdx_error *err)
     return VHDX_OK;
 }
 
-static void judge_missing(struct ring_walk *walk)
+/* Where all that the log holds stands already on the disk, nothing is lost with it. */
+static vhdx_status judge_missing(struct ring_walk *walk, vhdx_error *err)
 {
+    bool needed = false;
     enum vx_find kind = walk->own_whole > 0    ? VX_FIND_LOG_NO_SEQUENCE
                         : walk->own_broken > 0 ? VX_FIND_LOG_DAMAGED
                                                : VX_FIND_LOG_NEVER_WRITTEN;
     struct vx_finding finding = vx_found(kind, "log", walk->header->log_offset);
     finding.count = walk->own_whole > 0 ? walk->own_whole : vx_max(walk->own_broken, 1);
+    VX_TRY(vx_log_needed(walk->v->exam->file, walk->header, &needed, err));
+    if (!needed)
+        finding.repair = VHDX_REPAIR_LOSSLESS;
     vx_verify_add(walk->v, &finding);
+    return VHDX_OK;
 }
 
 static vhdx_status check_ring(struct ring_walk *walk, vhdx_error *err)
@@ -403,8 +410,7 @@ static vhdx_status check_ring(struct ring_walk *walk, vhdx_error *err)
     case VX_SURVEY_LOG_ACTIVE:
         return judge_active(walk, err);
     case VX_SURVEY_LOG_MISSING:
-        judge_missing(walk);
-        return VHDX_OK;
+        return judge_missing(walk, err);
     case VX_SURVEY_LOG_UNUSABLE:
         return judge_refused(walk, err);
     case VX_SURVEY_LOG_CLEAN:

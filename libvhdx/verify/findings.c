@@ -386,6 +386,14 @@ void vx_report_unreadable(vhdx_report *report, size_t number, const vhdx_error *
         report->no_memory = true;
 }
 
+void vx_report_advise(vhdx_report *report, struct vx_finding *finding, const char *advice)
+{
+    free_text(finding->advice);
+    finding->advice = vx_copy_string(advice);
+    if (!finding->advice)
+        report->no_memory = true;
+}
+
 void vx_report_undo_path(vhdx_report *report, size_t number, const char *path)
 {
     struct file *file = &report->files[number];

@@ -89,6 +89,8 @@ uint64_t vx_report_count(const vhdx_report *report, size_t file, vhdx_severity s
 
 /* Before vx_report_finish(): the records as they are kept, for a repair that plans. NULL behind the last. */
 struct vx_finding *vx_report_record(vhdx_report *report, size_t file, size_t record);
+/* Gives a record of the report another advice. */
+void vx_report_advise(vhdx_report *report, struct vx_finding *finding, const char *advice);
 /* Of a repair: where its undo file is; NULL = none. */
 void vx_report_undo_path(vhdx_report *report, size_t file, const char *path);
 /* Sorts, writes the messages, settles the verdicts. Then the functions of vhdx.h may be asked. NOMEM: something is missing. */

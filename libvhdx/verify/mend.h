@@ -46,6 +46,10 @@ typedef vhdx_status vx_mender(struct vx_mending *m, vhdx_error *err);
 vx_mender vx_mend_file_id, vx_mend_headers, vx_mend_log, vx_mend_regions, vx_mend_metadata, vx_mend_locator, vx_mend_bat,
     vx_mend_space;
 
+/* What the sketch must have been, by all the evidence there is; m->rebuilt from then on. `search_content`: see rebuild.h. */
+vhdx_status vx_mending_rebuild(struct vx_mending *m, bool search_content, vhdx_error *err);
+/* Values of items that are lost or make no sense. */
+vhdx_status vx_mend_values(struct vx_mending *m, vhdx_error *err);
 /*
  * A metadata item gets these bytes: where it is when it has that length already, else in a free place of the region, with
  * a new entry when it has none. *put = false: the region or the table has no room. The metadata table must be readable.

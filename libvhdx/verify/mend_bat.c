@@ -349,20 +349,12 @@ static vhdx_status mend_fixed_size(struct vx_bat_mending *b, vhdx_error *err)
 {
     static const struct vx_reason reason = {VX_FIND_BAT_FIXED_SHORT, false, "the file holds all blocks of a fixed disk",
                                             NULL};
-    uint64_t end = 0;
+    const struct vx_exam *exam = b->m->exam;
+    uint64_t end = VX_HEADER_SECTION_SIZE + b->geometry.virtual_size + exam->header->log_length;
     if (!b->fixed || !vx_wanted(b->m, VX_FIND_BAT_FIXED_SHORT))
         return VHDX_OK;
-    for (uint64_t index = 0; index < b->geometry.entry_count; index++) {
-        struct vx_bat_entry entry;
-        uint64_t block;
-        VX_TRY(vx_bat_window_next_set(&b->walk, index, b->geometry.entry_count, &index, err));
-        if (index >= b->geometry.entry_count)
-            break;
-        VX_TRY(vx_bat_window_get(&b->walk, index, &entry, err));
-        if (vx_geometry_is_payload(&b->geometry, index, &block) && entry.state == VX_PAYLOAD_FULLY_PRESENT &&
-            entry.file_offset <= b->file_size)
-            end = vx_max(end, entry.file_offset + b->geometry.block_size);
-    }
+    for (uint32_t i = 0; i < vx_min(exam->regions->count, VX_REGION_MAX); i++)
+        end += exam->regions->entries[i].length;
     return end > b->m->plan->new_size ? vx_plan_resize(b->m->plan, end, &reason, err) : VHDX_OK;
 }
 

@@ -293,7 +293,8 @@ static vhdx_status mend_all(struct table *table, vhdx_error *err)
     VX_TRY(mend_lengths(table, err));
     VX_TRY(mend_parameter_bits(table, err));
     VX_TRY(mend_physical_sector(table, err));
-    return mend_disk_id(table, err);
+    VX_TRY(mend_disk_id(table, err));
+    return vx_mend_values(table->m, err);
 }
 
 vhdx_status vx_mend_metadata(struct vx_mending *m, vhdx_error *err)

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/crc32c.h"
+#include "verify/evidence.h"
 
 #include <string.h>
 
@@ -81,8 +82,37 @@ static bool is_intact(const struct vx_survey_regions *regions)
     return regions->status == VHDX_OK && !(regions->rules & VX_REGION_BAD_CHECKSUM);
 }
 
+/* Neither copy says where everything is: both are made anew from what the file shows. */
+static vhdx_status mend_lost(struct vx_mending *m, vhdx_error *err)
+{
+    bool lost = vx_wanted(m, VX_FIND_REGION_TABLES_LOST), no_bat = vx_wanted(m, VX_FIND_REGION_NO_BAT);
+    if (!lost && !no_bat && !vx_wanted(m, VX_FIND_REGION_NO_METADATA))
+        return VHDX_OK;
+    VX_TRY(vx_mending_rebuild(m, false, err));
+    vhdx_repair_class class = vx_evidence_class(m->rebuilt, VX_PART_REGIONS);
+    const struct vx_reason reason = {lost     ? VX_FIND_REGION_TABLES_LOST
+                                     : no_bat ? VX_FIND_REGION_NO_BAT
+                                              : VX_FIND_REGION_NO_METADATA,
+                                     class != VHDX_REPAIR_LOSSLESS,
+                                     "the region table says again where BAT and metadata lie",
+                                     class == VHDX_REPAIR_LOSSLESS ? NULL : "the certainty that it is right"};
+    if (class == VHDX_REPAIR_NONE || (class == VHDX_REPAIR_SALVAGE && !m->salvage))
+        return VHDX_OK;
+    uint8_t *bytes = vx_alloc(VX_REGION_TABLE_SIZE, 1);
+    if (!bytes)
+        return vx_fail_memory(err, "the region table");
+    vx_rebuilt_encode_regions(m->rebuilt, bytes);
+    vhdx_status status = put_both(m, bytes, &reason, err);
+    vx_free(bytes);
+    return status;
+}
+
 vhdx_status vx_mend_regions(struct vx_mending *m, vhdx_error *err)
 {
+    uint64_t before = m->plan->changes;
+    VX_TRY(mend_lost(m, err));
+    if (m->plan->changes != before)
+        return VHDX_OK;
     if (m->exam->region_copy < 0 || !is_intact(&m->exam->survey->regions[m->exam->region_copy]))
         return VHDX_OK;
     uint8_t *bytes = vx_alloc(VX_REGION_TABLE_SIZE, 1);

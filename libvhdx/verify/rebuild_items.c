@@ -47,10 +47,10 @@ static bool take_value(struct vx_rebuilt *out, enum vx_part part, const uint8_t 
         out->parameter_flags = vx_get32(bytes + 4);
         return true;
     case VX_PART_VIRTUAL_SIZE:
-        if (vx_get64(bytes) == 0 || vx_get64(bytes) > VX_VIRTUAL_SIZE_MAX || vx_get64(bytes) % 512 != 0)
+        if (vx_get64(bytes) == 0 || vx_get64(bytes) > VX_VIRTUAL_SIZE_MAX)
             return false;
         out->virtual_size = vx_get64(bytes);
-        return true;
+        return out->virtual_size % 512 == 0; /* else it is worth remembering, see rebuild_values.c */
     case VX_PART_LOGICAL_SECTOR:
     case VX_PART_PHYSICAL_SECTOR:
         if (number != 512 && number != 4096)

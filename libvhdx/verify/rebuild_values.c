@@ -233,6 +233,14 @@ static void find_size(struct vx_rebuilding *work, const struct vx_bat_look *look
     uint64_t least = size_of_entries(out, look->last_set);
     if (!vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && out->virtual_size % out->logical_sector == 0)
         return;
+    uint64_t whole = vx_round_down(out->virtual_size, out->logical_sector);
+    if (whole > 0 && whole <= VX_VIRTUAL_SIZE_MAX &&
+        whole + out->block_size > least) {
+        out->virtual_size = whole;
+        vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_RESIDUE, true,
+                    "the size that stands there, without the part of a sector at its end: %" PRIu64 " bytes", whole);
+        return;
+    }
     uint64_t implied = vx_round_down(content->implied_size, out->logical_sector);
     if (implied > 0 && implied <= VX_VIRTUAL_SIZE_MAX && implied + out->block_size > least) {
         out->virtual_size = implied;

@@ -13,6 +13,7 @@
 #include "verify/apply.h"
 #include "verify/maps.h"
 #include "verify/mend.h"
+#include "verify/rebuild.h"
 #include "verify/verify.h"
 
 #include <stdlib.h>
@@ -113,6 +114,8 @@ static vhdx_status mend(struct vx_mending *m, vhdx_error *err)
         {vx_mend_bat, true},      {vx_mend_space, true},
     };
     uint64_t before = m->plan->changes;
+    if (vx_present(m, VX_FIND_FILE_SHORT))
+        return VHDX_OK; /* not even the header section is there: nothing can be mended in place */
     for (size_t i = 0; i < sizeof menders / sizeof menders[0] && m->plan->changes == before; i++)
         if (!menders[i].behind_log || log_is_settled(m->exam))
             VX_TRY(menders[i].mender(m, err));
@@ -144,6 +147,7 @@ static vhdx_status step(struct repair *r, bool *changed, vhdx_error *err)
         status = mend(m, err);
     }
     *changed = r->plan->changes != before;
+    vx_rebuild_free(m->rebuilt);
     vx_exam_close(m->exam);
     vx_report_free(now);
     vx_free(m);

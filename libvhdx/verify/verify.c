@@ -4,6 +4,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
+#include "verify/evidence.h"
+
 vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t total, vhdx_error *err)
 {
     const vhdx_progress progress = {VHDX_PHASE_READ, done, total};
@@ -23,7 +25,7 @@ vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err)
     VX_TRY(vx_check_space(v, err));
     VX_TRY(vx_check_bitmaps(v, err));
     VX_TRY(vx_check_unreadable(v, err));
-    return VHDX_OK;
+    return vx_check_evidence(v, err);
 }
 
 static vhdx_status verify_file(struct vx_verification *v, const char *path, vhdx_error *err)

@@ -1,0 +1,101 @@
+/*
+ * Evidence for findings. See evidence.h. The search is made once, and only when something is lost.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/evidence.h"
+
+#include "base/alloc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ADVICE_ROOM 384
+
+static enum vx_part part_of_item(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum vx_part part;
+    } items[] = {
+        {"file parameters", VX_PART_BLOCK_SIZE},          {"virtual disk size", VX_PART_VIRTUAL_SIZE},
+        {"virtual disk id", VX_PART_DISK_ID},             {"logical sector size", VX_PART_LOGICAL_SECTOR},
+        {"physical sector size", VX_PART_PHYSICAL_SECTOR},
+    };
+    for (size_t i = 0; name && i < sizeof items / sizeof items[0]; i++)
+        if (strcmp(name, items[i].name) == 0)
+            return items[i].part;
+    return VX_PART_COUNT;
+}
+
+enum vx_part vx_evidence_part(const struct vx_finding *finding)
+{
+    switch (finding->kind) {
+    case VX_FIND_REGION_TABLES_LOST:
+    case VX_FIND_REGION_NO_BAT:
+    case VX_FIND_REGION_NO_METADATA:
+        return VX_PART_REGIONS;
+    case VX_FIND_METADATA_ITEM_MISSING:
+        return part_of_item(finding->text);
+    case VX_FIND_METADATA_BLOCK_SIZE:
+        return VX_PART_BLOCK_SIZE;
+    case VX_FIND_METADATA_VIRTUAL_SIZE:
+        return VX_PART_VIRTUAL_SIZE;
+    case VX_FIND_METADATA_LOGICAL_SECTOR:
+        return VX_PART_LOGICAL_SECTOR;
+    default:
+        return VX_PART_COUNT;
+    }
+}
+
+/* Both values are told to the guest and change nothing of what it finds. */
+static bool content_depends(enum vx_part part)
+{
+    return part != VX_PART_PHYSICAL_SECTOR && part != VX_PART_DISK_ID;
+}
+
+vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_part part)
+{
+    const struct vx_clue *clue = &rebuilt->clues[part];
+    if (clue->witness == VX_WITNESS_NONE)
+        return VHDX_REPAIR_NONE;
+    return clue->lossless || !content_depends(part) ? VHDX_REPAIR_LOSSLESS : VHDX_REPAIR_SALVAGE;
+}
+
+static void tell(struct vx_verification *v, struct vx_finding *finding, const struct vx_rebuilt *rebuilt,
+                 enum vx_part part)
+{
+    char text[ADVICE_ROOM];
+    finding->repair = vx_evidence_class(rebuilt, part);
+    if (finding->repair == VHDX_REPAIR_NONE)
+        return;
+    snprintf(text, sizeof text, "'vhdx repair%s' makes the %s anew%s%s",
+             finding->repair == VHDX_REPAIR_LOSSLESS ? "" : " --salvage", vx_part_name(part),
+             rebuilt->clues[part].evidence[0] ? "; the evidence: " : "", rebuilt->clues[part].evidence);
+    vx_report_advise(v->report, finding, text);
+}
+
+static bool something_is_lost(struct vx_verification *v)
+{
+    const struct vx_finding *finding;
+    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
+        if (vx_evidence_part(finding) != VX_PART_COUNT)
+            return true;
+    return false;
+}
+
+vhdx_status vx_check_evidence(struct vx_verification *v, vhdx_error *err)
+{
+    const struct vx_rebuild_options options = {.host = v->host,
+                                               .progress = v->options->progress,
+                                               .progress_context = v->options->progress_context};
+    struct vx_rebuilt *rebuilt = NULL;
+    struct vx_finding *finding;
+    if (!something_is_lost(v))
+        return VHDX_OK;
+    VX_TRY(vx_rebuild(v->exam->file, &options, &rebuilt, err));
+    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
+        if (vx_evidence_part(finding) != VX_PART_COUNT)
+            tell(v, finding, rebuilt, vx_evidence_part(finding));
+    vx_rebuild_free(rebuilt);
+    return VHDX_OK;
+}

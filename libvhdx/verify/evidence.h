@@ -1,0 +1,21 @@
+/*
+ * How far a repair of what is lost can be trusted: values that are gone are sought by their witnesses (rebuild.h), and a
+ * finding says which one there is. Lossless where the evidence leaves no other reading, or where no content depends on
+ * the value; salvage where it does leave one; none where nothing was found.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_VERIFY_EVIDENCE_H
+#define VX_VERIFY_EVIDENCE_H
+
+#include "verify/rebuild.h"
+#include "verify/verify.h"
+
+/* The part that a finding says is lost; VX_PART_COUNT = none of those that can be rebuilt. */
+enum vx_part vx_evidence_part(const struct vx_finding *finding);
+/* What a repair of that part would be. */
+vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_part part);
+
+/* Settles repair class and advice of the findings so far. Does nothing when none of them is about something lost. */
+vhdx_status vx_check_evidence(struct vx_verification *v, vhdx_error *err);
+
+#endif
