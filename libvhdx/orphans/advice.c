@@ -406,6 +406,24 @@ static void advise_leftover(struct adviser *a, size_t number)
     step_move(a, number);
 }
 
+static bool is_equal_copy(const struct vx_disk *disk)
+{
+    return disk->pub.status == VHDX_FOUND_DUPLICATE && disk->pub.comparison == VHDX_COMPARED_EQUAL;
+}
+
+/* A1: an equal copy goes only while the one that it equals stays, and nothing that stays hangs on it. */
+static bool is_spare(const struct adviser *a, const struct vx_disk *disk)
+{
+    const struct vx_disk *twin = is_equal_copy(disk) ? disk_at(a, disk->pub.twin) : NULL;
+    if (!twin || disk->is_needed || is_quarantined(disk) || a->moves[disk->pub.twin] || !twin->is_sound ||
+        is_quarantined(twin))
+        return false;
+    for (size_t i = 0; i < disk->pub.child_count; i++)
+        if (!a->moves[disk->pub.children[i]])
+            return false;
+    return true;
+}
+
 static size_t count_orphans(const struct adviser *a)
 {
     size_t count = 0;
@@ -429,6 +447,10 @@ static void advise_leftovers(struct adviser *a)
         size_t number = a->family->files[i];
         if (is_free(a, disk_at(a, number)))
             advise_leftover(a, number);
+        else if (is_spare(a, disk_at(a, number)) && a->family->may_delete)
+            step_remove(a, number);
+        else if (is_spare(a, disk_at(a, number)))
+            step_move(a, number);
     }
 }
 
@@ -520,23 +542,13 @@ static void advise_duplicate(struct adviser *a, size_t number)
 {
     const struct vx_disk *disk = disk_at(a, number);
     const struct vx_disk *twin = disk_at(a, disk->pub.twin);
-    bool proven = disk->pub.comparison == VHDX_COMPARED_EQUAL;
-    if (!proven && disk->pub.comparison == VHDX_NOT_COMPARED) {
+    if (disk->pub.comparison == VHDX_NOT_COMPARED)
         step(a, VHDX_STEP_NOTE, number,
              "%s and %s say that they are the same disk. With --data their bytes are compared.", disk->pub.path,
              twin->pub.path);
-        return;
-    }
-    bool twin_stays = !a->moves[disk->pub.twin] && twin->is_sound;
-    if (proven && a->may_move && twin_stays && !disk->is_needed && disk->pub.child_count == 0) {
-        if (a->family->may_delete)
-            step_remove(a, number);
-        else
-            step_move(a, number);
-        return;
-    }
-    step(a, VHDX_STEP_NOTE, number, "Keep both %s and %s until it is known which of them is the right one.",
-         disk->pub.path, twin->pub.path);
+    else if (!is_equal_copy(disk))
+        step(a, VHDX_STEP_NOTE, number, "Keep both %s and %s until it is known which of them is the right one.",
+             disk->pub.path, twin->pub.path);
 }
 
 static void advise_disk(struct adviser *a, size_t number)

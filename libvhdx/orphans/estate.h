@@ -55,7 +55,7 @@ struct vx_disk {
     bool suspect_unreadable;
     bool is_needed;      /* nothing that moves or removes it may be proposed */
     bool is_copy;        /* another file of its identity is the one that is used */
-    bool copies_judged;
+    bool copies_judged, ring_done;
     int chain_state;
     uint32_t inherited;  /* flags of the machines that need it */
 };

@@ -8,8 +8,10 @@
 #include "io/io.h"
 #include "orphans/advice.h"
 #include "orphans/classify.h"
+#include "orphans/compare.h"
 #include "orphans/family.h"
 #include "orphans/graph.h"
+#include "orphans/report_read.h"
 #include "orphans/scan.h"
 
 #include <string.h>
@@ -131,9 +133,13 @@ static vhdx_status search(struct vx_estate *estate, const char *const *roots, si
     VX_TRY(vx_scan(estate, roots, root_count, false, options, err));
     if (options->config_count)
         VX_TRY(vx_scan(estate, options->configs, options->config_count, true, options, err));
+    for (size_t i = 0; i < options->report_count; i++)
+        VX_TRY(vx_report_read(estate, vx_host_or_native(options->host), options->reports[i], (unsigned)i + 1, err));
     estate->totals.complete_asked = options->complete;
     estate->totals.data_compared = options->data;
     VX_TRY(vx_estate_relate(estate, err));
+    if (options->data)
+        VX_TRY(vx_compare(estate, options, err));
     return vx_estate_advise(estate, err);
 }
 

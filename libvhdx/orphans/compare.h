@@ -1,0 +1,14 @@
+/*
+ * Contents, compared: files of one identity with each other, and disks that nothing names with what lies below them. The only part of the search that
+ * reads disks whole; it runs between relating and advising. Writes nothing but the outcome into the estate.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_ORPHANS_COMPARE_H
+#define VX_ORPHANS_COMPARE_H
+
+#include "orphans/estate.h"
+
+/* Disks of this host only. What cannot be read is no failure. NOMEM, CANCELLED. */
+vhdx_status vx_compare(struct vx_estate *estate, const vhdx_orphans_options *options, vhdx_error *err);
+
+#endif

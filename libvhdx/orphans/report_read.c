@@ -1,0 +1,311 @@
+/*
+ * From JSON to records. See report_read.h. Names of members are those of tools/report_orphans_json.c.
+ *
+ * Easy to get wrong: a member that is missing must make a record count for more, not for less: a configuration that does not say that it was
+ * read whole was not.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "orphans/report_read.h"
+
+#include "base/alloc.h"
+#include "base/guid.h"
+#include "io/io.h"
+#include "orphans/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct taker {
+    struct vx_estate *estate;
+    const char *path;
+    unsigned source;
+    vhdx_error *err;
+};
+
+static vhdx_status fail(const struct taker *t, const char *what)
+{
+    return vx_fail(t->err, VHDX_CORRUPT, vx_at_file(t->path), "this is no report of 'vhdx orphans --json': %s", what);
+}
+
+static bool take_guid(const struct vx_json *value, const char *key, vhdx_guid *guid)
+{
+    const char *text = vx_json_text(value, key, NULL);
+    return text && vx_guid_parse(text, strlen(text), guid);
+}
+
+static const struct vx_json *items_of(const struct vx_json *value, const char *key)
+{
+    const struct vx_json *member = vx_json_member(value, key);
+    return member && member->type == VX_JSON_ARRAY ? member->first : NULL;
+}
+
+static bool has_text(const struct vx_json *value, const char *key, const char *text)
+{
+    for (const struct vx_json *item = items_of(value, key); item; item = item->next)
+        if (item->type == VX_JSON_TEXT && strcmp(item->text, text) == 0)
+            return true;
+    return false;
+}
+
+static bool take_texts(struct taker *t, const struct vx_json *value, const char *key, const char *const **items,
+                       size_t *count)
+{
+    const struct vx_json *member = vx_json_member(value, key);
+    size_t room = member && member->type == VX_JSON_ARRAY ? member->count : 0;
+    const char **texts = vx_arena_take(&t->estate->arena, room, sizeof *texts);
+    *count = 0;
+    for (const struct vx_json *item = items_of(value, key); texts && item; item = item->next)
+        if (item->type == VX_JSON_TEXT)
+            texts[(*count)++] = item->text;
+    *items = texts;
+    return texts != NULL;
+}
+
+/* ---- disks ---- */
+
+static vhdx_found_kind kind_of(const char *text)
+{
+    for (int kind = VHDX_FOUND_FIXED; kind <= VHDX_FOUND_VHD; kind++)
+        if (strcmp(text, vhdx_found_kind_name((vhdx_found_kind)kind)) == 0)
+            return (vhdx_found_kind)kind;
+    return VHDX_FOUND_UNKNOWN;
+}
+
+static void take_locator(const struct vx_json *value, vhdx_parent_names *names)
+{
+    const struct vx_json *locator = vx_json_member(value, "parent_locator");
+    names->has_linkage = take_guid(locator, "linkage", &names->linkage);
+    names->has_linkage2 = take_guid(locator, "linkage2", &names->linkage2);
+    names->relative_path = vx_json_text(locator, "relative_path", NULL);
+    names->absolute_win32_path = vx_json_text(locator, "absolute_win32_path", NULL);
+    names->volume_path = vx_json_text(locator, "volume_path", NULL);
+}
+
+static void take_facts(const struct vx_json *value, vhdx_found_file *pub)
+{
+    uint64_t modified = vx_json_number(value, "modified", 0);
+    pub->kind = kind_of(vx_json_text(value, "kind", ""));
+    pub->file_size = vx_json_number(value, "file_size", 0);
+    pub->allocated = vx_json_number(value, "allocated", pub->file_size);
+    pub->modified = modified <= INT64_MAX ? (int64_t)modified : 0;
+    pub->virtual_size = vx_json_number(value, "virtual_size", 0);
+    pub->block_size = (uint32_t)vx_json_number(value, "block_size", 0);
+    pub->logical_sector_size = (uint32_t)vx_json_number(value, "logical_sector_size", 0);
+    pub->physical_sector_size = (uint32_t)vx_json_number(value, "physical_sector_size", 0);
+    (void)take_guid(value, "virtual_disk_id", &pub->virtual_disk_id);
+    (void)take_guid(value, "file_write_guid", &pub->file_write_guid);
+    take_locator(value, &pub->names);
+}
+
+static void take_state(const struct vx_json *value, struct vx_disk *disk)
+{
+    const char *status = vx_json_text(value, "status", "");
+    disk->is_vhdx = vx_json_truth(value, "is_vhdx", true);
+    disk->is_sound = vx_json_truth(value, "readable", false) && disk->is_vhdx &&
+                     (disk->pub.kind != VHDX_FOUND_DIFFERENCING || disk->pub.names.has_linkage ||
+                      disk->pub.names.has_linkage2);
+    disk->trouble = vx_json_text(value, "trouble", NULL);
+    if (!disk->is_sound && disk->is_vhdx && !disk->trouble)
+        disk->trouble = "a report says too little about it";
+    disk->locked = strcmp(status, "locked") == 0 || has_text(value, "flags", "in-use");
+    disk->truncated = has_text(value, "flags", "truncated");
+    disk->dirty = has_text(value, "flags", "dirty-log");
+    if (has_text(value, "flags", "quarantined"))
+        disk->pub.flags |= VHDX_FOUND_QUARANTINED;
+}
+
+static vhdx_status take_disk(struct taker *t, const struct vx_json *value)
+{
+    const char *path = vx_json_text(value, "path", NULL);
+    if (!path || !path[0])
+        return fail(t, "a file has no path");
+    struct vx_disk *disk = vx_estate_add_disk(t->estate);
+    if (!disk)
+        return vx_fail_memory(t->err, "a report");
+    disk->pub.path = path;
+    disk->absolute = vx_json_text(value, "absolute_path", path);
+    disk->source = t->source;
+    take_facts(value, &disk->pub);
+    disk->has_identity = take_guid(value, "data_write_guid", &disk->pub.data_write_guid);
+    take_state(value, disk);
+    const char *const *names;
+    size_t count;
+    if (!take_texts(t, value, "other_names", &names, &count))
+        return vx_fail_memory(t->err, "a report");
+    disk->pub.other_names = names;
+    disk->pub.other_name_count = count;
+    return VHDX_OK;
+}
+
+/* ---- configurations ---- */
+
+static vhdx_config_format format_of(const char *text)
+{
+    static const char *const names[] = {"vmcx", "vmrs", "xml", "vhds"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(text, names[i]) == 0)
+            return (vhdx_config_format)(i + 1);
+    return VHDX_CONFIG_VMCX;
+}
+
+static vhdx_controller controller_of(const char *text)
+{
+    static const char *const names[] = {"none", "IDE", "SCSI", "Floppy"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(text, names[i]) == 0)
+            return (vhdx_controller)i;
+    return VHDX_CONTROLLER_OTHER;
+}
+
+static vhdx_status take_media(struct taker *t, const struct vx_json *value, vhdx_config_info *info,
+                              const vhdx_config_disk **out)
+{
+    const struct vx_json *member = vx_json_member(value, "disks");
+    size_t room = member && member->type == VX_JSON_ARRAY ? member->count : 0;
+    vhdx_config_disk *disks = vx_arena_take(&t->estate->arena, room, sizeof *disks);
+    if (!disks)
+        return vx_fail_memory(t->err, "a report");
+    for (const struct vx_json *item = items_of(value, "disks"); item; item = item->next) {
+        const char *path = vx_json_text(item, "path", NULL);
+        if (!path)
+            return fail(t, "a disk of a configuration has no path");
+        disks[info->disk_count++] = (vhdx_config_disk){
+            .path = path,
+            .type = vx_json_text(item, "type", ""),
+            .controller = controller_of(vx_json_text(item, "controller", "")),
+            .controller_number = (uint32_t)vx_json_number(item, "controller_number", 0),
+            .location = (uint32_t)vx_json_number(item, "location", 0),
+            .instance = "",
+        };
+    }
+    *out = disks;
+    return VHDX_OK;
+}
+
+static void take_machine_state(const struct vx_json *value, vhdx_config_info *info)
+{
+    const char *saved = vx_json_text(value, "saved_state", "");
+    info->saved_state = strcmp(saved, "present") == 0 ? VHDX_SAVED_STATE_PRESENT
+                        : strcmp(saved, "none") == 0  ? VHDX_SAVED_STATE_NONE
+                                                      : VHDX_SAVED_STATE_UNKNOWN;
+    info->merge_pending = vx_json_truth(value, "merge_pending", false);
+    info->replicated = vx_json_truth(value, "replicated", false);
+    info->clustered = vx_json_truth(value, "clustered", false);
+    info->checkpoint = vx_json_truth(value, "checkpoint", false);
+    const struct vx_json *count = vx_json_member(value, "checkpoint_count");
+    info->has_checkpoint_count = count && count->type == VX_JSON_NUMBER;
+    info->checkpoint_count = info->has_checkpoint_count ? count->number : 0;
+}
+
+static vhdx_status take_config(struct taker *t, const struct vx_json *value)
+{
+    const char *path = vx_json_text(value, "path", NULL);
+    vhdx_config_info *info = vx_arena_take(&t->estate->arena, 1, sizeof *info);
+    struct vx_machine *machine = vx_estate_add_machine(t->estate);
+    if (!info || !machine)
+        return vx_fail_memory(t->err, "a report");
+    machine->pub.path = machine->absolute = path ? path : "";
+    machine->pub.info = info;
+    machine->source = t->source;
+    if (!path || !path[0])
+        return fail(t, "a configuration has no path");
+    machine->absolute = vx_json_text(value, "absolute_path", path);
+    machine->is_extra = vx_json_truth(value, "extra", false);
+    machine->pub.readable = vx_json_truth(value, "readable", false);
+    info->path = path;
+    info->complete = machine->pub.readable;
+    info->format = format_of(vx_json_text(value, "format", ""));
+    info->name = vx_json_text(value, "name", NULL);
+    info->id_text = vx_json_text(value, "id", NULL);
+    info->has_id = take_guid(value, "id", &info->id);
+    info->has_machine_id = take_guid(value, "machine_id", &info->machine_id);
+    info->version = (uint32_t)vx_json_number(value, "version", 0);
+    take_machine_state(value, info);
+    if (!take_texts(t, value, "machines", &info->machines.items, &info->machines.count) ||
+        !take_texts(t, value, "reasons", &info->reasons.items, &info->reasons.count))
+        return vx_fail_memory(t->err, "a report");
+    return take_media(t, value, info, &machine->pub.disks);
+}
+
+/* ---- the rest ---- */
+
+static vhdx_status take_side(struct taker *t, const struct vx_json *value)
+{
+    const char *path = vx_json_text(value, "path", NULL), *kind = vx_json_text(value, "kind", "");
+    if (!path || !path[0])
+        return fail(t, "a file has no path");
+    struct vx_side *side = vx_estate_add_side(t->estate);
+    if (!side)
+        return vx_fail_memory(t->err, "a report");
+    side->pub.path = path;
+    side->absolute = vx_json_text(value, "absolute_path", path);
+    side->pub.file_size = vx_json_number(value, "file_size", 0);
+    side->source = t->source;
+    side->pub.kind = VHDX_SIDE_UNFINISHED;
+    for (int i = VHDX_SIDE_TRACKING; i <= VHDX_SIDE_UNDO; i++)
+        if (strcmp(kind, vhdx_side_kind_name((vhdx_side_kind)i)) == 0)
+            side->pub.kind = (vhdx_side_kind)i;
+    return VHDX_OK;
+}
+
+static vhdx_status take_place(struct taker *t, const struct vx_json *value)
+{
+    const char *path = vx_json_text(value, "path", NULL);
+    if (!path)
+        return fail(t, "a place has no path");
+    bool searched = vx_json_truth(value, "searched", false);
+    const char *reason = vx_json_text(value, "reason", searched ? NULL : "a report says so");
+    return vx_estate_add_place(t->estate, path, searched, reason) ? VHDX_OK : vx_fail_memory(t->err, "a report");
+}
+
+typedef vhdx_status take_fn(struct taker *t, const struct vx_json *value);
+
+static vhdx_status take_all(struct taker *t, const struct vx_json *root, const char *key, take_fn *take)
+{
+    const struct vx_json *member = vx_json_member(root, key);
+    if (!member || member->type != VX_JSON_ARRAY)
+        return fail(t, "a list is missing");
+    for (const struct vx_json *item = member->first; item; item = item->next) {
+        if (item->type != VX_JSON_OBJECT)
+            return fail(t, "a record is no object");
+        VX_TRY(take(t, item));
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vx_report_take(struct vx_estate *estate, const void *bytes, size_t size, const char *path, unsigned source,
+                           vhdx_error *err)
+{
+    struct taker t = {estate, path, source, err};
+    const struct vx_json *root;
+    VX_TRY(vx_json_read(&estate->arena, vx_bytes_of(bytes, size), path, &root, err));
+    if (vx_json_number(root, "report_format", 0) != 1)
+        return fail(&t, "its format is none that this program knows");
+    VX_TRY(take_all(&t, root, "places", take_place));
+    VX_TRY(take_all(&t, root, "files", take_disk));
+    VX_TRY(take_all(&t, root, "configurations", take_config));
+    return take_all(&t, root, "side_files", take_side);
+}
+
+vhdx_status vx_report_read(struct vx_estate *estate, const vhdx_host *host, const char *path, unsigned source,
+                           vhdx_error *err)
+{
+    struct vx_file *file;
+    uint64_t size;
+    VX_TRY(vx_file_open(host, path, VHDX_FILE_PEEK, &file, err));
+    vhdx_status status = vx_file_size(file, &size, err);
+    if (status == VHDX_OK && size > VX_REPORT_SIZE_MAX)
+        status = vx_fail(err, VHDX_LIMIT, vx_at_file(path), "this is too large for a report");
+    uint8_t *bytes = status == VHDX_OK ? vx_alloc((size_t)size, 1) : NULL;
+    if (status == VHDX_OK && !bytes)
+        status = vx_fail_memory(err, "a report");
+    if (status == VHDX_OK)
+        status = vx_file_read(file, bytes, (size_t)size, 0, err);
+    if (status == VHDX_OK)
+        status = vx_report_take(estate, bytes, (size_t)size, path, source, err);
+    vx_free(bytes);
+    vx_file_close(file);
+    if (status == VHDX_CORRUPT)
+        return vx_advise(err, status, "name reports that 'vhdx orphans --json' has written");
+    return status;
+}
