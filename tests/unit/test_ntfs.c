@@ -158,12 +158,14 @@ Test(ntfs, a_file_marked_read_only_is_not_opened_for_writing)
 
 Test(ntfs, shows_the_security_descriptor_that_was_set)
 {
-    /* owner and group left out, one entry: a machine's account may do all */
-    static const unsigned char raw[] = {1,    0,    4,    0x80, 0,    0,    0,    0,    0,    0,    0,  0,    0, 0, 0, 0,
-                                        20,   0,    0,    0,    2,    0,    48,   0,    1,    0,    0,  0,    0, 0, 40, 0,
-                                        0xFF, 0x01, 0x1F, 0,    1,    6,    0,    0,    0,    0,    0,  5,    83, 0, 0, 0,
-                                        1,    0,    0,    0,    1,    0,    0,    0,    2,    0,    0,  0,    3, 0, 0, 0,
-                                        4,    0,    0,    0};
+    /* owner and group are the administrators; one entry: a machine's account may do all */
+    static const unsigned char raw[] = {
+        1, 0, 4, 0x80, 20, 0, 0, 0, 36, 0, 0, 0, 0, 0, 0, 0, 52, 0, 0, 0,              /* the head */
+        1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0,                            /* S-1-5-32-544 */
+        1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0,                            /* again */
+        2, 0, 48, 0, 1, 0, 0, 0, 0, 0, 40, 0, 0xFF, 0x01, 0x1F, 0,                     /* the list, the entry */
+        1, 6, 0, 0, 0, 0, 0, 5, 83, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0,
+    };
     uint8_t bytes[4096];
     size_t size = 0, count;
     struct vx_security security;
