@@ -17,6 +17,7 @@ struct vx_bat_walk {
     uint64_t first;
     uint32_t count;
     uint8_t *bytes;
+    uint64_t data_end; /* place in the file up to which there is data, as far as the host was asked */
 };
 
 /* `end`: entries to walk, no more than the region has room for. */
