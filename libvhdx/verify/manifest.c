@@ -253,8 +253,11 @@ struct vx_manifest_reader {
     uint64_t lines_read, last_block;
 };
 
+/* What does not even begin as a manifest was never one. */
 static vhdx_status fail_manifest(const struct vx_manifest_reader *reader, const char *what, vhdx_error *err)
 {
+    if (reader->line_number <= 1)
+        what = "this is no manifest of block hashes";
     vx_fail(err, VHDX_CORRUPT, vx_at_file(vx_file_path(reader->file)), "%s (line %" PRIu64 ")", what, reader->line_number);
     return vx_advise(err, VHDX_CORRUPT, "name another manifest, or move this file away so that a new one is made");
 }
@@ -330,8 +333,7 @@ static vhdx_status read_head(struct vx_manifest_reader *reader, vhdx_error *err)
     for (uint64_t i = 1; i <= 7; i++) {
         VX_TRY(read_line(reader, text, &more, err));
         if (!more || !decode_head_line(&reader->head, i, text))
-            return fail_manifest(reader, i == 1 ? "this is no manifest of block hashes" : "the manifest's head is damaged",
-                                 err);
+            return fail_manifest(reader, "the manifest's head is damaged", err);
     }
     return VHDX_OK;
 }
@@ -347,7 +349,7 @@ static vhdx_status check_whole(struct vx_manifest_reader *reader, vhdx_error *er
     XXH3_64bits_reset(&hash);
     VX_TRY(vx_file_size(reader->file, &size, err));
     if (size < 17)
-        return fail_manifest(reader, "this is no manifest of block hashes", err);
+        return fail_manifest(reader, "the manifest ends too early", err);
     while (at < size - 17) {
         size_t here = (size_t)vx_min(BUFFER, size - 17 - at);
         VX_TRY(vx_file_read(reader->file, reader->buffer, here, at, err));
