@@ -1,5 +1,5 @@
 /*
- * Stands in for the virtual machine: guest [-b MIB] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...
+ * Stands in for the virtual machine: guest [OPTION...] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...
  * makes a chain of disks, base first, whose layers show what the raw files hold. Each checkpoint gets exactly the
  * sectors in which its raw file differs from the one before it, as if a machine had written them. -b: the first disk
  * has blocks of so many MiB. The command vhdx
@@ -97,33 +97,61 @@ static void name_parent(struct bld *disk, const struct bld *parent, const char *
     bld_parent(disk, bld_data_write_guid(parent), NULL, relative, NULL, NULL);
 }
 
+/* What the disks are like besides their content. */
+struct manner {
+    uint32_t block_size; /* of the base; 0 = as Windows does */
+    bool fixed, shuffled, dirty;
+};
+
+/* The first argument that is no option. */
+static int read_options(int argc, char **argv, struct manner *manner)
+{
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (strcmp(argv[i], "-b") == 0 && i + 1 < argc)
+            manner->block_size = (uint32_t)strtoul(argv[++i], NULL, 10) * (uint32_t)VX_MIB;
+        else if (strcmp(argv[i], "-f") == 0)
+            manner->fixed = true;
+        else if (strcmp(argv[i], "-s") == 0)
+            manner->shuffled = true;
+        else if (strcmp(argv[i], "-d") == 0)
+            manner->dirty = true;
+        else
+            return argc;
+    }
+    return i;
+}
+
 int main(int argc, char **argv)
 {
     struct bld *parent = NULL;
-    uint32_t block_size = 0;
-    int first = 1;
-    if (argc > 2 && strcmp(argv[1], "-b") == 0) {
-        block_size = (uint32_t)strtoul(argv[2], NULL, 10) * (uint32_t)VX_MIB;
-        first = 3;
-    }
+    struct manner manner = {0};
+    int first = read_options(argc, argv, &manner);
     if (argc - first < 2 || (argc - first) % 2 != 0) {
-        fprintf(stderr, "usage: guest [-b MIB] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...\n");
+        fprintf(stderr, "usage: guest [-b MIB] [-f] [-s] [-d] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...\n"
+                        "  -f: the base is a fixed disk; -s: blocks lie in random order; -d: the logs are to be replayed\n");
         return 2;
     }
     for (int i = first; i < argc; i += 2) {
         const char *path = argv[i], *raw = argv[i + 1];
-        struct bld_options options = {
-            .kind = parent ? VHDX_KIND_DIFFERENCING : VHDX_KIND_DYNAMIC, .seed = (uint64_t)i, .creator = "guest"};
+        struct bld_options options = {.kind = VHDX_KIND_DIFFERENCING,
+                                      .seed = (uint64_t)(i - first + 1),
+                                      .creator = "guest",
+                                      .shuffle_blocks = manner.shuffled};
         vhdx_error err;
         fclose(open_raw(raw, &options.virtual_size));
-        if (!parent)
-            options.block_size = block_size;
-        else
+        if (parent) {
             options.virtual_disk_id = *bld_virtual_disk_id(parent);
+        } else {
+            options.block_size = manner.block_size;
+            options.kind = manner.fixed ? VHDX_KIND_FIXED : VHDX_KIND_DYNAMIC;
+        }
         struct bld *disk = bld_new(&options);
         write_disk(disk, parent ? argv[i - 1] : NULL, raw, options.virtual_size);
         if (parent)
             name_parent(disk, parent, argv[i - 2]);
+        if (manner.dirty)
+            bld_log_dirty(disk, &(struct bld_log){.what = BLD_LOG_BAT | BLD_LOG_BITMAPS});
         if (bld_finish(disk, NULL, path, &err) != VHDX_OK)
             fail(path, err.message);
         bld_free(parent);

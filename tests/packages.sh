@@ -39,6 +39,7 @@ for target; do
         have_program strace || want strace
         have_program valgrind || want valgrind
         have_program mkntfs || want ntfs-3g
+        have_program fls || want sleuthkit
         have_program debugfs || want e2fsprogs
         have_program sfdisk || want fdisk
         have_program mandoc || want mandoc

@@ -236,7 +236,8 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
 
 /* ---- old entries of the log ---- */
 
-static vhdx_status place_page(struct vx_rebuilding *work, uint64_t page, const uint8_t *bytes, vhdx_error *err)
+static vhdx_status place_page(struct vx_rebuilding *work, uint64_t page, const uint8_t *bytes, bool strong,
+                              vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
     for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
@@ -246,7 +247,7 @@ static vhdx_status place_page(struct vx_rebuilding *work, uint64_t page, const u
             continue;
         if (owns(out, index, &entry, &length) && !vx_claims_free(&out->claims, entry.file_offset, length))
             continue;
-        const struct vx_placement placement = {index, raw, VX_WITNESS_LOG, false};
+        const struct vx_placement placement = {index, raw, VX_WITNESS_LOG, strong};
         VX_TRY(vx_place(work, &placement, err));
     }
     out->lost_pages[page / 8] = (uint8_t)(out->lost_pages[page / 8] & ~(1u << page % 8));
@@ -270,7 +271,7 @@ static vhdx_status ask_log(struct vx_rebuilding *work, const struct pages *pages
             continue;
         /* What the last session logged last is what stands at home in a disk that is well: zeros there are no news, but a loss. */
         if (get_bit(out->lost_pages, page) || (look.owners > 0 && witness->rank <= 1))
-            VX_TRY(place_page(work, page, bytes, err));
+            VX_TRY(place_page(work, page, bytes, witness->rank <= 1, err));
     }
     return VHDX_OK;
 }
@@ -343,7 +344,7 @@ static vhdx_status gather_strays(struct vx_rebuilding *work, vhdx_error *err)
 static vhdx_status lose_empty_pages(struct vx_rebuilding *work, const struct pages *pages, vhdx_error *err)
 {
     for (uint64_t page = 0; page < work->out->page_count; page++)
-        if (get_bit(pages->empty_bits, page) && !vx_log_witness_find(&work->log, page_offset(work, page)))
+        if (get_bit(pages->empty_bits, page))
             VX_TRY(lose_page(work, page, err));
     return VHDX_OK;
 }
@@ -351,9 +352,11 @@ static vhdx_status lose_empty_pages(struct vx_rebuilding *work, const struct pag
 static void say_what_came_of_it(struct vx_rebuilding *work, const struct pages *pages)
 {
     struct vx_rebuilt *out = work->out;
-    uint64_t from_log = 0, left = 0;
-    for (size_t i = 0; i < out->placement_count; i++)
+    uint64_t from_log = 0, strong = 0, left = 0;
+    for (size_t i = 0; i < out->placement_count; i++) {
         from_log += out->placements[i].witness == VX_WITNESS_LOG;
+        strong += out->placements[i].lossless;
+    }
     for (uint64_t page = 0; page < out->page_count; page++)
         left += get_bit(out->lost_pages, page);
     if (out->placement_count > 1)
@@ -362,8 +365,8 @@ static void say_what_came_of_it(struct vx_rebuilding *work, const struct pages *
         vx_clue_set(work, VX_PART_BAT, VX_WITNESS_STORED, true, "%s", "");
         return;
     }
-    /* All of it from one source, everything in the file has an owner, nothing has two: there is no other reading. */
-    bool whole = left == 0 && out->stray_count == 0 && from_log == out->placement_count;
+    /* All of it from the log's last session, everything in the file has an owner, nothing has two: there is no other reading. */
+    bool whole = left == 0 && out->stray_count == 0 && strong == out->placement_count;
     for (size_t i = 0; i < out->placement_count; i++)
         out->placements[i].lossless = whole;
     vx_clue_set(work, VX_PART_BAT, from_log ? VX_WITNESS_LOG : VX_WITNESS_CONTENT, whole,
@@ -385,6 +388,8 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
             out->bat_lost = true;
             pages->lost += pages->empty;
             VX_TRY(lose_empty_pages(work, pages, err));
+            VX_TRY(ask_log(work, pages, err));
+            VX_TRY(gather_strays(work, err));
         }
         if (out->stray_count > 0 && pages->lost > 0) {
             VX_TRY(vx_rebuild_content(work, err));

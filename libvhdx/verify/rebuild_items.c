@@ -41,8 +41,8 @@ static bool take_value(struct vx_rebuilt *out, enum vx_part part, const uint8_t 
             return false;
         out->block_size = number;
         return true;
-    case VX_PART_PARAMETER_FLAGS:
-        if (vx_get32(bytes + 4) & ~(VX_PARAMETER_HAS_PARENT | VX_PARAMETER_LEAVE_BLOCK_ALLOCATED))
+    case VX_PART_PARAMETER_FLAGS: /* zeros are no witness: the same item must hold a block size */
+        if (!vx_is_power_of_two(number) || vx_get32(bytes + 4) & ~(VX_PARAMETER_HAS_PARENT | VX_PARAMETER_LEAVE_BLOCK_ALLOCATED))
             return false;
         out->parameter_flags = vx_get32(bytes + 4);
         return true;

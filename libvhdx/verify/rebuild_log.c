@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define WITNESSES_MAX (UINT32_C(1) << 20)
+#define WEAK_RANK (UINT32_C(1) << 20) /* of an entry in which every sector is the right one, but some byte is not */
 
 /* A run of entries one behind the other whose sequence numbers go up by one is a session, or the part of it that is left. */
 struct session {
@@ -106,6 +107,8 @@ static vhdx_status gather(struct vx_log_witnesses *log, const vhdx_guid *own, vh
         struct vx_log_header header;
         struct vx_log_judgement judgement;
         VX_TRY(vx_log_judge(&log->ring, at, NULL, &header, &judgement, err));
+        if (judgement.fault == VX_LOG_FAULT_CHECKSUM)
+            VX_TRY(take_entry(log, at, &header, WEAK_RANK, err));
         if (judgement.fault != VX_LOG_FAULT_NONE) {
             at = vx_ring_next(&log->ring, at + VX_PAGE);
             continue;

@@ -13,7 +13,7 @@ struct vx_log_witness {
     uint64_t target; /* file offset of the page */
     uint64_t sequence_number;
     uint64_t last_file_offset;
-    uint32_t rank;    /* 0 = of the header's own log; then by age of the session, as far as that can be told */
+    uint32_t rank;    /* 0 = of the header's own log; then by age of the session, as far as that can be told; last those with a wrong checksum */
     uint32_t data_at; /* ring offset of the data sector */
     uint8_t leading[8], trailing[4];
 };

@@ -296,7 +296,7 @@ static vhdx_status scan(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *
                     "a metadata table was found at 0x%" PRIx64 ", a BAT with %" PRIu64 " blocks at 0x%" PRIx64, metadata,
                     bat.look.present, bat.offset);
     else
-        vx_clue_set(work, VX_PART_REGIONS, found ? VX_WITNESS_GEOMETRY : VX_WITNESS_DEFAULT, false,
+        vx_clue_set(work, VX_PART_REGIONS, found || bat.found ? VX_WITNESS_GEOMETRY : VX_WITNESS_DEFAULT, false,
                     "metadata %s 0x%" PRIx64 ", BAT %s 0x%" PRIx64, found ? "was found at" : "is taken to lie at",
                     metadata, bat.found ? "was found at" : "is taken to lie at", bat.offset);
     return VHDX_OK;

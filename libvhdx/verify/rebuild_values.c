@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "image/header_update.h"
+#include "verify/anchors.h"
 #include "verify/content.h"
 #include "verify/rebuild_parts.h"
 
@@ -18,8 +19,13 @@
 
 /* ---- the BAT before its geometry is known ---- */
 
-static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *look, vhdx_error *err)
+static bool is_bitmap_index(uint64_t index, uint64_t block_size, uint32_t sector);
+
+/* `last_payload`: number of entries up to the last one that is set and no sector bitmap's, once the sizes are known. */
+static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *look, uint64_t *last_payload,
+                               vhdx_error *err)
 {
+    const struct vx_rebuilt *out = work->out;
     uint8_t *bytes = vx_alloc(64, VX_KIB);
     uint64_t length = vx_min(work->out->bat.length, work->view_size - vx_min(work->view_size, work->out->bat.file_offset));
     vhdx_status status = bytes ? VHDX_OK : vx_fail_memory(err, "a window of the BAT");
@@ -29,6 +35,10 @@ static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *l
         status = vx_file_read_some(work->view, bytes, (size_t)here, work->out->bat.file_offset + at, &got, err);
         if (status == VHDX_OK)
             vx_bat_look_at(vx_bytes_of(bytes, got), work->view_size, at / VX_BAT_ENTRY_SIZE, look);
+        for (size_t i = 0; last_payload && status == VHDX_OK && i + VX_BAT_ENTRY_SIZE <= got; i += VX_BAT_ENTRY_SIZE)
+            if (vx_get64(bytes + i) != 0 &&
+                !is_bitmap_index((at + i) / VX_BAT_ENTRY_SIZE, out->block_size, out->logical_sector))
+                *last_payload = (at + i) / VX_BAT_ENTRY_SIZE + 1;
     }
     vx_free(bytes);
     return status;
@@ -165,6 +175,39 @@ static vhdx_status ask_guest(struct vx_rebuilding *work, struct vx_content *cont
     return VHDX_OK;
 }
 
+/* Neither metadata nor BAT: a partition table at the start of some MiB still says how large the disk is and where it begins. */
+static vhdx_status find_disk_in_file(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    uint8_t bytes[3 * 4096];
+    for (uint64_t at = 2 * VX_MIB; at < work->view_size && out->virtual_size == 0; at += VX_MIB) {
+        size_t got;
+        VX_TRY(vx_file_read_some(work->view, bytes, sizeof bytes, at, &got, err));
+        for (uint32_t sector = 512; sector <= 4096; sector *= 8) {
+            uint64_t own, other, size;
+            if (!vx_anchor_gpt(vx_bytes_of(bytes, got), sector, sector, &own, &other) || own != 1 ||
+                !vx_add(other, 1, &other) || !vx_mul(other, sector, &size) || size > VX_VIRTUAL_SIZE_MAX)
+                continue;
+            bool whole = size <= work->view_size - at;
+            out->virtual_size = size;
+            vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_CONTENT, false,
+                        "a GPT at 0x%" PRIx64 " of the file says that the disk ends at %" PRIu64 " bytes", at, size);
+            out->logical_sector = sector;
+            vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_CONTENT, true, "%s", "the GPT lies in the disk's second sector");
+            if (!whole || !vx_clue_missing(work, VX_PART_BLOCK_SIZE))
+                continue;
+            out->block_size = (uint32_t)VX_MIB; /* of blocks in one row any size tells the same */
+            vx_clue_set(work, VX_PART_BLOCK_SIZE, VX_WITNESS_GEOMETRY, false, "%s",
+                        "the file is long enough for all of the disk in one row: any size will do");
+            out->parameter_flags = VX_PARAMETER_LEAVE_BLOCK_ALLOCATED;
+            vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_GEOMETRY, false, "%s",
+                        "the file is long enough for all of the disk: a fixed one");
+        }
+        VX_TRY(vx_rebuild_progress(work, at, work->view_size, err));
+    }
+    return VHDX_OK;
+}
+
 /* ---- one value after the other ---- */
 
 static void find_kind(struct vx_rebuilding *work, const struct vx_bat_look *look)
@@ -179,7 +222,9 @@ static void find_kind(struct vx_rebuilding *work, const struct vx_bat_look *look
                     out->locator ? "it has a parent locator" : "it has partially present blocks");
         return;
     }
-    vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_GEOMETRY, false, "%s",
+    bool table = out->clues[VX_PART_METADATA].witness == VX_WITNESS_STORED; /* and names no locator, or it had been found */
+    vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_GEOMETRY,
+                table && !vx_metadata_find(work->table, &vx_guid_parent_locator), "%s",
                 "it has neither a parent locator nor partially present blocks: a disk without parent");
 }
 
@@ -227,10 +272,10 @@ static uint64_t size_of_entries(const struct vx_rebuilt *out, uint64_t entries)
     return vx_min(vx_max(blocks, 1) * out->block_size, VX_VIRTUAL_SIZE_MAX);
 }
 
-static void find_size(struct vx_rebuilding *work, const struct vx_bat_look *look, const struct vx_content *content)
+static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struct vx_content *content)
 {
     struct vx_rebuilt *out = work->out;
-    uint64_t least = size_of_entries(out, look->last_set);
+    uint64_t least = size_of_entries(out, last_set);
     if (!vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && out->virtual_size % out->logical_sector == 0)
         return;
     uint64_t whole = vx_round_down(out->virtual_size, out->logical_sector);
@@ -253,7 +298,7 @@ static void find_size(struct vx_rebuilding *work, const struct vx_bat_look *look
     } else {
         out->virtual_size = least;
         vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_GEOMETRY, false,
-                    "the BAT's last entry in use is number %" PRIu64 "; the disk may have been larger", look->last_set);
+                    "the BAT's last entry in use is number %" PRIu64 "; the disk may have been larger", last_set);
     }
 }
 
@@ -266,7 +311,8 @@ static void settle_geometry(struct vx_rebuilding *work)
         return;
     }
     uint64_t needed = vx_geometry_bat_region_length(&out->geometry);
-    if (out->bat.length >= needed)
+    bool guessed = out->clues[VX_PART_REGIONS].witness >= VX_WITNESS_GEOMETRY; /* then its length is a guess, too */
+    if (out->bat.length == needed || (out->bat.length > needed && !guessed))
         return;
     if (out->clues[VX_PART_REGIONS].witness == VX_WITNESS_STORED)
         vx_clue_set(work, VX_PART_REGIONS, VX_WITNESS_GEOMETRY, false,
@@ -281,7 +327,10 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
 {
     struct vx_rebuilt *out = work->out;
     struct vx_bat_look look = {0};
-    VX_TRY(look_at_bat(work, &look, err));
+    uint64_t last_payload = 0;
+    VX_TRY(look_at_bat(work, &look, NULL, err));
+    if (vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && look.present == 0)
+        VX_TRY(find_disk_in_file(work, err));
     find_kind(work, &look);
     if (vx_clue_missing(work, VX_PART_BLOCK_SIZE) && look.present > 0)
         VX_TRY(find_block_size(work, err));
@@ -294,7 +343,11 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
         vx_clue_set(work, VX_PART_BLOCK_SIZE, VX_WITNESS_DEFAULT, false, "%s", "what Windows gives such a disk");
     }
     VX_TRY(find_id(work, err));
-    find_size(work, &look, content);
+    if (vx_clue_missing(work, VX_PART_VIRTUAL_SIZE)) {
+        struct vx_bat_look again = {0};
+        VX_TRY(look_at_bat(work, &again, &last_payload, err));
+    }
+    find_size(work, last_payload, content);
     if (!out->locator && !(out->parameter_flags & VX_PARAMETER_HAS_PARENT))
         vx_clue_set(work, VX_PART_LOCATOR, VX_WITNESS_STORED, true, "%s", "");
     if (vx_clue_missing(work, VX_PART_METADATA))

@@ -211,10 +211,11 @@ bool vx_rescue_map_next_bad(const struct vx_rescue_map *map, uint64_t offset, ui
         stop = map->ranges[i].offset + map->ranges[i].length;
     if (i == map->count)
         stop = UINT64_MAX; /* nothing is known of what lies behind the last range */
-    *bad_offset = vx_max(start, offset);
-    if (*bad_offset >= end)
+    start = vx_max(start, offset);
+    if (start >= end)
         return false;
-    *bad_length = vx_min(stop, end) - *bad_offset;
+    *bad_offset = start;
+    *bad_length = vx_min(stop, end) - start;
     return true;
 }
 

@@ -21,7 +21,8 @@ struct vx_salvage_layer {
     struct vx_run_reader reader;
     uint64_t view_size;
     bool has_reader;
-    bool doubtful; /* given by the caller as the parent, without proof that it is */
+    const char *doubt;  /* why nothing that the layer says is certain, NULL = it is; static */
+    bool maybe_child;   /* whether there is a parent below is not certain */
 };
 
 struct vx_salvage_layers {

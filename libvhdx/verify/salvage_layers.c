@@ -47,7 +47,27 @@ static bool is_foreign(const struct vx_rebuilt *rebuilt)
     return rebuilt->clues[VX_PART_FILE_ID].witness != VX_WITNESS_STORED &&
            rebuilt->clues[VX_PART_HEADER].witness == VX_WITNESS_DEFAULT &&
            rebuilt->clues[VX_PART_REGIONS].witness == VX_WITNESS_DEFAULT &&
-           rebuilt->clues[VX_PART_METADATA].witness == VX_WITNESS_DEFAULT;
+           rebuilt->clues[VX_PART_METADATA].witness == VX_WITNESS_DEFAULT &&
+           rebuilt->clues[VX_PART_VIRTUAL_SIZE].witness != VX_WITNESS_CONTENT;
+}
+
+/* What the reading stands on. Ids, the physical sector size and the disk's end change no byte of what is read. */
+static void judge_layer(struct vx_salvage_layer *layer)
+{
+    static const struct {
+        enum vx_part part;
+        const char *reason;
+    } grounds[] = {
+        {VX_PART_LOG, "what was in the log is not certain"},
+        {VX_PART_REGIONS, "where the BAT lies is not certain"},
+        {VX_PART_BLOCK_SIZE, "the block size is not certain"},
+        {VX_PART_LOGICAL_SECTOR, "the sector size is not certain"},
+    };
+    const struct vx_clue *clues = layer->rebuilt->clues;
+    for (size_t i = 0; i < sizeof grounds / sizeof grounds[0] && !layer->doubt; i++)
+        if (!clues[grounds[i].part].lossless)
+            layer->doubt = grounds[i].reason;
+    layer->maybe_child = !clues[VX_PART_PARAMETER_FLAGS].lossless;
 }
 
 static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_layer *layer, vhdx_error *err)
@@ -74,6 +94,7 @@ static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_laye
     VX_TRY(vx_image_open_file(opening->layers->host, view, VX_OPEN_INSPECT | VX_OPEN_UNFINISHED, &layer->image, err));
     VX_TRY(vx_run_reader_open(layer->image, VX_BAT_WINDOW_LARGE, &layer->reader, err));
     layer->has_reader = true;
+    judge_layer(layer);
     say_evidence(opening, vx_file_path(layer->file), layer->rebuilt);
     return VHDX_OK;
 }
@@ -90,7 +111,8 @@ static vhdx_status open_layer(struct opening *opening, const char *path, bool do
         return vx_fail_memory(err, "a layer");
     opening->chain.layers = images;
     struct vx_salvage_layer *layer = &items[layers->count];
-    *layer = (struct vx_salvage_layer){.doubtful = doubtful};
+    *layer = (struct vx_salvage_layer){
+        .doubt = doubtful ? "it comes from a parent that nothing proves to be the one" : NULL};
     const struct vx_rescue_map *bad = layers->count == 0 && layers->bad.count > 0 ? &layers->bad : NULL;
     VX_TRY(vx_tolerant_open(layers->host, path, VHDX_FILE_READ, bad, &layer->file, &layer->tolerant, err));
     layers->count++;

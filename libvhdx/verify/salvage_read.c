@@ -18,27 +18,27 @@ static const char by_evidence[] = "the block was put back by evidence";
 static const char by_neighbours[] = "the block was put back because its neighbours stand in order";
 static const char no_bitmap[] = "the sector bitmap is lost: which sectors are the layer's own was guessed";
 static const char child_state[] = "a disk without parent has a partially present block";
-static const char not_proven[] = "it comes from a parent that nothing proves to be the one";
+static const char maybe_child[] = "the disk does not hold it, and whether it has a parent is not certain";
 static const char no_parent[] = "it is held by a parent that is not there";
 
 struct asked {
     struct vx_salvage_layers *layers;
     struct vx_salvage_piece *piece;
     uint64_t limit;
-    bool doubtful; /* some layer above that said "not mine" is not to be trusted */
+    const char *doubt; /* of a layer above that said "not mine" */
 };
 
 static void answer(struct asked *asked, size_t layer, uint64_t length, vhdx_salvage_kind kind, const char *reason)
 {
     struct vx_salvage_piece *piece = asked->piece;
-    bool unproven = asked->layers->items[layer].doubtful || asked->doubtful;
+    const char *doubt = asked->layers->items[layer].doubt ? asked->layers->items[layer].doubt : asked->doubt;
     piece->layer = layer;
     piece->length = vx_min(length, asked->limit);
     piece->kind = kind;
     piece->reason = reason;
-    if (kind == VHDX_SALVAGE_GOOD && unproven) {
+    if (kind == VHDX_SALVAGE_GOOD && doubt) {
         piece->kind = VHDX_SALVAGE_DOUBTFUL;
-        piece->reason = not_proven;
+        piece->reason = doubt;
     }
 }
 
@@ -119,6 +119,20 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
     return false;
 }
 
+/* How far one question may reach: beyond the block only where nothing has a place, and nothing of the BAT was lost. */
+static uint64_t reach(struct vx_salvage_layer *layer, uint64_t virtual_offset, uint64_t limit)
+{
+    const struct vx_geometry *geometry = &layer->image->geometry;
+    uint64_t left = geometry->block_size - virtual_offset % geometry->block_size;
+    struct vx_bat_entry entry;
+    uint64_t bat_index = vx_geometry_payload_index(geometry, virtual_offset / geometry->block_size);
+    bool whole = layer->rebuilt->clues[VX_PART_BAT].witness == VX_WITNESS_STORED;
+    if (whole && vx_bat_window_get(&layer->reader.bat, bat_index, &entry, NULL) == VHDX_OK &&
+        entry.state == VX_PAYLOAD_NOT_PRESENT)
+        return limit;
+    return vx_min(limit, left);
+}
+
 /* One layer's answer; *transparent: it has none, and the next one is to be asked for asked->limit bytes. */
 static vhdx_status ask_layer(struct asked *asked, size_t index, uint64_t virtual_offset, bool *transparent,
                              vhdx_error *err)
@@ -135,7 +149,7 @@ static vhdx_status ask_layer(struct asked *asked, size_t index, uint64_t virtual
     asked->limit = vx_min(asked->limit, geometry->virtual_size - virtual_offset);
     if (answer_block(asked, index, virtual_offset, left))
         return VHDX_OK;
-    vhdx_status status = vx_run_at(&layer->reader, virtual_offset, vx_min(asked->limit, left), &run, err);
+    vhdx_status status = vx_run_at(&layer->reader, virtual_offset, reach(layer, virtual_offset, asked->limit), &run, err);
     if (status == VHDX_NOMEM)
         return status;
     if (status != VHDX_OK) {
@@ -150,14 +164,14 @@ static vhdx_status ask_layer(struct asked *asked, size_t index, uint64_t virtual
     else
         *transparent = true;
     asked->limit = vx_min(asked->limit, run.length);
-    asked->doubtful = asked->doubtful || layer->doubtful;
+    asked->doubt = layer->doubt ? layer->doubt : asked->doubt;
     return VHDX_OK;
 }
 
 vhdx_status vx_salvage_at(struct vx_salvage_layers *layers, size_t first, uint64_t virtual_offset, uint64_t limit,
                           struct vx_salvage_piece *piece, vhdx_error *err)
 {
-    struct asked asked = {layers, piece, limit, false};
+    struct asked asked = {layers, piece, limit, NULL};
     *piece = (struct vx_salvage_piece){.virtual_offset = virtual_offset, .file_offset = VHDX_NOWHERE};
     for (size_t i = first; i < layers->count; i++) {
         bool transparent;
@@ -167,6 +181,8 @@ vhdx_status vx_salvage_at(struct vx_salvage_layers *layers, size_t first, uint64
     }
     if (layers->parent_missing)
         answer(&asked, layers->count - 1, asked.limit, VHDX_SALVAGE_MISSING, no_parent);
+    else if (layers->count > 0 && layers->items[layers->count - 1].maybe_child)
+        answer(&asked, layers->count - 1, asked.limit, VHDX_SALVAGE_DOUBTFUL, maybe_child);
     else
         answer(&asked, layers->count - 1, asked.limit, VHDX_SALVAGE_GOOD, "");
     return VHDX_OK;

@@ -170,3 +170,14 @@ Test(rescue_map, what_is_written_reads_back)
     cr_assert(strstr(text, "0x00000000  0x00000200  +\n"));
     vx_rescue_map_clear(&map);
 }
+
+Test(rescue_map, leaves_the_answer_alone_when_there_is_none)
+{
+    struct vx_rescue_map map;
+    uint64_t bad = 7, length = 7;
+    must_parse(usual, &map);
+    cr_assert(!vx_rescue_map_next_bad(&map, 0, 0x1000, &bad, &length));
+    cr_assert_eq(bad, 7);
+    cr_assert_eq(length, 7);
+    vx_rescue_map_clear(&map);
+}
