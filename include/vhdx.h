@@ -455,6 +455,7 @@ typedef struct vhdx_merge_options {
     vhdx_direction direction;
     const char *undo;           /* path of an undo file to be made, see vhdx_undo; NULL = none. Not with `delete_merged` or `reclaim` */
     vhdx_zero_detect zero_detect;
+    bool machine_known;         /* the caller itself tells what the machine's configuration needs: such notices are left out */
 } vhdx_merge_options;
 
 /* What a merge will do, or did. Grows at its end. */
@@ -872,6 +873,34 @@ VHDX_API void vhdx_config_free(vhdx_config *config);
 VHDX_API const vhdx_config_info *vhdx_config_facts(const vhdx_config *config);
 /* One of its disks, NULL when there is no such one. Any number of threads. */
 VHDX_API const vhdx_config_disk *vhdx_config_disk_info(const vhdx_config *config, size_t index);
+
+/* A drive in some configuration that is one of the disks asked for, or a configuration that might name them. */
+typedef struct vhdx_config_mention {
+    size_t disk;                   /* number of the disk among those asked for; their count when no drive is told of */
+    const vhdx_config_info *info;  /* NULL: it is a configuration and cannot be read; see `error` */
+    const vhdx_config_disk *drive; /* NULL: the configuration was read in part only, and may have more drives than it shows */
+    bool name_only;                /* nothing but the file's name is equal: perhaps another disk */
+    const vhdx_error *error;
+} vhdx_config_mention;
+
+/* Everything in `mention` lives during the call only. false: no more. */
+typedef bool (*vhdx_mention_fn)(void *context, const vhdx_config_mention *mention);
+
+typedef struct vhdx_config_find_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    const char *const *configs; /* configurations, or directories that hold some */
+    size_t config_count;
+} vhdx_config_find_options;
+
+/*
+ * Whose disks are these? Reads the configurations that are named in the options, those beside the disks, and those in directories "Virtual Machines" and
+ * "Snapshots" there or one level up, and calls `visit` for each drive that is one of the disks: paths are compared from their ends, because drives and
+ * mount points differ between machines. Writes nothing. Fails only when a path in `configs` is not there, or memory runs out; that nothing is found proves nothing.
+ */
+VHDX_API vhdx_status vhdx_config_find(const char *const *disks, size_t disk_count,
+                                      const vhdx_config_find_options *options, vhdx_mention_fn visit, void *context,
+                                      vhdx_error *err);
 
 /* Room for the longest text of vhdx_machine_sid, with its NUL. */
 #define VHDX_SID_ROOM 64

@@ -14,6 +14,7 @@
 #include "io/undo_apply.h"
 #include "merge/merge.h"
 #include "orphans/config.h"
+#include "orphans/config_find.h"
 #include "orphans/sid.h"
 #include "verify/salvage.h"
 #include "verify/repair.h"
@@ -412,6 +413,17 @@ const vhdx_config_info *vhdx_config_facts(const vhdx_config *config)
 const vhdx_config_disk *vhdx_config_disk_info(const vhdx_config *config, size_t index)
 {
     return index < config->config->info.disk_count ? &config->config->disks[index] : NULL;
+}
+
+vhdx_status vhdx_config_find(const char *const *disks, size_t disk_count, const vhdx_config_find_options *given,
+                             vhdx_mention_fn visit, void *context, vhdx_error *err)
+{
+    vhdx_config_find_options options;
+    vx_clear(err);
+    if (!visit || !parents_are_there(disks, disk_count) || !take_options(&options, sizeof options, given) ||
+        !parents_are_there(options.configs, options.config_count))
+        return fail_argument(err, "vhdx_config_find: names of disks and somebody to tell are needed");
+    return vx_config_find(disks, disk_count, &options, visit, context, err);
 }
 
 void vhdx_machine_sid(const vhdx_guid *machine_id, char text[VHDX_SID_ROOM])

@@ -7,6 +7,7 @@
 #include "commands.h"
 
 #include "exit.h"
+#include "machines.h"
 #include "notices.h"
 #include "plan_new.h"
 #include "report.h"
@@ -18,7 +19,7 @@
 
 struct wish {
     const char *into, *output, *direction, *undo, *zero_detect;
-    struct cli_list parents;
+    struct cli_list parents, configs;
     bool dry_run, delete_merged, force_siblings, reclaim, verify;
     struct cli_size window;
     vhdx_direction way;
@@ -32,6 +33,8 @@ struct work {
     const char *child;
     struct progress progress;
     struct notices notices;
+    struct machines machines; /* whose configurations name layers of the chain */
+    struct texts layers;      /* paths, from the child down */
     vhdx_merge_options options;
     vhdx_merge_report report;
 };
@@ -180,10 +183,12 @@ static void print_json(const struct work *work)
     if (work->wish->dry_run) {
         json_object_begin(&json, "plan");
         plan_members(&json, work);
+        machines_json(&json, &work->machines);
         notices_json(&json, &work->notices);
         json_object_end(&json);
     } else {
         done_members(&json, work);
+        machines_json(&json, &work->machines);
         notices_json(&json, &work->notices);
     }
     json_object_end(&json);
@@ -202,6 +207,59 @@ static vhdx_status call(struct work *work, vhdx_error *err)
                          : vhdx_flatten(work->child, wish->output, &work->options, &work->report, err);
 }
 
+/* ---- the machines that use the layers ---- */
+
+/* The chain's layers, so far as it opens; at least the child. false: no memory. */
+static bool list_layers(struct work *work)
+{
+    const vhdx_open_options options = {.struct_size = sizeof options,
+                                       .parents = work->options.parents,
+                                       .parent_count = work->options.parent_count};
+    vhdx_chain *chain = NULL;
+    size_t count = 1;
+    if (vhdx_chain_open(work->child, &options, &chain, NULL) == VHDX_OK)
+        count = vhdx_chain_layer_count(chain);
+    bool all = true;
+    for (size_t i = 0; i < count; i++)
+        all = texts_add(&work->layers, i == 0 ? work->child : vhdx_chain_layer_info(chain, i)->path) && all;
+    vhdx_chain_free(chain);
+    return all;
+}
+
+/* How many layers, from the child on, read otherwise when the content goes to `target`. What is not known counts as all. */
+static size_t touched_layers(const struct work *work, const char *target)
+{
+    if (work->wish->output || (work->wish->way == VHDX_DIRECTION_UP && !work->wish->delete_merged))
+        return 0;
+    if (!target)
+        return work->layers.count < 2 ? work->layers.count : 2; /* the child and its parent */
+    for (size_t i = 0; i < work->layers.count; i++)
+        if (strcmp(work->layers.items[i], target) == 0)
+            return i + 1;
+    return work->layers.count;
+}
+
+static bool find_machines(struct work *work)
+{
+    if (!list_layers(work)) {
+        fputs("vhdx: out of memory\n", stderr);
+        return false;
+    }
+    if (!machines_find(&work->machines, (const char **)work->layers.items, work->layers.count, &work->wish->configs))
+        return false;
+    work->options.machine_known = machines_own_child(&work->machines);
+    machines_warn(&work->machines, &work->notices, touched_layers(work, work->wish->into), !work->wish->output);
+    return true;
+}
+
+static void tell_machines(struct work *work)
+{
+    const struct machine_change change = {.target = work->report.target,
+                                          .touched = touched_layers(work, work->report.target),
+                                          .new_file = work->wish->output != NULL};
+    machines_next(&work->machines, &work->notices, &change);
+}
+
 static int merge(struct work *work)
 {
     vhdx_error err;
@@ -213,6 +271,7 @@ static int merge(struct work *work)
                                                  : "nothing is lost; run the same command again to go on");
         return cli_error(&err);
     }
+    tell_machines(work);
     if (work->cli->json)
         print_json(work);
     else if (work->wish->dry_run)
@@ -244,7 +303,9 @@ static int prepare_and_merge(const struct cli *cli, const struct wish *wish)
                                         .progress_context = &work.progress,
                                         .notice = notices_take,
                                         .notice_context = &work.notices};
-    int status = merge(&work);
+    int status = find_machines(&work) ? merge(&work) : EXIT_FAILED;
+    machines_free(&work.machines);
+    texts_free(&work.layers);
     notices_free(&work.notices);
     return status;
 }
@@ -312,6 +373,8 @@ static int run(const struct command *self, int argc, char **argv)
          "and touch no input"},
         {"parent", 0, CLI_LIST, &wish.parents, "PATH",
          "a file or directory in which to look for ancestors\nfirst; may be given more than once"},
+        {"config", 0, CLI_LIST, &wish.configs, "PATH",
+         "the configuration of a machine that uses the disks, or\na directory; those beside the disks are looked at too"},
         {"dry-run", 0, CLI_FLAG, &wish.dry_run, NULL, "print the plan and change nothing"},
         {"delete", 0, CLI_FLAG, &wish.delete_merged, NULL, "remove the merged children after success"},
         {"force-siblings", 0, CLI_FLAG, &wish.force_siblings, NULL,
@@ -332,6 +395,7 @@ static int run(const struct command *self, int argc, char **argv)
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
         status = usable(&cli, &wish) ? prepare_and_merge(&cli, &wish) : EXIT_USAGE;
     free(wish.parents.items);
+    free(wish.configs.items);
     return status;
 }
 

@@ -6,15 +6,18 @@
 #include "commands.h"
 
 #include "exit.h"
-#include "json.h"
+#include "machines.h"
 #include "text.h"
+
+#include <stdlib.h>
 
 struct wish {
     const char *parent;
+    struct cli_list configs;
     bool force;
 };
 
-static void print_json(const char *child, const struct wish *wish)
+static void print_json(const char *child, const struct wish *wish, const struct machines *machines)
 {
     struct json json;
     json_begin(&json, stdout);
@@ -22,6 +25,7 @@ static void print_json(const char *child, const struct wish *wish)
     json_text(&json, "child", child);
     json_text(&json, "parent", wish->parent);
     json_bool(&json, "forced", wish->force);
+    machines_json(&json, machines);
     json_object_end(&json);
     json_end(&json);
 }
@@ -35,18 +39,41 @@ static void print_done(const char *child, const struct wish *wish)
     puts(wish->force ? ", whatever its id" : "");
 }
 
-static int relink(const struct cli *cli, const struct wish *wish)
+/* Another parent makes the child read otherwise; a parent at another place does not. */
+static int relink(const struct cli *cli, const struct wish *wish, const struct machines *machines)
 {
     const vhdx_relink_options options = {.struct_size = sizeof options, .force = wish->force};
     const char *child = cli->files[0];
+    struct progress progress = {0};
+    struct notices notices = {.cli = cli, .progress = &progress};
     vhdx_error err;
+    machines_warn(machines, &notices, wish->force ? 1 : 0, wish->force);
+    notices_free(&notices);
     if (vhdx_relink(child, wish->parent, &options, &err) != VHDX_OK)
         return cli_error(&err);
     if (cli->json)
-        print_json(child, wish);
+        print_json(child, wish, machines);
     else if (cli->verbose && !cli->quiet)
         print_done(child, wish);
     return EXIT_DONE;
+}
+
+static int find_and_relink(const struct cli *cli, const struct wish *wish)
+{
+    struct machines machines;
+    const char *disks[] = {cli->files[0]};
+    int status = machines_find(&machines, disks, 1, &wish->configs) ? relink(cli, wish, &machines) : EXIT_FAILED;
+    machines_free(&machines);
+    return status;
+}
+
+static int checked(const struct cli *cli, const struct wish *wish)
+{
+    if (!cli_files(cli, 1, 1))
+        return EXIT_USAGE;
+    if (!wish->parent)
+        return cli_usage_error(cli->command, "no parent given (--parent PARENT)");
+    return find_and_relink(cli, wish);
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -59,19 +86,18 @@ static int run(const struct command *self, int argc, char **argv)
         {"force", 0, CLI_FLAG, &wish.force, NULL,
          "take PARENT although its id is not the one that CHILD\n"
          "names: CHILD then reads whatever PARENT holds"},
+        {"config", 0, CLI_LIST, &wish.configs, "PATH",
+         "the configuration of a machine that uses CHILD, or a\ndirectory; those beside CHILD are looked at too"},
     };
-    if (!cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
-        return status;
-    if (!cli_files(&cli, 1, 1))
-        return EXIT_USAGE;
-    if (!wish.parent)
-        return cli_usage_error(self, "no parent given (--parent PARENT)");
-    return relink(&cli, &wish);
+    if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
+        status = checked(&cli, &wish);
+    free(wish.configs.items);
+    return status;
 }
 
 const struct command command_relink = {
     .name = "relink",
-    .synopsis = "--parent PARENT [--force] CHILD",
+    .synopsis = "--parent PARENT [--force] [--config PATH]... CHILD",
     .summary = "points a child at the file of its parent",
     .details = "Writes the place of PARENT into CHILD, when PARENT has moved or got another\n"
                "name. PARENT must have the id that CHILD names, or --force must be given. Where\n"

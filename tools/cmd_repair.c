@@ -8,6 +8,7 @@
 
 #include "exit.h"
 #include "findings.h"
+#include "machines.h"
 #include "notices.h"
 #include "report.h"
 #include "text.h"
@@ -28,7 +29,8 @@ struct repair {
     vhdx_repair_options options;
     struct progress progress;
     struct notices notices;
-    struct cli_list parents;
+    struct cli_list parents, configs;
+    struct machines machines; /* whose configurations name the disk */
     struct planned *plan;
     size_t count, room;
     bool no_memory;
@@ -187,6 +189,7 @@ static void print_json(const struct repair *repair, const vhdx_report *report)
         plan_json(&json, repair);
     json_object_end(&json);
     json_array_end(&json);
+    machines_json(&json, &repair->machines);
     json_object_end(&json);
     json_end(&json);
 }
@@ -264,7 +267,13 @@ static int prepare_and_run(struct repair *repair)
     repair->options.progress_context = &repair->progress;
     repair->options.notice = notices_take;
     repair->options.notice_context = &repair->notices;
-    int status = run_repair(repair);
+    const char *disks[] = {repair->cli.files[0]};
+    int status = EXIT_FAILED;
+    if (machines_find(&repair->machines, disks, 1, &repair->configs)) {
+        machines_warn(&repair->machines, &repair->notices, 1, true);
+        status = run_repair(repair);
+    }
+    machines_free(&repair->machines);
     notices_free(&repair->notices);
     return status;
 }
@@ -287,12 +296,15 @@ static int run(const struct command *self, int argc, char **argv)
          "with --salvage: where the map of lost ranges goes;\notherwise the disk's name with '.vhdx-map' appended"},
         {"parent", 0, CLI_LIST, &repair.parents, "PATH",
          "a file or directory in which to look for the parent;\nmay be given more than once"},
+        {"config", 0, CLI_LIST, &repair.configs, "PATH",
+         "the configuration of a machine that uses FILE, or a\ndirectory; those beside FILE are looked at too"},
     };
     if (cli_parse(&repair.cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
         status = prepare_and_run(&repair);
     free(repair.plan);
     free(repair.map);
     free(repair.parents.items);
+    free(repair.configs.items);
     return status;
 }
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool keep(struct texts *texts, const char *text)
+bool texts_add(struct texts *texts, const char *text)
 {
     if (texts->count == texts->room) {
         size_t room = texts->room ? 2 * texts->room : 8;
@@ -49,17 +49,17 @@ void notices_take(void *context, vhdx_notice_kind kind, const char *text)
     case VHDX_NOTICE_WARNING:
         if (!cli->quiet)
             show("warning: ", text);
-        if (!keep(&notices->warnings, text) && cli->quiet)
+        if (!texts_add(&notices->warnings, text) && cli->quiet)
             show("warning: ", text);
         return;
     case VHDX_NOTICE_NEXT:
-        if (!keep(&notices->next, text))
+        if (!texts_add(&notices->next, text))
             show("now to be done: ", text);
         return;
     }
 }
 
-static void texts_free(struct texts *texts)
+void texts_free(struct texts *texts)
 {
     for (size_t i = 0; i < texts->count; i++)
         free(texts->items[i]);

@@ -14,6 +14,10 @@ struct texts {
     size_t count, room;
 };
 
+/* Appends a copy; false: no memory. */
+bool texts_add(struct texts *texts, const char *text);
+void texts_free(struct texts *texts);
+
 struct notices {
     const struct cli *cli;
     struct progress *progress; /* its bar is wiped before a line is written */

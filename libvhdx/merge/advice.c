@@ -29,7 +29,7 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "The layer above now names %s as its parent; the machine's configuration may stay as it is.",
                   about->target);
-    else
+    else if (!about->machine_known)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "The machine's configuration still names %s. Give it the merged disk:\n"
                   "  Set-VMHardDiskDrive -VMName NAME -ControllerType SCSI -ControllerNumber 0 -ControllerLocation 0 "
@@ -41,7 +41,7 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
     vx_notice(notice, context, VHDX_NOTICE_NEXT,
               "Change tracking (.rct and .mrt files beside the touched disks) is no longer valid: move those files away; "
               "the next backup must be a full one. Hyper-V Replica must resynchronize.");
-    if (about->new_file)
+    if (about->new_file && !about->machine_known)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "A new file lacks the machine's permission (else 0x80070005):\n"
                   "  icacls \"%s\" /grant \"NT VIRTUAL MACHINE\\<VM GUID>\":(F)",

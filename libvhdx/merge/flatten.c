@@ -97,7 +97,8 @@ vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_opt
     vhdx_status status = make_new(chain, path, options, report, err);
     vx_chain_close(chain);
     if (status == VHDX_OK) {
-        struct vx_aftermath aftermath = {.child = child, .target = path, .new_file = true};
+        struct vx_aftermath aftermath = {
+            .child = child, .target = path, .new_file = true, .machine_known = options->machine_known};
         vx_tell_aftermath(&aftermath, options->notice, options->notice_context);
     }
     return status;

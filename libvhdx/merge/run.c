@@ -330,7 +330,8 @@ static void tell_aftermath(const struct vx_merge_run *run, bool has_upper)
                                      .in_place = strcmp(run->child_path, run->report->target) == 0,
                                      .between = run->into > 1 && !options->delete_merged &&
                                                 run->report->direction == VHDX_DIRECTION_DOWN,
-                                     .deleted = options->delete_merged || options->reclaim};
+                                     .deleted = options->delete_merged || options->reclaim,
+                                     .machine_known = options->machine_known};
     if (!run->plan_only)
         vx_tell_aftermath(&aftermath, options->notice, options->notice_context);
 }

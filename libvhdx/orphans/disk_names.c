@@ -78,6 +78,11 @@ static size_t name_begin(const struct units *text, size_t floor, size_t at, size
     return begin;
 }
 
+static bool is_separator(uint32_t c)
+{
+    return c == '\\' || c == '/' || c == ':';
+}
+
 static char *name_text(const struct units *text, size_t begin, size_t end)
 {
     struct vx_bytes bytes = vx_bytes_of(text->bytes + begin * text->width, (end - begin) * text->width);
@@ -97,7 +102,7 @@ static bool find_in(const struct units *text, struct vx_config *config, vhdx_tex
         if (length == 0)
             continue;
         size_t end = at + length, begin = name_begin(text, floor, at, end);
-        bool nameless = begin == at;
+        bool nameless = begin == at || is_separator(unit(text, at - 1));
         floor = end;
         at = end - 1;
         if (nameless)

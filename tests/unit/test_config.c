@@ -701,6 +701,8 @@ Test(config, vhd_set_gives_the_names_in_it_and_is_never_complete)
     expect_disk(1, "two.AVHDX", "VHD", VHDX_CONTROLLER_NONE, 0, 0);
     cr_assert_eq(read_bytes("/empty.vhds", "", 0), VHDX_OK);
     expect_reason("not published");
+    cr_assert_eq(read_bytes("/nameless.vhds", ".vhdx C:\\x/.vhds D:.avhd", 24), VHDX_OK);
+    cr_assert_eq(config->info.disk_count, 0, "an extension alone is no name");
 }
 
 /* ---- real files ---- */
