@@ -27,8 +27,10 @@ struct folder {
     char *path;     /* as it is told */
     char *absolute; /* as it is compared */
     uint64_t volume;
+    uint64_t id[2];
     unsigned depth;
     bool by_link;
+    bool by_link_itself; /* met under the name of a link: listed after all that have names of their own */
     atomic_uint users;
 };
 
@@ -54,6 +56,7 @@ struct walk {
     struct vx_lock *lock;
     /* under the lock */
     struct task *heap;
+    struct task *later;      /* directories behind links, until the heap is empty for good */
     unsigned busy;           /* members that work on something */
     struct seen *seen;       /* directories, as a hash table; volume 0 = free */
     size_t seen_count, seen_room;
@@ -90,6 +93,13 @@ static struct folder *folder_new(const char *path, const char *absolute)
     vx_free(folder->absolute);
     vx_free(folder);
     return NULL;
+}
+
+static void name_folder(struct folder *folder, const vhdx_file_facts *facts)
+{
+    folder->volume = facts->volume;
+    folder->id[0] = facts->file[0];
+    folder->id[1] = facts->file[1];
 }
 
 static void folder_leave(struct folder *folder)
@@ -131,8 +141,9 @@ static void fail(struct walk *walk, vhdx_status status)
 static void put_task(struct walk *walk, struct task *task)
 {
     vx_lock_take(walk->lock);
-    task->next = walk->heap;
-    walk->heap = task;
+    struct task **heap = task->name_count == 0 && task->folder->by_link_itself ? &walk->later : &walk->heap;
+    task->next = *heap;
+    *heap = task;
     vx_lock_wake(walk->lock);
     vx_lock_give(walk->lock);
 }
@@ -144,6 +155,10 @@ static struct task *take_task(struct walk *walk)
     walk->busy--;
     while (!walk->heap && walk->busy > 0 && !walk->stop)
         vx_lock_wait(walk->lock);
+    if (!walk->heap && walk->busy == 0) {
+        walk->heap = walk->later;
+        walk->later = NULL;
+    }
     struct task *task = walk->stop ? NULL : walk->heap;
     if (task) {
         walk->heap = task->next;
@@ -182,10 +197,10 @@ static bool grow_seen(struct walk *walk)
 }
 
 /* Whether the directory is met for the first time; a host that does not tell who it is has no links. */
-static bool is_new_directory(struct walk *walk, const vhdx_file_facts *facts)
+static bool is_new_directory(struct walk *walk, const struct folder *folder)
 {
-    struct seen wanted = {facts->volume, {facts->file[0], facts->file[1]}};
-    if (facts->volume == 0)
+    struct seen wanted = {folder->volume, {folder->id[0], folder->id[1]}};
+    if (folder->volume == 0)
         return true;
     vx_lock_take(walk->lock);
     bool is_new = false;
@@ -389,19 +404,20 @@ static bool enter(struct walker *walker, const struct folder *above, const struc
         add_place(walk, paths->path, false, "too many directories inside of each other");
         return true;
     }
-    if (!is_new_directory(walk, facts))
-        return true;
     struct folder *folder = folder_new(paths->path, paths->absolute);
-    struct task *task = folder ? task_new(folder) : NULL;
-    if (folder) {
-        folder->volume = facts->volume;
-        folder->depth = above->depth + 1;
-        folder->by_link = by_link || above->by_link;
-    }
+    if (!folder)
+        return false;
+    name_folder(folder, facts);
+    folder->depth = above->depth + 1;
+    folder->by_link = by_link || above->by_link;
+    folder->by_link_itself = by_link;
+    bool wanted = by_link || is_new_directory(walk, folder);
+    struct task *task = wanted ? task_new(folder) : NULL;
+    bool ok = task || !wanted;
     if (task)
         put_task(walk, task);
     folder_leave(folder);
-    return task != NULL;
+    return ok;
 }
 
 static bool look_at_name(struct walker *walker, const struct folder *folder, const char *name, vhdx_entry_type type)
@@ -455,6 +471,8 @@ static bool list_folder(struct walker *walker, struct folder *folder)
 {
     struct walk *walk = walker->walk;
     vhdx_error trouble;
+    if (folder->by_link_itself && !is_new_directory(walk, folder))
+        return true;
     walker->folder = folder;
     walker->gathering = NULL;
     vhdx_status status = vx_host_list_entries(walk->host, folder->path, gather_name, walker, &trouble);
@@ -541,14 +559,14 @@ static bool put_root(struct walk *walk, const char *path, const char *absolute, 
     struct task *task = folder ? task_new(folder) : NULL;
     bool ok = task != NULL;
     if (folder)
-        folder->volume = facts->volume;
+        name_folder(folder, facts);
     if (task && type == VHDX_ENTRY_FILE) {
         task->names[0].type = type;
         task->names[0].name = vx_copy_string(vx_path_name(path, walk->windows));
         task->name_count = task->names[0].name ? 1 : 0;
         ok = task->name_count == 1;
     }
-    if (ok && type == VHDX_ENTRY_DIRECTORY && !is_new_directory(walk, facts)) {
+    if (ok && type == VHDX_ENTRY_DIRECTORY && !is_new_directory(walk, folder)) {
         task_free(task);
         task = NULL;
     }
@@ -595,13 +613,19 @@ static unsigned team_size(const vhdx_orphans_options *options)
     return jobs > VX_TEAM_MAX ? VX_TEAM_MAX : jobs;
 }
 
+static void free_tasks(struct task *task)
+{
+    while (task) {
+        struct task *next = task->next;
+        task_free(task);
+        task = next;
+    }
+}
+
 static void walk_end(struct walk *walk)
 {
-    while (walk->heap) {
-        struct task *next = walk->heap->next;
-        task_free(walk->heap);
-        walk->heap = next;
-    }
+    free_tasks(walk->heap);
+    free_tasks(walk->later);
     vx_free(walk->seen);
     vx_lock_free(walk->lock);
 }
