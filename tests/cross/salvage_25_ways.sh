@@ -149,14 +149,57 @@ for raw in ext4 later ${have_ntfs:+ntfs}; do
 done
 
 ways=0
-# way NAME DISK ORIGINAL STATUS AT-LEAST [ARGUMENT...]: "all": the disk comes back whole; else so many files.
-way() {
-    local name=$1 disk=$2 original=$3 status=$4 least=$5 ended survived
-    shift 5
-    way="$name of $disk"
+damage() {
     cp --sparse=always "$disk" d
     cp --sparse=always base.vhdx base.keep
+    rm -f bad.map away.vhdx
     "w_$name"
+}
+
+# intact RAW: how many files of the original are in it, byte for byte.
+intact() {
+    if cmp -s "$1" $original.raw; then # then sleuthkit sees the same in it
+        wc -l <$original.files
+    else
+        files_of "$1" >out.files
+        comm -12 $original.files out.files | wc -l
+    fi
+}
+
+# came_back RAW SURVIVED WANTED: "all": every byte of the disk; else at least so many files.
+came_back() {
+    if [ "$3" = all ]; then
+        cmp -s "$1" $original.raw || { cat out err; fail "$way: not the whole disk came back"; }
+    elif [ "$2" -lt "$3" ]; then
+        cat out err
+        fail "$way: only $2 of $(wc -l <$original.files) files came back, not $3"
+    fi
+}
+
+# The same damage once more, mended in place, then read by the strict reader.
+repaired=
+by_repair() {
+    local wanted=$1 ended
+    shift
+    repaired=-
+    [ "$wanted" != - ] || return 0
+    damage
+    "$VHDX" repair --salvage --no-undo "$@" d >out 2>err
+    ended=$?
+    [ $ended = 1 ] || [ $ended = 4 ] || [ "$name $ended" = "nothing 0" ] || { cat out err; fail "$way: repair ended with $ended"; }
+    "$VHDX" export -o out.raw d >>out 2>>err || { cat out err; fail "$way: the repaired disk cannot be read"; }
+    repaired=$(intact out.raw)
+    came_back out.raw "$repaired" "$wanted"
+    mv base.keep base.vhdx
+}
+
+# way NAME DISK ORIGINAL STATUS SALVAGED REPAIRED [ARGUMENT...]: what export --salvage ends with and brings back, and what repair does; each "all" or
+# a number of files; "-": not tried, because repair does not do this.
+way() {
+    local name=$1 disk=$2 original=$3 status=$4 least=$5 wanted=$6 ended survived
+    shift 6
+    way="$name of $disk"
+    damage
     local before after
     before=$(sha256 <d)
     "$VHDX" export --salvage -o out.raw "$@" d >out 2>err
@@ -166,65 +209,57 @@ way() {
     [ "$before" = "$after" ] || fail "$way: the damaged disk was written to"
     [ $ended = "$status" ] || { cat out err; fail "$way: ended with $ended, not $status"; }
     good_is_good out.raw out.raw.map $original.raw
-    if cmp -s out.raw $original.raw; then # then sleuthkit sees the same in it
-        cp $original.files out.files
-    else
-        files_of out.raw >out.files
-    fi
-    survived=$(comm -12 $original.files out.files | wc -l)
-    if [ "$least" = all ]; then
-        cmp -s out.raw $original.raw || { cat out err; fail "$way: not the whole disk came back"; }
-        [ "$survived" = "$(wc -l <$original.files)" ] || fail "$way: $survived files"
-    elif [ "$survived" -lt "$least" ]; then
-        cat out err
-        fail "$way: only $survived of $(wc -l <$original.files) files came back, not $least"
-    fi
-    printf '%-24s %-16s %3d of %3d files  lost %9d  doubtful %9d  missing %9d\n' "$name" "$disk" "$survived" \
-        "$(wc -l <$original.files)" "$(sum out.raw.map -)" "$(sum out.raw.map '*')" "$(sum out.raw.map '?')"
-    rm -f out.raw out.raw.map out.raw.pieces bad.map away.vhdx
+    survived=$(intact out.raw)
+    came_back out.raw "$survived" "$least"
+    local lost doubtful missing
+    lost=$(sum out.raw.map -) doubtful=$(sum out.raw.map '*') missing=$(sum out.raw.map '?')
+    by_repair "$wanted" "$@"
+    printf '| %-22s | %-14s | %2d of %2d | %9d | %9d | %9d | %2s |\n' "$name" "$disk" "$survived" \
+        "$(wc -l <$original.files)" "$lost" "$doubtful" "$missing" "$repaired"
+    rm -f out.raw out.raw.map out.raw.pieces bad.map away.vhdx d.vhdx-map
     ways=$((ways + 1))
 }
 
-way nothing plain.vhdx ext4 0 all
-way one_header plain.vhdx ext4 0 all
-way both_headers_zero plain.vhdx ext4 0 all
-way both_headers_flipped plain.vhdx ext4 0 all
-way identifier plain.vhdx ext4 0 all
-way one_region_table plain.vhdx ext4 0 all
-way both_region_tables plain.vhdx ext4 0 all
-way first_mib shuffled.vhdx ext4 0 all
-way first_two_mib plain.vhdx ext4 0 all
-way metadata_signature plain.vhdx ext4 0 all
-way metadata_count plain.vhdx ext4 0 all
-way metadata_table plain.vhdx ext4 0 all
-way metadata_items plain.vhdx ext4 0 all
-way metadata_region shuffled.vhdx ext4 4 all
-way first_three_mib plain.vhdx ext4 4 all
-way bat_zero logged.vhdx ext4 0 all
-way bat_garbage logged.vhdx ext4 0 all
-way bat_zero fixed.vhdx ext4 4 all
-way bat_zero plain.vhdx ext4 4 0
-way all_tables fixed.vhdx ext4 4 all
-way entry_beyond_end plain.vhdx ext4 4 0
-way entry_state_four plain.vhdx ext4 4 0
-way two_entries_one_place plain.vhdx ext4 4 0
-way nothing dirty.vhdx ext4 0 all
-way header_and_log dirty.vhdx ext4 0 all
-way both_headers_zero dirty.vhdx ext4 4 all
-way log_torn dirty.vhdx ext4 4 0
-way cut_in_the_middle plain.vhdx ext4 4 20
-way cut_last_bytes plain.vhdx ext4 4 30
-way bad_sectors plain.vhdx ext4 4 20 --bad-ranges bad.map
-way bad_sectors_in_bat logged.vhdx ext4 0 all --bad-ranges bad.map
-way nothing child.avhdx later 0 all
-way child_headers child.avhdx later 0 all
-way child_metadata child.avhdx later 0 all --parent base.vhdx
-way parent_gone child.avhdx later 4 0
-way parent_headers child.avhdx later 4 all --parent base.vhdx
-way bitmap_lost child.avhdx later 4 all
+way nothing plain.vhdx ext4 0 all all
+way one_header plain.vhdx ext4 0 all all
+way both_headers_zero plain.vhdx ext4 0 all -
+way both_headers_flipped plain.vhdx ext4 0 all all
+way identifier plain.vhdx ext4 0 all all
+way one_region_table plain.vhdx ext4 0 all all
+way both_region_tables plain.vhdx ext4 0 all all
+way first_mib shuffled.vhdx ext4 0 all -
+way first_two_mib plain.vhdx ext4 0 all -
+way metadata_signature plain.vhdx ext4 0 all all
+way metadata_count plain.vhdx ext4 0 all all
+way metadata_table plain.vhdx ext4 0 all all
+way metadata_items plain.vhdx ext4 0 all all
+way metadata_region shuffled.vhdx ext4 4 all -
+way first_three_mib plain.vhdx ext4 4 all -
+way bat_zero logged.vhdx ext4 0 all -
+way bat_garbage logged.vhdx ext4 0 all 0
+way bat_zero fixed.vhdx ext4 4 all -
+way bat_zero plain.vhdx ext4 4 0 -
+way all_tables fixed.vhdx ext4 4 all -
+way entry_beyond_end plain.vhdx ext4 4 0 0
+way entry_state_four plain.vhdx ext4 4 0 all
+way two_entries_one_place plain.vhdx ext4 4 40 40
+way nothing dirty.vhdx ext4 0 all all
+way header_and_log dirty.vhdx ext4 0 all all
+way both_headers_zero dirty.vhdx ext4 4 all -
+way log_torn dirty.vhdx ext4 4 all 0
+way cut_in_the_middle plain.vhdx ext4 4 42 42
+way cut_last_bytes plain.vhdx ext4 4 42 42
+way bad_sectors plain.vhdx ext4 4 41 41 --bad-ranges bad.map
+way bad_sectors_in_bat logged.vhdx ext4 0 all - --bad-ranges bad.map
+way nothing child.avhdx later 0 all all
+way child_headers child.avhdx later 0 all -
+way child_metadata child.avhdx later 0 all - --parent base.vhdx
+way parent_gone child.avhdx later 4 0 -
+way parent_headers child.avhdx later 4 all - --parent base.vhdx
+way bitmap_lost child.avhdx later 4 all all
 if [ -n "$have_ntfs" ]; then
-    way first_three_mib ntfs.vhdx ntfs 4 all
-    way bat_zero ntfs.vhdx ntfs 4 all
-    way cut_in_the_middle ntfs.vhdx ntfs 4 1
+    way first_three_mib ntfs.vhdx ntfs 4 all -
+    way bat_zero ntfs.vhdx ntfs 4 all -
+    way cut_in_the_middle ntfs.vhdx ntfs 4 9 9
 fi
 [ $ways -ge 25 ] || fail "only $ways ways"
