@@ -374,7 +374,7 @@ static int run(const struct command *self, int argc, char **argv)
         {"parent", 0, CLI_LIST, &wish.parents, "PATH",
          "a file or directory in which to look for ancestors\nfirst; may be given more than once"},
         {"config", 0, CLI_LIST, &wish.configs, "PATH",
-         "the configuration of a machine that uses the disks, or\na directory; those beside the disks are looked at too"},
+         "configuration of a machine that uses the disks, or a\ndirectory; those beside the disks are read too"},
         {"dry-run", 0, CLI_FLAG, &wish.dry_run, NULL, "print the plan and change nothing"},
         {"delete", 0, CLI_FLAG, &wish.delete_merged, NULL, "remove the merged children after success"},
         {"force-siblings", 0, CLI_FLAG, &wish.force_siblings, NULL,

@@ -87,7 +87,7 @@ static int run(const struct command *self, int argc, char **argv)
          "take PARENT although its id is not the one that CHILD\n"
          "names: CHILD then reads whatever PARENT holds"},
         {"config", 0, CLI_LIST, &wish.configs, "PATH",
-         "the configuration of a machine that uses CHILD, or a\ndirectory; those beside CHILD are looked at too"},
+         "configuration of a machine that uses CHILD, or a\ndirectory; those beside CHILD are read too"},
     };
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
         status = checked(&cli, &wish);

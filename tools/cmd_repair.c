@@ -297,7 +297,7 @@ static int run(const struct command *self, int argc, char **argv)
         {"parent", 0, CLI_LIST, &repair.parents, "PATH",
          "a file or directory in which to look for the parent;\nmay be given more than once"},
         {"config", 0, CLI_LIST, &repair.configs, "PATH",
-         "the configuration of a machine that uses FILE, or a\ndirectory; those beside FILE are looked at too"},
+         "configuration of a machine that uses FILE, or a\ndirectory; those beside FILE are read too"},
     };
     if (cli_parse(&repair.cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
         status = prepare_and_run(&repair);
