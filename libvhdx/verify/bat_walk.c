@@ -49,6 +49,7 @@ static vhdx_status load(struct vx_bat_walk *walk, vhdx_error *err)
                              walk->exam->bat.file_offset + first * VX_BAT_ENTRY_SIZE, &got, err));
     walk->first = first;
     walk->count = (uint32_t)count;
+    walk->is_zero = vx_is_zero(walk->bytes, (size_t)count * VX_BAT_ENTRY_SIZE);
     return VHDX_OK;
 }
 
@@ -56,6 +57,8 @@ static vhdx_status load(struct vx_bat_walk *walk, vhdx_error *err)
 static bool find_in_window(struct vx_bat_walk *walk)
 {
     uint64_t stop = walk->first + walk->count;
+    if (walk->is_zero)
+        walk->index = stop;
     for (; walk->index < stop; walk->index++) {
         walk->raw = vx_get64(walk->bytes + (walk->index - walk->first) * VX_BAT_ENTRY_SIZE);
         if (walk->raw != 0)
@@ -68,7 +71,8 @@ vhdx_status vx_bat_walk_next(struct vx_bat_walk *walk, vhdx_error *err)
 {
     while (walk->index < walk->end) {
         if (walk->count == 0 || walk->index < walk->first || walk->index - walk->first >= walk->count) {
-            if (walk->index % CAPACITY == 0)
+            /* asked only behind zeros: some hosts must look at every page to tell where data ends */
+            if (walk->is_zero && walk->index % CAPACITY == 0)
                 walk->index = skip_hole(walk, walk->index);
             if (walk->index >= walk->end)
                 break;

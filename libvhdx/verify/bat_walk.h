@@ -16,6 +16,7 @@ struct vx_bat_walk {
     uint64_t raw; /* the present entry */
     uint64_t first;
     uint32_t count;
+    bool is_zero; /* the whole window */
     uint8_t *bytes;
     uint64_t data_end; /* place in the file up to which there is data, as far as the host was asked */
 };

@@ -230,12 +230,14 @@ static void close_chunk(struct chunk *chunk)
 static vhdx_status check_chunks(struct chunk *chunk, vhdx_error *err)
 {
     uint64_t end = chunk->geometry->chunk_count;
-    for (uint64_t number = skip_hole(chunk, 0); number < end; number = skip_hole(chunk, number + 1)) {
+    for (uint64_t number = skip_hole(chunk, 0); number < end;) {
         VX_TRY(load(chunk, number, err));
+        size_t size = ((size_t)chunk->geometry->chunk_ratio + 1) * VX_BAT_ENTRY_SIZE;
+        number = vx_is_zero(chunk->entries, size) ? skip_hole(chunk, number + 1) : number + 1;
         if (chunk->block_count == 0 && !chunk->has_bitmap_entry)
             return VHDX_OK; /* the BAT has no room for more */
         VX_TRY(check_chunk(chunk, err));
-        VX_TRY(vx_verify_step(chunk->v, number, end, err));
+        VX_TRY(vx_verify_step(chunk->v, vx_min(number, end), end, err));
     }
     return VHDX_OK;
 }

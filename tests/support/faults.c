@@ -872,6 +872,7 @@ static void log_target_stray(struct fault_scene *s)
     finish(s);
     /* the entry's first page is moved from the metadata to a payload block; at home it is put right */
     uint64_t target = peek(s, bld_log_entry_offset(s->b, 0) + E_TARGET, 8);
+    bld_free(s->b);
     dynamic(s);
     uint8_t page[VX_PAGE];
     bld_peek(s->host, FAULT_PATH, target, page, sizeof page);
