@@ -25,6 +25,7 @@ struct vx_file {
     vhdx_file_facts facts;
     bool writable;
     bool poisoned;
+    bool clean; /* nothing was changed through this handle since it was flushed */
     bool sparse_harms;
     bool cannot_punch;
     bool size_known; /* only ever for a writable file, which nobody else changes */
@@ -481,6 +482,7 @@ static void reached(struct vx_file *file, uint64_t end)
 static vhdx_status put(struct vx_file *file, const void *buf, size_t length, uint64_t offset, vhdx_error *err)
 {
     begin(err);
+    file->clean = false;
     vhdx_status status = file->ops.write(file->io.file, buf, length, offset, err);
     if (status != VHDX_OK)
         return change_failed(file, status, offset, "write", err);
@@ -533,6 +535,7 @@ vhdx_status vx_file_write(struct vx_file *file, const void *buf, size_t length, 
 static vhdx_status set_size(struct vx_file *file, uint64_t size, vhdx_error *err)
 {
     begin(err);
+    file->clean = false;
     vhdx_status status = file->ops.set_size(file->io.file, size, err);
     if (status != VHDX_OK)
         return change_failed(file, status, size, "change its size", err);
@@ -571,9 +574,12 @@ vhdx_status vx_file_flush(struct vx_file *file, vhdx_error *err)
 {
     uint64_t end;
     VX_TRY(may_write(file, 0, 0, &end, err));
+    if (file->clean)
+        return VHDX_OK;
     file->counters.flushes++;
     vhdx_status status = file->ops.flush(file->io.file, err);
-    if (status == VHDX_OK)
+    file->clean = status == VHDX_OK;
+    if (file->clean)
         return VHDX_OK;
     file->poisoned = true;
     return host_failed(err, status, vx_at_file(file->path), "make its bytes durable");
@@ -584,6 +590,7 @@ static vhdx_status punch(struct vx_file *file, uint64_t offset, uint64_t length,
 {
     if (file->cannot_punch || file->sparse_harms || !file->ops.punch)
         return VHDX_UNSUPPORTED;
+    file->clean = false;
     vhdx_status status = file->ops.punch(file->io.file, offset, length, err);
     if (status == VHDX_UNSUPPORTED) {
         file->cannot_punch = true;
@@ -636,6 +643,7 @@ vhdx_status vx_file_clone(struct vx_file *file, uint64_t offset, struct vx_file 
         return VHDX_OK;
     VX_TRY(about_to_change(file, offset, length, err));
     VX_TRY(close_gap(file, offset, err));
+    file->clean = false;
     vhdx_status status = file->ops.clone(file->io.file, offset, source->io.file, source_offset, length, err);
     if (status == VHDX_UNSUPPORTED)
         begin(err);

@@ -81,6 +81,7 @@ vhdx_status vx_file_size(struct vx_file *file, uint64_t *size, vhdx_error *err);
 vhdx_status vx_file_grow(struct vx_file *file, uint64_t size, vhdx_error *err);
 /* Cuts the file if it is longer. */
 vhdx_status vx_file_cut(struct vx_file *file, uint64_t size, vhdx_error *err);
+/* Returns at once when nothing was changed through this handle since the last flush; the first one always reaches the host. */
 vhdx_status vx_file_flush(struct vx_file *file, vhdx_error *err);
 /* Makes the range read as zeros: by punching where the host can and sparse files do no harm, else by writing. As
  * with a write, the file grows when the range ends beyond its end. */

@@ -338,6 +338,13 @@ static vhdx_status check_items(struct vx_merge_run *run, vhdx_error *err)
     return VHDX_OK;
 }
 
+/* Three to begin writing, two for a commit, three to end it; a window in which only bytes in place change commits nothing. */
+static uint64_t flushes_of(const struct vx_totals *totals)
+{
+    bool commits = totals->blocks_to_allocate || totals->blocks_to_zero || totals->bitmaps_to_allocate;
+    return 8 + (commits ? 2 * totals->windows : 0);
+}
+
 void vx_merge_fill_report(struct vx_merge_run *run)
 {
     vhdx_merge_report *report = run->report;
@@ -351,6 +358,7 @@ void vx_merge_fill_report(struct vx_merge_run *run)
     report->blocks_to_zero = run->totals.blocks_to_zero;
     report->relinked = (uint32_t)run->upper_count;
     report->already_complete = run->complete;
+    report->flushes = run->plan_only && !run->complete ? flushes_of(&run->totals) : 0;
 }
 
 void vx_report_done(vhdx_merge_report *report, const struct vx_copier *copier, const struct vx_totals *done)

@@ -19,12 +19,20 @@ before=$(cat vm/* | cksum)
 expect 0 vhdx merge --dry-run --into vm/disk.vhdx vm/disk_2.avhdx
 says out "(2 layers)"
 says out "to copy:"
+says out "direction: "
+says out "without removal"
+says out "to share (reflink):"
 says out "free space needed:"
+says out "still in use at the end:"
 says out "Nothing was changed."
 expect 0 vhdx merge --dry-run --json --into vm/disk.vhdx vm/disk_2.avhdx
 json_is 'list(d)' "['plan']"
 json_is '(d["plan"]["layers_merged"], d["plan"]["virtual_size"])' "(2, 67108864)"
-json_is 'd["plan"]["bytes_to_copy"] > 0 and d["plan"]["bytes_free"] is not 0' True
+json_is 'd["plan"]["bytes_to_copy"] + d["plan"]["bytes_to_share"] > 0 and d["plan"]["bytes_free"] is not 0' True
+json_is 'd["plan"]["flushes"] > 0 and d["plan"]["bytes_other_way"] is not None' True
+json_is 'd["plan"]["bytes_added"] <= d["plan"]["bytes_needed"]' True
+expect 0 vhdx merge --dry-run --json --delete --into vm/disk.vhdx vm/disk_2.avhdx
+json_is 'd["plan"]["direction"] in ("up", "down") and d["plan"]["direction_reason"] != ""' True
 expect 0 vhdx merge --dry-run -o vm/new.vhdx vm/disk_2.avhdx
 says out "(3 layers)"
 says out "free space needed:"
@@ -50,7 +58,7 @@ reads_as vm/disk.vhdx 2.raw
 fresh
 expect 0 vhdx merge --json vm/disk_2.avhdx
 json_is '(d["layers_merged"], d["virtual_size"], d["warnings"])' "(1, 67108864, [])"
-json_is 'd["merged"].endswith("disk_1.avhdx") and d["bytes_copied"] > 0 and len(d["next"]) > 0' True
+json_is 'd["merged"].endswith("disk_1.avhdx") and d["bytes_copied"] + d["bytes_shared"] > 0 and len(d["next"]) > 0' True
 reads_as vm/disk_1.avhdx 2.raw
 cmp vm/disk.vhdx disk.vhdx || fail "a layer below was written to"
 
@@ -77,3 +85,14 @@ expect 0 vhdx info --json vm/new.vhdx
 json_is '(d["kind"], d["parent"])' "('dynamic', None)"
 have_python && json_is 'd["virtual_disk_id"]' "$id"
 [ "$before" = "$(cat vm/*.avhdx vm/disk.vhdx | cksum)" ] || fail "merge -o changed an input"
+
+# Zeros of the layers as data like any other, and not: the disk reads the same.
+for when in auto off; do
+    fresh
+    expect 0 vhdx merge --zero-detect $when --into vm/disk.vhdx vm/disk_2.avhdx
+    reads_as vm/disk.vhdx 2.raw
+    expect 0 vhdx merge --zero-detect=$when -o vm/new.vhdx disk_2.avhdx
+    reads_as vm/new.vhdx 2.raw
+done
+expect 16 vhdx merge --zero-detect=maybe vm/disk_2.avhdx
+says err "is none of auto, off"

@@ -328,6 +328,26 @@ Test(io, the_size_is_asked_for_once_while_writing)
     cr_expect_eq(fake.size_calls, 1);
 }
 
+Test(io, a_flush_reaches_the_host_once_for_each_change_and_always_the_first_time)
+{
+    char byte = 1;
+    wrap(true);
+    const struct vx_file_counters *counters = vx_file_counters(file);
+    cr_assert_eq(vx_file_flush(file, NULL), VHDX_OK);
+    cr_expect_eq(counters->flushes, 1u, "what others wrote may not be durable");
+    cr_assert_eq(vx_file_flush(file, NULL), VHDX_OK);
+    cr_expect_eq(counters->flushes, 1u);
+    cr_assert_eq(vx_file_write(file, &byte, 1, 0, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_flush(file, NULL), VHDX_OK);
+    cr_expect_eq(counters->flushes, 2u);
+    cr_assert_eq(vx_file_grow(file, 100, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_flush(file, NULL), VHDX_OK);
+    cr_expect_eq(counters->flushes, 3u);
+    cr_assert_eq(vx_file_zero(file, 0, 50, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_flush(file, NULL), VHDX_OK);
+    cr_expect_eq(counters->flushes, 4u);
+}
+
 Test(io, counters_count_calls_and_bytes)
 {
     char buf[16] = "";
