@@ -172,15 +172,17 @@ static vhdx_status read_kind(const struct source *source, int kind, struct vx_co
 /* ---- what lies around it ---- */
 
 /* Whether the file's directory is called "Snapshots", whatever the letter case. */
-static bool lies_in_snapshots(const struct source *source)
+static bool lies_in_snapshots(const struct source *source, struct vx_config *config)
 {
     const vhdx_host *host = source->host;
     char absolute[4096];
     if (host->absolute(host->context, source->path, absolute, sizeof absolute, NULL) != VHDX_OK)
         snprintf(absolute, sizeof absolute, "%s", source->path);
     char *directory = vx_path_directory(absolute, host->windows_paths);
-    if (!directory)
+    if (!directory) {
+        vx_config_fail(config);
         return false;
+    }
     const char *name = vx_path_name(directory, host->windows_paths);
     static const char snapshots[] = "snapshots";
     size_t i = 0;
@@ -199,6 +201,8 @@ static bool look_at_state(const struct source *source, const char *path, struct 
     vhdx_status status = vx_config_read(source->host, path, VX_CONFIG_ALONE, &state, &err);
     if (status == VHDX_NOT_FOUND)
         return false;
+    if (status == VHDX_NOMEM)
+        vx_config_fail(config);
     if (status != VHDX_OK) {
         vx_config_finding(config, "the runtime state beside it cannot be read (%s): whether there is a saved state is not known",
                           err.message);
@@ -238,7 +242,7 @@ static void look_around(const struct source *source, struct vx_config *config)
     bool of_machine = info->format == VHDX_CONFIG_XML || (info->format == VHDX_CONFIG_VMCX && info->machines.count == 0);
     if (!of_machine)
         return;
-    info->checkpoint = info->checkpoint || lies_in_snapshots(source);
+    info->checkpoint = info->checkpoint || lies_in_snapshots(source, config);
     if (info->format == VHDX_CONFIG_VMCX && !(source->flags & VX_CONFIG_ALONE))
         find_state(source, config);
 }

@@ -160,16 +160,20 @@ static vhdx_controller kind_of(const char *device)
 }
 
 /* A short string into the caller's room; "" when it is none, or longer. Ids never are; braces fall away. */
-static void short_text(const struct vx_tree *tree, uint32_t key, char text[GUID_TEXT_MAX + 1])
+static void short_text(struct vx_config *config, const struct vx_tree *tree, uint32_t key, char text[GUID_TEXT_MAX + 1])
 {
     text[0] = '\0';
     if (!is_string(tree, key))
         return;
     char *all = vx_tree_text(tree, key);
-    size_t length = all ? strlen(all) : 0;
+    if (!all) {
+        vx_config_fail(config);
+        return;
+    }
+    size_t length = strlen(all);
     if (length >= 2 && length <= GUID_TEXT_MAX && all[0] == '{' && all[length - 1] == '}')
         snprintf(text, GUID_TEXT_MAX + 1, "%.*s", (int)length - 2, all + 1);
-    else if (length <= GUID_TEXT_MAX && all)
+    else if (length <= GUID_TEXT_MAX)
         snprintf(text, GUID_TEXT_MAX + 1, "%s", all);
     vx_free(all);
 }
@@ -187,8 +191,8 @@ static void list_devices(const struct vx_tree *tree, struct vx_config *config, s
     }
     for (; is_there(entry) && devices->count < DEVICES_MAX; entry = tree->keys[entry].next) {
         struct device *device = &devices->items[devices->count];
-        short_text(tree, vx_tree_child(tree, entry, "device"), kind);
-        short_text(tree, vx_tree_child(tree, entry, "instance"), device->instance);
+        short_text(config, tree, vx_tree_child(tree, entry, "device"), kind);
+        short_text(config, tree, vx_tree_child(tree, entry, "instance"), device->instance);
         device->kind = kind_of(kind);
         device->number = device->kind == VHDX_CONTROLLER_SCSI ? scsi++ : 0;
         devices->count += device->instance[0] != '\0';
@@ -294,17 +298,17 @@ static void fill_identity(const struct vx_tree *tree, struct vx_config *config)
 }
 
 /* That "Snapshots" is what a checkpoint says of itself is likely, and no more: nobody had one to look at. */
-static bool says_checkpoint(const struct vx_tree *tree)
+static bool says_checkpoint(struct vx_config *config, const struct vx_tree *tree)
 {
     char type[GUID_TEXT_MAX + 1];
-    short_text(tree, vx_tree_find(tree, "configuration/properties/type_id"), type);
+    short_text(config, tree, vx_tree_find(tree, "configuration/properties/type_id"), type);
     return same_letters(type, "Snapshots") || same_letters(type, "Snapshot");
 }
 
 static void fill_state(const struct vx_tree *tree, struct vx_config *config)
 {
     vhdx_config_info *info = &config->info;
-    info->checkpoint = says_checkpoint(tree);
+    info->checkpoint = says_checkpoint(config, tree);
     info->has_checkpoint_count =
         number_at(tree, "configuration/global_settings/snapshots/list/size", &info->checkpoint_count);
     info->merge_pending = flag_at(tree, "configuration/global_settings/disk_merge_pending");
@@ -344,7 +348,7 @@ static void fill_related(const struct vx_tree *tree, struct vx_config *config, c
     for (uint32_t key = top; is_there(key); key = vx_tree_walk(tree, top, key)) {
         if (key == top || vx_tree_is_named(tree, key, "global_id"))
             continue;
-        short_text(tree, key, text);
+        short_text(config, tree, key, text);
         if (!parse_guid(text, &guid) || vx_guid_is_zero(&guid))
             continue;
         char *name = vx_tree_name(tree, key);
