@@ -445,16 +445,13 @@ static vhdx_status look_around(struct walk *walk, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* A machine that may read one layer has to read them all. */
+/* The machine that may read the first disk has to read all below it. Not the other way round: several machines may share a base. */
 static void check_access(struct walk *walk)
 {
-    for (size_t i = 0; i < walk->count; i++) {
+    for (size_t i = 1; i < walk->count; i++) {
         struct vx_verification v = *walk->v;
-        const struct layer *layer = &walk->layers[i];
-        size_t other = i == 0 ? 1 : 0;
-        v.file = layer->file;
-        if (other < walk->count)
-            vx_check_access_of(&v, layer->path, &layer->access, &walk->layers[other].access);
+        v.file = walk->layers[i].file;
+        vx_check_access_of(&v, walk->layers[i].path, &walk->layers[i].access, &walk->layers[0].access);
     }
 }
 

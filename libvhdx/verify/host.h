@@ -16,7 +16,7 @@ struct vx_host_access {
 };
 
 vhdx_status vx_host_access(struct vx_exam *exam, struct vx_host_access *access, vhdx_error *err);
-/* Reports the machines that may read the `other` layer but not this one, which lies at `path`. */
+/* Reports the machines that may read the `other` layer but not `layer`, which lies at `path`. */
 void vx_check_access_of(struct vx_verification *v, const char *path, const struct vx_host_access *layer,
                         const struct vx_host_access *other);
 

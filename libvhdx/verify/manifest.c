@@ -291,7 +291,11 @@ static vhdx_status read_line(struct vx_manifest_reader *reader, char text[LINE_R
 
 static bool decode_guid(const char *text, const char *word, vhdx_guid *guid)
 {
-    return get_word(&text, word) && strlen(text) == VX_GUID_TEXT - 1 && vx_guid_parse(text, strlen(text), guid);
+    char again[VX_GUID_TEXT];
+    if (!get_word(&text, word) || !vx_guid_parse(text, strlen(text), guid))
+        return false;
+    vx_guid_format(guid, again);
+    return strcmp(again, text) == 0; /* parsing takes other spellings too */
 }
 
 static bool decode_value(const char *text, const char *word, uint64_t limit, uint64_t *value)
@@ -410,8 +414,10 @@ static vhdx_status read_end(struct vx_manifest_reader *reader, const char *text,
 {
     char line[LINE_ROOM];
     uint64_t lines;
+    uint8_t hash[8];
     bool more;
-    if (!get_word(&text, " ") || !get_number(&text, &lines) || lines != reader->lines_read)
+    if (!get_word(&text, " ") || !get_number(&text, &lines) || lines != reader->lines_read || !get_word(&text, " ") ||
+        !get_hex(&text, hash, sizeof hash) || *text != '\0')
         return fail_manifest(reader, "the manifest's last line does not fit the others", err);
     VX_TRY(read_line(reader, line, &more, err));
     return more ? fail_manifest(reader, "something follows the manifest's last line", err) : VHDX_OK;

@@ -71,6 +71,11 @@ static void worn_close(void *context)
     free(file);
 }
 
+static bool is_meant(const struct worn_file *file)
+{
+    return !file->worn->only || strcmp(file->worn->only, file->path) == 0;
+}
+
 static vhdx_status worn_facts(void *context, vhdx_file_facts *facts, vhdx_error *err)
 {
     struct worn_file *file = context;
@@ -78,7 +83,8 @@ static vhdx_status worn_facts(void *context, vhdx_file_facts *facts, vhdx_error 
     memset(facts, 0, sizeof *facts);
     if (file->below.ops->facts)
         status = file->below.ops->facts(file->below.file, facts, err);
-    facts->attributes |= file->worn->attributes;
+    if (is_meant(file))
+        facts->attributes |= file->worn->attributes;
     return status;
 }
 
@@ -86,7 +92,7 @@ static vhdx_status worn_extents(void *context, uint64_t *count, vhdx_error *err)
 {
     const struct worn_file *file = context;
     (void)err;
-    *count = file->worn->extents;
+    *count = is_meant(file) ? file->worn->extents : 0;
     return *count ? VHDX_OK : VHDX_UNSUPPORTED;
 }
 
