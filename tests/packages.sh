@@ -43,6 +43,8 @@ for target; do
         have_program debugfs || want e2fsprogs
         have_program sfdisk || want fdisk
         have_program mandoc || want mandoc
+        have_program setfacl || want acl
+        have_program setfattr || want attr
         have_program jq || want jq ;;
     demo)
         have_program debugfs || want e2fsprogs

@@ -153,6 +153,11 @@ static void print_help(const struct reading *r)
     printf("\nOptions of every command (\"--\" ends options):\n");
     for (size_t i = 0; i < sizeof r->common / sizeof r->common[0]; i++)
         print_option(&r->common[i]);
+    if (command->examples) {
+        printf("\nExamples:\n  ");
+        text_put_lines(stdout, command->examples, 2);
+        putchar('\n');
+    }
     printf("\nExit status: 0 done; 4 problems are left; 8 failed or refused; 16 bad usage.\n");
 }
 
@@ -203,7 +208,8 @@ static int apply(struct reading *r, const struct cli_option *option, const char 
         size->given = true;
         if (cli_size_parse(value, &size->bytes))
             return EXIT_DONE;
-        return cli_usage_error(r->cli->command, "%s: '%s' is not a size (such as 4096, 64M, 127G or 2T)", shown, value);
+        return cli_usage_error(r->cli->command, "%s: '%s' is not a size (such as 4096, 64M, 127G or 2T), or one too large for 64 bits",
+                               shown, value);
     }
     return EXIT_DONE;
 }
@@ -274,6 +280,39 @@ static int read_words(struct reading *r)
     return EXIT_DONE;
 }
 
+static bool stop_at_once(void *visitor, const char *name)
+{
+    (void)visitor;
+    (void)name;
+    return false;
+}
+
+static bool is_there(const char *place)
+{
+    const vhdx_host *host = vhdx_native_host();
+    vhdx_io io;
+    if (host->list(host->context, place, stop_at_once, NULL, NULL) == VHDX_OK)
+        return true;
+    vhdx_status status = host->open(host->context, place, VHDX_FILE_PEEK, &io, NULL);
+    if (status == VHDX_OK)
+        io.ops->close(io.file);
+    return status != VHDX_NOT_FOUND && status != VHDX_ARG;
+}
+
+/* Lists name places to look in. One that is not there is most likely a slip of the pen. */
+static void warn_of_places(const struct reading *r)
+{
+    for (size_t i = 0; i < r->option_count; i++) {
+        const struct cli_list *list = r->options[i].kind == CLI_LIST ? r->options[i].target : NULL;
+        for (size_t j = 0; list && !r->cli->quiet && j < list->count; j++) {
+            char text[2048];
+            snprintf(text, sizeof text, "--%s: %s is neither a directory nor a file", r->options[i].name, list->items[j]);
+            if (!is_there(list->items[j]))
+                cli_warning(text);
+        }
+    }
+}
+
 bool cli_parse(struct cli *cli, const struct command *command, const struct cli_option *options, size_t option_count,
                int argc, char **argv, int *exit_status)
 {
@@ -287,6 +326,8 @@ bool cli_parse(struct cli *cli, const struct command *command, const struct cli_
         print_help(&r);
     else if (r.version)
         printf("vhdx %s\n", vhdx_version());
+    else
+        warn_of_places(&r);
     return !r.help && !r.version;
 }
 

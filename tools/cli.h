@@ -26,6 +26,7 @@ struct command {
     const char *synopsis; /* what follows "vhdx NAME ", one form a line */
     const char *summary;  /* one line, for the list of commands */
     const char *details;  /* paragraphs for the help text, at most 80 columns */
+    const char *examples; /* command lines for the help text, one a line, each run by a test; NULL = none */
     /* `argv` begins with the first argument after the command's name. Returns the exit status. */
     int (*run)(const struct command *self, int argc, char **argv);
 };

@@ -25,7 +25,28 @@ static bool narrow(const struct cli *cli, const char *option, const struct cli_s
     *value = (uint32_t)size->bytes;
     if (size->bytes != 0 && size->bytes <= UINT32_MAX)
         return true;
-    cli_usage_error(cli->command, "%s: the size is out of range", option);
+    cli_usage_error(cli->command, "%s: the size is out of range (1 to 4294967295 bytes)", option);
+    return false;
+}
+
+/* What the help text says of it; whether it fits the rest is the library's to say. */
+static bool block(const struct cli *cli, const struct cli_size *size, uint32_t *value)
+{
+    uint64_t bytes = size->bytes;
+    if (!size->given)
+        return true;
+    *value = (uint32_t)bytes;
+    if (bytes >= 1u << 20 && bytes <= 256u << 20 && (bytes & (bytes - 1)) == 0)
+        return true;
+    cli_usage_error(cli->command, "--block-size: a block has a power of two from 1M to 256M bytes");
+    return false;
+}
+
+static bool disk(const struct cli *cli, const struct cli_size *size)
+{
+    if (!size->given || (size->bytes > 0 && size->bytes <= UINT64_C(64) << 40))
+        return true;
+    cli_usage_error(cli->command, "--size: a disk has at least one sector and at most 64T bytes");
     return false;
 }
 
@@ -57,10 +78,8 @@ static bool understand(const struct cli *cli, const struct wish *wish, vhdx_guid
         cli_usage_error(cli->command, "a fixed disk has no parent: give --fixed or --parent");
     else if (!wish->size.given && !wish->parent)
         cli_usage_error(cli->command, "no size given (--size N, or --parent P for a differencing disk)");
-    else if (wish->size.given && wish->size.bytes == 0)
-        cli_usage_error(cli->command, "--size: a disk has at least one sector");
     else
-        return narrow(cli, "--block-size", &wish->block_size, &options->block_size) &&
+        return disk(cli, &wish->size) && block(cli, &wish->block_size, &options->block_size) &&
                sector(cli, "--sector-size", &wish->sector_size, &options->logical_sector_size) &&
                sector(cli, "--physical-sector-size", &wish->physical_sector_size, &options->physical_sector_size);
     return false;

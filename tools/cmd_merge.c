@@ -337,6 +337,10 @@ static bool usable(const struct cli *cli, struct wish *wish)
     if (!cli_files(cli, 1, 1) || !take_direction(cli, wish->direction, &wish->way) ||
         !take_zero_detect(cli, wish->zero_detect, &wish->zeros))
         return false;
+    if (wish->window.given && wish->window.bytes == 0) {
+        cli_usage_error(cli->command, "--window: a window has at least one byte");
+        return false;
+    }
     if (wish->way == VHDX_DIRECTION_UP && (wish->reclaim || wish->verify)) {
         cli_usage_error(cli->command, "--direction up does not go with %s", wish->reclaim ? "--reclaim" : "--verify");
         return false;
@@ -352,6 +356,8 @@ static bool usable(const struct cli *cli, struct wish *wish)
                         : wish->reclaim        ? "--reclaim"
                         : wish->verify         ? "--verify"
                         : wish->undo           ? "--undo"
+                        : wish->direction      ? "--direction"
+                        : wish->window.given   ? "--window"
                                                : NULL;
     if (!wish->output || !other)
         return true;
@@ -408,5 +414,9 @@ const struct command command_merge = {
                "command goes on. The merged disk lies at the ancestor's path. The merged\n"
                "children stay unless --delete is given. Refused when another disk beside them\n"
                "would become invalid.",
+    .examples = "vhdx merge --dry-run --into disk.vhdx disk_2.avhdx\n"
+                "vhdx merge -o flat.vhdx disk_2.avhdx\n"
+                "vhdx merge --verify --undo merge.undo disk_2.avhdx\n"
+                "vhdx merge --delete --into disk.vhdx disk_2.avhdx",
     .run = run,
 };

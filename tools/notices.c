@@ -94,7 +94,7 @@ void notices_print_next(const struct notices *notices, const char *heading)
     printf("\n%s\n", heading);
     for (size_t i = 0; i < notices->next.count; i++) {
         fputs("  - ", stdout);
-        text_put_lines(stdout, notices->next.items[i], 4);
+        text_put_wrapped(stdout, notices->next.items[i], 4);
         putchar('\n');
     }
 }

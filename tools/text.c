@@ -8,6 +8,9 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <string.h>
+
+enum { WIDTH = 80 };
 
 /* The length that a first byte announces, and the bits of the character in it; 0 when no character begins so. */
 static size_t announced_length(unsigned char first, uint32_t *bits)
@@ -139,4 +142,68 @@ void text_put_html(FILE *out, const char *text)
 void text_put_html_lines(FILE *out, const char *text)
 {
     put(out, text, FORM_HTML_LINES, 0);
+}
+
+/* Characters of the next `length` bytes. */
+static int columns_of(const char *text, size_t length)
+{
+    int columns = 0;
+    for (size_t at = 0; at < length; columns++) {
+        uint32_t c;
+        size_t step = text_next(text + at, &c);
+        at += step ? step : 1;
+    }
+    return columns;
+}
+
+static void put_bytes(FILE *out, const char *text, size_t length)
+{
+    char word[256];
+    while (length > 0) {
+        size_t here = 0, step;
+        uint32_t c;
+        do {
+            step = text_next(text + here, &c);
+            here += step ? step : 1;
+        } while (here < length && here < sizeof word - 8);
+        memcpy(word, text, here);
+        word[here] = '\0';
+        put(out, word, false, 0);
+        text += here;
+        length -= here;
+    }
+}
+
+/* One line without its end. */
+static void put_wrapped_line(FILE *out, const char *line, size_t length, int indent)
+{
+    int column = indent;
+    for (size_t at = 0; at < length;) {
+        size_t word = 0;
+        while (at + word < length && (line[at + word] != ' ' || line[0] == ' '))
+            word++;
+        int columns = columns_of(line + at, word);
+        if (at > 0 && column + 1 + columns > WIDTH) {
+            fprintf(out, "\n%*s", indent, "");
+            column = indent;
+        } else if (at > 0) {
+            putc(' ', out);
+            column++;
+        }
+        put_bytes(out, line + at, word);
+        column += columns;
+        at += word + 1;
+    }
+}
+
+void text_put_wrapped(FILE *out, const char *text, int indent)
+{
+    for (;;) {
+        size_t length = strcspn(text, "\n");
+        put_wrapped_line(out, text, length, indent);
+        if (!text[length])
+            return;
+        fprintf(out, "\n%*s", indent, "");
+        text += length + 1;
+    }
 }

@@ -23,6 +23,12 @@ void text_put(FILE *out, const char *text);
 /* The same, but line ends stay and each further line begins with `indent` spaces. */
 void text_put_lines(FILE *out, const char *text, int indent);
 
+/*
+ * The same, but lines are broken between words so that none is longer than 80 columns where that can be. Lines that
+ * begin with a space stay whole: they are commands, meant to be copied.
+ */
+void text_put_wrapped(FILE *out, const char *text, int indent);
+
 /* As text_put, for HTML: what stands there is text, or the value of an attribute in quotes, whatever it holds. */
 void text_put_html(FILE *out, const char *text);
 /* The same, but line ends stay. */

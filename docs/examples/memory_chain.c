@@ -273,15 +273,16 @@ static bool load(struct store *store, const char *path)
 /* ---- the merge -------------------------------------------------------------------------------------------------- */
 
 struct work {
-    bool cancel; /* at the next step */
-    uint64_t done;
+    bool cancel; /* when bytes begin to move */
+    uint64_t moved;
 };
 
 static bool step(void *context, const vhdx_progress *progress)
 {
     struct work *work = context;
-    work->done = progress->bytes_done;
-    return !work->cancel;
+    if (progress->phase == VHDX_PHASE_COPY)
+        work->moved = progress->bytes_done;
+    return !(work->cancel && work->moved > 0);
 }
 
 static void notice(void *context, vhdx_notice_kind kind, const char *text)
@@ -331,7 +332,7 @@ static int merge(struct store *store, const char *child)
     /* Somebody changes his mind; the child reads as before, and the same call goes on. */
     vhdx_status status = vhdx_merge(child, &options, &report, &err);
     if (status == VHDX_CANCELLED) {
-        printf("cancelled\n");
+        printf("cancelled when %" PRIu64 " bytes had moved\n", work.moved);
         if (!show_hash(&host, child, after, &err))
             return complain(&err);
         printf("the child reads %s\n", strcmp(before, after) == 0 ? "as before" : "OTHERWISE");

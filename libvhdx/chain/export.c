@@ -5,6 +5,7 @@
 #include "chain/export.h"
 
 #include "base/alloc.h"
+#include "base/size_text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -47,10 +48,11 @@ static vhdx_status raw_sink(void *context, const void *buf, uint64_t length, uin
 static vhdx_status check_device_size(const struct raw_file *raw, uint64_t virtual_size, vhdx_error *err)
 {
     uint64_t size;
+    char there[VX_SIZE_TEXT], wanted[VX_SIZE_TEXT];
     VX_TRY(vx_file_size(raw->file, &size, err));
     if (size < virtual_size)
-        return vx_fail(err, VHDX_NO_SPACE, vx_at_file(vx_file_path(raw->file)),
-                       "the device has %" PRIu64 " bytes, the disk %" PRIu64, size, virtual_size);
+        return vx_fail(err, VHDX_NO_SPACE, vx_at_file(vx_file_path(raw->file)), "the device has %s, the disk %s",
+                       vx_size_text(size, there), vx_size_text(virtual_size, wanted));
     return VHDX_OK;
 }
 

@@ -22,9 +22,11 @@ struct resolve {
     char *found;
     /* what to say when nothing is found */
     vhdx_error other;      /* the first candidate that could not be looked at */
+    vhdx_error odd;        /* the first that is no regular file or bears a name that this host cannot have, or that the caller named and is not there */
     char *mismatch;        /* the first candidate with another identity */
     vhdx_guid mismatch_id;
     bool no_memory;
+    bool given;    /* the caller named the file */
     bool sweeping; /* over files that nothing names: those that do not fit are not worth a word */
 };
 
@@ -58,6 +60,9 @@ static bool try_path(struct resolve *resolve, char *path)
         return false;
     }
     /* ARG: a name that this host cannot have, too long or a directory's. It is not there either. */
+    bool odd = status == VHDX_ARG || (status == VHDX_NOT_FOUND && resolve->given);
+    if (odd && resolve->odd.status == VHDX_OK && !resolve->sweeping)
+        resolve->odd = err;
     if (status != VHDX_OK && status != VHDX_NOT_FOUND && status != VHDX_ARG && resolve->other.status == VHDX_OK &&
         !resolve->sweeping)
         resolve->other = err;
@@ -190,12 +195,14 @@ static bool is_directory(struct resolve *resolve, const char *path)
 
 static bool try_given_files(struct resolve *resolve)
 {
-    for (size_t i = 0; i < resolve->search->place_count; i++) {
+    bool found = false;
+    resolve->given = true;
+    for (size_t i = 0; i < resolve->search->place_count && !found; i++) {
         const char *place = resolve->search->places[i];
-        if (!is_directory(resolve, place) && try_path(resolve, vx_copy_string(place)))
-            return true;
+        found = !is_directory(resolve, place) && try_path(resolve, vx_copy_string(place));
     }
-    return false;
+    resolve->given = false;
+    return found;
 }
 
 /* The locator's own words, in the order of the specification. */
@@ -333,6 +340,9 @@ static vhdx_status fail_nothing_found(struct resolve *resolve, vhdx_error *err)
                        : names->relative_path     ? names->relative_path
                        : names->volume_path       ? names->volume_path
                                                   : "(no path)";
+    if (resolve->odd.status != VHDX_OK)
+        return vx_fail(err, VHDX_PARENT_MISSING, where, "the parent %s (id %s) was not found; %.200s: %.200s", name, expected,
+                       resolve->odd.path, resolve->odd.message);
     return vx_fail(err, VHDX_PARENT_MISSING, where, "the parent %s (id %s) was not found", name, expected);
 }
 

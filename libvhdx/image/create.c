@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/size_text.h"
 #include "format/bat.h"
 #include "image/header_update.h"
 #include "image/journal.h"
@@ -223,12 +224,13 @@ static vhdx_status check_volume(const vhdx_host *host, const char *path, const s
                                 vhdx_error *err)
 {
     vhdx_space space;
+    char most[VX_SIZE_TEXT], wanted[VX_SIZE_TEXT];
     if (!spec->fixed || host->space(host->context, path, &space, NULL) != VHDX_OK)
         return VHDX_OK;
     if (space.max_file_size < spec->virtual_size)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(path),
-                       "this volume's files hold at most %" PRIu64 " bytes, the fixed disk needs %" PRIu64,
-                       space.max_file_size, spec->virtual_size);
+                       "this volume's files hold at most %s, the fixed disk needs %s",
+                       vx_size_text(space.max_file_size, most), vx_size_text(spec->virtual_size, wanted));
     return VHDX_OK;
 }
 

@@ -188,10 +188,10 @@ static struct vx_metadata_entry *find_entry(struct vx_metadata_table *table, con
 }
 
 /* Same length as before: the bytes can change where they are, within the one log entry. */
-static bool fits_in_place(struct vx_metadata_table *old, const struct vx_item_change *change)
+static bool keeps_length(struct vx_metadata_table *old, const struct vx_item_change *change)
 {
     const struct vx_metadata_entry *entry = find_entry(old, change);
-    return entry && entry->length == change->length && change->length > 0;
+    return change->bytes && change->length > 0 && entry && entry->length == change->length;
 }
 
 static void remove_entry(struct vx_metadata_table *table, struct vx_metadata_entry *entry)
@@ -253,16 +253,32 @@ struct edit {
     struct vx_image *image;
     struct vx_metadata_table *old, *new;
     struct vx_metadata_entry *scratch;
+    bool *in_place;  /* of each change */
     bool check_only; /* find the places, write nothing */
 };
 
+/* Of the pages that one log entry has at least (126), so many are for items that change in place; the table may take 16. */
+#define IN_PLACE_PAGES 96u
+
+/* As many as the log entry can take; the others go to free places, as if they had another length. */
+static void choose_in_place(struct edit *edit, const struct vx_item_change *changes, size_t count)
+{
+    uint64_t pages = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t need = vx_ceil_div(changes[i].length, VX_PAGE) + 1; /* it may begin anywhere in a page */
+        edit->in_place[i] = keeps_length(edit->old, &changes[i]) && need <= IN_PLACE_PAGES - pages;
+        if (edit->in_place[i])
+            pages += need;
+    }
+}
+
 /* New bytes for an item: in place when the length stays, else at a free place, which nothing refers to until the table does. */
-static vhdx_status put_item(struct edit *edit, const struct vx_item_change *change, vhdx_error *err)
+static vhdx_status put_item(struct edit *edit, const struct vx_item_change *change, bool in_place, vhdx_error *err)
 {
     struct vx_image *image = edit->image;
     struct vx_metadata_entry *entry = find_entry(edit->new, change);
     uint64_t region = image->metadata.file_offset;
-    if (entry && fits_in_place(edit->old, change)) {
+    if (entry && in_place) {
         entry->flags = change->flags;
         if (edit->check_only)
             return VHDX_OK;
@@ -298,8 +314,8 @@ static vhdx_status apply_changes(struct edit *edit, const struct vx_item_change 
     /* Then what goes to free places by plain writes, while none of these pages is in the journal; then what changes in place. */
     for (int in_place = 0; in_place < 2; in_place++)
         for (size_t i = 0; i < count; i++)
-            if (changes[i].bytes && fits_in_place(edit->old, &changes[i]) == (in_place != 0))
-                VX_TRY(put_item(edit, &changes[i], err));
+            if (changes[i].bytes && edit->in_place[i] == (in_place != 0))
+                VX_TRY(put_item(edit, &changes[i], in_place != 0, err));
     return VHDX_OK;
 }
 
@@ -321,6 +337,7 @@ static vhdx_status change(struct edit *edit, const struct vx_item_change *change
     struct vx_image *image = edit->image;
     struct vx_items items;
     *edit->new = *edit->old;
+    choose_in_place(edit, changes, count);
     VX_TRY(apply_changes(edit, changes, count, err));
     if (edit->check_only)
         return VHDX_OK;
@@ -340,10 +357,12 @@ static vhdx_status check_or_change(struct vx_image *image, const struct vx_item_
     vhdx_status status = VHDX_NOMEM;
     edit.new = vx_alloc(1, sizeof *edit.new);
     edit.scratch = vx_alloc(2 * VX_METADATA_MAX, sizeof *edit.scratch);
-    if (buffers && edit.new && edit.scratch)
+    edit.in_place = vx_alloc(count + 1, sizeof *edit.in_place);
+    if (buffers && edit.new && edit.scratch && edit.in_place)
         status = change(&edit, changes, count, buffers, err);
     else
         vx_fail_memory(err, "the metadata table");
+    vx_free(edit.in_place);
     vx_free(edit.scratch);
     vx_free(edit.new);
     vx_free(buffers);

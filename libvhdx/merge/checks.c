@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/size_text.h"
-#include "chain/fork.h"
 #include "merge/advice.h"
 #include "merge/resize.h"
 
@@ -239,6 +238,7 @@ static vhdx_status same_bytes(const struct vx_merge_run *run, const struct vx_pi
         VX_TRY(vx_chain_read(run->chain, run->into, other, here, piece->virtual_offset + done, err));
         *same = memcmp(buf, other, here) == 0;
         done += here;
+        VX_TRY(vx_tell_planned(run->options, piece->virtual_offset + done, run->child->geometry.virtual_size, err));
     }
     return VHDX_OK;
 }
@@ -320,21 +320,22 @@ static vhdx_status open_uppers(struct vx_merge_run *run, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* Room for the child's own virtual-disk items; better known now than when the blocks have moved. */
-static vhdx_status check_items(struct vx_merge_run *run, vhdx_error *err)
+/* Every locator that will be written has room in its disk; better known now than when the blocks have moved. */
+static vhdx_status check_links(struct vx_merge_run *run, vhdx_error *err)
 {
-    const struct vx_metadata_table *table = run->target->items.table;
-    struct vx_fork_items items;
-    uint64_t used = VX_METADATA_TABLE_SIZE, needed = 0;
-    VX_TRY(vx_fork_read_items(run->child, &items, err));
-    for (size_t i = 0; i < items.count; i++)
-        needed += items.items[i].length;
-    vx_fork_free_items(&items);
-    for (uint32_t i = 0; i < table->count; i++)
-        used += table->entries[i].length;
-    if (needed > 0 && needed + used > run->target->metadata.length)
-        return vx_fail(err, VHDX_LIMIT, vx_at(vx_image_path(run->target), "metadata region", run->target->metadata.file_offset),
-                       "the child's metadata (%" PRIu64 " bytes) does not fit into it", needed);
+    static const vhdx_guid any = {{1}}; /* the target's coming identity: all are of one length */
+    const struct vx_link bottom = {.linkage = any, .linkage2 = any};
+    run->identity = any;
+    if (!run->complete)
+        VX_TRY(vx_link_check(run->bottom, &bottom, err));
+    for (size_t i = 0; i < run->upper_count; i++) {
+        struct vx_link upper = vx_merge_upper_link(run);
+        VX_TRY(vx_link_check(run->uppers[i], &upper, err));
+    }
+    if (run->options->delete_merged && run->into > 1) {
+        struct vx_link past = vx_merge_link_past(run);
+        VX_TRY(vx_link_check(run->child, &past, err));
+    }
     return VHDX_OK;
 }
 
@@ -376,7 +377,8 @@ struct vx_merge_task vx_merge_task(const struct vx_merge_run *run)
                                   .layer_count = run->into,
                                   .target = run->target,
                                   .virtual_size = run->child->geometry.virtual_size,
-                                  .keep_zeros = run->options->zero_detect == VHDX_ZERO_DETECT_OFF};
+                                  .keep_zeros = run->options->zero_detect == VHDX_ZERO_DETECT_OFF,
+                                  .options = run->options};
 }
 
 static vhdx_status plan_down(struct vx_merge_run *run, vhdx_error *err)
@@ -411,7 +413,9 @@ vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err)
 {
     VX_TRY(vx_merge_check_neighbours(run, err));
     VX_TRY(check_written(run, err));
-    VX_TRY(check_items(run, err));
+    VX_TRY(check_links(run, err));
+    if (!run->complete)
+        VX_TRY(vx_merge_take_items(run, true, err));
     if (!run->complete)
         VX_TRY(plan_down(run, err));
     vx_merge_fill_report(run);

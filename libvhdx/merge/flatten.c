@@ -37,7 +37,8 @@ static struct vx_merge_task merge_task(struct vx_chain *chain, struct vx_image *
                                   .layer_count = chain->count,
                                   .target = target,
                                   .virtual_size = target->geometry.virtual_size,
-                                  .keep_zeros = options->zero_detect == VHDX_ZERO_DETECT_OFF};
+                                  .keep_zeros = options->zero_detect == VHDX_ZERO_DETECT_OFF,
+                                  .options = options};
 }
 
 static vhdx_status plan(const struct vx_merge_task *task, vhdx_merge_report *report, vhdx_error *err)

@@ -46,6 +46,7 @@ struct vx_merge_task {
     uint64_t virtual_size;  /* of the merged disk */
     enum vx_direction direction;
     bool keep_zeros; /* holes and zeros of the layers are data like any other */
+    const vhdx_merge_options *options; /* for their progress callback; NULL: nobody wants to know */
 };
 
 /* Whether the piece is the target's own (up). */

@@ -6,9 +6,9 @@
 #include "merge/protect.h"
 
 #include "base/alloc.h"
+#include "base/size_text.h"
 #include "image/protect.h"
 
-#include <inttypes.h>
 
 /* Compression may make it less, nobody knows. A file that is there already holds a part of it. */
 static vhdx_status check_room(const struct vx_merge_run *run, vhdx_error *err)
@@ -27,10 +27,10 @@ static vhdx_status check_room(const struct vx_merge_run *run, vhdx_error *err)
         needed += run->report->bytes_needed;
     if (needed <= space.free_bytes)
         return VHDX_OK;
+    char wanted[VX_SIZE_TEXT], there[VX_SIZE_TEXT];
     vx_fail(err, VHDX_NO_SPACE, vx_at_file(path),
-            "the undo file may need %" PRIu64
-            " bytes of free space, what the merge itself takes there included; the volume has %" PRIu64,
-            needed, space.free_bytes);
+            "the undo file may need %s of free space, what the merge itself takes there included; the volume has %s",
+            vx_size_text(needed, wanted), vx_size_text(space.free_bytes, there));
     return vx_advise(err, VHDX_NO_SPACE,
                      "put the undo file on another volume, or free space and run the command again");
 }

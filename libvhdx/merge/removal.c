@@ -7,16 +7,19 @@
 #include "base/alloc.h"
 #include "io/path.h"
 
+struct vx_link vx_merge_link_past(const struct vx_merge_run *run)
+{
+    return (struct vx_link){.linkage = run->chain->layers[1]->header.data_write_guid,
+                            .linkage2 = run->identity,
+                            .parent_path = vx_image_path(run->target)};
+}
+
 /* M5: the child is linked past the layers in between, before they go. Its linkage goes on naming the one that was its parent: that is how a later run finds
  * what is left of them. */
 static vhdx_status link_past(struct vx_merge_run *run, vhdx_error *err)
 {
-    if (run->into == 1)
-        return VHDX_OK;
-    struct vx_link link = {.linkage = run->chain->layers[1]->header.data_write_guid,
-                           .linkage2 = run->identity,
-                           .parent_path = vx_image_path(run->target)};
-    return vx_merge_link(run, run->child, &link, err);
+    struct vx_link link = vx_merge_link_past(run);
+    return run->into == 1 ? VHDX_OK : vx_merge_link(run, run->child, &link, err);
 }
 
 struct removal {

@@ -153,7 +153,8 @@ static vhdx_status move_payload(struct vx_merge_run *run, vhdx_error *err)
 
 /* The target's own virtual-disk items go, the child's come (MS-VHDX 2.6.1.2), with its size, sector size and id: one log entry. */
 static vhdx_status take_over_items(struct vx_merge_run *run, const struct vx_fork_items *own,
-                                   const struct vx_fork_items *theirs, struct vx_item_change *changes, vhdx_error *err)
+                                   const struct vx_fork_items *theirs, struct vx_item_change *changes, bool check_only,
+                                   vhdx_error *err)
 {
     const uint32_t disk = VX_ITEM_IS_REQUIRED | VX_ITEM_IS_VIRTUAL_DISK;
     uint8_t size[8], sector[4];
@@ -173,10 +174,11 @@ static vhdx_status take_over_items(struct vx_merge_run *run, const struct vx_for
     }
     for (size_t i = 0; i < theirs->count; i++)
         changes[count++] = theirs->items[i];
-    return vx_items_change(run->target, changes, count, err);
+    return check_only ? vx_items_check(run->target, changes, count, err)
+                      : vx_items_change(run->target, changes, count, err);
 }
 
-static vhdx_status finish_items(struct vx_merge_run *run, vhdx_error *err)
+vhdx_status vx_merge_take_items(struct vx_merge_run *run, bool check_only, vhdx_error *err)
 {
     struct vx_fork_items own = {0}, theirs = {0};
     vhdx_status status = vx_fork_read_items(run->target, &own, err);
@@ -185,7 +187,7 @@ static vhdx_status finish_items(struct vx_merge_run *run, vhdx_error *err)
     struct vx_item_change *changes =
         status == VHDX_OK ? vx_alloc(3 + own.count + theirs.count, sizeof *changes) : NULL;
     if (changes)
-        status = take_over_items(run, &own, &theirs, changes, err);
+        status = take_over_items(run, &own, &theirs, changes, check_only, err);
     else if (status == VHDX_OK)
         status = vx_fail_memory(err, "metadata items");
     vx_free(changes);
@@ -198,7 +200,7 @@ static vhdx_status fill_target(struct vx_merge_run *run, vhdx_error *err)
 {
     VX_TRY(vx_grow(run->target, run->child->geometry.virtual_size, err));
     VX_TRY(move_payload(run, err)); /* M3 */
-    VX_TRY(finish_items(run, err));
+    VX_TRY(vx_merge_take_items(run, false, err));
     VX_TRY(vx_clear_padding(run->target, err));
     return vx_image_end_write(run->target, err);
 }
@@ -221,11 +223,16 @@ static vhdx_status settle(struct vx_merge_run *run, vhdx_error *err)
     return vx_merge_link(run, run->bottom, &link, err);
 }
 
+struct vx_link vx_merge_upper_link(const struct vx_merge_run *run)
+{
+    return (struct vx_link){.linkage = run->identity,
+                            .linkage2 = run->child->header.data_write_guid, /* M4 */
+                            .parent_path = vx_image_path(run->target)};
+}
+
 static vhdx_status link_uppers(struct vx_merge_run *run, vhdx_error *err)
 {
-    struct vx_link link = {.linkage = run->identity,
-                           .linkage2 = run->child->header.data_write_guid, /* M4 */
-                           .parent_path = vx_image_path(run->target)};
+    struct vx_link link = vx_merge_upper_link(run);
     for (size_t i = 0; i < run->upper_count; i++)
         VX_TRY(vx_merge_link(run, run->uppers[i], &link, err));
     return VHDX_OK;

@@ -47,9 +47,16 @@ uint64_t vx_merge_released(const struct vx_merge_run *run, size_t first, size_t 
 /* What the planner and the appliers need to know. */
 struct vx_merge_task vx_merge_task(const struct vx_merge_run *run);
 
+/* Gives the target the child's virtual-disk items, size and ids in place of its own, in one log entry; or only looks whether there is room for them: LIMIT. */
+vhdx_status vx_merge_take_items(struct vx_merge_run *run, bool check_only, vhdx_error *err);
+
 /* One link in one layer, as a writable open of its own. */
 vhdx_status vx_merge_link(struct vx_merge_run *run, struct vx_image *layer, const struct vx_link *link,
                           vhdx_error *err);
+
+/* What a layer above the child is told, and the child itself before layers below it go. The strings belong to the images. */
+struct vx_link vx_merge_upper_link(const struct vx_merge_run *run);
+struct vx_link vx_merge_link_past(const struct vx_merge_run *run);
 
 /* Removes what was merged, the child last (M5). The chain is closed by this. */
 vhdx_status vx_merge_remove(struct vx_merge_run *run, vhdx_error *err);

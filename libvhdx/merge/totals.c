@@ -76,6 +76,16 @@ static vhdx_status target_entry(struct vx_bat_window *window, const struct vx_im
     return VHDX_OK;
 }
 
+#define BLOCKS_UNTOLD 256u /* blocks between two words to the caller */
+
+vhdx_status vx_tell_planned(const vhdx_merge_options *options, uint64_t at, uint64_t size, vhdx_error *err)
+{
+    vhdx_progress progress = {VHDX_PHASE_PLAN, vx_min(at, size), size};
+    if (!options || !options->progress || options->progress(options->progress_context, &progress))
+        return VHDX_OK;
+    return vx_fail(err, VHDX_CANCELLED, vx_at_file(NULL), "the merge was cancelled");
+}
+
 struct adding {
     const struct vx_merge_task *task;
     struct vx_totals *totals;
@@ -116,12 +126,14 @@ static void count_window(struct adding *adding, const struct vx_block_plan *plan
 static vhdx_status add_all(struct adding *adding, vhdx_error *err)
 {
     struct vx_image *target = adding->task->target;
-    for (;;) {
+    for (uint32_t planned = 0;; planned++) {
         struct vx_block_plan *plan;
         struct vx_bat_entry entry;
         VX_TRY(vx_planner_next(adding->planner, &plan, err));
         if (!plan)
             break;
+        if (planned % BLOCKS_UNTOLD == 0)
+            VX_TRY(vx_tell_planned(adding->task->options, plan->virtual_offset, adding->task->virtual_size, err));
         VX_TRY(target_entry(&adding->window, target, plan->block, &entry, err));
         vx_plan_decide(target, plan, &entry);
         VX_TRY(vx_zeros_find(adding->zeros, plan, err));

@@ -27,6 +27,8 @@ static inline uint64_t vx_totals_cost(const struct vx_totals *totals)
 void vx_totals_add(struct vx_totals *totals, const struct vx_merge_task *task, const struct vx_block_plan *plan,
                    struct vx_extents *holes);
 
+/* Says how far planning is. CANCELLED when the caller's callback says so. `options` may be NULL. */
+vhdx_status vx_tell_planned(const vhdx_merge_options *options, uint64_t at, uint64_t size, vhdx_error *err);
 /*
  * Walks all blocks and adds up. The target is read only (it need not be in writing). `window_bytes`: as for the work
  * itself. `closely`: bytes of the layers are looked at where a block may hold nothing but zeros, as the work itself

@@ -31,7 +31,8 @@ static struct vx_merge_task up_task(const struct vx_merge_run *run)
                                   .target = run->child,
                                   .virtual_size = run->child->geometry.virtual_size,
                                   .direction = VX_DIRECTION_UP,
-                                  .keep_zeros = run->options->zero_detect == VHDX_ZERO_DETECT_OFF};
+                                  .keep_zeros = run->options->zero_detect == VHDX_ZERO_DETECT_OFF,
+                                  .options = run->options};
 }
 
 vhdx_status vx_up_plan(struct vx_merge_run *run, vhdx_error *err)
@@ -56,23 +57,6 @@ static vhdx_status check_volume(const struct vx_merge_run *run, vhdx_error *err)
     return vx_advise(err, VHDX_REFUSED, "merge with '--direction down', or without '--delete'");
 }
 
-static vhdx_status check(struct vx_merge_run *run, vhdx_error *err)
-{
-    if (run->options->delete_merged) {
-        VX_TRY(check_volume(run, err));
-        VX_TRY(vx_merge_check_neighbours(run, err));
-    }
-    VX_TRY(vx_image_check_write(run->child, err));
-    VX_TRY(vx_up_plan(run, err));
-    vx_merge_fill_report(run);
-    snprintf(run->report->target, sizeof run->report->target, "%s",
-             run->options->delete_merged ? vx_image_path(run->target) : run->child_path);
-    struct vx_room room = {.at_most = UINT64_MAX};
-    if (run->options->delete_merged)
-        room.released = vx_merge_released(run, 1, run->into + 1);
-    return vx_check_room(run->child, &run->totals, &room, run->report, err);
-}
-
 /* No block is partial any more: the bitmaps may go, some commits long. */
 static vhdx_status drop_bitmaps(struct vx_image *child, vhdx_error *err)
 {
@@ -84,20 +68,66 @@ static vhdx_status drop_bitmaps(struct vx_image *child, vhdx_error *err)
     return vx_journal_commit(child->journal, err);
 }
 
-/* U2 */
-static vhdx_status become_base(struct vx_merge_run *run, const uint8_t *locator, uint32_t locator_size,
-                               vhdx_error *err)
+/* With removal the child goes on carrying a locator that says what is left to do. NULL without. */
+static vhdx_status encode_locator(const struct vx_merge_run *run, uint8_t **locator, uint32_t *size, vhdx_error *err)
+{
+    struct vx_link link = {.linkage = run->target->header.data_write_guid,
+                           .linkage2 = run->chain->layers[1]->header.data_write_guid,
+                           .parent_path = vx_image_path(run->target)};
+    *locator = NULL;
+    *size = 0;
+    if (!run->options->delete_merged)
+        return VHDX_OK;
+    return vx_link_encode(run->chain->host, run->child_path, NULL, &link, locator, size, err);
+}
+
+/* U2. `check_only`: whether there is room for it. */
+static vhdx_status become_base(struct vx_merge_run *run, bool check_only, vhdx_error *err)
 {
     struct vx_file_parameters parameters = run->child->items.parameters;
-    uint8_t bytes[8];
+    uint8_t bytes[8], *locator;
+    uint32_t size;
     parameters.flags &= ~VX_PARAMETER_HAS_PARENT;
     vx_file_parameters_encode(&parameters, bytes);
+    VX_TRY(encode_locator(run, &locator, &size, err));
     struct vx_item_change changes[] = {
         {vx_guid_file_parameters, VX_ITEM_IS_REQUIRED, bytes, sizeof bytes},
-        {vx_guid_parent_locator, VX_ITEM_IS_REQUIRED, locator, locator_size},
+        {vx_guid_parent_locator, VX_ITEM_IS_REQUIRED, locator, size},
     };
-    VX_TRY(vx_items_change(run->child, changes, 2, err));
-    return vx_image_end_write(run->child, err);
+    vhdx_status status = check_only ? vx_items_check(run->child, changes, 2, err)
+                                    : vx_items_change(run->child, changes, 2, err);
+    vx_free(locator);
+    return status;
+}
+
+/* The locators that will be written have room. */
+static vhdx_status check_links(struct vx_merge_run *run, vhdx_error *err)
+{
+    struct vx_link link = {.linkage = run->child->header.data_write_guid,
+                           .parent_path = vx_image_path(run->target),
+                           .also_path = run->child_path};
+    VX_TRY(become_base(run, true, err));
+    for (size_t i = 0; i < run->upper_count; i++)
+        VX_TRY(vx_link_check(run->uppers[i], &link, err));
+    return VHDX_OK;
+}
+
+static vhdx_status check(struct vx_merge_run *run, vhdx_error *err)
+{
+    if (run->options->delete_merged) {
+        VX_TRY(check_volume(run, err));
+        VX_TRY(vx_merge_check_neighbours(run, err));
+    }
+    VX_TRY(vx_image_check_write(run->child, err));
+    VX_TRY(check_links(run, err));
+    VX_TRY(vx_up_plan(run, err));
+    vx_merge_fill_report(run);
+    snprintf(run->report->target, sizeof run->report->target, "%s",
+             run->options->delete_merged ? vx_image_path(run->target) : run->child_path);
+    struct vx_room room = {.at_most = UINT64_MAX};
+    if (run->options->delete_merged)
+        room.released = vx_merge_released(run, 1, run->into + 1);
+    return vx_check_room(run->child, &run->totals, &room, run->report, err);
 }
 
 static vhdx_status fill_child(struct vx_merge_run *run, struct vx_copier *copier, vhdx_error *err)
@@ -105,22 +135,14 @@ static vhdx_status fill_child(struct vx_merge_run *run, struct vx_copier *copier
     struct vx_merge_task task = up_task(run);
     struct vx_totals done = {0};
     struct vx_apply_options options = {.window_bytes = run->options->window_bytes, .done = &done};
-    struct vx_link link = {.linkage = run->target->header.data_write_guid,
-                           .linkage2 = run->chain->layers[1]->header.data_write_guid,
-                           .parent_path = vx_image_path(run->target)};
-    uint8_t *locator = NULL;
-    uint32_t size = 0;
     VX_TRY(vx_image_begin_write(run->child, NULL, err));
     vhdx_status status = vx_apply_layers(&task, copier, &options, err); /* U1 */
     vx_report_done(run->report, copier, &done);
     if (status == VHDX_OK)
         status = drop_bitmaps(run->child, err);
-    if (status == VHDX_OK && run->options->delete_merged)
-        status = vx_link_encode(run->chain->host, run->child_path, NULL, &link, &locator, &size, err);
     if (status == VHDX_OK)
-        status = become_base(run, locator, size, err);
-    vx_free(locator);
-    return status;
+        status = become_base(run, false, err);
+    return status == VHDX_OK ? vx_image_end_write(run->child, err) : status;
 }
 
 static vhdx_status fill(struct vx_merge_run *run, vhdx_error *err)

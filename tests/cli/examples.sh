@@ -1,6 +1,7 @@
 #!/bin/bash
 # Every command that README.md and the manual pages show is run, page by page, in the order of the page, in a directory
-# with the files that the pages speak of. A command is a line that begins with "$ "; all must end with 0. Commands of
+# with the files that the pages speak of. A command is a line that begins with "$ "; all must end with 0. So are the
+# examples of the help texts. Commands of
 # make are checked to have a target and are not run from inside make.
 # SPDX-License-Identifier: MIT
 . "$TOP/tests/cli/lib.bash"
@@ -60,6 +61,17 @@ run_page() {
     cd "$here" || exit 1
     [ $count -gt 0 ] || fail "$(basename "$page") shows no command"
 }
+
+# Help texts: the lines below "Examples:".
+commands=$(vhdx --help | sed -n 's/^  \([a-z]\{2,\}\) .*/\1/p')
+says_examples=
+for command in $commands; do
+    vhdx "$command" --help | sed -n '/^Examples:$/,/^$/s/^  \(vhdx .*\)$/$ \1/p' >"help-of-$command"
+    [ -s "help-of-$command" ] || continue
+    says_examples+=" $command"
+    run_page "$here/help-of-$command"
+done
+[[ " $says_examples " == *" merge "* ]] || fail "the help of merge shows no example (commands: $commands)"
 
 for page in "$TOP/README.md" "$TOP"/docs/man/*.1; do
     run_page "$page"

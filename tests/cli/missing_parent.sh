@@ -23,7 +23,14 @@ for place in elsewhere elsewhere/disk.vhdx; do
     expect 0 vhdx info --chain --parent=$place disk_2.avhdx
     says out "elsewhere"
     expect 0 vhdx merge --dry-run --parent /nonexistent --parent $place --into elsewhere/disk.vhdx disk_2.avhdx
+    says err "vhdx: warning: --parent: /nonexistent is neither a directory nor a file"
 done
+expect 8 vhdx hash --parent /nonexistent disk_2.avhdx
+says err "was not found; /nonexistent: "
+mkfifo pipe
+expect 8 vhdx hash --parent pipe disk_2.avhdx
+says err "pipe: this is a pipe"
+rm pipe
 expect 0 vhdx export -o new.raw --parent elsewhere disk_2.avhdx
 cmp new.raw 2.raw || fail "export --parent"
 

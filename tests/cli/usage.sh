@@ -42,6 +42,10 @@ bad merge -o new --into disk.vhdx disk.vhdx
 bad merge -o new --delete disk.vhdx
 bad merge -o new --force-siblings disk.vhdx
 bad merge -o new --undo undo disk.vhdx
+bad merge -o new --direction up disk.vhdx
+bad merge -o new --window 1M disk.vhdx
+bad merge --window 0 disk.vhdx
+says err "--window"
 bad merge --undo undo --delete disk.vhdx
 bad merge --undo undo --reclaim disk.vhdx
 bad merge --undo
@@ -82,6 +86,7 @@ for arguments in "--size 1000" "--size 65T" "--size 4M --block-size 3M" "--size 
     "--size 4M --block-size 512M"; do
     expect 16 vhdx create $arguments new
     one_line_of_error
+    grep -qE -e '--size|--block-size|the size must' err || fail "the option is not named: $(cat err)"
 done
 [ ! -e new ] || fail "a refused command made a file"
 [ "$before" = "$(cksum disk.vhdx)" ] || fail "the disk changed"

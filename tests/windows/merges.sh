@@ -68,3 +68,24 @@ expect 8 vhdx merge -o "$at\\$middle" "vm\\$leaf"
 expect 0 vhdx create --parent "vm\\$base" "$at\\Geschwister ö.avhdx"
 expect 8 vhdx merge --into "$at\\$base" "vm\\$leaf"
 says err "Geschwister ö.avhdx"
+rm "vm/Geschwister ö.avhdx"
+
+# Upwards: the leaf becomes the base, under its own name or, with removal, under that of the former base; a layer above
+# reads the same through it.
+fresh
+expect 0 vhdx merge --direction up --into "$at\\$base" "vm\\$leaf"
+files_are "$base" "$middle" "$leaf"
+both_read "vm/$leaf" 2.raw
+both_read "vm/$base" 0.raw
+fresh
+expect 0 vhdx merge --direction up --delete --into "vm\\$base" "$at\\$leaf"
+files_are "$base"
+both_read "vm/$base" 2.raw
+fresh
+expect 0 vhdx merge --direction up --delete "$at\\$middle"
+files_are "$base" "$leaf"
+both_read "vm/$base" 1.raw
+both_read "vm/$leaf" 2.raw
+fresh
+expect 8 vhdx merge --direction up "$at\\$leaf" # its parent has a parent itself
+says err "--into"
