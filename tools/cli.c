@@ -299,11 +299,12 @@ static bool is_there(const char *place)
     return status != VHDX_NOT_FOUND && status != VHDX_ARG;
 }
 
-/* Lists name places to look in. One that is not there is most likely a slip of the pen. */
+/* A place to look for ancestors that is not there is most likely a slip of the pen. */
 static void warn_of_places(const struct reading *r)
 {
     for (size_t i = 0; i < r->option_count; i++) {
-        const struct cli_list *list = r->options[i].kind == CLI_LIST ? r->options[i].target : NULL;
+        bool places = r->options[i].kind == CLI_LIST && has_name(&r->options[i], "parent", strlen("parent"));
+        const struct cli_list *list = places ? r->options[i].target : NULL;
         for (size_t j = 0; list && !r->cli->quiet && j < list->count; j++) {
             char text[2048];
             snprintf(text, sizeof text, "--%s: %s is neither a directory nor a file", r->options[i].name, list->items[j]);
