@@ -4,8 +4,8 @@
  * repair, and after an undo that was cut off. VHDX_CRASH_STATES=N visits N times as many states (VHDX_SLOW: 10 times).
  */
 /* SPDX-License-Identifier: MIT */
-#include "builder.h"
 #include "crash_host.h"
+#include "faults.h"
 #include "files.h"
 
 #include "base/bytes.h"
@@ -15,9 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DISK "/vm/disk.vhdx"
+#define DISK FAULT_PATH
+#define PARENT "/d/parent.vhdx"
 #define UNDO DISK ".vhdx-undo"
-#define STATES 60
+#define STATES 40
+#define ROW_STATES 5 /* of each row of the table of faults */
 
 struct scenario {
     const char *name;
@@ -25,6 +27,7 @@ struct scenario {
     void (*damage)(const vhdx_host *host, const struct bld *b);
     bool salvage, no_undo;
     struct bld_options options;
+    const struct fault *fault; /* instead of all but salvage and no_undo */
 };
 
 struct exploration {
@@ -45,8 +48,11 @@ static void complain(const struct exploration *e, const char *what, const vhdx_e
 
 static vhdx_status repair(const struct exploration *e, struct crash_host *host, vhdx_verdict *verdict, vhdx_error *err)
 {
+    static const char *const parents[] = {PARENT};
     const vhdx_repair_options options = {.struct_size = sizeof options,
                                          .host = crash_host_interface(host),
+                                         .parents = parents,
+                                         .parent_count = 1,
                                          .salvage = e->scenario->salvage,
                                          .no_undo = e->scenario->no_undo};
     vhdx_report *report;
@@ -67,7 +73,9 @@ static uint64_t digest(struct crash_host *host)
 
 static bool content(struct crash_host *host, uint8_t hash[16], vhdx_error *err)
 {
-    const vhdx_open_options options = {.struct_size = sizeof options, .host = crash_host_interface(host)};
+    static const char *const parents[] = {"/d"};
+    const vhdx_open_options options = {
+        .struct_size = sizeof options, .host = crash_host_interface(host), .parents = parents, .parent_count = 1};
     vhdx_chain *chain;
     if (vhdx_chain_open(DISK, &options, &chain, err) != VHDX_OK)
         return false;
@@ -142,15 +150,41 @@ static void visit(struct exploration *e, const struct crash_cut *cut)
     crash_host_free(after);
 }
 
-static uint64_t state_count(void)
+static uint64_t state_count(uint64_t states)
 {
     const char *text = getenv("VHDX_CRASH_STATES");
     uint64_t factor = text && *text ? strtoull(text, NULL, 10) : getenv("VHDX_SLOW") ? 10 : 1;
-    return (getenv("VHDX_SANITIZED") ? 8 : STATES) * factor;
+    return (getenv("VHDX_SANITIZED") ? (states + 6) / 7 : states) * factor;
+}
+
+static void build_parent(const struct bld *child, const vhdx_host *host, const char *path, vhdx_guid identity)
+{
+    const struct bld_options options = {.virtual_size = FAULT_SIZE,
+                                        .seed = 99,
+                                        .data_write_guid = identity,
+                                        .virtual_disk_id = *bld_virtual_disk_id(child)};
+    struct bld *b = bld_new(&options);
+    cr_assert_eq(bld_finish(b, host, path, NULL), VHDX_OK);
+    bld_free(b);
+}
+
+/* With the parents that the children of the table name. */
+static void build_row(struct exploration *e, struct crash_host *host)
+{
+    struct fault_scene scene = {.host = crash_host_interface(host)};
+    fault_make(e->scenario->fault, &scene);
+    build_parent(scene.b, scene.host, PARENT, (vhdx_guid){{1, 2, 3}});
+    build_parent(scene.b, scene.host, "/d/other.vhdx", (vhdx_guid){{4, 3, 2, 1}});
+    fault_end(&scene);
+    e->damaged = digest(host);
 }
 
 static void build(struct exploration *e, struct crash_host *host)
 {
+    if (e->scenario->fault) {
+        build_row(e, host);
+        return;
+    }
     struct bld *b = bld_new(&e->scenario->options);
     const vhdx_host *files = crash_host_interface(host);
     vhdx_error err;
@@ -164,7 +198,7 @@ static void build(struct exploration *e, struct crash_host *host)
     e->damaged = digest(host);
 }
 
-static void explore(const struct scenario *scenario)
+static void explore(const struct scenario *scenario, uint64_t wanted_states)
 {
     static struct exploration e;
     e = (struct exploration){.scenario = scenario, .chance = 11};
@@ -183,7 +217,7 @@ static void explore(const struct scenario *scenario)
     if (getenv("VHDX_CRASH_TRACE"))
         for (size_t n = 0; n < crash_host_trace_length(host); n++)
             fprintf(stderr, "%s %zu: %s\n", scenario->name, n, crash_host_trace_text(host, n));
-    uint64_t calls = crash_host_trace_length(host), states = state_count();
+    uint64_t calls = crash_host_trace_length(host), states = state_count(wanted_states);
     struct crash_cut *cut = crash_cut_new(host);
     for (uint64_t i = 0; i < states; i++) {
         uint64_t place = i * (calls + 1) / states;
@@ -280,7 +314,7 @@ static void explore_some(size_t first)
         scenario.options.virtual_size = 16u << 20;
         scenario.options.block_size = 1u << 20;
         scenario.options.seed = i + 1;
-        explore(&scenario);
+        explore(&scenario, STATES);
     }
 }
 
@@ -292,4 +326,50 @@ Test(crash_repair, cut_anywhere_is_completed_or_undone)
 Test(crash_repair, cut_anywhere_is_completed_or_undone_in_further_disks)
 {
     explore_some(1);
+}
+
+/* ---- the table of faults ---------------------------------------------------------------------------------------- */
+
+static vhdx_repair_class class_of(const struct fault *fault)
+{
+    struct crash_host *host = crash_host_new(1);
+    struct fault_scene scene = {.host = crash_host_interface(host)};
+    const vhdx_verify_options options = {.struct_size = sizeof options, .host = scene.host};
+    vhdx_repair_class class = VHDX_REPAIR_NONE;
+    const vhdx_finding *finding;
+    vhdx_report *report;
+    fault_make(fault, &scene);
+    if (scene.bad_length == 0 && !scene.chain && vhdx_verify(DISK, &options, &report, NULL) == VHDX_OK) {
+        for (size_t i = 0; (finding = vhdx_report_finding(report, 0, i)) != NULL; i++)
+            if (finding->number == fault->kind)
+                class = finding->repair;
+        vhdx_report_free(report);
+    }
+    fault_end(&scene);
+    crash_host_free(host);
+    return class;
+}
+
+static void explore_rows(size_t first, size_t step)
+{
+    const char *only = getenv("VHDX_FAULT_ROW");
+    for (size_t row = first; row < fault_count(); row += step) {
+        const struct fault *fault = fault_at(row);
+        vhdx_repair_class class = class_of(fault);
+        if (class == VHDX_REPAIR_NONE || (only && *only && strcmp(only, vx_finding_kind(fault->kind)->id) != 0))
+            continue;
+        const struct scenario scenario = {
+            .name = fault->text, .fault = fault, .salvage = class == VHDX_REPAIR_SALVAGE};
+        explore(&scenario, ROW_STATES);
+    }
+}
+
+Test(crash_repair, cut_in_the_repair_of_a_fault)
+{
+    explore_rows(0, getenv("VHDX_SANITIZED") ? 6 : 2);
+}
+
+Test(crash_repair, cut_in_the_repair_of_a_further_fault)
+{
+    explore_rows(1, getenv("VHDX_SANITIZED") ? 6 : 2);
 }

@@ -241,8 +241,8 @@ static vhdx_repair_class class_of(const struct bench *bench)
 static void try_all(vhdx_repair_class class, void (*judge)(const struct bench *bench))
 {
     const char *only = getenv("VHDX_FAULT_ROW");
-    size_t count = 0;
-    for (size_t row = 0; row < fault_count(); row++) {
+    size_t count = 0, step = getenv("VHDX_SANITIZED") && !only ? 3 : 1; /* a sanitizer makes it slow */
+    for (size_t row = 0; row < fault_count(); row += step) {
         struct bench bench = {.fault = fault_at(row)};
         if (only && *only && strcmp(only, vx_finding_kind(bench.fault->kind)->id) != 0)
             continue;
