@@ -14,6 +14,7 @@
 #include "verify/findings.h"
 #include "verify/plan.h"
 
+#define VX_CLASS_ERROR 0x80u /* one of them is an error */
 #define VX_FIND_ROOM 1000u /* findings have numbers below */
 
 struct vx_rebuilt;
@@ -33,6 +34,12 @@ static inline bool vx_wanted(const struct vx_mending *m, enum vx_find kind)
 {
     unsigned allowed = 1u << VHDX_REPAIR_LOSSLESS | (m->salvage ? 1u << VHDX_REPAIR_SALVAGE : 0u);
     return (m->classes[kind] & allowed) != 0;
+}
+
+/* Whether one of them is an error. */
+static inline bool vx_is_error(const struct vx_mending *m, enum vx_find kind)
+{
+    return (m->classes[kind] & VX_CLASS_ERROR) != 0;
 }
 
 /* Whether there is one at all. */

@@ -375,6 +375,11 @@ static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
     VX_TRY(open_windows(b, err));
     if (!b->bitmaps.bytes)
         return VHDX_OK; /* the file does not hold all of the BAT */
+    uint64_t before = b->m->plan->changes;
+    if (b->m->salvage && vx_present(b->m, VX_FIND_BAT_EMPTY))
+        VX_TRY(vx_mend_placements(b, err));
+    if (b->m->plan->changes != before)
+        return VHDX_OK;
     if (vx_wanted(b->m, VX_FIND_BITMAP_STATE))
         return mend_bitmap_entries(b, err); /* first, and alone: the blocks' turn is when their bitmaps can be read */
     VX_TRY(mend_entries(b, err));

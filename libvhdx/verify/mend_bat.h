@@ -38,6 +38,8 @@ vhdx_status vx_bat_take_space(struct vx_bat_mending *b, uint64_t length, const s
 
 /* mend_bitmap.c: the bitmap of a chunk that has partially present blocks, made anew from the blocks' content. */
 vhdx_status vx_mend_lost_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err);
+/* mend_placement.c: entries of a BAT, or of pages of it, that say nothing. */
+vhdx_status vx_mend_placements(struct vx_bat_mending *b, vhdx_error *err);
 /* mend_overlap.c */
 vhdx_status vx_mend_overlaps(struct vx_bat_mending *b, vhdx_error *err);
 

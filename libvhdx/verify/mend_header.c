@@ -9,7 +9,7 @@
 #include "verify/mend.h"
 
 #include "base/guid.h"
-#include "image/header_update.h"
+#include "verify/rebuild.h"
 
 #define LOG_LENGTH ((uint32_t)VX_MIB)
 
@@ -67,6 +67,16 @@ static bool makes_sense(const struct vx_mending *m, const struct vx_survey_heade
     return header->log_offset <= m->plan->new_size && header->log_length <= m->plan->new_size - header->log_offset;
 }
 
+/* Nothing is left of either copy. Whether a log was to be replayed only the ring itself can tell. */
+static vhdx_status make_header(struct vx_mending *m, vhdx_error *err)
+{
+    static const struct vx_reason reason = {VX_FIND_HEADERS_LOST, true, "the disk has a header",
+                                            "the ids of the disk: children must be linked to it anew ('vhdx relink "
+                                            "--force')"};
+    VX_TRY(vx_mending_rebuild(m, false, err));
+    return vx_plan_put_header(m->plan, &m->rebuilt->header, -1, &reason, err);
+}
+
 static vhdx_status revive_header(struct vx_mending *m, vhdx_error *err)
 {
     static const struct vx_reason reason = {VX_FIND_HEADERS_LOST, true,
@@ -80,7 +90,7 @@ static vhdx_status revive_header(struct vx_mending *m, vhdx_error *err)
              survey->headers[i].header.sequence_number > survey->headers[chosen].header.sequence_number))
             chosen = i;
     if (chosen < 0)
-        return VHDX_OK;
+        return make_header(m, err);
     return vx_plan_put_header(m->plan, &survey->headers[chosen].header, -1, &reason, err);
 }
 

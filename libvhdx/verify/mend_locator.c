@@ -31,6 +31,8 @@ static const struct {
     {VX_FIND_LOCATOR_NO_LINKAGE, "the parent locator says who the parent is"},
     {VX_FIND_LOCATOR_LINKAGE, "the linkage in the parent locator is a GUID"},
     {VX_FIND_LOCATOR_NO_PATH, "the parent locator says where the parent is"},
+    {VX_FIND_PARENT_LINKAGE2, "the locator does not speak of a merge that did not begin any more"},
+    {VX_FIND_PARENT_PATH_STALE, "the paths lead to the parent"},
     {VX_FIND_METADATA_NO_LOCATOR, "a parent locator says which disk the parent is"},
 };
 
@@ -161,8 +163,13 @@ static vhdx_status take_named(struct mending_locator *l, const char *path, vhdx_
 static vhdx_status find_parent(struct mending_locator *l, vhdx_error *err)
 {
     const vhdx_repair_options *options = l->m->options;
+    bool stale = vx_wanted(l->m, VX_FIND_PARENT_PATH_STALE);
+    if (l->has_linkage && (stale || !l->has_path))
+        VX_TRY(find_by_identity(l, err));
+    if (vx_wanted(l->m, VX_FIND_PARENT_LINKAGE2))
+        memset(&l->link.linkage2, 0, sizeof l->link.linkage2);
     if (l->has_linkage)
-        return l->has_path ? VHDX_OK : find_by_identity(l, err);
+        return VHDX_OK;
     memset(&l->link.linkage2, 0, sizeof l->link.linkage2);
     return options->parent_count == 1 ? take_named(l, options->parents[0], err) : VHDX_OK;
 }

@@ -18,7 +18,7 @@
 static bool aims_astray(const struct vx_mending *m)
 {
     return vx_present(m, VX_FIND_LOG_TARGET_LOW) || vx_present(m, VX_FIND_LOG_TARGET_LOG) ||
-           vx_present(m, VX_FIND_LOG_TARGET_STRAY) || vx_present(m, VX_FIND_LOG_TARGET_RANGE);
+           vx_is_error(m, VX_FIND_LOG_TARGET_STRAY) || vx_present(m, VX_FIND_LOG_TARGET_RANGE);
 }
 
 static vhdx_status drop(struct vx_mending *m, const struct vx_reason *reason, vhdx_error *err)

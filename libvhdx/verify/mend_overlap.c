@@ -9,6 +9,7 @@
 #include "verify/mend_bat.h"
 
 #include "base/alloc.h"
+#include "verify/rebuild_log.h"
 
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct overlaps {
     uint8_t *once, *more; /* a bit for each MiB */
     uint64_t units;
     struct vx_ranges rivals; /* owner_index: BAT index; of a structure its number */
+    struct vx_log_witnesses log;
 };
 
 /* ---- marking ---- */
@@ -133,12 +135,26 @@ static vhdx_status visit_blocks(struct overlaps *o, claim_fn *visit, vhdx_error 
 
 /* ---- who is right ---- */
 
+/* Two points when the last version of the page that the log remembers has the same entry. */
+static vhdx_status log_speaks(struct overlaps *o, const struct vx_range *claim, unsigned *points, vhdx_error *err)
+{
+    uint64_t place = vx_bat_entry_offset(&o->b->image, claim->owner_index);
+    const struct vx_log_witness *witness = vx_log_witness_find(&o->log, vx_round_down(place, VX_PAGE));
+    struct vx_bat_entry entry;
+    uint8_t page[VX_PAGE];
+    if (!witness)
+        return VHDX_OK;
+    VX_TRY(vx_bat_window_get(&o->b->walk, claim->owner_index, &entry, err));
+    VX_TRY(vx_log_witness_page(&o->log, witness, page, err));
+    *points += vx_get64(page + place % VX_PAGE) == vx_bat_entry_encode(&entry) ? 2 : 0;
+    return VHDX_OK;
+}
+
 /* One point for each neighbour in the BAT that lies beside the block in the file as well. */
 static vhdx_status order_speaks(struct overlaps *o, const struct vx_range *claim, unsigned *points, vhdx_error *err)
 {
     const struct vx_geometry *g = &o->b->geometry;
     uint64_t block;
-    *points = 0;
     if (!vx_geometry_is_payload(g, claim->owner_index, &block))
         return VHDX_OK;
     for (int side = -1; side <= 1; side += 2) {
@@ -203,6 +219,8 @@ static vhdx_status settle(struct overlaps *o, const struct vx_range *first, cons
     if (first->owner_kind == OWNER_PAYLOAD && second->owner_kind == OWNER_PAYLOAD) {
         VX_TRY(order_speaks(o, first, &left, err));
         VX_TRY(order_speaks(o, second, &right, err));
+        VX_TRY(log_speaks(o, first, &left, err));
+        VX_TRY(log_speaks(o, second, &right, err));
         told = left != right;
         *second_goes = left >= right;
     }
@@ -249,6 +267,9 @@ static vhdx_status find_and_settle(struct overlaps *o, vhdx_error *err)
     VX_TRY(visit_blocks(o, mark_claim, err));
     VX_TRY(visit_structures(o, keep_rival, err));
     VX_TRY(visit_blocks(o, keep_rival, err));
+    if (o->rivals.count > 0 && o->b->m->exam->has_log)
+        VX_TRY(vx_log_witnesses_open(&o->log, o->b->m->plan->sketch, o->b->m->exam->header->log_offset,
+                                     o->b->m->exam->header->log_length, NULL, err));
     return settle_all(o, err);
 }
 
@@ -262,5 +283,6 @@ vhdx_status vx_mend_overlaps(struct vx_bat_mending *b, vhdx_error *err)
     vx_free(o.once);
     vx_free(o.more);
     vx_ranges_clear(&o.rivals);
+    vx_log_witnesses_close(&o.log);
     return status;
 }

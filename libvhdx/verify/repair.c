@@ -46,6 +46,7 @@ static vhdx_status look(const struct repair *r, struct vx_file *file, vhdx_repor
                                          .host = r->host,
                                          .parents = r->options->parents,
                                          .parent_count = r->options->parent_count,
+                                         .chain = r->options->parent_count > 0,
                                          .progress = r->options->progress,
                                          .progress_context = r->options->progress_context};
     struct vx_verification v = {.host = r->host, .options = &options};
@@ -60,7 +61,9 @@ static vhdx_status look(const struct repair *r, struct vx_file *file, vhdx_repor
     *report = v.report;
     if (status == VHDX_OK)
         status = vx_report_add_file(v.report, vx_file_path(file), &v.file, err);
-    return status == VHDX_OK ? vx_verify_structures(&v, err) : status;
+    if (status == VHDX_OK)
+        status = vx_verify_structures(&v, err);
+    return status == VHDX_OK && options.chain ? vx_check_chain(&v, err) : status;
 }
 
 static bool same_thing(const struct vx_finding *a, const struct vx_finding *b)
@@ -126,7 +129,8 @@ static void take_classes(struct vx_mending *m, vhdx_report *report)
 {
     const struct vx_finding *finding;
     for (size_t i = 0; (finding = vx_report_record(report, 0, i)) != NULL; i++)
-        m->classes[finding->kind] |= (uint8_t)(1u << finding->repair);
+        m->classes[finding->kind] |=
+            (uint8_t)(1u << finding->repair | (finding->severity == VHDX_SEVERITY_ERROR ? VX_CLASS_ERROR : 0));
 }
 
 static vhdx_status step(struct repair *r, bool *changed, vhdx_error *err)

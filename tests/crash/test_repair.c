@@ -52,7 +52,7 @@ static vhdx_status repair(const struct exploration *e, struct crash_host *host, 
     const vhdx_repair_options options = {.struct_size = sizeof options,
                                          .host = crash_host_interface(host),
                                          .parents = parents,
-                                         .parent_count = 1,
+                                         .parent_count = e->scenario->fault && fault_wants_parent(e->scenario->fault),
                                          .salvage = e->scenario->salvage,
                                          .no_undo = e->scenario->no_undo};
     vhdx_report *report;

@@ -1337,6 +1337,12 @@ static const struct fault faults[] = {
     F(SPACE_TRAILING, "a MiB at the end", space_trailing, 0),
 };
 
+bool fault_wants_parent(const struct fault *fault)
+{
+    return fault->kind == VX_FIND_LOCATOR_SHORT || fault->kind == VX_FIND_LOCATOR_COUNT ||
+           fault->kind == VX_FIND_LOCATOR_NO_LINKAGE || fault->kind == VX_FIND_LOCATOR_LINKAGE;
+}
+
 size_t fault_count(void)
 {
     return sizeof faults / sizeof faults[0];

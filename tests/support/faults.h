@@ -30,6 +30,8 @@ struct fault {
     uint64_t lost_offset, lost_length; /* all that must be reported as lost, when it is one range */
 };
 
+/* Whether its repair needs to be told which file is the parent. */
+bool fault_wants_parent(const struct fault *fault);
 size_t fault_count(void);
 const struct fault *fault_at(size_t row);
 /* Makes the disk and what lies around it on the host. */

@@ -88,7 +88,7 @@ static vhdx_report *repair(const struct bench *bench, bool salvage)
                                          .host = bench->host,
                                          .salvage = salvage,
                                          .parents = parents,
-                                         .parent_count = 1};
+                                         .parent_count = fault_wants_parent(bench->fault) ? 1 : 0};
     vhdx_report *report;
     vhdx_error err;
     if (vhdx_repair(FAULT_PATH, &options, &report, &err) != VHDX_OK)
@@ -218,7 +218,7 @@ static void must_be_salvaged(const struct bench *bench)
 /* Nothing can be done about it, and nothing is. What comes with it may have a repair, and take it away. */
 static void must_be_left(const struct bench *bench)
 {
-    if (bench->fault->with[0] || bench->fault->kind == VX_FIND_METADATA_NO_LOCATOR) /* the caller names the parent */
+    if (bench->fault->with[0])
         return;
     vhdx_report *report = repair(bench, false);
     const vhdx_finding *finding = find(report, bench->fault->kind);
