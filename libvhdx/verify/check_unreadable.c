@@ -28,7 +28,7 @@ static const char *name_place(const struct vx_exam *exam, const struct vx_range 
         return "BAT";
     if (exam->has_metadata && touches(bad, exam->metadata.file_offset, exam->metadata.length))
         return "metadata";
-    return "sector bitmaps";
+    return "blocks";
 }
 
 /* The blocks whose entries lie there. */

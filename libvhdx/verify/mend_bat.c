@@ -13,10 +13,10 @@
 
 #include <string.h>
 
-static const struct vx_loss lost_entry = {"the BAT says nothing usable of it", false};
-static const struct vx_loss lost_beyond = {"the file ends before it", false};
-static const struct vx_loss doubtful_state = {"its block had a state that says nothing", true};
-static const struct vx_loss doubtful_partial = {"its block was partially present in a disk without parent", true};
+static const struct vx_loss lost_entry = {"the BAT says nothing usable of it", false, false};
+static const struct vx_loss lost_beyond = {"the file ends before it", false, false};
+static const struct vx_loss doubtful_state = {"its block had a state that says nothing", true, false};
+static const struct vx_loss doubtful_partial = {"its block was partially present in a disk without parent", true, false};
 
 /* ---- shared ---- */
 
@@ -321,6 +321,9 @@ static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx
     VX_TRY(vx_bat_window_get(&b->walk, bat_index, &p.entry, err));
     if (p.entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && b->geometry.has_parent && bitmaps_are_lost(b->m))
         VX_TRY(vx_mend_lost_bitmap(b, p.block / b->geometry.chunk_ratio, err));
+    if (p.entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && b->geometry.has_parent && b->m->salvage &&
+        b->m->plan->bad.ranges.count > 0)
+        VX_TRY(vx_mend_bad_bits(b, p.block, &p.entry, err));
     return mend_payload(&p, err);
 }
 
@@ -376,6 +379,7 @@ static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
     if (!b->bitmaps.bytes)
         return VHDX_OK; /* the file does not hold all of the BAT */
     uint64_t before = b->m->plan->changes;
+    VX_TRY(vx_mend_bad_entries(b, err));
     if (b->m->salvage && vx_present(b->m, VX_FIND_BAT_EMPTY))
         VX_TRY(vx_mend_placements(b, err));
     if (b->m->plan->changes != before)
@@ -384,7 +388,8 @@ static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
         return mend_bitmap_entries(b, err); /* first, and alone: the blocks' turn is when their bitmaps can be read */
     VX_TRY(mend_entries(b, err));
     VX_TRY(mend_fixed_size(b, err));
-    return vx_mend_overlaps(b, err);
+    VX_TRY(vx_mend_overlaps(b, err));
+    return vx_mend_bad_places(b, err);
 }
 
 vhdx_status vx_mend_bat(struct vx_mending *m, vhdx_error *err)

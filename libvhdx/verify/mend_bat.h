@@ -38,7 +38,13 @@ vhdx_status vx_bat_take_space(struct vx_bat_mending *b, uint64_t length, const s
 
 /* mend_bitmap.c: the bitmap of a chunk that has partially present blocks, made anew from the blocks' content. */
 vhdx_status vx_mend_lost_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err);
+/* The same for the bits of one partially present block, where they could not be read. */
+vhdx_status vx_mend_bad_bits(struct vx_bat_mending *b, uint64_t block, const struct vx_bat_entry *entry,
+                             vhdx_error *err);
+/* mend_bad.c: names what could not be read of the blocks; changes nothing. */
+vhdx_status vx_mend_bad_places(struct vx_bat_mending *b, vhdx_error *err);
 /* mend_placement.c: entries of a BAT, or of pages of it, that say nothing. */
+vhdx_status vx_mend_bad_entries(struct vx_bat_mending *b, vhdx_error *err);
 vhdx_status vx_mend_placements(struct vx_bat_mending *b, vhdx_error *err);
 /* mend_overlap.c */
 vhdx_status vx_mend_overlaps(struct vx_bat_mending *b, vhdx_error *err);

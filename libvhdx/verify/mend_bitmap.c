@@ -13,8 +13,8 @@
 #include "format/bitmap.h"
 
 #define PIECE (64 * VX_KIB)
-static const struct vx_loss doubtful = {"its sector bitmap is lost; sectors that are not zero count as written", true};
-static const struct vx_loss lost = {"it is lost together with its sector bitmap", false};
+static const struct vx_loss doubtful = {"its sector bitmap is lost; sectors that are not zero count as written", true, false};
+static const struct vx_loss lost = {"it is lost together with its sector bitmap", false, false};
 
 static const struct vx_reason reason = {VX_FIND_BITMAP_MISSING, true,
                                         "the chunk has a sector bitmap, made from what its blocks hold",
@@ -85,6 +85,21 @@ static vhdx_status mend_blocks(struct vx_bat_mending *b, uint64_t chunk, uint64_
             VX_TRY(mend_block(b, block, &entry, bitmap, buf, err));
     }
     return VHDX_OK;
+}
+
+vhdx_status vx_mend_bad_bits(struct vx_bat_mending *b, uint64_t block, const struct vx_bat_entry *entry, vhdx_error *err)
+{
+    VX_TRY(vx_bat_look_at_bitmap(b, block / b->geometry.chunk_ratio, err));
+    if (!b->chunk_readable ||
+        !vx_patient_bad(&b->m->plan->bad, b->chunk_bits + vx_geometry_bitmap_offset(&b->geometry, block),
+                        vx_geometry_bitmap_length(&b->geometry), NULL))
+        return VHDX_OK;
+    uint8_t *buf = vx_alloc(PIECE, 1);
+    if (!buf)
+        return vx_fail_memory(err, "a piece of a block");
+    vhdx_status status = mend_block(b, block, entry, b->chunk_bits, buf, err);
+    vx_free(buf);
+    return status;
 }
 
 vhdx_status vx_mend_lost_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err)

@@ -17,10 +17,10 @@
 #define LONGEST_FILE (65 * VX_TIB)
 #define RIVALS_MAX 1000000u
 
-static const struct vx_loss lost_structure = {"a structure of the disk lies in its place", false};
-static const struct vx_loss lost_rival = {"another block lies in its place", false};
+static const struct vx_loss lost_structure = {"a structure of the disk lies in its place", false, false};
+static const struct vx_loss lost_rival = {"another block lies in its place", false, false};
 static const struct vx_loss doubtful_winner = {"another block claimed its place, and nothing told which one was right",
-                                               true};
+                                               true, false};
 
 enum owner { OWNER_STRUCTURE, OWNER_BITMAP, OWNER_PAYLOAD, OWNER_ANCHOR };
 

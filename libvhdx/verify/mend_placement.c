@@ -7,9 +7,10 @@
 #include "verify/mend_bat.h"
 
 #include "verify/rebuild.h"
+#include "verify/rebuild_log.h"
 
-static const struct vx_loss lost_entry = {"its entry in the BAT is lost, and nothing tells where it lies", false};
-static const struct vx_loss doubtful_place = {"its entry in the BAT was lost; its content tells where it lies", true};
+static const struct vx_loss lost_entry = {"its entry in the BAT is lost, and nothing tells where it lies", false, false};
+static const struct vx_loss doubtful_place = {"its entry in the BAT was lost; its content tells where it lies", true, false};
 
 static const struct vx_reason placed = {VX_FIND_BAT_EMPTY, true, "blocks are found where the evidence says they lie",
                                         "the certainty that it is right, and blocks that nothing tells of"};
@@ -49,4 +50,57 @@ vhdx_status vx_mend_placements(struct vx_bat_mending *b, vhdx_error *err)
     for (size_t i = 0; i < rebuilt->placement_count; i++)
         VX_TRY(put_placement(b, &rebuilt->placements[i], err));
     return VHDX_OK;
+}
+
+/* ---- entries that could not be read ---- */
+
+/* As the last entry of the log that holds the page has it; *known = false: there is none. */
+static vhdx_status remembered(struct vx_log_witnesses *log, uint64_t place, struct vx_bat_entry *entry, bool *known,
+                              vhdx_error *err)
+{
+    const struct vx_log_witness *witness = vx_log_witness_find(log, vx_round_down(place, VX_PAGE));
+    uint8_t page[VX_PAGE];
+    *known = witness != NULL;
+    if (!*known)
+        return VHDX_OK;
+    VX_TRY(vx_log_witness_page(log, witness, page, err));
+    *entry = vx_bat_entry_decode(vx_get64(page + place % VX_PAGE));
+    return VHDX_OK;
+}
+
+static vhdx_status mend_bad_entry(struct vx_bat_mending *b, struct vx_log_witnesses *log, uint64_t index,
+                                  vhdx_error *err)
+{
+    static const struct vx_reason reason = {VX_FIND_FILE_UNREADABLE, true,
+                                            "the entry is as the log remembers it, or says that nothing is known",
+                                            "what the blocks held of which nothing is known"};
+    struct vx_bat_entry entry = {0};
+    uint64_t block;
+    bool known = false;
+    bool is_payload = vx_geometry_is_payload(&b->geometry, index, &block);
+    VX_TRY(remembered(log, vx_bat_entry_offset(&b->image, index), &entry, &known, err));
+    if (is_payload && block < b->geometry.payload_count)
+        VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
+                           known ? &doubtful_place : &lost_entry, err));
+    if (!known && is_payload && block < b->geometry.payload_count)
+        entry.state = VX_PAYLOAD_ZERO;
+    return vx_bat_put(b, index, &entry, &reason, err);
+}
+
+vhdx_status vx_mend_bad_entries(struct vx_bat_mending *b, vhdx_error *err)
+{
+    const struct vx_header *header = b->m->exam->header;
+    const struct vx_patient *bad = &b->m->plan->bad;
+    struct vx_log_witnesses log = {0};
+    uint64_t length = b->geometry.entry_count * VX_BAT_ENTRY_SIZE;
+    if (!b->m->salvage || !vx_patient_bad(bad, b->image.bat.file_offset, length, NULL))
+        return VHDX_OK;
+    vhdx_status status = VHDX_OK;
+    if (b->m->exam->has_log)
+        status = vx_log_witnesses_open(&log, b->m->plan->sketch, header->log_offset, header->log_length, NULL, err);
+    for (uint64_t index = 0; status == VHDX_OK && index < b->geometry.entry_count; index++)
+        if (vx_patient_bad(bad, vx_bat_entry_offset(&b->image, index), VX_BAT_ENTRY_SIZE, NULL))
+            status = mend_bad_entry(b, &log, index, err);
+    vx_log_witnesses_close(&log);
+    return status;
 }

@@ -64,6 +64,47 @@ bool vx_plan_changes(const struct vx_plan *plan)
     return plan->count > 0;
 }
 
+/* ---- bad places ---- */
+
+/* What is written is no bad place any more, whatever the medium gave. */
+static vhdx_status believe(struct vx_plan *plan, uint64_t offset, uint64_t length, vhdx_error *err)
+{
+    struct vx_ranges rest = {0};
+    bool added = true;
+    if (!vx_patient_bad(&plan->bad, offset, length, NULL))
+        return VHDX_OK;
+    for (size_t i = 0; i < plan->bad.ranges.count && added; i++) {
+        struct vx_range before = plan->bad.ranges.items[i], after = before;
+        uint64_t end = before.offset + before.length;
+        before.length = vx_min(end, vx_max(before.offset, offset)) - before.offset;
+        after.offset = vx_max(before.offset, vx_min(end, offset + length));
+        after.length = end - after.offset;
+        if (offset >= end || offset + length <= before.offset)
+            after.length = 0; /* `before` is all of it */
+        added = vx_ranges_add(&rest, &before) && vx_ranges_add(&rest, &after);
+    }
+    if (!added) {
+        vx_ranges_clear(&rest);
+        return vx_fail_memory(err, "the list of bad places");
+    }
+    vx_ranges_clear(&plan->bad.ranges);
+    plan->bad.ranges = rest;
+    return VHDX_OK;
+}
+
+vhdx_status vx_plan_still_bad(const struct vx_plan *plan, struct vx_ranges *bad, vhdx_error *err)
+{
+    *bad = (struct vx_ranges){0};
+    for (size_t i = 0; i < plan->bad.ranges.count; i++)
+        if (!vx_ranges_add(bad, &plan->bad.ranges.items[i])) {
+            vx_ranges_clear(bad);
+            return vx_fail_memory(err, "the list of bad places");
+        }
+    return VHDX_OK;
+}
+
+/* ---- writes ---- */
+
 static bool same_reason(const struct vx_reason *a, const struct vx_reason *b)
 {
     return a->finding == b->finding && a->gives == b->gives && a->costs == b->costs;
@@ -97,16 +138,18 @@ static vhdx_status note(struct vx_plan *plan, uint64_t offset, uint64_t length, 
     return VHDX_OK;
 }
 
-/* Takes away from both ends what stands there already. */
+/* Takes away from both ends what stands there already. Of a bad place nobody knows what stands there. */
 static vhdx_status trim(struct vx_plan *plan, const uint8_t **bytes, size_t *length, uint64_t *offset, vhdx_error *err)
 {
     uint8_t there[COMPARE_ROOM];
     size_t first = *length, last = 0, got;
     for (size_t at = 0; at < *length; at += sizeof there) {
         size_t part = (size_t)vx_min(*length - at, sizeof there);
+        bool suspect = vx_patient_bad(&plan->bad, *offset + at, part, NULL);
         VX_TRY(vx_file_read_some(plan->sketch, there, part, *offset + at, &got, err));
         for (size_t i = 0; i < part; i++) {
-            if (i < got && there[i] == (*bytes)[at + i])
+            bool bad = suspect && vx_patient_bad(&plan->bad, *offset + at + i, 1, NULL);
+            if (!bad && i < got && there[i] == (*bytes)[at + i])
                 continue;
             first = vx_min(first, at + i);
             last = at + i;
@@ -126,6 +169,7 @@ vhdx_status vx_plan_put(struct vx_plan *plan, const void *bytes, size_t length, 
     if (length == 0)
         return VHDX_OK;
     VX_TRY(vx_file_write(plan->sketch, from, length, offset, err));
+    VX_TRY(believe(plan, offset, length, err));
     plan->new_size = vx_max(plan->new_size, offset + length);
     return note(plan, offset, length, reason, err);
 }
@@ -166,6 +210,8 @@ vhdx_status vx_plan_put_header(struct vx_plan *plan, const struct vx_header *val
     if (vx_guid_is_zero(&plan->header.file_write_guid)) /* each repair gives the file a new one anyway */
         VX_TRY(vx_new_guid(plan->host, &plan->header.file_write_guid, err));
     VX_TRY(show_header(plan, err));
+    VX_TRY(believe(plan, VX_HEADER1_OFFSET, VX_HEADER_SIZE, err));
+    VX_TRY(believe(plan, VX_HEADER2_OFFSET, VX_HEADER_SIZE, err));
     VX_TRY(note(plan, VX_HEADER1_OFFSET, VX_HEADER_SIZE, reason, err));
     return note(plan, VX_HEADER2_OFFSET, VX_HEADER_SIZE, reason, err);
 }
@@ -191,43 +237,6 @@ vhdx_status vx_plan_drop_log(struct vx_plan *plan, const struct vx_header *curre
     memset(&header.log_guid, 0, sizeof header.log_guid);
     header.log_version = VX_LOG_VERSION;
     return vx_plan_put_header(plan, &header, slot, reason, err);
-}
-
-/* ---- bad places ---- */
-
-/* Adds what is left of `bad` when all writes are taken away; those are sorted. */
-static bool add_rest(struct vx_ranges *rest, struct vx_range bad, const struct vx_ranges *writes)
-{
-    uint64_t end = bad.offset + bad.length;
-    for (size_t i = 0; i < writes->count && bad.offset < end; i++) {
-        const struct vx_range *write = &writes->items[i];
-        uint64_t write_end = write->offset + write->length;
-        if (write_end <= bad.offset || write->offset >= end)
-            continue;
-        if (write->offset > bad.offset &&
-            !vx_ranges_add(rest, &(struct vx_range){.offset = bad.offset, .length = write->offset - bad.offset}))
-            return false;
-        bad.offset = vx_min(write_end, end);
-    }
-    return vx_ranges_add(rest, &(struct vx_range){.offset = bad.offset, .length = end - bad.offset});
-}
-
-vhdx_status vx_plan_still_bad(const struct vx_plan *plan, struct vx_ranges *bad, vhdx_error *err)
-{
-    struct vx_ranges writes = {0};
-    bool added = true;
-    *bad = (struct vx_ranges){0};
-    for (size_t i = 0; i < plan->count && added; i++)
-        added = vx_ranges_add(&writes, &(struct vx_range){.offset = plan->writes[i].offset,
-                                                          .length = plan->writes[i].length});
-    vx_ranges_sort(&writes);
-    for (size_t i = 0; i < plan->bad.ranges.count && added; i++)
-        added = add_rest(bad, plan->bad.ranges.items[i], &writes);
-    vx_ranges_clear(&writes);
-    if (added)
-        return VHDX_OK;
-    vx_ranges_clear(bad);
-    return vx_fail_memory(err, "the list of bad places");
 }
 
 /* ---- what is lost ---- */

@@ -29,7 +29,8 @@ struct vx_plan_write {
 /* What became of content, and why. Static storage. */
 struct vx_loss {
     const char *reason;
-    bool doubtful; /* something stands there, but nobody can say that it is right */
+    bool doubtful;  /* something stands there, but nobody can say that it is right */
+    bool by_medium; /* whether anything is repaired or not */
 };
 
 /* A range of the virtual disk that is lost or doubtful. */

@@ -207,6 +207,15 @@ static vhdx_status change_identity(struct repair *r, vhdx_error *err)
     return status;
 }
 
+/* What the medium has lost is lost without us. */
+static bool gives_up_content(const struct vx_plan *plan)
+{
+    for (size_t i = 0; i < plan->lost_count && vx_plan_changes(plan); i++)
+        if (!plan->lost[i].loss->by_medium)
+            return true;
+    return false;
+}
+
 static vhdx_status make_plan(struct repair *r, vhdx_error *err)
 {
     bool changed = true;
@@ -214,7 +223,7 @@ static vhdx_status make_plan(struct repair *r, vhdx_error *err)
         VX_TRY(step(r, &changed, err));
     vx_plan_settle(r->plan);
     VX_TRY(provide_log(r, err));
-    return r->plan->lost_count > 0 && vx_plan_changes(r->plan) ? change_identity(r, err) : VHDX_OK;
+    return gives_up_content(r->plan) ? change_identity(r, err) : VHDX_OK;
 }
 
 /* ---- showing and applying ---- */

@@ -251,3 +251,298 @@ Test(repair, refuses_another_file_in_the_place_of_its_undo_file)
     cr_assert_eq(digest(&bench, DISK), before);
     end(&bench);
 }
+
+/* ---- salvage ---------------------------------------------------------------------------------------------------- */
+
+static bool is_lost(const vhdx_report *report, uint64_t offset)
+{
+    const vhdx_lost_range *range;
+    for (size_t i = 0; (range = vhdx_report_lost(report, 0, i)) != NULL; i++)
+        if (offset >= range->offset && offset - range->offset < range->length)
+            return true;
+    return false;
+}
+
+static vhdx_chain *open_disk(const struct bench *bench)
+{
+    const vhdx_open_options options = {.struct_size = sizeof options, .host = bench->host};
+    vhdx_chain *chain;
+    vhdx_error err;
+    if (vhdx_chain_open(DISK, &options, &chain, &err) != VHDX_OK)
+        fail("open", &err);
+    return chain;
+}
+
+/* Every MiB that is not named as lost reads as the builder means it. */
+static void must_read_but_for_lost(const struct bench *bench, const vhdx_report *report)
+{
+    uint64_t size = bld_virtual_size(bench->builder);
+    uint8_t *expected = calloc(1, (size_t)size), *bytes = malloc(4096);
+    vhdx_chain *chain = open_disk(bench);
+    vhdx_error err;
+    bld_apply(bench->builder, expected);
+    for (uint64_t at = 0; at < size; at += 4096) {
+        if (vhdx_chain_read(chain, bytes, 4096, at, &err) != VHDX_OK)
+            fail("read", &err);
+        if (!is_lost(report, at))
+            cr_assert_arr_eq(bytes, expected + at, 4096, "another content at 0x%llx", (unsigned long long)at);
+    }
+    vhdx_chain_free(chain);
+    free(bytes);
+    free(expected);
+}
+
+static vhdx_report *salvage(const struct bench *bench, const vhdx_repair_options *wish)
+{
+    vhdx_repair_options options = wish ? *wish : (vhdx_repair_options){0};
+    uint64_t damaged = digest(bench, DISK);
+    options.salvage = true;
+    vhdx_report *report = repair(bench, &options);
+    vhdx_report *after = verify(bench);
+    if (vhdx_report_file(after, 0)->errors > 0)
+        cr_assert_fail("left: %s", vhdx_report_finding(after, 0, 0)->message);
+    vhdx_report_free(after);
+    must_read_but_for_lost(bench, report);
+    undo(bench);
+    cr_assert_eq(digest(bench, DISK), damaged);
+    vhdx_report_free(repair(bench, &options));
+    return report;
+}
+
+static void wipe(const struct bench *bench, uint64_t offset, size_t length)
+{
+    uint8_t *zeros = calloc(1, length);
+    cr_assert_eq(bld_poke(bench->host, DISK, offset, zeros, length), VHDX_OK);
+    free(zeros);
+}
+
+static const vhdx_lost_range *only_lost(const vhdx_report *report)
+{
+    cr_assert_eq(vhdx_report_file(report, 0)->lost_count, 1);
+    return vhdx_report_lost(report, 0, 0);
+}
+
+Test(repair, makes_headers_when_nothing_is_left_of_them)
+{
+    struct bench bench = begin(&plain, some_content);
+    wipe(&bench, 0x10000, 4096);
+    wipe(&bench, 0x20000, 4096);
+    vhdx_report *report = salvage(&bench, NULL);
+    cr_assert_eq(vhdx_report_file(report, 0)->lost_count, 0);
+    vhdx_report_free(report);
+    end(&bench);
+}
+
+static void dirty_content(struct bld *b)
+{
+    some_content(b);
+    bld_log_dirty(b, &(struct bld_log){.what = BLD_LOG_BAT, .entries = 2, .home = BLD_HOME_ZERO});
+}
+
+Test(repair, finds_the_log_that_was_to_be_replayed_when_both_headers_are_gone)
+{
+    struct bench bench = begin(&plain, dirty_content);
+    wipe(&bench, 0x10000, 4096);
+    wipe(&bench, 0x20000, 4096);
+    vhdx_report_free(salvage(&bench, NULL));
+    end(&bench);
+}
+
+Test(repair, finds_bat_and_metadata_when_both_region_tables_are_gone)
+{
+    static const enum bld_layout layouts[] = {BLD_LAYOUT_WINDOWS, BLD_LAYOUT_QEMU, BLD_LAYOUT_MIXED};
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
+        struct bld_options options = plain;
+        options.layout = layouts[i];
+        struct bench bench = begin(&options, some_content);
+        wipe(&bench, 0x30000, 65536);
+        wipe(&bench, 0x40000, 65536);
+        vhdx_report_free(salvage(&bench, NULL));
+        end(&bench);
+    }
+}
+
+/* What a power cut at the host leaves: the end of the file is gone. All that lies before the cut stays. */
+Test(repair, of_a_cut_file_keeps_everything_up_to_the_cut)
+{
+    struct bench bench = begin(&plain, some_content);
+    uint64_t block = bld_payload_offset(bench.builder, 5);
+    cr_assert_eq(bld_resize(bench.host, DISK, block + 8192), VHDX_OK);
+    vhdx_report *report = salvage(&bench, NULL);
+    const vhdx_lost_range *lost = only_lost(report);
+    cr_assert_eq(lost->offset, (5u << 20) + 8192);
+    cr_assert_eq(lost->length, (1u << 20) - 8192);
+    vhdx_report_free(report);
+    end(&bench);
+}
+
+Test(repair, gives_a_disk_that_lost_content_another_identity)
+{
+    struct bench bench = begin(&plain, some_content);
+    bld_resize(bench.host, DISK, bld_payload_offset(bench.builder, 5) + 8192);
+    vhdx_report_free(repair(&bench, &(vhdx_repair_options){.salvage = true}));
+    vhdx_chain *chain = open_disk(&bench);
+    cr_assert_arr_neq(vhdx_chain_layer_info(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes, 16);
+    vhdx_chain_free(chain);
+    end(&bench);
+}
+
+Test(repair, without_loss_keeps_the_identity_of_the_content)
+{
+    struct bench bench = begin(&plain, some_content);
+    bld_poke_int(bench.host, DISK, 0x10010, 0x55, 1);
+    bld_poke_int(bench.host, DISK, 0x30010, 0x5566, 2);
+    vhdx_report_free(repair(&bench, NULL));
+    vhdx_chain *chain = open_disk(&bench);
+    cr_assert_arr_eq(vhdx_chain_layer_info(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes, 16);
+    vhdx_chain_free(chain);
+    end(&bench);
+}
+
+static void four_blocks(struct bld *b)
+{
+    for (uint64_t i = 0; i < 4; i++)
+        bld_write_random(b, i << 20, 1u << 20, i + 1);
+}
+
+/* Blocks lie one behind the other, so the one that lies in the place of its neighbour is the wrong one. */
+Test(repair, of_two_blocks_in_one_place_believes_the_one_in_order)
+{
+    struct bench bench = begin(&plain, four_blocks);
+    bld_poke_int(bench.host, DISK, bld_payload_entry_offset(bench.builder, 9),
+                 bld_payload_offset(bench.builder, 1) | 6, 8);
+    vhdx_report *report = salvage(&bench, NULL);
+    const vhdx_lost_range *lost = only_lost(report);
+    cr_assert_eq(lost->offset, 9u << 20);
+    cr_assert_eq(lost->length, 1u << 20);
+    vhdx_report_free(report);
+    end(&bench);
+}
+
+static void put_map(const struct bench *bench, const char *path, uint64_t bad, uint64_t length)
+{
+    char text[400];
+    uint64_t end = bld_file_size(bench->builder);
+    int size = snprintf(text, sizeof text,
+                        "# Mapfile. Created by GNU ddrescue\n0x00000000 + 1\n0x0 0x%llX +\n0x%llX 0x%llX -\n0x%llX 0x%llX +\n",
+                        (unsigned long long)bad, (unsigned long long)bad, (unsigned long long)length,
+                        (unsigned long long)(bad + length), (unsigned long long)(end - bad - length));
+    cr_assert(vx_memory_host_put(bench->memory, path, text, (size_t)size));
+}
+
+/* The copy has something else there: what the map does not call good is not believed. */
+Test(repair, takes_the_good_header_where_a_map_says_that_the_other_could_not_be_read)
+{
+    struct bench bench = begin(&plain, some_content);
+    uint8_t before[16], after[16];
+    content(&bench, before);
+    put_map(&bench, "/vm/map", 0x20000, 4096);
+    vhdx_report *report = repair(&bench, &(vhdx_repair_options){.bad_ranges = "/vm/map"});
+    cr_assert(find(report, "VHDX-HEADER-DAMAGED"));
+    cr_assert(find(report, "VHDX-HEADER-DAMAGED")->corrected);
+    cr_assert_eq(vhdx_report_file(report, 0)->verdict, VHDX_VERDICT_CORRECTED);
+    vhdx_report_free(report);
+    content(&bench, after);
+    cr_assert_arr_eq(before, after, 16);
+    end(&bench);
+}
+
+Test(repair, names_the_ranges_of_blocks_that_a_map_calls_bad)
+{
+    struct bench bench = begin(&plain, four_blocks);
+    put_map(&bench, "/vm/map", bld_payload_offset(bench.builder, 2) + 4096, 8192);
+    uint64_t before = digest(&bench, DISK);
+    vhdx_report *report =
+        repair(&bench, &(vhdx_repair_options){.bad_ranges = "/vm/map", .salvage = true, .map = "/vm/lost"});
+    const vhdx_lost_range *lost = only_lost(report);
+    cr_assert_eq(lost->offset, (2u << 20) + 4096);
+    cr_assert_eq(lost->length, 8192);
+    cr_assert_eq(digest(&bench, DISK), before, "payload is written");
+    cr_assert_neq(vx_memory_host_size(bench.memory, "/vm/lost"), UINT64_MAX);
+    vhdx_report_free(report);
+    end(&bench);
+}
+
+Test(repair, refuses_a_map_that_is_none)
+{
+    struct bench bench = begin(&plain, NULL);
+    const vhdx_repair_options options = {.struct_size = sizeof options, .host = bench.host, .bad_ranges = "/vm/map"};
+    vhdx_report *report;
+    cr_assert_eq(vhdx_repair(DISK, &options, &report, NULL), VHDX_NOT_FOUND);
+    vx_memory_host_put(bench.memory, "/vm/map", "what is this\n", 13);
+    cr_assert_eq(vhdx_repair(DISK, &options, &report, NULL), VHDX_CORRUPT);
+    end(&bench);
+}
+
+static void windows_log(struct bld *b)
+{
+    four_blocks(b);
+    bld_log_dirty(b, &(struct bld_log){.what = BLD_LOG_BAT, .entries = 1, .home = BLD_HOME_OLDER});
+}
+
+/* A disk was dirty, the log was replayed by us once, and somebody zeroed the BAT: the ring still has its page. */
+Test(repair, puts_a_bat_of_zeros_back_from_old_entries_of_the_log)
+{
+    struct bench bench = begin(&plain, windows_log);
+    vhdx_report_free(repair(&bench, NULL));
+    wipe(&bench, bld_bat_entry_offset(bench.builder, 0), 4096);
+    vhdx_report *report = repair(&bench, &(vhdx_repair_options){.salvage = true});
+    cr_assert(find(report, "VHDX-BAT-EMPTY") && find(report, "VHDX-BAT-EMPTY")->corrected);
+    must_read_but_for_lost(&bench, report);
+    vhdx_report_free(report);
+    end(&bench);
+}
+
+Test(repair, cuts_what_nobody_owns_only_when_asked_to)
+{
+    struct bench bench = begin(&plain, some_content);
+    uint64_t size = bld_file_size(bench.builder);
+    bld_resize(bench.host, DISK, size + (3u << 20));
+    vhdx_report_free(repair(&bench, NULL));
+    cr_assert_eq(vx_memory_host_size(bench.memory, DISK), size + (3u << 20));
+    vhdx_report_free(repair(&bench, &(vhdx_repair_options){.trim = true}));
+    cr_assert_eq(vx_memory_host_size(bench.memory, DISK), size);
+    undo(&bench);
+    cr_assert_eq(vx_memory_host_size(bench.memory, DISK), size + (3u << 20));
+    end(&bench);
+}
+
+Test(repair, believes_the_log_rather_than_a_place_of_the_bat_that_a_map_calls_bad)
+{
+    struct bench bench = begin(&plain, windows_log);
+    vhdx_report_free(repair(&bench, NULL));
+    uint8_t junk[4096];
+    memset(junk, 0x46, sizeof junk);
+    bld_poke(bench.host, DISK, bld_bat_entry_offset(bench.builder, 0), junk, sizeof junk);
+    put_map(&bench, "/vm/map", bld_bat_entry_offset(bench.builder, 0), 4096);
+    vhdx_report *report = repair(&bench, &(vhdx_repair_options){.salvage = true, .bad_ranges = "/vm/map"});
+    uint8_t *expected = calloc(1, (size_t)bld_virtual_size(bench.builder)), bytes[4096];
+    vhdx_chain *chain = open_disk(&bench);
+    bld_apply(bench.builder, expected);
+    for (uint64_t at = 0; at < bld_virtual_size(bench.builder); at += sizeof bytes) {
+        cr_assert_eq(vhdx_chain_read(chain, bytes, sizeof bytes, at, NULL), VHDX_OK);
+        cr_assert_arr_eq(bytes, expected + at, sizeof bytes);
+    }
+    cr_assert(is_lost(report, 0), "what came from an old entry of the log is named as doubtful");
+    free(expected);
+    vhdx_chain_free(chain);
+    vhdx_report_free(report);
+    end(&bench);
+}
+
+Test(repair, gives_up_the_blocks_of_a_bad_place_of_the_bat)
+{
+    struct bench bench = begin(&plain, four_blocks);
+    uint8_t junk[4096];
+    memset(junk, 0x46, sizeof junk);
+    bld_poke(bench.host, DISK, bld_bat_entry_offset(bench.builder, 0), junk, sizeof junk);
+    put_map(&bench, "/vm/map", bld_bat_entry_offset(bench.builder, 0), 4096);
+    vhdx_report *report = repair(&bench, &(vhdx_repair_options){.salvage = true, .bad_ranges = "/vm/map"});
+    must_read_but_for_lost(&bench, report);
+    cr_assert_eq(vhdx_report_file(report, 0)->lost_bytes, bld_virtual_size(bench.builder));
+    vhdx_report_free(report);
+    report = verify(&bench);
+    cr_assert_eq(vhdx_report_file(report, 0)->errors, 0);
+    vhdx_report_free(report);
+    end(&bench);
+}
