@@ -8,6 +8,12 @@
 #   BENCH_RUNS    rounds, 5 by default
 #   BENCH_CHAINS  "full partial append wide layers"
 #   BENCH_STATES  "cold warm": files out of the page cache before each run, or in it
+#   BENCH_FS      file systems: "here" is BENCH_DIR's own; "xfs" (shares extents), "xfs-plain" (does not), "btrfs" and
+#                 "ext4" are made in a file in BENCH_DIR and mounted, which only root can do. All of them by default;
+#                 what cannot be made is skipped, with its reason
+#   BENCH_ONLY    candidates besides the yardstick, "small threads merge up cp new sparse qemu" by default; "new" and
+#                 "sparse" belong together
+#   BENCH_64T=    not empty: no peak memory on a disk of 64 TiB
 # Needs VHDX, BENCH_BUILD and BENCH_COPY: the command and the two programs beside this file. strace, GNU time and
 # qemu-img are used where they are.
 # SPDX-License-Identifier: MIT
@@ -19,9 +25,39 @@ gib=${BENCH_GIB:-1}
 runs=${BENCH_RUNS:-5}
 chains=${BENCH_CHAINS:-full partial append wide layers}
 states=${BENCH_STATES:-cold warm}
-work=$(mktemp -d -p "${BENCH_DIR:-${TMPDIR:-/tmp}}" vhdx-bench.XXXXXX)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
+systems=${BENCH_FS:-here xfs xfs-plain btrfs}
+top=$(mktemp -d -p "${BENCH_DIR:-${TMPDIR:-/tmp}}" vhdx-bench.XXXXXX)
+export PATH=$PATH:/usr/sbin:/sbin
+leave() {
+    cd /
+    ! mountpoint -q "$top/mounted" || umount "$top/mounted"
+    rm -rf "$top"
+}
+trap leave EXIT
+
+# enter SYSTEM: makes the file system and goes there; otherwise says why not.
+enter() {
+    local made=()
+    cd "$top"
+    ! mountpoint -q mounted || umount mounted
+    rm -rf here mounted image
+    mkdir -p here mounted
+    case $1 in
+    here) cd here && return ;;
+    xfs) made=(mkfs.xfs -q -f -m reflink=1) ;;
+    xfs-plain) made=(mkfs.xfs -q -f -m reflink=0) ;;
+    btrfs) made=(mkfs.btrfs -q -f) ;;
+    ext4) made=(mkfs.ext4 -q -F) ;;
+    *) echo "$1: skipped: unknown" && return 1 ;;
+    esac
+    [ "$(id -u)" = 0 ] || { echo "$1: skipped: only root can mount it"; return 1; }
+    command -v "${made[0]}" >/dev/null || { echo "$1: skipped: there is no ${made[0]}"; return 1; }
+    truncate -s "$(awk -v g="$gib" 'BEGIN { printf "%.0f", (g * 10 + 1) * 2 ^ 30 }')" image
+    "${made[@]}" image >/dev/null 2>&1 || { echo "$1: skipped: ${made[0]} fails"; return 1; }
+    mount -o loop image mounted 2>/dev/null || { echo "$1: skipped: it cannot be mounted here"; return 1; }
+    mkdir mounted/work
+    cd mounted/work
+}
 
 # ---- the files before a run -----------------------------------------------------------------------------------------
 
@@ -76,16 +112,31 @@ merge_in_place() {
     "$VHDX" merge -q --no-progress --into now/base.vhdx now/child.avhdx
 }
 
+# What an earlier merge shares is written anew, or the yardstick would pay for that.
+unshare() {
+    case $system in xfs | btrfs) "$BENCH_COPY" now/child.avhdx now/base.vhdx >/dev/null ;; esac
+    restore
+}
+
 run_bare() {
     restore
+    unshare
     settle "$1" now/*vhdx
     bare_copy "$1"
 }
 
 run_small() {
     restore
+    unshare
     settle "$1" now/*vhdx
     bare_copy "$1" --small
+}
+
+run_threads() {
+    restore
+    unshare
+    settle "$1" now/*vhdx
+    bare_copy "$1" --threads
 }
 
 bare_copy() {
@@ -99,6 +150,16 @@ run_merge() {
     restore
     settle "$1" now/*vhdx
     clocked merge_in_place
+}
+
+# Upwards a copy of the child takes what it lacks; compared with the same yardstick, which moves what goes down.
+run_up() {
+    restore
+    cp --reflink=never now/child.avhdx now/up.avhdx
+    sync now/up.avhdx
+    settle "$1" now/*vhdx
+    clocked "$VHDX" merge -q --no-progress --direction up --into now/base.vhdx now/up.avhdx
+    rm now/up.avhdx
 }
 
 run_cp() {
@@ -177,16 +238,26 @@ row() {
     printf '  %-48s %s\n' "$1" "$2"
 }
 
+# ratio_row LABEL CANDIDATE YARDSTICK: when both were measured
+ratio_row() {
+    [ ! -e "times.$2" ] || [ ! -e "times.$3" ] || row "$1" "$(ratio "times.$2" "times.$3")"
+}
+
 bench_state() {
-    local candidates=(bare small merge cp new sparse)
-    [ -e overlay.qcow2 ] && candidates+=(qemu)
+    local candidates=(bare) name
+    for name in ${BENCH_ONLY:-small threads merge up cp new sparse qemu}; do
+        [ "$name" = qemu ] && [ ! -e overlay.qcow2 ] || candidates+=("$name")
+    done
     measure "$1" "${candidates[@]}"
     row "$1: bare copy, seconds" "$(median times.bare)"
-    row "$1: vhdx merge / bare copy" "$(ratio times.merge times.bare)"
-    row "$1: bare copy, 256 KiB / bare copy" "$(ratio times.small times.bare)"
-    row "$1: cp of the child / bare copy" "$(ratio times.cp times.bare)"
-    [ -e overlay.qcow2 ] && row "$1: qemu-img commit (qcow2) / bare copy" "$(ratio times.qemu times.bare)"
-    row "$1: vhdx merge -o / cp --sparse of the result" "$(ratio times.new times.sparse)"
+    ratio_row "$1: vhdx merge / bare copy" merge bare
+    ratio_row "$1: vhdx merge --direction up / bare copy" up bare
+    ratio_row "$1: bare copy, 256 KiB / bare copy" small bare
+    ratio_row "$1: bare copy, 8 threads / bare copy" threads bare
+    ratio_row "$1: cp of the child / bare copy" cp bare
+    ratio_row "$1: qemu-img commit (qcow2) / bare copy" qemu bare
+    ratio_row "$1: vhdx merge / qemu-img commit" merge qemu
+    ratio_row "$1: vhdx merge -o / cp --sparse of the result" new sparse
 }
 
 # The first merge of a fresh chain, not timed: is it right, and what does it use?
@@ -216,8 +287,17 @@ content() {
     "$VHDX" hash -q --no-progress "$1" | cut -d' ' -f1
 }
 
-echo "virtual disks of $gib GiB on $(stat -f -c %T .), $runs rounds; ratios: median (lowest-highest)"
-for chain in $chains; do
+# A disk of 64 TiB with a child that holds one block: the plan, the map of space and the BAT must not grow with it.
+bench_huge() {
+    [ -z "${BENCH_64T:-}" ] && [ -x /usr/bin/time ] || return 0
+    rm -rf -- *
+    "$VHDX" create -q --size 64T --block-size 1M base.vhdx
+    "$VHDX" create -q --parent base.vhdx --block-size 1M child.avhdx
+    /usr/bin/time -f %M -o memory "$VHDX" merge -q --no-progress child.avhdx
+    row "memory of a merge of 64 TiB, blocks of 1 MiB, MiB" "$(awk '{ printf "%.1f", $1 / 1024 }' memory)"
+}
+
+bench_chain() {
     rm -rf -- *
     mkdir now
     "$BENCH_BUILD" "$chain" now "$gib"
@@ -226,8 +306,18 @@ for chain in $chains; do
     awk -v n="$chain" -v b="$bytes" -v p="$pieces" 'BEGIN { printf "%s: %.2f GiB in %d pieces\n", n, b / 2 ^ 30, p }'
     bench_facts "$bytes"
     "$VHDX" merge -q --no-progress -o flat.vhdx now/child.avhdx
-    make_overlay "$chain" || rm -f base.raw overlay.qcow2
+    cp --sparse=always --reflink=never flat.vhdx copy && mv copy flat.vhdx # nothing shared: the yardstick reads it all
+    [[ " ${BENCH_ONLY:-qemu} " == *" qemu "* ]] && make_overlay "$chain" || rm -f base.raw overlay.qcow2
     for state in $states; do
         bench_state "$state"
     done
+}
+
+for system in $systems; do
+    enter "$system" || continue
+    echo "== $system: virtual disks of $gib GiB on $(stat -f -c %T .), $runs rounds; ratios: median (lowest-highest)"
+    for chain in $chains; do
+        bench_chain
+    done
+    [ "$system" != here ] || bench_huge
 done
