@@ -22,19 +22,13 @@ void vx_bat_walk_close(struct vx_bat_walk *walk)
     walk->bytes = NULL;
 }
 
-/*
- * From a window boundary on, the window in which the file's next data lies. Asked again only behind that data: to find its end may
- * cost the host a look at each of its pages (tmpfs does that).
- */
-static uint64_t skip_hole(struct vx_bat_walk *walk, uint64_t index)
+/* From a window boundary on, the window in which the file's next data lies. */
+static uint64_t skip_hole(const struct vx_bat_walk *walk, uint64_t index)
 {
     uint64_t data, length, place = walk->exam->bat.file_offset + index * VX_BAT_ENTRY_SIZE;
-    if (place < walk->data_end)
-        return index;
     vx_file_next_data(walk->exam->view, place, &data, &length);
     if (length == 0)
         return walk->end;
-    walk->data_end = data + length;
     uint64_t there = (data - walk->exam->bat.file_offset) / VX_BAT_ENTRY_SIZE;
     return vx_min(walk->end, vx_max(index, there - there % CAPACITY));
 }

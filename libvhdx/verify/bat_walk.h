@@ -18,7 +18,6 @@ struct vx_bat_walk {
     uint32_t count;
     bool is_zero; /* the whole window */
     uint8_t *bytes;
-    uint64_t data_end; /* place in the file up to which there is data, as far as the host was asked */
 };
 
 /* `end`: entries to walk, no more than the region has room for. */
