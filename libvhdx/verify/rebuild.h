@@ -95,6 +95,7 @@ struct vx_rebuilt {
     size_t stray_count, stray_room;
     uint8_t *lost_pages; /* a bit for each page of the BAT that says nothing: entries in it are known by `placements` only; NULL: none is lost */
     uint64_t page_count;
+    uint64_t lost_page_count; /* pages that said nothing before evidence was looked for */
     struct vx_claims claims; /* who owns the file's space, by the BAT as it is now */
     struct vx_region_table *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */
     struct vx_metadata_table *table; /* the items that were found, with their places in the metadata region */
@@ -103,6 +104,8 @@ struct vx_rebuilt {
 
 /* The space of the file in MiB: claimed by anybody, claimed by more than one. */
 bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length);
+/* Whether the bytes lie in the file and nobody owns them. */
+bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length);
 /* Whether the BAT entry is one of which nothing is known. */
 bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 /* NULL: the entry is as it stands. */

@@ -60,6 +60,12 @@ bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, u
     return false;
 }
 
+bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length)
+{
+    return file_offset >= VX_MIB && file_offset < rebuilt->file_size && length <= rebuilt->file_size - file_offset &&
+           vx_claims_free(&rebuilt->claims, file_offset, length);
+}
+
 static vhdx_status open_claims(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
@@ -177,11 +183,15 @@ bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
     return rebuilt->lost_pages && page < rebuilt->page_count && get_bit(rebuilt->lost_pages, page);
 }
 
+static vhdx_status gather_strays(struct vx_rebuilding *work, vhdx_error *err);
+
 /* ---- pages ---- */
 
 struct pages {
     uint64_t lost, empty, owners;
     uint8_t *empty_bits; /* pages of zeros: perhaps lost */
+    uint64_t singles;    /* entries in sound pages that point nowhere */
+    uint64_t single;     /* the last of them */
 };
 
 static bool unreadable(const struct vx_rebuilding *work, uint64_t offset, uint64_t length)
@@ -209,6 +219,43 @@ static vhdx_status read_page(struct vx_rebuilding *work, uint64_t page, uint8_t 
     return vx_file_read_some(work->view, bytes, VX_PAGE, page_offset(work, page), &got, err);
 }
 
+/* Entries of blocks that must be somewhere, but not where they say. */
+static void count_singles(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes, struct pages *pages)
+{
+    for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
+        uint64_t which, index = page * PAGE_ENTRIES + i;
+        struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(bytes + i * VX_BAT_ENTRY_SIZE));
+        if (entry.state != VX_PAYLOAD_FULLY_PRESENT || !vx_geometry_is_payload(&out->geometry, index, &which) ||
+            which >= out->geometry.payload_count)
+            continue;
+        if (entry.file_offset == 0 || entry.file_offset >= out->file_size) {
+            pages->singles++;
+            pages->single = index;
+        }
+    }
+}
+
+/* One block without a place, one place of just its size without a block: they belong together. */
+static vhdx_status join_single(struct vx_rebuilding *work, const struct pages *pages, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    uint64_t mib = 0, length = 0;
+    for (uint64_t i = 1; i < out->claims.mib_count && length <= out->block_size; i++) {
+        if (get_bit(out->claims.once, i))
+            continue;
+        mib = length == 0 ? i : mib;
+        if (i != mib + length / VX_MIB)
+            return VHDX_OK;
+        length += VX_MIB;
+    }
+    const struct vx_bat_entry entry = {.state = VX_PAYLOAD_FULLY_PRESENT, .file_offset = mib * VX_MIB};
+    const struct vx_placement placement = {pages->single, vx_bat_entry_encode(&entry), VX_WITNESS_GEOMETRY, false};
+    if (length != out->block_size)
+        return VHDX_OK;
+    VX_TRY(vx_place(work, &placement, err));
+    return gather_strays(work, err);
+}
+
 static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
@@ -218,12 +265,14 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
         VX_TRY(read_page(work, page, bytes, err));
         look_at_page(out, page, bytes, &look);
         bool gone = unreadable(work, page_offset(work, page), VX_PAGE) || page_offset(work, page) >= work->out->file_size;
-        if (gone || (look.bad > 0 && look.bad * 4 >= look.set)) {
+        uint64_t many = vx_min(8, entries_in_page(out, page) / 2 + 1); /* fewer are single entries that went bad */
+        if (gone || (look.bad >= many && look.bad * 4 >= look.set)) {
             pages->lost++;
             VX_TRY(lose_page(work, page, err));
             continue;
         }
         pages->owners += look.owners;
+        count_singles(out, page, bytes, pages);
         if (look.set == 0) {
             pages->empty++;
             set_bit(pages->empty_bits, page);
@@ -270,6 +319,7 @@ static vhdx_status ask_log(struct vx_rebuilding *work, const struct pages *pages
         if (look.bad > 0 || look.set == 0 || look.conflicts * 4 > look.owners)
             continue;
         /* What the last session logged last is what stands at home in a disk that is well: zeros there are no news, but a loss. */
+        out->lost_page_count += !get_bit(out->lost_pages, page) && look.owners > 0 && witness->rank <= 1;
         if (get_bit(out->lost_pages, page) || (look.owners > 0 && witness->rank <= 1))
             VX_TRY(place_page(work, page, bytes, witness->rank <= 1, err));
     }
@@ -380,7 +430,7 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
     struct vx_rebuilt *out = work->out;
     VX_TRY(judge_pages(work, pages, err));
     VX_TRY(ask_log(work, pages, err));
-    bool doubt = pages->lost > 0 || pages->empty > 0;
+    bool doubt = pages->lost > 0 || pages->empty > 0 || pages->singles > 0;
     if (doubt && work->options->search_content) {
         VX_TRY(gather_strays(work, err));
         bool nothing = pages->owners == 0 && out->placement_count == 0;
@@ -391,6 +441,8 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
             VX_TRY(ask_log(work, pages, err));
             VX_TRY(gather_strays(work, err));
         }
+        if (out->stray_count > 0 && pages->singles == 1 && pages->lost == 0)
+            VX_TRY(join_single(work, pages, err));
         if (out->stray_count > 0 && pages->lost > 0) {
             VX_TRY(vx_rebuild_content(work, err));
             VX_TRY(gather_strays(work, err));
@@ -398,6 +450,7 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
         if (pages->lost == 0 && out->placement_count == 0)
             out->stray_count = 0; /* leaks of a disk whose BAT is whole are nobody's pieces */
     }
+    out->lost_page_count += pages->lost;
     say_what_came_of_it(work, pages);
     return VHDX_OK;
 }

@@ -12,6 +12,7 @@
 
 static const char lost_entry[] = "the BAT entry of the block is lost";
 static const char bad_entry[] = "the BAT entry of the block makes no sense";
+static const char no_state[] = "the BAT gives the block a state that there is not, but a place that nobody else has";
 static const char behind_end[] = "it lies behind the end of the file";
 static const char two_owners[] = "two blocks claim the same bytes of the file";
 static const char by_evidence[] = "the block was put back by evidence";
@@ -98,6 +99,10 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         return true;
     }
     uint32_t broken = vx_bat_payload_rules(&entry, geometry->has_parent);
+    if ((broken & VX_BAT_BAD_STATE) && vx_rebuilt_is_free(layer->rebuilt, entry.file_offset, geometry->block_size)) {
+        answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, no_state);
+        return true;
+    }
     if ((broken & (VX_BAT_BAD_STATE | VX_BAT_NO_PLACE)) || entry.file_offset > INT64_MAX / 2) {
         answer(asked, index, left, VHDX_SALVAGE_LOST, bad_entry);
         return true;
