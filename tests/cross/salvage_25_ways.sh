@@ -222,7 +222,7 @@ way() {
 
 way nothing plain.vhdx ext4 0 all all
 way one_header plain.vhdx ext4 0 all all
-way both_headers_zero plain.vhdx ext4 0 all -
+way both_headers_zero plain.vhdx ext4 0 all all
 way both_headers_flipped plain.vhdx ext4 0 all all
 way identifier plain.vhdx ext4 0 all all
 way one_region_table plain.vhdx ext4 0 all all
@@ -235,31 +235,31 @@ way metadata_table plain.vhdx ext4 0 all all
 way metadata_items plain.vhdx ext4 0 all all
 way metadata_region shuffled.vhdx ext4 4 all -
 way first_three_mib plain.vhdx ext4 4 all -
-way bat_zero logged.vhdx ext4 0 all -
-way bat_garbage logged.vhdx ext4 0 all 0
-way bat_zero fixed.vhdx ext4 4 all -
-way bat_zero plain.vhdx ext4 4 0 -
+way bat_zero logged.vhdx ext4 0 all all
+way bat_garbage logged.vhdx ext4 0 all all
+way bat_zero fixed.vhdx ext4 4 all all
+way bat_zero plain.vhdx ext4 4 0 0
 way all_tables fixed.vhdx ext4 4 all -
-way entry_beyond_end plain.vhdx ext4 4 0 0
-way entry_state_four plain.vhdx ext4 4 0 all
+way entry_beyond_end plain.vhdx ext4 4 all 0
+way entry_state_four plain.vhdx ext4 4 all all
 way two_entries_one_place plain.vhdx ext4 4 40 40
 way nothing dirty.vhdx ext4 0 all all
 way header_and_log dirty.vhdx ext4 0 all all
-way both_headers_zero dirty.vhdx ext4 4 all -
-way log_torn dirty.vhdx ext4 4 all 0
+way both_headers_zero dirty.vhdx ext4 4 all all
+way log_torn dirty.vhdx ext4 4 all all
 way cut_in_the_middle plain.vhdx ext4 4 42 42
 way cut_last_bytes plain.vhdx ext4 4 42 42
 way bad_sectors plain.vhdx ext4 4 41 41 --bad-ranges bad.map
-way bad_sectors_in_bat logged.vhdx ext4 0 all - --bad-ranges bad.map
+way bad_sectors_in_bat logged.vhdx ext4 0 all all --bad-ranges bad.map
 way nothing child.avhdx later 0 all all
-way child_headers child.avhdx later 0 all -
+way child_headers child.avhdx later 0 all all
 way child_metadata child.avhdx later 0 all - --parent base.vhdx
 way parent_gone child.avhdx later 4 0 -
 way parent_headers child.avhdx later 4 all - --parent base.vhdx
 way bitmap_lost child.avhdx later 4 all all
 if [ -n "$have_ntfs" ]; then
     way first_three_mib ntfs.vhdx ntfs 4 all -
-    way bat_zero ntfs.vhdx ntfs 4 all -
+    way bat_zero ntfs.vhdx ntfs 4 all all
     way cut_in_the_middle ntfs.vhdx ntfs 4 9 9
 fi
 [ $ways -ge 25 ] || fail "only $ways ways"
