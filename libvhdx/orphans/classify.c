@@ -374,8 +374,10 @@ static void mark_needs(struct vx_estate *estate)
             serve_ancestors(estate, i);
         disk->is_needed |= disk->named_by_machine || disk->named_by_checkpoint || disk->needed_by_machine ||
                            disk->needed_by_checkpoint || disk->named_alike || disk->in_set || disk->locked;
-        if (disk->pub.suspect != VHDX_NONE)
+        if (disk->pub.suspect != VHDX_NONE) {
             estate->disks[disk->pub.suspect].is_needed = true;
+            estate->disks[disk->pub.suspect].is_suspect = true;
+        }
     }
 }
 
@@ -607,14 +609,18 @@ static void note_duplicate(struct judge *j, struct vx_disk *disk)
         NOTE(j, disk, "HAS-COPY", INFO, "%s has the same identity; this one is the one that is used", twin->pub.path);
 }
 
+/* One problem is told once: where it is, not again at each disk that has a part in it. */
 static void note_orphan(struct judge *j, struct vx_disk *disk)
 {
-    if (disk->pub.role == VHDX_ROLE_LEAF)
+    if (live_children(j->estate, disk) > 0)
+        NOTE(j, disk, "ORPHAN", INFO, "it serves only disks that no configuration names");
+    else if (disk->is_suspect)
+        NOTE(j, disk, "ORPHAN", INFO,
+             "no configuration names this disk, but one that is in doubt may have been made on it: see there");
+    else
         NOTE(j, disk, "ORPHAN", ERROR,
              "no configuration that was found names this disk. It is either a leftover, or the newest state of a machine "
              "whose configuration has lost it");
-    else
-        NOTE(j, disk, "ORPHAN", ERROR, "it serves only disks that no configuration names");
 }
 
 #define SIBLINGS_MAX 256u /* that are asked for their age */

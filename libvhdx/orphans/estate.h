@@ -54,6 +54,7 @@ struct vx_disk {
     bool parent_elsewhere; /* not where any of the locator's paths leads */
     bool suspect_unreadable;
     bool is_needed;      /* nothing that moves or removes it may be proposed */
+    bool is_suspect;     /* lies where the parent of a disk in doubt should be */
     bool is_copy;        /* another file of its identity is the one that is used */
     bool copies_judged, ring_done;
     int chain_state;
