@@ -14,6 +14,8 @@ vhdx_status vx_mend_space(struct vx_mending *m, vhdx_error *err)
     struct vx_space *space;
     if (!m->trim || !vx_present(m, VX_FIND_SPACE_TRAILING) || !vx_exam_is_readable(m->exam))
         return VHDX_OK;
+    if (m->exam->image.info.kind == VHDX_KIND_FIXED)
+        return VHDX_OK; /* it keeps the room for all its blocks, MS-VHDX 2.6.2.1 */
     if (vx_space_open(&m->exam->image, &space, NULL) != VHDX_OK)
         return VHDX_OK; /* while owners contradict each other nothing is cut off */
     uint64_t end = vx_space_end(space);

@@ -221,6 +221,9 @@ static vhdx_status make_plan(struct repair *r, vhdx_error *err)
     bool changed = true;
     for (int i = 0; i < STEPS_MAX && changed; i++)
         VX_TRY(step(r, &changed, err));
+    if (changed) /* two menders that undo each other: a fault of this program, and no reason to touch the disk */
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(r->file)),
+                       "a plan for its repair does not come to an end after %d steps", STEPS_MAX);
     vx_plan_settle(r->plan);
     VX_TRY(provide_log(r, err));
     return gives_up_content(r->plan) ? change_identity(r, err) : VHDX_OK;
