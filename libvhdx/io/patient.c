@@ -62,19 +62,29 @@ static bool remember(struct vx_patient *patient, uint64_t offset, uint64_t lengt
     return true;
 }
 
-/* One page or a part of one. */
+/* What is not known to be bad: one page or a part of one. */
 static vhdx_status read_piece(struct patient_file *file, uint8_t *buf, size_t length, uint64_t offset, vhdx_error *err)
 {
-    vhdx_status status = VHDX_IO;
-    if (!vx_patient_bad(file->patient, offset, length, NULL))
-        status = vx_file_read(file->base, buf, length, offset, err);
+    vhdx_status status = vx_file_read(file->base, buf, length, offset, err);
     if (status != VHDX_IO)
         return status;
     memset(buf, 0, length);
+    file->patient->refused = true;
     if (!remember(file->patient, offset, length))
         return vx_fail_memory(err, "the list of unreadable places");
     vx_clear(err);
     return VHDX_OK;
+}
+
+/* How far what holds at `offset` goes: to the end of a bad place, or to the next one. */
+static size_t same_state(const struct vx_ranges *ranges, uint64_t offset, size_t length, bool *bad)
+{
+    size_t i = find_range(ranges, offset);
+    const struct vx_range *range = i < ranges->count ? &ranges->items[i] : NULL;
+    *bad = range && range->offset <= offset;
+    if (*bad)
+        return (size_t)vx_min(length, range->offset + range->length - offset);
+    return range ? (size_t)vx_min(length, range->offset - offset) : length;
 }
 
 static vhdx_status patient_read(void *context, void *buf, size_t length, uint64_t offset, vhdx_error *err)
@@ -87,8 +97,15 @@ static vhdx_status patient_read(void *context, void *buf, size_t length, uint64_
             return status;
     }
     for (size_t done = 0; done < length;) {
-        size_t here = (size_t)vx_min(length - done, PAGE - (offset + done) % PAGE);
-        VX_TRY(read_piece(file, bytes + done, here, offset + done, err));
+        bool bad;
+        uint64_t at = offset + done;
+        size_t here = same_state(&file->patient->ranges, at, length - done, &bad);
+        if (!bad)
+            here = (size_t)vx_min(here, PAGE - at % PAGE);
+        if (bad)
+            memset(bytes + done, 0, here);
+        else
+            VX_TRY(read_piece(file, bytes + done, here, at, err));
         done += here;
     }
     return VHDX_OK;

@@ -12,7 +12,8 @@
 /* What is remembered: sorted, joined ranges without owners. Begins as all zeros; vx_ranges_clear(&bad->ranges) frees. */
 struct vx_patient {
     struct vx_ranges ranges;
-    bool more; /* there were more ranges than are kept */
+    bool refused; /* the host failed to read something, which is in `ranges` now */
+    bool more;    /* there were more ranges than are kept */
 };
 
 /*

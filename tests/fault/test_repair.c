@@ -1,0 +1,242 @@
+/*
+ * Every call that can fail does so once in a repair: reads, writes, flushes, changes of size, names, openings,
+ * allocations. Then it must say so and leave no file open; the power fails on top of it; and the same repair, given
+ * again without faults, mends the disk as if nothing had been, and undo leads back to the damaged file.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "crash_host.h"
+#include "faults.h"
+#include "files.h"
+
+#include "allocations.h"
+#include "inside.h"
+
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DISK FAULT_PATH
+#define UNDO DISK ".vhdx-undo"
+
+struct trial {
+    const struct fault *fault;
+    bool salvage;
+    struct crash_host *host; /* as it is before the repair */
+    uint64_t damaged;
+    uint8_t content[16];
+    const char *kind;
+    uint64_t nth, faults;
+};
+
+static void complain(const struct trial *trial, const char *what, const vhdx_error *err)
+{
+    char text[2048] = "";
+    if (err)
+        vhdx_error_format(err, text, sizeof text);
+    cr_assert_fail("%s %s\n    %s, %s number %" PRIu64 " fails", what, text, trial->fault->text, trial->kind,
+                   trial->nth);
+}
+
+static vhdx_status repair(const struct trial *trial, struct crash_host *host, vhdx_verdict *verdict, vhdx_error *err)
+{
+    const vhdx_repair_options options = {
+        .struct_size = sizeof options, .host = crash_host_interface(host), .salvage = trial->salvage};
+    vhdx_report *report;
+    vhdx_status status = vhdx_repair(DISK, &options, &report, err);
+    if (status == VHDX_OK) {
+        *verdict = vhdx_report_file(report, 0)->verdict;
+        vhdx_report_free(report);
+    }
+    return status;
+}
+
+static bool read_content(struct crash_host *host, uint8_t hash[16], vhdx_error *err)
+{
+    const vhdx_open_options options = {.struct_size = sizeof options, .host = crash_host_interface(host)};
+    vhdx_chain *chain;
+    if (vhdx_chain_open(DISK, &options, &chain, err) != VHDX_OK)
+        return false;
+    bool read = vhdx_chain_hash(chain, hash, NULL, err) == VHDX_OK;
+    vhdx_chain_free(chain);
+    return read;
+}
+
+static uint64_t digest(struct crash_host *host)
+{
+    uint64_t value;
+    cr_assert(files_digest(crash_host_interface(host), DISK, &value));
+    return value;
+}
+
+/* Without faults, on `host`, which is given up. */
+static void complete(const struct trial *trial, struct crash_host *host)
+{
+    const vhdx_undo_options options = {.struct_size = sizeof options, .host = crash_host_interface(host)};
+    vhdx_verdict verdict = VHDX_VERDICT_CLEAN;
+    uint8_t hash[16];
+    vhdx_error err;
+    if (repair(trial, host, &verdict, &err) != VHDX_OK)
+        complain(trial, "the second repair:", &err);
+    if (verdict == VHDX_VERDICT_ERRORS)
+        complain(trial, "the second repair leaves errors", NULL);
+    if (!read_content(host, hash, &err) || memcmp(hash, trial->content, sizeof hash) != 0)
+        complain(trial, "the repaired disk reads otherwise", NULL);
+    vhdx_status status = vhdx_undo(UNDO, &options, NULL, &err);
+    if (status != VHDX_OK)
+        complain(trial, "undo:", &err);
+    if (digest(host) != trial->damaged)
+        complain(trial, "undo does not lead back", NULL);
+    crash_host_free(host);
+}
+
+/* What was not flushed when the repair gave up may be lost: nothing of it, or a part. */
+static void lose_power(const struct trial *trial, const struct crash_host *host)
+{
+    struct crash_cut *cut = crash_cut_new(host);
+    while (crash_cut_place(cut) < crash_host_trace_length(host))
+        crash_cut_advance(cut);
+    size_t count = crash_cut_pending(cut);
+    uint8_t *fates = bld_alloc(count + 1, 1);
+    uint64_t chance = trial->nth;
+    for (size_t i = 0; trial->nth % 2 && i < count; i++)
+        fates[i] = (uint8_t)bld_random_below(&chance, 3);
+    struct crash_host *after = crash_cut_host(cut, fates, chance);
+    crash_cut_free(cut);
+    free(fates);
+    complete(trial, after);
+}
+
+static void judge(const struct trial *trial, struct crash_host *host, vhdx_status status, const vhdx_error *err)
+{
+    crash_host_record_end(host);
+    if (crash_host_handles(host) > 0)
+        complain(trial, "a file was left open", NULL);
+    if (status != VHDX_OK && (status != err->status || !err->message[0]))
+        complain(trial, "the repair fails without saying why:", err);
+    if (crash_host_wrote_after_failed_flush(host))
+        complain(trial, "a file was changed after a flush of it had failed", NULL);
+    if (status != VHDX_OK)
+        lose_power(trial, host);
+    complete(trial, host);
+}
+
+static uint64_t step(void)
+{
+    return getenv("VHDX_SANITIZED") ? 17 : 1;
+}
+
+static void fail_each_call(struct trial *trial, const char *kind, struct crash_fault fault)
+{
+    trial->kind = kind;
+    for (fault.nth = 1;; fault.nth += step()) {
+        struct crash_host *host = crash_host_copy(trial->host, fault.nth);
+        vhdx_verdict verdict = VHDX_VERDICT_CLEAN;
+        vhdx_error err;
+        trial->nth = fault.nth;
+        crash_host_record(host);
+        crash_host_fault(host, &fault);
+        vhdx_status status = repair(trial, host, &verdict, &err);
+        bool reached = crash_host_calls(host) >= fault.nth;
+        crash_host_fault(host, &(struct crash_fault){0});
+        if (!reached) {
+            crash_host_free(host);
+            return;
+        }
+        /* reads may fail when all is written: then the report says that something cannot be read */
+        if (status == VHDX_OK && !(fault.calls & (CRASH_READ | CRASH_OPEN)))
+            complain(trial, "the repair succeeds although something failed", NULL);
+        judge(trial, host, status, &err);
+        trial->faults++;
+    }
+}
+
+static void fail_each_allocation(struct trial *trial, bool for_good)
+{
+    trial->kind = for_good ? "from allocation on, each from" : "allocation";
+    for (uint64_t nth = 1;; nth += step()) {
+        struct crash_host *host = crash_host_copy(trial->host, nth);
+        vhdx_verdict verdict = VHDX_VERDICT_CLEAN;
+        vhdx_error err;
+        trial->nth = nth;
+        crash_host_record(host);
+        allocations_fail(nth, for_good);
+        vhdx_status status = repair(trial, host, &verdict, &err);
+        if (allocations_end() < nth) {
+            crash_host_free(host);
+            return;
+        }
+        judge(trial, host, status, &err);
+        trial->faults++;
+    }
+}
+
+static void build(struct trial *trial)
+{
+    struct fault_scene scene = {.host = crash_host_interface(trial->host)};
+    vhdx_verdict verdict = VHDX_VERDICT_CLEAN;
+    vhdx_error err;
+    fault_make(trial->fault, &scene);
+    fault_end(&scene);
+    trial->damaged = digest(trial->host);
+    struct crash_host *host = crash_host_copy(trial->host, 1);
+    trial->kind = "nothing";
+    if (repair(trial, host, &verdict, &err) != VHDX_OK)
+        complain(trial, "the repair:", &err);
+    if (verdict != VHDX_VERDICT_CORRECTED || !read_content(host, trial->content, &err))
+        complain(trial, "the repair mends nothing", NULL);
+    crash_host_free(host);
+}
+
+static void fail_everything(enum vx_find kind, bool salvage)
+{
+    struct trial trial = {.salvage = salvage, .host = crash_host_new(3)};
+    for (size_t row = 0; row < fault_count() && !trial.fault; row++)
+        if (fault_at(row)->kind == kind)
+            trial.fault = fault_at(row);
+    build(&trial);
+    fail_each_call(&trial, "write", (struct crash_fault){.calls = CRASH_WRITE, .status = VHDX_IO, .torn = true});
+    fail_each_call(&trial, "write on a full volume",
+                   (struct crash_fault){
+                       .calls = CRASH_WRITE | CRASH_SET_SIZE, .status = VHDX_NO_SPACE, .for_good = true});
+    fail_each_call(&trial, "flush", (struct crash_fault){.calls = CRASH_FLUSH, .status = VHDX_IO});
+    fail_each_call(&trial, "change of size", (struct crash_fault){.calls = CRASH_SET_SIZE, .status = VHDX_NO_SPACE});
+    fail_each_call(&trial, "change of a name", (struct crash_fault){.calls = CRASH_NAME, .status = VHDX_IO});
+    fail_each_call(&trial, "read", (struct crash_fault){.calls = CRASH_READ, .status = VHDX_IO});
+    fail_each_call(&trial, "opening", (struct crash_fault){.calls = CRASH_OPEN, .status = VHDX_IO});
+    fail_each_call(&trial, "call", (struct crash_fault){.calls = CRASH_ALL, .status = VHDX_IO, .for_good = true});
+    fail_each_allocation(&trial, false);
+    fail_each_allocation(&trial, true);
+    cr_log_info("%" PRIu64 " faults", trial.faults);
+    crash_host_free(trial.host);
+}
+
+Test(fault_repair, of_a_header)
+{
+    fail_everything(VX_FIND_HEADER_DAMAGED, false);
+}
+
+Test(fault_repair, of_a_dirty_disk)
+{
+    fail_everything(VX_FIND_HEADER_DIRTY, false);
+}
+
+Test(fault_repair, of_both_region_tables)
+{
+    fail_everything(VX_FIND_REGION_TABLES_LOST, true);
+}
+
+Test(fault_repair, of_a_lost_item)
+{
+    fail_everything(VX_FIND_METADATA_ITEM_MISSING, false);
+}
+
+Test(fault_repair, of_blocks_in_one_place)
+{
+    fail_everything(VX_FIND_BAT_OVERLAP, true);
+}
+
+Test(fault_repair, of_a_cut_file)
+{
+    fail_everything(VX_FIND_BAT_BEYOND_END, true);
+}
