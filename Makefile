@@ -5,7 +5,9 @@
 #   demo          shows the command at work on a disk with a real file system (testdata/demo.sh)
 #   test          everything that says whether the code is right: unit, fault and crash tests, again under ASan and
 #                 UBSan, command line tests, comparisons with other software, fuzz corpora, layering, symbols
-#   check-slow    unit, fault and crash tests with every cut point and more chance (sets VHDX_SLOW=1)
+#   check-slow    unit, fault and crash tests with every fault and more chance (sets VHDX_SLOW=1): some 1.5 million
+#                 states after power cuts; VHDX_CRASH_STATES=N for N times those of `make test`, hours for each 100;
+#                 VHDX_CRASH_FIRST=N for other chains than last time
 #   asan          the tool and the tests with AddressSanitizer and UndefinedBehaviorSanitizer, and runs the tests
 #   tsan          several threads at once under ThreadSanitizer (tests/threads)
 #   fuzz          runs each fuzzer for FUZZ_SECONDS (needs clang); new inputs go to build/corpus

@@ -5,7 +5,8 @@
  * and then the power fails in that second run too.
  *
  * A failure names seed, cut and state. VHDX_CRASH_SEED=N runs that seed only, with VHDX_CRASH_CUT=N only the states
- * of that cut, all of them. VHDX_CRASH_STATES=N visits N times as many states (VHDX_SLOW: 40 times).
+ * of that cut, all of them. VHDX_CRASH_STATES=N visits N times as many states (VHDX_SLOW: 40 times), beginning with
+ * seed VHDX_CRASH_FIRST=N, so that a later campaign sees other chains.
  */
 /* SPDX-License-Identifier: MIT */
 #include "scene.h"
@@ -250,7 +251,7 @@ static void explore(struct scene_recipe recipe, uint64_t states)
 {
     struct explorer explorer = {.wanted_cut = number_from("VHDX_CRASH_CUT", UINT64_MAX),
                                 .hurried = getenv("VHDX_SANITIZED") != NULL};
-    uint64_t budget = budget_for(states), only = number_from("VHDX_CRASH_SEED", 0), seed = only ? only : 1;
+    uint64_t budget = budget_for(states), only = number_from("VHDX_CRASH_SEED", 0), seed = only ? only : number_from("VHDX_CRASH_FIRST", 1);
     /* A share for each chain; chains that have fewer states leave theirs to others. */
     for (; explorer.visited < budget; seed++) {
         explorer.seed = seed;
