@@ -12,7 +12,8 @@
 #   tsan          several threads at once under ThreadSanitizer (tests/threads)
 #   fuzz          runs each fuzzer for FUZZ_SECONDS (needs clang); new inputs go to build/corpus
 #   fuzz-replay   runs the stored inputs in fuzz/corpus through all fuzz targets, no fuzzer needed
-#   bench         times merges and verify against plain copies and reads of the same bytes (tests/bench, docs/performance.md)
+#   bench         times merges and verify against plain copies and reads of the same bytes, and the search for orphans
+#                 against other software (tests/bench, docs/performance.md)
 #   coverage      line coverage of the library by the unit, fault and crash tests (needs gcovr)
 #   windows       build/windows/vhdx.exe with mingw-w64
 #   check-windows the Windows build under Wine beside the native one (tests/windows.sh); skipped without Wine
@@ -358,6 +359,7 @@ bench: all $(main_benches)
 	@VHDX=$(CURDIR)/build/vhdx BENCH_BUILD=$(CURDIR)/$(main_dir)/bench_build \
 	    BENCH_COPY=$(CURDIR)/$(main_dir)/bench_copy bash tests/bench/bench.sh
 	@VHDX=$(CURDIR)/build/vhdx BENCH_BUILD=$(CURDIR)/$(main_dir)/bench_build bash tests/bench/verify.sh
+	@VHDX=$(CURDIR)/build/vhdx BENCH_FOREST=$(CURDIR)/$(main_dir)/bench_forest bash tests/bench/scan.sh
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Installing

@@ -164,7 +164,11 @@ static uint32_t capital(uint32_t code)
 /* Reads one character as its capital; a byte that is no UTF-8 becomes a number that no character has. */
 static uint32_t next_capital(const char **text)
 {
-    uint32_t code;
+    uint32_t code = (uint8_t)**text;
+    if (code < 0x80) { /* nearly all of them, and a search compares millions */
+        (*text)++;
+        return code >= 'a' && code <= 'z' ? code - 32 : code;
+    }
     size_t taken = get_utf8(*text, &code);
     if (taken == 0) {
         code = 0x110000u + (uint8_t) * *text;
