@@ -563,7 +563,7 @@ typedef struct vhdx_undo_report {
 } vhdx_undo_report;
 
 /*
- * Gives back, byte for byte and in length, every file that the merge whose `undo` file is `path` has written to, finished or not. Files are looked for
+ * Gives back, byte for byte and in length, every file that the merge or repair whose `undo` file is `path` has written to, finished or not. Files are looked for
  * where they lay as seen from the undo file, then where they were, then beside it. Before anything is written: UNDO_MISMATCH when a file is
  * not the disk that the undo file knows, or anybody else has written to it since; BUSY when it is in use; NOT_FOUND; CORRUPT when the undo file
  * has lost records that it once had. Afterwards a failure, a cancelled or a cut-off call leaves disks that must not be used until the same call has
