@@ -373,6 +373,14 @@ static vhdx_status open_windows(struct vx_bat_mending *b, vhdx_error *err)
     return vx_bat_window_open(&b->image, VX_BAT_WINDOW_SMALL, &b->bitmaps, err);
 }
 
+/* Whether whole pages may say nothing: that comes before single entries, or garbage is given up that the log still knows. */
+static bool may_be_lost(const struct vx_mending *m)
+{
+    return vx_present(m, VX_FIND_BAT_EMPTY) || vx_present(m, VX_FIND_BAT_STATE) || vx_present(m, VX_FIND_BAT_RESERVED) ||
+           vx_present(m, VX_FIND_BAT_FAR) || vx_present(m, VX_FIND_BAT_NO_PLACE) ||
+           vx_present(m, VX_FIND_BAT_PARTIAL_IN_BASE);
+}
+
 static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
 {
     VX_TRY(open_windows(b, err));
@@ -380,7 +388,7 @@ static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
         return VHDX_OK; /* the file does not hold all of the BAT */
     uint64_t before = b->m->plan->changes;
     VX_TRY(vx_mend_bad_entries(b, err));
-    if (b->m->salvage && vx_present(b->m, VX_FIND_BAT_EMPTY))
+    if (b->m->salvage && may_be_lost(b->m))
         VX_TRY(vx_mend_placements(b, err));
     if (b->m->plan->changes != before)
         return VHDX_OK;

@@ -37,13 +37,41 @@ static vhdx_status give_up_entry(struct vx_bat_mending *b, uint64_t index, vhdx_
     return b->geometry.has_parent ? vx_bat_put(b, index, &zero, &placed, err) : VHDX_OK;
 }
 
+/* What else stands in a page that was nonsense, and is known to be empty or is given up. */
+static vhdx_status clear_rest(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, uint64_t index, vhdx_error *err)
+{
+    uint8_t raw[VX_BAT_ENTRY_SIZE];
+    size_t got;
+    VX_TRY(vx_file_read_some(rebuilt->view, raw, sizeof raw, vx_bat_entry_offset(&b->image, index), &got, err));
+    struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(raw));
+    return vx_bat_put(b, index, &entry, &placed, err);
+}
+
+/* From the first placement of a page on: the page was rewritten as a whole. */
+static vhdx_status clear_page(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, uint64_t page, vhdx_error *err)
+{
+    const uint64_t in_page = VX_PAGE / VX_BAT_ENTRY_SIZE;
+    for (uint64_t i = page * in_page; i < (page + 1) * in_page && i < b->geometry.entry_count; i++)
+        if (!vx_rebuilt_placement(rebuilt, i) && !(b->geometry.has_parent && vx_rebuilt_entry_lost(rebuilt, i)))
+            VX_TRY(clear_rest(b, rebuilt, i, err));
+    return VHDX_OK;
+}
+
 vhdx_status vx_mend_placements(struct vx_bat_mending *b, vhdx_error *err)
 {
     const struct vx_rebuilt *rebuilt;
     VX_TRY(vx_mending_rebuild(b->m, true, err));
     rebuilt = b->m->rebuilt;
-    if (rebuilt->geometry.entry_count != b->geometry.entry_count || rebuilt->placement_count == 0)
+    if (rebuilt->geometry.entry_count != b->geometry.entry_count || rebuilt->placement_count == 0 ||
+        rebuilt->lost_page_count == 0)
         return VHDX_OK;
+    uint64_t page = UINT64_MAX;
+    for (size_t i = 0; i < rebuilt->placement_count; i++) {
+        uint64_t here = rebuilt->placements[i].bat_index * VX_BAT_ENTRY_SIZE / VX_PAGE;
+        if (here != page)
+            VX_TRY(clear_page(b, rebuilt, here, err));
+        page = here;
+    }
     for (uint64_t index = 0; index < b->geometry.entry_count; index++)
         if (vx_rebuilt_entry_lost(rebuilt, index) && !vx_rebuilt_placement(rebuilt, index))
             VX_TRY(give_up_entry(b, index, err));

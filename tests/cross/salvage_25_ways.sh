@@ -152,7 +152,7 @@ ways=0
 damage() {
     cp --sparse=always "$disk" d
     cp --sparse=always base.vhdx base.keep
-    rm -f bad.map away.vhdx
+    rm -f bad.map away.vhdx d.vhdx-map
     "w_$name"
 }
 
@@ -199,6 +199,7 @@ way() {
     local name=$1 disk=$2 original=$3 status=$4 least=$5 wanted=$6 ended survived
     shift 6
     way="$name of $disk"
+    grep -q "^| \`$name\`:" "$TOP/docs/findings.md" || fail "$way: no row in docs/findings.md"
     damage
     local before after
     before=$(sha256 <d)
@@ -238,6 +239,7 @@ way first_three_mib plain.vhdx ext4 4 all -
 way bat_zero logged.vhdx ext4 0 all all
 way bat_garbage logged.vhdx ext4 0 all all
 way bat_zero fixed.vhdx ext4 4 all all
+way bat_garbage fixed.vhdx ext4 4 all all
 way bat_zero plain.vhdx ext4 4 0 0
 way all_tables fixed.vhdx ext4 4 all -
 way entry_beyond_end plain.vhdx ext4 4 all 0
