@@ -50,3 +50,19 @@ expect 0 vhdx merge -o flat.vhdx --parent stand-in.vhdx $child
 [ "$(hash_of flat.vhdx)" = "$hash" ] || fail "merge -o changed the content"
 expect 0 vhdx merge --parent stand-in.vhdx $child
 [ "$(hash_of stand-in.vhdx)" = "$hash" ] || fail "the merge changed the content"
+
+# All samples in one directory, searched: the checkpoint's lost parent by name and id, the machine and its disk.
+[ -e "$VHDX_SAMPLES/hyperv-vm.vmcx.gz" ] || exit 0
+mkdir all
+for file in "$VHDX_SAMPLES"/*.gz; do
+    gunzip -c "$file" >"all/$(basename "$file" .gz)" || fail "$file"
+done
+expect 4 vhdx orphans all
+says out "Generation"
+says out "1_49C4BAF3-4B25-4406-8C4B-D39E65C32385.avhdx"
+says out $linkage
+says out "Other Location"
+says out 'C:\Users\Public\Documents\Hyper-V\Virtual Hard Disks\Other Location.vhdx'
+expect 4 vhdx orphans --json all
+json_is '[f["status"] for f in d["files"] if f["path"] == "all/hyperv2019-checkpoint-8G.avhdx"]' "['parent-missing']"
+json_is '[c["name"] for c in d["configurations"]]' "['Other Location']"

@@ -1,0 +1,58 @@
+/*
+ * Paths of other machines against paths of this one.
+ */
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+
+#include "estate.h"
+#include "orphans/quote.h"
+#include "orphans/tails.h"
+
+#include <string.h>
+
+static void expect_tail(const char *path, const char *place, size_t parts, bool whole)
+{
+    struct vx_tail tail = vx_tail_compare(path, place, false);
+    cr_expect_eq(tail.parts, parts, "%s and %s: %zu parts", path, place, tail.parts);
+    cr_expect_eq(tail.whole, whole, "%s and %s", path, place);
+}
+
+Test(tails, are_counted_from_the_end_behind_drive_volume_and_server)
+{
+    expect_tail("D:\\VMs\\web\\disk.vhdx", "/mnt/d/vms/WEB/Disk.vhdx", 3, true);
+    expect_tail("D:\\VMs\\web\\disk.vhdx", "/mnt/web/disk.vhdx", 2, false);
+    expect_tail("D:\\VMs\\web\\disk.vhdx", "/mnt/mail/disk.vhdx", 1, false);
+    expect_tail("D:\\disk.vhdx", "/mnt/disk.vhdx", 1, true);
+    expect_tail("\\\\?\\Volume{2d1f0c5e-0000-0000-0000-100000000000}\\a\\b.vhdx", "/x/a/b.vhdx", 2, true);
+    expect_tail("\\\\nas\\share\\a\\b.vhdx", "/share/a/b.vhdx", 3, true);
+    expect_tail("\\\\?\\UNC\\nas\\share\\a\\b.vhdx", "/share/a/b.vhdx", 3, true);
+    expect_tail("C:/a/./b.vhdx", "/a/b.vhdx", 2, true);
+    expect_tail("C:\\a\\..\\b.vhdx", "/a/b.vhdx", 1, false);
+    expect_tail("", "/a", 0, false);
+    expect_tail("C:\\", "/a", 0, false);
+    cr_expect(vx_tail_compare("/a/b", "/a/b", false).equal);
+    cr_expect_not(vx_tail_compare("/b", "/a/b", false).equal);
+    cr_expect_eq(vx_tail_compare("C:\\x\\y", "/x\\y", false).parts, 0, "'\\' is a letter on this host");
+}
+
+Test(tails, relative_paths_are_followed_and_never_above_the_root)
+{
+    struct est e;
+    est_open(&e);
+    cr_expect_str_eq(vx_tail_follow(e.estate, "/a/b/c.avhdx", 0, ".\\d.vhdx"), "/a/b/d.vhdx");
+    cr_expect_str_eq(vx_tail_follow(e.estate, "/a/b/c.avhdx", 0, "..\\x\\d.vhdx"), "/a/x/d.vhdx");
+    cr_expect_str_eq(vx_tail_follow(e.estate, "/c.avhdx", 0, "d.vhdx"), "/d.vhdx");
+    cr_expect_null(vx_tail_follow(e.estate, "/a/c.avhdx", 0, "..\\..\\..\\d.vhdx"));
+    est_close(&e);
+}
+
+Test(tails, words_of_commands_are_quoted)
+{
+    struct vx_arena arena = {0};
+    cr_expect_str_eq(vx_quote_shell(&arena, "it's", false), "'it'\\''s'");
+    cr_expect_str_eq(vx_quote_shell(&arena, "-rf", false), "'./-rf'");
+    cr_expect_str_eq(vx_quote_shell(&arena, "a b", true), "\"a b\"");
+    cr_expect_str_eq(vx_quote_powershell(&arena, "it's $(x)"), "'it''s $(x)'");
+    cr_expect_str_eq(vx_quote_powershell(&arena, "a\xE2\x80\x99" "b"), "'a\xE2\x80\x99\xE2\x80\x99" "b'");
+    vx_arena_clear(&arena);
+}
