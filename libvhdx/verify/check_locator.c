@@ -148,7 +148,8 @@ vhdx_status vx_check_locator(struct vx_verification *v, vhdx_error *err)
         return VHDX_OK;
     bool has_parent = (exam->parameters.flags & VX_PARAMETER_HAS_PARENT) != 0;
     const struct vx_metadata_entry *entry = vx_metadata_find(exam->table, &vx_guid_parent_locator);
-    if (!has_parent && entry)
+    bool sure = vx_is_power_of_two(exam->parameters.block_size); /* zeros do not say that there is no parent */
+    if (!has_parent && entry && sure)
         add(v, VX_FIND_METADATA_LEFT_LOCATOR);
     else if (has_parent && (!entry || entry->length == 0))
         add(v, VX_FIND_METADATA_NO_LOCATOR);

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "image/header_update.h"
+#include "verify/rebuild.h"
 
 #include <string.h>
 
@@ -297,11 +298,38 @@ static vhdx_status mend_all(struct table *table, vhdx_error *err)
     return vx_mend_values(table->m, err);
 }
 
+/* Neither a signature nor a number of entries that can be: signing that would not make it a table. */
+static bool is_nonsense(const struct vx_mending *m)
+{
+    return vx_present(m, VX_FIND_METADATA_SIGNATURE) && vx_get16(m->exam->table_bytes + TABLE_COUNT) > VX_METADATA_MAX;
+}
+
+/* All of the table anew, with all items, as far as evidence tells them. */
+static vhdx_status make_table(struct vx_mending *m, vhdx_error *err)
+{
+    static const struct vx_reason reason = {VX_FIND_METADATA_SIGNATURE, true,
+                                            "the disk has its metadata again, as far as the evidence tells it",
+                                            "the certainty that it is right, and items that nobody knows of any more"};
+    uint8_t *bytes;
+    size_t size;
+    if (!m->salvage)
+        return VHDX_OK;
+    VX_TRY(vx_mending_rebuild(m, false, err));
+    if (m->rebuilt->geometry.entry_count == 0)
+        return VHDX_OK;
+    VX_TRY(vx_rebuilt_encode_metadata(m->rebuilt, &bytes, &size, err));
+    vhdx_status status = vx_plan_put(m->plan, bytes, size, m->exam->metadata.file_offset, &reason, err);
+    vx_free(bytes);
+    return status;
+}
+
 vhdx_status vx_mend_metadata(struct vx_mending *m, vhdx_error *err)
 {
     struct table table = {.m = m};
     if (!m->exam->has_metadata || !m->exam->table_bytes)
         return VHDX_OK;
+    if (is_nonsense(m))
+        return make_table(m, err);
     table.offset = m->exam->metadata.file_offset;
     table.length = m->exam->metadata.length;
     table.bytes = vx_alloc(VX_METADATA_TABLE_SIZE, 1);

@@ -234,7 +234,7 @@ way metadata_signature plain.vhdx ext4 0 all all
 way metadata_count plain.vhdx ext4 0 all all
 way metadata_table plain.vhdx ext4 0 all all
 way metadata_items plain.vhdx ext4 0 all all
-way metadata_region shuffled.vhdx ext4 4 all -
+way metadata_region shuffled.vhdx ext4 4 all all
 way first_three_mib plain.vhdx ext4 4 all -
 way bat_zero logged.vhdx ext4 0 all all
 way bat_garbage logged.vhdx ext4 0 all all
@@ -255,7 +255,7 @@ way bad_sectors plain.vhdx ext4 4 41 41 --bad-ranges bad.map
 way bad_sectors_in_bat logged.vhdx ext4 0 all all --bad-ranges bad.map
 way nothing child.avhdx later 0 all all
 way child_headers child.avhdx later 0 all all
-way child_metadata child.avhdx later 0 all - --parent base.vhdx
+way child_metadata child.avhdx later 0 all all --parent base.vhdx
 way parent_gone child.avhdx later 4 0 -
 way parent_headers child.avhdx later 4 all - --parent base.vhdx
 way bitmap_lost child.avhdx later 4 all all
