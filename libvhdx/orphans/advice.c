@@ -198,7 +198,7 @@ static void step_grant(struct adviser *a, const vhdx_found_reference *reference,
     if (!info->has_machine_id && !(info->has_id && !info->checkpoint))
         return;
     vx_machine_sid(info->has_machine_id ? &info->machine_id : &info->id, sid);
-    step(a, VHDX_STEP_HYPERV, disk, "icacls \"%s\" /grant *%s:(F)", host_name, sid);
+    step(a, VHDX_STEP_HYPERV, disk, "icacls %s /grant '*%s:(F)'", powershell(a, host_name), sid);
 }
 
 /* ---- the gate ---- */

@@ -77,33 +77,39 @@ static bool refer(struct judge *j, size_t machine, size_t medium, size_t number)
     return true;
 }
 
-static void note_tie(struct judge *j, struct vx_machine *machine, const char *path, const struct vx_hits *hits)
+static void note_tie(struct judge *j, struct vx_machine *machine, const char *path, const struct vx_hit_list *found)
 {
     vx_note(j->estate, &machine->notes, "ORPHANS-NAME-TIE", ERROR,
-            "the path %s fits %zu files equally well: %s and %s%s; --map tells which is meant", path, hits->count,
-            j->estate->disks[hits->disks[0]].pub.path, j->estate->disks[hits->disks[1]].pub.path,
-            hits->count > 2 ? " and others" : "");
-    for (size_t i = 0; i < hits->count; i++) {
-        struct vx_disk *disk = &j->estate->disks[hits->disks[i]];
+            "the path %s fits %zu files equally well: %s and %s%s; --map tells which is meant", path, found->count,
+            j->estate->disks[found->disks[0]].pub.path, j->estate->disks[found->disks[1]].pub.path,
+            found->count > 2 ? " and others" : "");
+    for (size_t i = 0; i < found->count; i++) {
+        struct vx_disk *disk = &j->estate->disks[found->disks[i]];
         NOTE(j, disk, "NAME-TIE", ERROR, "%s names %s, which may be this file or another one; both are taken to be in use",
              machine->pub.path, path);
     }
 }
 
-static void note_not_found(struct judge *j, struct vx_machine *machine, const char *path, size_t alike)
+/* Any of those that are named alike may be the one; each is kept, and told once, however many machines name it. */
+static void note_not_found(struct judge *j, struct vx_machine *machine, const char *path,
+                           const struct vx_hit_list *alike)
 {
     vhdx_severity severity = machine->is_extra ? INFO : ERROR;
-    if (alike == VHDX_NONE) {
+    if (alike->count == 0)
         vx_note(j->estate, &machine->notes, "ORPHANS-DISK-NOT-FOUND", severity, "the disk %s was not found", path);
-        return;
+    else
+        vx_note(j->estate, &machine->notes, "ORPHANS-DISK-NOT-FOUND", severity,
+                "the disk %s was not found; %s%s the same name in another folder", path,
+                j->estate->disks[alike->disks[0]].pub.path, alike->count > 1 ? " and others have" : " has");
+    for (size_t i = 0; i < alike->count; i++) {
+        struct vx_disk *disk = &j->estate->disks[alike->disks[i]];
+        if (disk->named_alike)
+            continue;
+        disk->named_alike = true;
+        NOTE(j, disk, "NAMED-ALIKE", WARNING,
+             "%s names %s: the same name in another folder. That proves nothing, but the file is kept", machine->pub.path,
+             path);
     }
-    struct vx_disk *disk = &j->estate->disks[alike];
-    disk->named_alike = true;
-    vx_note(j->estate, &machine->notes, "ORPHANS-DISK-NOT-FOUND", severity,
-            "the disk %s was not found; %s has the same name in another folder", path, disk->pub.path);
-    NOTE(j, disk, "NAMED-ALIKE", WARNING,
-         "%s names %s: the same name in another folder. That proves nothing, but the file is kept", machine->pub.path,
-         path);
 }
 
 static bool is_medium_of_disks(const vhdx_config_disk *medium)
@@ -114,16 +120,11 @@ static bool is_medium_of_disks(const vhdx_config_disk *medium)
 /* The files of its own host first; then those of others, when reports are judged together. */
 static bool find_medium(struct judge *j, const struct vx_machine *machine, const char *path, struct vx_hits *hits)
 {
-    if (!vx_names_find(j->estate, j->names, path, machine->source, false, hits))
-        return false;
-    if (hits->count > 0)
-        return true;
-    struct vx_hits own = *hits;
-    if (!vx_names_find(j->estate, j->names, path, machine->source, true, hits))
-        return false;
-    if (hits->alike == VHDX_NONE)
-        hits->alike = own.alike;
-    return true;
+    bool ok = vx_names_find(j->estate, j->names, path, machine->source, false, hits);
+    if (!ok || hits->found.count > 0)
+        return ok;
+    vx_hits_free(hits);
+    return vx_names_find(j->estate, j->names, path, machine->source, true, hits);
 }
 
 static bool take_medium(struct judge *j, size_t number, size_t medium)
@@ -131,22 +132,19 @@ static bool take_medium(struct judge *j, size_t number, size_t medium)
     struct vx_machine *machine = &j->estate->machines[number];
     const vhdx_config_disk *disk = &machine->pub.disks[medium];
     struct vx_hits hits;
-    bool ok;
     machine->files[medium] = VHDX_NONE;
     if (!is_medium_of_disks(disk) || !disk->path || !disk->path[0])
         return true;
-    if (!find_medium(j, machine, disk->path, &hits))
-        return false;
-    ok = true;
-    for (size_t i = 0; i < hits.count && ok; i++)
-        ok = refer(j, number, medium, hits.disks[i]);
-    if (hits.count > 0)
-        machine->files[medium] = hits.disks[0];
-    if (hits.count > 1)
-        note_tie(j, machine, disk->path, &hits);
-    if (hits.count == 0)
-        note_not_found(j, machine, disk->path, hits.alike);
-    vx_free(hits.disks);
+    bool ok = find_medium(j, machine, disk->path, &hits);
+    for (size_t i = 0; i < hits.found.count && ok; i++)
+        ok = refer(j, number, medium, hits.found.disks[i]);
+    if (hits.found.count > 0)
+        machine->files[medium] = hits.found.disks[0];
+    if (hits.found.count > 1)
+        note_tie(j, machine, disk->path, &hits.found);
+    if (ok && hits.found.count == 0)
+        note_not_found(j, machine, disk->path, &hits.alike);
+    vx_hits_free(&hits);
     return ok;
 }
 

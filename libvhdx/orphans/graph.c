@@ -287,10 +287,11 @@ static bool find_suspect(struct builder *b, struct vx_disk *child, const char *r
         struct vx_hits hits;
         if (!paths[i] || !*vx_tail_name(paths[i]))
             continue;
-        if (!vx_names_find(estate, b->names, paths[i], child->source, false, &hits))
+        bool ok = vx_names_find(estate, b->names, paths[i], child->source, false, &hits);
+        child->pub.suspect = ok && hits.found.count > 0 ? hits.found.disks[0] : VHDX_NONE;
+        vx_hits_free(&hits);
+        if (!ok)
             return false;
-        child->pub.suspect = hits.count > 0 ? hits.disks[0] : VHDX_NONE;
-        vx_free(hits.disks);
     }
     if (child->pub.suspect == self)
         child->pub.suspect = VHDX_NONE;
@@ -309,10 +310,11 @@ static bool leads_there(struct builder *b, const struct vx_disk *child, const ch
         return true;
     for (size_t i = 0; i < 2; i++) {
         struct vx_hits hits;
-        if (!paths[i] || !vx_names_find(estate, b->names, paths[i], child->source, false, &hits))
+        if (!paths[i])
             continue;
-        bool found = hits.mapped && hits.count == 1 && hits.disks[0] == child->pub.parent;
-        vx_free(hits.disks);
+        bool found = vx_names_find(estate, b->names, paths[i], child->source, false, &hits) && hits.mapped &&
+                     hits.found.count == 1 && hits.found.disks[0] == child->pub.parent;
+        vx_hits_free(&hits);
         if (found)
             return true;
     }

@@ -8,7 +8,10 @@
 
 #include "base/arena.h"
 
-/* 'it'\''s' for a POSIX shell, "it's" for cmd.exe. A name that begins with '-' gets "./" in front. NULL: no memory. */
+/*
+ * 'it'\''s' for a POSIX shell, $'two\012lines' when something in the name cannot be shown (every shell of today, POSIX of 2024), "it's" for
+ * cmd.exe. A name that begins with '-' gets "./" in front. NULL: no memory.
+ */
 char *vx_quote_shell(struct vx_arena *arena, const char *name, bool windows);
 /* 'it''s'. NULL: no memory. */
 char *vx_quote_powershell(struct vx_arena *arena, const char *name);

@@ -266,20 +266,27 @@ size_t vx_names_at(const struct vx_estate *estate, const struct vx_name_index *i
     return VHDX_NONE;
 }
 
-static bool add_hit(struct vx_hits *hits, size_t disk)
+static bool add_hit(struct vx_hit_list *list, size_t disk)
 {
-    if (hits->count > 0 && hits->disks[hits->count - 1] == disk)
+    if (list->count > 0 && list->disks[list->count - 1] == disk)
         return true; /* another name of the same file */
-    if (hits->count == hits->room) {
-        size_t room = hits->room ? hits->room * 2 : 4;
-        size_t *disks = vx_resize(hits->disks, room, sizeof *disks);
+    if (list->count == list->room) {
+        size_t room = list->room ? list->room * 2 : 4;
+        size_t *disks = vx_resize(list->disks, room, sizeof *disks);
         if (!disks)
             return false;
-        hits->disks = disks;
-        hits->room = room;
+        list->disks = disks;
+        list->room = room;
     }
-    hits->disks[hits->count++] = disk;
+    list->disks[list->count++] = disk;
     return true;
+}
+
+void vx_hits_free(struct vx_hits *hits)
+{
+    vx_free(hits->found.disks);
+    vx_free(hits->alike.disks);
+    memset(hits, 0, sizeof *hits);
 }
 
 /* What follows `prefix` in `path`, part by part and whatever the letter case; NULL: another beginning. */
@@ -314,7 +321,7 @@ static bool find_mapped(const struct vx_estate *estate, const struct vx_name_ind
         vx_free(place);
         hits->mapped = disk != VHDX_NONE;
         if (hits->mapped)
-            return add_hit(hits, disk);
+            return add_hit(&hits->found, disk);
     }
     return true;
 }
@@ -340,13 +347,14 @@ static bool find_in(const struct vx_estate *estate, const struct vx_name_index *
     for (size_t i = first; i < end; i++) {
         const struct name_entry *entry = &index->entries[i];
         if (parts < 2 && !(tail_at(index, i, path).whole && lies_in_root(estate, entry->place))) {
-            hits->alike = entry->disk;
+            if (!add_hit(&hits->alike, entry->disk))
+                return false;
             continue;
         }
         if (parts > hits->parts)
-            hits->count = 0;
+            hits->found.count = 0;
         hits->parts = parts;
-        if (!add_hit(hits, entry->disk))
+        if (!add_hit(&hits->found, entry->disk))
             return false;
     }
     return true;
@@ -356,13 +364,12 @@ bool vx_names_find(const struct vx_estate *estate, const struct vx_name_index *i
                    bool any_source, struct vx_hits *hits)
 {
     memset(hits, 0, sizeof *hits);
-    hits->alike = VHDX_NONE;
     if (!find_mapped(estate, index, path, source, hits) || hits->mapped)
         return hits->mapped;
     for (unsigned i = any_source ? 0 : source; i <= (any_source ? index->last_source : source); i++)
         if (!find_in(estate, index, path, i, hits))
             return false;
-    if (hits->count > 0)
-        hits->alike = VHDX_NONE;
+    if (hits->found.count > 0)
+        hits->alike.count = 0;
     return true;
 }

@@ -33,14 +33,20 @@ struct vx_name_index;
 struct vx_name_index *vx_names_new(const struct vx_estate *estate);
 void vx_names_free(struct vx_name_index *index);
 
-/* The disks that a path may mean: all those with the longest equal tail. */
-struct vx_hits {
-    size_t *disks; /* for vx_free() */
+struct vx_hit_list {
+    size_t *disks;
     size_t count, room;
-    size_t parts;  /* of the tail that they share with the path */
-    bool mapped;   /* found through a map of the caller's, so there is no doubt */
-    size_t alike;  /* a disk that has no more than the name in common, when there is no better one; else VHDX_NONE */
 };
+
+/* The disks that a path may mean. For vx_hits_free(). */
+struct vx_hits {
+    struct vx_hit_list found; /* all those with the longest equal tail */
+    size_t parts;             /* of the tail that they share with the path */
+    bool mapped;              /* found through a map of the caller's, so there is no doubt */
+    struct vx_hit_list alike; /* all those that have no more than the name in common, when there is no better one */
+};
+
+void vx_hits_free(struct vx_hits *hits);
 
 /*
  * Looks for the path among the disks of `source`, or of all sources (`any_source`): through the estate's maps first, then by tail,

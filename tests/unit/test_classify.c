@@ -79,6 +79,22 @@ Test(classify, a_name_in_another_folder_proves_nothing_but_keeps_the_file)
     cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/a/leaf.avhdx"));
 }
 
+Test(classify, of_several_files_of_the_name_in_other_folders_each_is_kept)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    est_child(&e, "/vms/x/leaf.avhdx", base, "..\\a\\base.vhdx");
+    est_child(&e, "/vms/y/leaf.avhdx", base, "..\\a\\base.vhdx");
+    est_child(&e, "/vms/z/other.avhdx", base, "..\\a\\base.vhdx");
+    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\gone\\leaf.avhdx");
+    est_machine(&e, "/vms/vn.xml", "two", false, "D:\\lost\\leaf.avhdx");
+    est_judge(&e);
+    cr_expect(est_has_finding(&e, "/vms/x/leaf.avhdx", "ORPHANS-NAMED-ALIKE"));
+    cr_expect(est_has_finding(&e, "/vms/y/leaf.avhdx", "ORPHANS-NAMED-ALIKE"));
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/x/leaf.avhdx"));
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/y/leaf.avhdx"));
+    cr_expect(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/z/other.avhdx"));
+}
+
 Test(classify, the_longest_tail_decides)
 {
     est_base(&e, "/vms/one/web/disk.vhdx");
@@ -505,6 +521,31 @@ Test(classify, names_in_commands_are_one_word_whatever_is_in_them)
     est_judge(&e);
     cr_expect_str_eq(e.estate->families[0].steps[0].text,
                      "vhdx merge -o '/vms/a/it'\\''s $(rm -rf x); `y`-content.vhdx' '/vms/a/it'\\''s $(rm -rf x); `y`.avhdx'");
+}
+
+Test(classify, names_that_cannot_be_shown_are_escaped_in_commands)
+{
+    size_t base = est_base(&e, "/a/b");
+    est_child(&e, "/a/1\n\x1b\xff'\\\xe2\x80\xae\xc3\x84.avhdx", base, ".\\b");
+    est_judge(&e);
+    cr_expect_str_eq(e.estate->families[0].steps[0].text,
+                     "vhdx merge -o $'/a/1\\012\\033\\377\\047\\134\\342\\200\\256\xc3\x84-content.vhdx' "
+                     "$'/a/1\\012\\033\\377\\047\\134\\342\\200\\256\xc3\x84.avhdx'");
+}
+
+Test(classify, a_path_of_a_configuration_is_one_word_for_powershell)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx");
+    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\$(calc)\" & x '\\a\\base.vhdx");
+    est_judge(&e);
+    cr_expect_eq(est_disk(&e, "/vms/a/base.vhdx")->pub.status, VHDX_FOUND_ACTIVE_NOT_LEAF);
+    bool granted = false;
+    for (size_t i = 0; i < e.estate->families[0].step_count; i++) {
+        const char *text = e.estate->families[0].steps[i].text;
+        granted = granted || strncmp(text, "icacls 'D:\\$(calc)\" & x ''\\a\\left.avhdx' /grant '*S-1-5-83-1-", 58) == 0;
+    }
+    cr_expect(granted);
 }
 
 Test(classify, missing_checkpoint_configurations_keep_everything_where_it_is)
