@@ -208,9 +208,8 @@ static uint64_t page_offset(const struct vx_rebuilding *work, uint64_t page)
 /* A page of nonsense becomes a page of zeros in the view, and is remembered as lost. */
 static vhdx_status lose_page(struct vx_rebuilding *work, uint64_t page, vhdx_error *err)
 {
-    static const uint8_t zeros[VX_PAGE];
     set_bit(work->out->lost_pages, page);
-    return vx_file_write(work->view, zeros, sizeof zeros, page_offset(work, page), err);
+    return vx_file_zero(work->view, page_offset(work, page), VX_PAGE, err); /* costs the view no memory, as bytes would */
 }
 
 static vhdx_status read_page(struct vx_rebuilding *work, uint64_t page, uint8_t bytes[VX_PAGE], vhdx_error *err)

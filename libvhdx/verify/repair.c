@@ -14,6 +14,7 @@
 #include "verify/maps.h"
 #include "verify/mend.h"
 #include "verify/rebuild.h"
+#include "verify/tolerant.h"
 #include "verify/verify.h"
 
 #include <stdlib.h>
@@ -326,12 +327,25 @@ static vhdx_status judge(struct repair *r, vhdx_error *err)
     return status;
 }
 
+/* The repair is over when the map is written: a failure must not read as if the disk had stayed as it was. */
+static vhdx_status write_map(struct repair *r, vhdx_error *err)
+{
+    vhdx_status status = vx_maps_write(r->plan, r->virtual_size, r->options->map, err);
+    if (status == VHDX_OK || !vx_plan_changes(r->plan))
+        return status;
+    return vx_advise(err, status, "the disk is repaired, only the map is missing; %s",
+                     r->undo ? "undo the repair, then repeat it with another name for the map"
+                             : "'vhdx verify' tells how the disk is now");
+}
+
 static vhdx_status repair(struct repair *r, vhdx_error *err)
 {
     uint64_t size;
     VX_TRY(vx_file_size(r->file, &size, err));
     if (r->options->bad_ranges)
         VX_TRY(vx_maps_read(r->host, r->options->bad_ranges, size, &r->bad, err));
+    if (r->options->map)
+        VX_TRY(vx_rescue_map_check_output(r->host, r->options->map, err));
     VX_TRY(vx_plan_open(r->host, r->file, &r->bad, &r->plan, err));
     VX_TRY(make_plan(r, err));
     VX_TRY(show_plan(r, err));
@@ -339,7 +353,7 @@ static vhdx_status repair(struct repair *r, vhdx_error *err)
         VX_TRY(apply(r, err));
     VX_TRY(judge(r, err));
     if (r->options->map && r->plan->lost_count > 0 && !r->options->dry_run)
-        VX_TRY(vx_maps_write(r->plan, r->virtual_size, r->options->map, err));
+        VX_TRY(write_map(r, err));
     return vx_report_finish(r->report, err);
 }
 

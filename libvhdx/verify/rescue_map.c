@@ -224,7 +224,7 @@ bool vx_rescue_map_next_bad(const struct vx_rescue_map *map, uint64_t offset, ui
 size_t vx_rescue_map_begin_text(const char *what, char *text, size_t room)
 {
     int length = snprintf(text, room,
-                          "# Mapfile. Created by vhdx\n"
+                          VX_RESCUE_MAP_FIRST_LINE
                           "# %s\n"
                           "# current_pos  current_status  current_pass\n"
                           "0x00000000     +               1\n"

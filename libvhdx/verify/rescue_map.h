@@ -27,6 +27,7 @@ struct vx_rescue_range {
 
 #define VX_RESCUE_RANGES_MAX (1u << 22) /* of a map that is read; 96 MiB of memory */
 #define VX_RESCUE_LINE_ROOM 64u
+#define VX_RESCUE_MAP_FIRST_LINE "# Mapfile. Created by vhdx\n" /* ddrescue names itself in its own */
 
 /* Begins as all zeros; vx_rescue_map_clear() gives its memory back and makes it so again. */
 struct vx_rescue_map {

@@ -272,6 +272,7 @@ static vhdx_status name_outputs(struct output *output, const char *raw, vhdx_err
     if (map < 0 || pieces < 0 || (size_t)map >= room || (size_t)pieces >= room)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(raw), "the name is too long");
     VX_TRY(check_output(output->layers, report->map, err));
+    VX_TRY(vx_rescue_map_check_output(output->layers->host, report->map, err));
     return check_output(output->layers, report->pieces, err);
 }
 
@@ -319,6 +320,7 @@ static vhdx_status salvage(struct vx_salvage_layers *layers, const char *raw, co
     report->layers = (uint32_t)layers->count;
     report->parent_missing = layers->parent_missing;
     VX_TRY(check_output(layers, raw, err));
+    VX_TRY(name_outputs(&output, raw, err)); /* before what lies there is emptied */
     VX_TRY(vx_file_open(layers->host, raw, VHDX_FILE_REPLACE, &output.raw, err));
     output.is_device = (vx_file_facts(output.raw)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
     vhdx_status status = write_outputs(&output, raw, err);

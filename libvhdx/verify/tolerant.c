@@ -225,3 +225,19 @@ vhdx_status vx_rescue_map_load(const vhdx_host *host, const char *path, struct v
     vx_file_close(file);
     return status;
 }
+
+vhdx_status vx_rescue_map_check_output(const vhdx_host *host, const char *path, vhdx_error *err)
+{
+    struct vx_file *file;
+    uint8_t start[sizeof VX_RESCUE_MAP_FIRST_LINE - 1];
+    size_t got = 0;
+    if (vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+        return VHDX_OK; /* opening it for writing tells what is the matter, if anything */
+    vhdx_status status = vx_file_read_some(file, start, sizeof start, 0, &got, err);
+    vx_file_close(file);
+    VX_TRY(status);
+    if (got == 0 || (got == sizeof start && memcmp(start, VX_RESCUE_MAP_FIRST_LINE, sizeof start) == 0))
+        return VHDX_OK;
+    vx_fail(err, VHDX_EXISTS, vx_at_file(path), "there is already a file that is not a map of this program");
+    return vx_advise(err, VHDX_EXISTS, "choose another name for the map");
+}

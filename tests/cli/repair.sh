@@ -83,6 +83,15 @@ expect 4 vhdx repair disk.vhdx
 says out "VHDX-BAT-BEYOND-END"
 says out "Next: vhdx repair --salvage --dry-run disk.vhdx"
 same disk.vhdx cut.vhdx
+cp sound.vhdx other.vhdx
+expect 8 vhdx repair --salvage --map other.vhdx disk.vhdx
+one_line_of_error
+same other.vhdx sound.vhdx
+same disk.vhdx cut.vhdx
+expect 8 vhdx repair --salvage --no-undo --map missing/map disk.vhdx
+one_line_of_error
+says err "the disk is repaired"
+cp cut.vhdx disk.vhdx
 expect 1 vhdx repair --salvage disk.vhdx
 says out "lost or in doubt"
 says out "disk.vhdx.vhdx-map"

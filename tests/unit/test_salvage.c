@@ -278,6 +278,23 @@ Test(salvage, never_writes_onto_a_layer_or_another_disk)
     finish();
 }
 
+Test(salvage, the_map_of_the_medium_is_never_replaced_and_then_no_output_is_touched)
+{
+    static const char text[] = "# Mapfile. Created by GNU ddrescue version 1.27\n0 +\n0 0x40000000 +\n";
+    vhdx_error err;
+    begin();
+    make(VHDX_KIND_DYNAMIC, "/d/disk", 1);
+    cr_assert(vx_memory_host_put(memory, "/d/raw.map", text, sizeof text - 1));
+    cr_assert(vx_memory_host_put(memory, "/d/raw", "earlier", 7));
+    const vhdx_salvage_options beside = {.struct_size = sizeof beside, .host = host, .bad_ranges = "/d/raw.map"};
+    const vhdx_salvage_options named = {.struct_size = sizeof named, .host = host, .map = "/d/raw.map"};
+    cr_assert_eq(vhdx_salvage("/d/disk", "/d/raw", &beside, NULL, &err), VHDX_EXISTS);
+    cr_assert_eq(vhdx_salvage("/d/disk", "/d/other", &named, NULL, &err), VHDX_EXISTS);
+    cr_assert_eq(vx_memory_host_size(memory, "/d/raw"), 7);
+    cr_assert_eq(vx_memory_host_size(memory, "/d/raw.map"), sizeof text - 1);
+    finish();
+}
+
 Test(salvage, something_else_is_refused)
 {
     vhdx_error err;
