@@ -953,7 +953,7 @@ typedef enum vhdx_found_status {
 /* What else is true; any number of these. */
 typedef enum vhdx_found_flags {
     VHDX_FOUND_DIRTY_LOG = 1 << 0,      /* not closed cleanly; was replayed in memory */
-    VHDX_FOUND_TRUNCATED = 1 << 1,      /* a block lies beyond the end of the file (small disks; with `data` all) */
+    VHDX_FOUND_TRUNCATED = 1 << 1,      /* one of its first blocks lies beyond the end of the file; vhdx_verify() looks at all */
     VHDX_FOUND_SIZE_DIFFERS = 1 << 2,   /* another virtual size than the parent: legal */
     VHDX_FOUND_SECTOR_DIFFERS = 1 << 3, /* another logical sector size than the parent: not legal */
     VHDX_FOUND_SAVED_STATE = 1 << 4,    /* a frozen guest expects it as it is */

@@ -270,8 +270,10 @@ static vhdx_status learn(struct vx_exam *exam, vhdx_error *err)
     if (exam->survey->file_size == 0)
         return vx_fail(err, VHDX_NOT_VHDX, vx_at_file(vx_file_path(exam->raw)), "the file is empty");
     if (!is_vhdx(exam->survey))
-        return vx_fail(err, VHDX_NOT_VHDX, vx_at(vx_file_path(exam->raw), "file identifier", VX_FILE_ID_OFFSET),
-                       "this is no VHDX file: it has neither the signature nor any header or region table of one");
+        return vx_advise(err,
+                         vx_fail(err, VHDX_NOT_VHDX, vx_at(vx_file_path(exam->raw), "file identifier", VX_FILE_ID_OFFSET),
+                                 "this is no VHDX file: it has neither the signature nor any header or region table of one"),
+                         "check that this is the right file; if it was a VHDX, 'vhdx export --salvage' reads what is left of it");
     exam->view = exam->survey->overlay ? exam->survey->overlay : exam->file;
     take_header(exam);
     take_regions(exam);
