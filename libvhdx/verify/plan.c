@@ -16,6 +16,7 @@
 /* Data pages of a sketch: the whole BAT of a 16 TiB disk with 1 MiB blocks may be new. */
 #define SKETCH_LIMIT (160 * VX_MIB)
 #define COMPARE_ROOM 4096u
+#define LOST_MAX 1048576u
 #define FIRST_SEQUENCE UINT64_C(2)
 
 static vhdx_status open_sketch(struct vx_plan *plan, const struct vx_ranges *bad, vhdx_error *err)
@@ -253,6 +254,11 @@ vhdx_status vx_plan_lose(struct vx_plan *plan, uint64_t virtual_offset, uint64_t
             return VHDX_OK;
         }
     }
+    if (plan->lost_count == LOST_MAX)
+        vx_plan_settle(plan);
+    if (plan->lost_count == LOST_MAX)
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(plan->file)),
+                       "more than %u ranges of the virtual disk are lost; 'vhdx export --salvage' names them all", LOST_MAX);
     if (plan->lost_count == plan->lost_room) {
         size_t room = plan->lost_room ? plan->lost_room * 2 : 32;
         struct vx_lost *lost = vx_resize(plan->lost, room, sizeof *lost);
