@@ -260,9 +260,16 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
     struct vx_rebuilt *out = work->out;
     for (uint64_t page = 0; page < out->page_count; page++) {
         uint8_t bytes[VX_PAGE];
-        struct page_look look;
-        VX_TRY(read_page(work, page, bytes, err));
-        look_at_page(out, page, bytes, &look);
+        struct page_look look = {0};
+        uint64_t data = 0, length;
+        vx_file_next_data(work->view, page_offset(work, page), &data, &length);
+        if (length == 0 || data >= page_offset(work, page) + VX_PAGE) {
+            memset(bytes, 0, sizeof bytes); /* a hole: an empty BAT of a huge disk takes no time */
+        } else {
+            VX_TRY(read_page(work, page, bytes, err));
+            if (!vx_is_zero(bytes, sizeof bytes))
+                look_at_page(out, page, bytes, &look);
+        }
         bool gone = unreadable(work, page_offset(work, page), VX_PAGE) || page_offset(work, page) >= work->out->file_size;
         uint64_t many = vx_min(8, entries_in_page(out, page) / 2 + 1); /* fewer are single entries that went bad */
         if (gone || (look.bad >= many && look.bad * 4 >= look.set)) {
@@ -390,12 +397,11 @@ static vhdx_status gather_strays(struct vx_rebuilding *work, vhdx_error *err)
     return status;
 }
 
-static vhdx_status lose_empty_pages(struct vx_rebuilding *work, const struct pages *pages, vhdx_error *err)
+static void lose_empty_pages(struct vx_rebuilding *work, const struct pages *pages)
 {
     for (uint64_t page = 0; page < work->out->page_count; page++)
         if (get_bit(pages->empty_bits, page))
-            VX_TRY(lose_page(work, page, err));
-    return VHDX_OK;
+            set_bit(work->out->lost_pages, page); /* zeros stand there already */
 }
 
 static void say_what_came_of_it(struct vx_rebuilding *work, const struct pages *pages)
@@ -436,7 +442,7 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
         if (out->stray_count > 0 && nothing) {
             out->bat_lost = true;
             pages->lost += pages->empty;
-            VX_TRY(lose_empty_pages(work, pages, err));
+            lose_empty_pages(work, pages);
             VX_TRY(ask_log(work, pages, err));
             VX_TRY(gather_strays(work, err));
         }
