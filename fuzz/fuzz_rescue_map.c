@@ -1,6 +1,6 @@
 /*
- * ddrescue's map: whatever is read has ranges in order without gaps, says the same when it is written and read again, and
- * answers questions as a look at each range says.
+ * ddrescue's map: whatever is read has ranges in order without gaps, says the same when it is written and read again,
+ * and answers questions as a look at each range says.
  */
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"

@@ -1,7 +1,7 @@
 /*
- * Salvage of damaged layers, alone or on a damaged parent. The input is a list of contents and damages, see forge.h. Whatever was
- * done to them, it ends; the amounts add up; the map has no gaps and says what the report says; the layers stay as they were; and where the
- * strict reader can read the disk, no range that is called good reads otherwise.
+ * Salvage of damaged layers, alone or on a damaged parent. The input is a list of contents and damages, see forge.h.
+ * Whatever was done to them, it ends; the amounts add up; the map has no gaps and says what the report says; the layers
+ * stay as they were; and where the strict reader can read the disk, no range that is called good reads otherwise.
  */
 /* SPDX-License-Identifier: MIT */
 #include "forge.h"
@@ -51,7 +51,8 @@ static void demand_good(const struct vx_rescue_map *map, const uint8_t *raw, con
 {
     for (size_t i = 0; strict && i < map->count; i++)
         if (map->ranges[i].status == VX_RESCUE_GOOD && map->ranges[i].offset < size)
-            FUZZ_DEMAND(memcmp(raw + map->ranges[i].offset, strict + map->ranges[i].offset, (size_t)map->ranges[i].length) == 0);
+            FUZZ_DEMAND(memcmp(raw + map->ranges[i].offset, strict + map->ranges[i].offset,
+                               (size_t)map->ranges[i].length) == 0);
 }
 
 static void judge(const struct forge *forge, const vhdx_salvage_report *report, const struct told *told,
@@ -121,7 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vhdx_status status = vhdx_salvage(leaf, "/d/out.raw", &options, &report, &err);
     forge_demand_told(status, &err);
     if (status == VHDX_OK) {
-        FUZZ_DEMAND(report.bytes_good + report.bytes_doubtful + report.bytes_lost + report.bytes_missing == report.virtual_size);
+        FUZZ_DEMAND(report.bytes_good + report.bytes_doubtful + report.bytes_lost + report.bytes_missing ==
+                    report.virtual_size);
         FUZZ_DEMAND(!strict || strict_size == report.virtual_size);
         judge(&forge, &report, &told, strict);
     } else {

@@ -1,6 +1,6 @@
 /*
- * Structures that carry their own place. See anchors.h. For each kind: what is checked before it is believed, and where it says it lies. Numbers
- * of the file systems are those of their published layouts.
+ * Structures that carry their own place. See anchors.h. For each kind: what is checked before it is believed, and where
+ * it says it lies. Numbers of the file systems are those of their published layouts.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/anchors.h"
@@ -213,7 +213,8 @@ struct finding {
     vhdx_error *err;
 };
 
-/* `place` counts from the partition's start. A place that cannot be by its remainder, or beyond the partition, is none. */
+/* `place` counts from the partition's start. A place that cannot be by its remainder, or beyond the partition, is none.
+ */
 static vhdx_status tell(const struct finding *finding, const struct vx_anchor_partition *partition, size_t at,
                         uint64_t place)
 {
@@ -252,14 +253,16 @@ static vhdx_status find_ntfs(const struct finding *finding, const struct vx_anch
     return VHDX_OK;
 }
 
-/* ext2 to ext4: the superblock 1024 bytes into the file system and its copies at the start of groups, each with its group's number. */
+/* ext2 to ext4: the superblock 1024 bytes into the file system and its copies at the start of groups, each with its
+ * group's number. */
 static vhdx_status find_ext(const struct finding *finding, const struct vx_anchor_partition *partition, size_t at)
 {
     struct vx_bytes super;
     if (!vx_bytes_part(finding->window, at, 1024, &super) || vx_get16(super.data + 0x38) != 0xEF53)
         return VHDX_OK;
     uint32_t log_size = vx_get32(super.data + 0x18), per_group = vx_get32(super.data + 0x20);
-    uint64_t first = vx_get32(super.data + 0x14), group = vx_get16(super.data + 0x5A), blocks = vx_get32(super.data + 4);
+    uint64_t first = vx_get32(super.data + 0x14), group = vx_get16(super.data + 0x5A),
+             blocks = vx_get32(super.data + 4);
     if (log_size > 6 || per_group == 0 || per_group > 8 * (UINT32_C(1024) << log_size) || first > 1 ||
         blocks * (UINT64_C(1024) << log_size) > partition->length)
         return VHDX_OK;

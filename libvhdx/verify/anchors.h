@@ -1,8 +1,8 @@
 /*
- * Bytes that say themselves where on the virtual disk they belong: headers of partition tables, boot sectors and their copies,
- * superblocks with the number of their group, records with their own number or address. Found in bytes whose place is
- * not known, they prove it. Pure: bytes in, places out. The one thing that is easy to get wrong: file systems count from the start of
- * their partition, so the partitions must be known first.
+ * Bytes that say themselves where on the virtual disk they belong: headers of partition tables, boot sectors and their
+ * copies, superblocks with the number of their group, records with their own number or address. Found in bytes whose
+ * place is not known, they prove it. Pure: bytes in, places out. The one thing that is easy to get wrong: file systems
+ * count from the start of their partition, so the partitions must be known first.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_ANCHORS_H
@@ -43,8 +43,9 @@ struct vx_anchor_map {
 typedef vhdx_status (*vx_anchor_fn)(void *context, size_t at, uint64_t virtual_offset, vhdx_error *err);
 
 /*
- * Takes the geometry of file systems from boot sectors and superblocks in `window`, which begins at a multiple of 1 MiB of the file. Places
- * count only when they agree with a partition's start modulo 1 MiB, because blocks lie at whole MiB in the file and on the disk.
+ * Takes the geometry of file systems from boot sectors and superblocks in `window`, which begins at a multiple of 1 MiB
+ * of the file. Places count only when they agree with a partition's start modulo 1 MiB, because blocks lie at whole MiB
+ * in the file and on the disk.
  */
 void vx_anchors_learn(struct vx_anchor_map *map, struct vx_bytes window);
 /* Calls `found` for each structure in the window that says where it belongs. */
@@ -52,8 +53,10 @@ vhdx_status vx_anchors_find(const struct vx_anchor_map *map, struct vx_bytes win
                             vhdx_error *err);
 
 /* Whether the sector holds a GPT header that is right; its own place and that of its twin in sectors. */
-bool vx_anchor_gpt(struct vx_bytes window, size_t at, uint32_t sector_size, uint64_t *own_sector, uint64_t *other_sector);
-/* Whether the 512 bytes can be the first of a disk: a partition table, or a boot sector of a file system without one. */
+bool vx_anchor_gpt(struct vx_bytes window, size_t at, uint32_t sector_size, uint64_t *own_sector,
+                   uint64_t *other_sector);
+/* Whether the 512 bytes can be the first of a disk: a partition table, or a boot sector of a file system without one.
+ */
 bool vx_anchor_boot_record(struct vx_bytes window, size_t at);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Headers and log, and the order in which the other witnesses are heard. See rebuild.h. Each step works on the view that the step
- * before has left, so that a value that the log brings back is a stored value for all that follow.
+ * Headers and log, and the order in which the other witnesses are heard. See rebuild.h. Each step works on the view
+ * that the step before has left, so that a value that the log brings back is a stored value for all that follow.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/rebuild.h"
@@ -27,8 +27,8 @@
 const char *vx_part_name(enum vx_part part)
 {
     static const char *const names[VX_PART_COUNT] = {
-        "file identifier", "header",       "log",         "region table",          "metadata table",
-        "block size",      "disk's kind",  "disk's size", "logical sector size",   "physical sector size",
+        "file identifier", "header",         "log",         "region table",        "metadata table",
+        "block size",      "disk's kind",    "disk's size", "logical sector size", "physical sector size",
         "virtual disk id", "parent locator", "BAT",
     };
     return (unsigned)part < VX_PART_COUNT ? names[part] : "";
@@ -133,13 +133,15 @@ static vhdx_status rebuild_header(struct vx_rebuilding *work, vhdx_error *err)
         vx_clue_set(work, VX_PART_HEADER, both ? VX_WITNESS_STORED : VX_WITNESS_TWIN, true, "%s",
                     both ? "" : "the other copy is whole");
     } else if (legible[0] || legible[1]) {
-        bool second = legible[1] && (!legible[0] || headers[1].header.sequence_number > headers[0].header.sequence_number);
+        bool second =
+            legible[1] && (!legible[0] || headers[1].header.sequence_number > headers[0].header.sequence_number);
         take_legible_header(work, second ? 1 : 0);
     } else {
         VX_TRY(make_header(work, err));
     }
     work->out->header.version = VX_HEADER_VERSION;
-    if (!log_fits(work, &work->out->header)) { /* nothing can be replayed from there, and nothing must be written there */
+    if (!log_fits(work,
+                  &work->out->header)) { /* nothing can be replayed from there, and nothing must be written there */
         work->out->header.log_offset = LOG_DEFAULT_OFFSET;
         work->out->header.log_length = LOG_DEFAULT_LENGTH;
     }
@@ -156,7 +158,8 @@ static bool may_apply(const struct vx_rebuilding *work, uint64_t target)
     return target < header->log_offset || target - header->log_offset >= header->log_length;
 }
 
-/* Writes the newest page of each place, of entries up to `rank`, into the view; counts those that differ from what stands there. */
+/* Writes the newest page of each place, of entries up to `rank`, into the view; counts those that differ from what
+ * stands there. */
 static vhdx_status apply_pages(struct vx_rebuilding *work, uint32_t rank, bool write, uint64_t *changed,
                                vhdx_error *err)
 {
@@ -198,7 +201,8 @@ static vhdx_status rescue_log(struct vx_rebuilding *work, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* No header tells whether the log was in use. If its last pages all stand at their places, it was not, or that does not matter. */
+/* No header tells whether the log was in use. If its last pages all stand at their places, it was not, or that does not
+ * matter. */
 static vhdx_status guess_log(struct vx_rebuilding *work, vhdx_error *err)
 {
     uint64_t changed = 0;

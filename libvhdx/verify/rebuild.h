@@ -1,16 +1,16 @@
 /*
- * What a damaged disk must have been: from whatever is left in the file (and around it) each value is taken from the best
- * witness, and the witness is named. Nothing is written here and nothing in the file is believed twice: a value
- * that stands where it belongs and breaks no rule is STORED; everything else is a proposal with its evidence. Repair turns
- * proposals into writes; vx_rebuilt_apply() turns them into a disk in memory, which salvage.c reads.
+ * What a damaged disk must have been: from whatever is left in the file (and around it) each value is taken from the
+ * best witness, and the witness is named. Nothing is written here and nothing in the file is believed twice: a value
+ * that stands where it belongs and breaks no rule is STORED; everything else is a proposal with its evidence. Repair
+ * turns proposals into writes; vx_rebuilt_apply() turns them into a disk in memory, which salvage.c reads.
  *
- * Witnesses, strongest first: the structure itself, its twin, a valid entry of the log (also of earlier times), what Windows
- * leaves behind the metadata table, the parent, the shape of other structures (the spacing of blocks, the length of the
- * BAT), what the guest wrote (GPT, file systems), and last a default that only lets the disk be read. `lossless`: the evidence
- * leaves no other reading; everything else is salvage.
+ * Witnesses, strongest first: the structure itself, its twin, a valid entry of the log (also of earlier times), what
+ * Windows leaves behind the metadata table, the parent, the shape of other structures (the spacing of blocks, the
+ * length of the BAT), what the guest wrote (GPT, file systems), and last a default that only lets the disk be read.
+ * `lossless`: the evidence leaves no other reading; everything else is salvage.
  *
- * The one thing that is easy to get wrong: the file must be read through an open file that gives zeros for unreadable bytes
- * (tolerant.h), or a bad sector ends the search that is meant to help against it.
+ * The one thing that is easy to get wrong: the file must be read through an open file that gives zeros for unreadable
+ * bytes (tolerant.h), or a bad sector ends the search that is meant to help against it.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_REBUILD_H
@@ -79,7 +79,8 @@ struct vx_rebuilt {
     uint64_t file_size;
     struct vx_clue clues[VX_PART_COUNT];
     /* All of these are filled as well as it goes, whatever the witness. */
-    struct vx_header header; /* sequence_number: larger than any seen; log_guid: zero unless there is a sequence to replay */
+    struct vx_header
+        header; /* sequence_number: larger than any seen; log_guid: zero unless there is a sequence to replay */
     struct vx_region bat, metadata;
     uint32_t block_size, parameter_flags, logical_sector, physical_sector;
     uint64_t virtual_size;
@@ -88,18 +89,21 @@ struct vx_rebuilt {
     uint32_t locator_size;
     struct vx_geometry geometry; /* all zeros when the values do not allow one */
     /* BAT */
-    bool bat_lost;                    /* the BAT as it stands says nothing (all of it is implausible, or zeros beside blocks that nobody owns) */
-    struct vx_placement *placements;  /* ascending by bat_index */
+    bool bat_lost; /* the BAT as it stands says nothing (all of it is implausible, or zeros beside blocks that nobody
+                      owns) */
+    struct vx_placement *placements; /* ascending by bat_index */
     size_t placement_count, placement_room;
     struct vx_stray *strays;
     size_t stray_count, stray_room;
-    uint8_t *lost_pages; /* a bit for each page of the BAT that says nothing: entries in it are known by `placements` only; NULL: none is lost */
+    uint8_t *lost_pages; /* a bit for each page of the BAT that says nothing: entries in it are known by `placements`
+                            only; NULL: none is lost */
     uint64_t page_count;
     uint64_t lost_page_count; /* pages that said nothing before evidence was looked for */
-    struct vx_claims claims; /* who owns the file's space, by the BAT as it is now */
-    struct vx_region_table *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */
+    struct vx_claims claims;  /* who owns the file's space, by the BAT as it is now */
+    struct vx_region_table
+        *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */
     struct vx_metadata_table *table; /* the items that were found, with their places in the metadata region */
-    struct vx_file *view; /* the damaged file with its log applied, kept in memory; NULL once taken */
+    struct vx_file *view;            /* the damaged file with its log applied, kept in memory; NULL once taken */
 };
 
 /* The space of the file in MiB: claimed by anybody, claimed by more than one. */
@@ -113,7 +117,8 @@ const struct vx_placement *vx_rebuilt_placement(const struct vx_rebuilt *rebuilt
 
 struct vx_rebuild_options {
     const vhdx_host *host;
-    const struct vx_tolerant *tolerant; /* of `file`, when it is one: tells what could not be read from what is zero. NULL: all was read */
+    const struct vx_tolerant
+        *tolerant; /* of `file`, when it is one: tells what could not be read from what is zero. NULL: all was read */
     /* The next four come from the caller's knowledge of the parent; zero = not known. */
     const vhdx_guid *parent_disk_id;
     uint32_t parent_logical_sector, parent_physical_sector;
@@ -124,8 +129,8 @@ struct vx_rebuild_options {
 };
 
 /*
- * Looks at the disk in `file`. OK also when next to nothing was found: the clues say so. Fails only when memory runs out, the
- * host fails, or the caller cancels. `rebuilt` is for vx_rebuild_free().
+ * Looks at the disk in `file`. OK also when next to nothing was found: the clues say so. Fails only when memory runs
+ * out, the host fails, or the caller cancels. `rebuilt` is for vx_rebuild_free().
  */
 vhdx_status vx_rebuild(struct vx_file *file, const struct vx_rebuild_options *options, struct vx_rebuilt **rebuilt,
                        vhdx_error *err);
@@ -138,17 +143,18 @@ bool vx_rebuilt_differs(const struct vx_rebuilt *rebuilt, bool *lossless);
 const char *vx_part_name(enum vx_part part);
 
 /*
- * The tables as they belong in the file. Regions: for both copies, unknown regions kept. Metadata: table and items in one piece for
- * rebuilt->metadata.file_offset, `*bytes` is for vx_free(); items that are not known are kept where the table still names them. LIMIT: no room. To be
- * called before vx_rebuilt_view(). The header is encoded by vx_header_encode(), twice, with two sequence numbers.
+ * The tables as they belong in the file. Regions: for both copies, unknown regions kept. Metadata: table and items in
+ * one piece for rebuilt->metadata.file_offset, `*bytes` is for vx_free(); items that are not known are kept where the
+ * table still names them. LIMIT: no room. To be called before vx_rebuilt_view(). The header is encoded by
+ * vx_header_encode(), twice, with two sequence numbers.
  */
 void vx_rebuilt_encode_regions(const struct vx_rebuilt *rebuilt, uint8_t bytes[VX_REGION_TABLE_SIZE]);
 vhdx_status vx_rebuilt_encode_metadata(const struct vx_rebuilt *rebuilt, uint8_t **bytes, size_t *size,
                                        vhdx_error *err);
 
 /*
- * The disk as it was rebuilt, log applied, all tables in place, as a file in memory over the damaged one. The caller closes it, before
- * `rebuilt` is freed and before the damaged file is closed.
+ * The disk as it was rebuilt, log applied, all tables in place, as a file in memory over the damaged one. The caller
+ * closes it, before `rebuilt` is freed and before the damaged file is closed.
  */
 vhdx_status vx_rebuilt_view(struct vx_rebuilt *rebuilt, struct vx_file **view, vhdx_error *err);
 

@@ -1,7 +1,7 @@
 /*
- * The BAT: which of its pages say nothing, what the log's old entries say instead, and who owns the file's space then. See
- * rebuild.h. What the guest's own structures say is rebuild_content.c's. Easy to get wrong: a page of zeros is
- * a page of a disk that nobody has written to, until something lies in the file that nobody owns.
+ * The BAT: which of its pages say nothing, what the log's old entries say instead, and who owns the file's space then.
+ * See rebuild.h. What the guest's own structures say is rebuild_content.c's. Easy to get wrong: a page of zeros is a
+ * page of a disk that nobody has written to, until something lies in the file that nobody owns.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
@@ -197,7 +197,8 @@ struct pages {
 static bool unreadable(const struct vx_rebuilding *work, uint64_t offset, uint64_t length)
 {
     uint64_t bad, bad_length;
-    return work->options->tolerant && vx_tolerant_next_bad(work->options->tolerant, offset, offset + length, &bad, &bad_length);
+    return work->options->tolerant &&
+           vx_tolerant_next_bad(work->options->tolerant, offset, offset + length, &bad, &bad_length);
 }
 
 static uint64_t page_offset(const struct vx_rebuilding *work, uint64_t page)
@@ -209,7 +210,8 @@ static uint64_t page_offset(const struct vx_rebuilding *work, uint64_t page)
 static vhdx_status lose_page(struct vx_rebuilding *work, uint64_t page, vhdx_error *err)
 {
     set_bit(work->out->lost_pages, page);
-    return vx_file_zero(work->view, page_offset(work, page), VX_PAGE, err); /* costs the view no memory, as bytes would */
+    return vx_file_zero(work->view, page_offset(work, page), VX_PAGE,
+                        err); /* costs the view no memory, as bytes would */
 }
 
 static vhdx_status read_page(struct vx_rebuilding *work, uint64_t page, uint8_t bytes[VX_PAGE], vhdx_error *err)
@@ -270,7 +272,8 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
             if (!vx_is_zero(bytes, sizeof bytes))
                 look_at_page(out, page, bytes, &look);
         }
-        bool gone = unreadable(work, page_offset(work, page), VX_PAGE) || page_offset(work, page) >= work->out->file_size;
+        bool gone =
+            unreadable(work, page_offset(work, page), VX_PAGE) || page_offset(work, page) >= work->out->file_size;
         uint64_t many = vx_min(8, entries_in_page(out, page) / 2 + 1); /* fewer are single entries that went bad */
         if (gone || (look.bad >= many && look.bad * 4 >= look.set)) {
             pages->lost++;
@@ -324,7 +327,8 @@ static vhdx_status ask_log(struct vx_rebuilding *work, const struct pages *pages
         look_at_page(out, page, bytes, &look);
         if (look.bad > 0 || look.set == 0 || look.conflicts * 4 > look.owners)
             continue;
-        /* What the last session logged last is what stands at home in a disk that is well: zeros there are no news, but a loss. */
+        /* What the last session logged last is what stands at home in a disk that is well: zeros there are no news, but
+         * a loss. */
         out->lost_page_count += !get_bit(out->lost_pages, page) && look.owners > 0 && witness->rank <= 1;
         if (get_bit(out->lost_pages, page) || (look.owners > 0 && witness->rank <= 1))
             VX_TRY(place_page(work, page, bytes, witness->rank <= 1, err));
@@ -420,13 +424,15 @@ static void say_what_came_of_it(struct vx_rebuilding *work, const struct pages *
         vx_clue_set(work, VX_PART_BAT, VX_WITNESS_STORED, true, "%s", "");
         return;
     }
-    /* All of it from the log's last session, everything in the file has an owner, nothing has two: there is no other reading. */
+    /* All of it from the log's last session, everything in the file has an owner, nothing has two: there is no other
+     * reading. */
     bool whole = left == 0 && out->stray_count == 0 && strong == out->placement_count;
     for (size_t i = 0; i < out->placement_count; i++)
         out->placements[i].lossless = whole;
     vx_clue_set(work, VX_PART_BAT, from_log ? VX_WITNESS_LOG : VX_WITNESS_CONTENT, whole,
-                "%" PRIu64 " pages of the BAT said nothing; %" PRIu64 " blocks were put back by old log entries, %" PRIu64
-                " by what is in them; %" PRIu64 " pages stay unknown, %zu pieces have no place",
+                "%" PRIu64 " pages of the BAT said nothing; %" PRIu64
+                " blocks were put back by old log entries, %" PRIu64 " by what is in them; %" PRIu64
+                " pages stay unknown, %zu pieces have no place",
                 pages->lost, from_log, (uint64_t)out->placement_count - from_log, left, out->stray_count);
 }
 

@@ -1,8 +1,9 @@
 /*
- * Lost blocks by what the guest wrote in them. See rebuild.h. First the block that the disk begins with, because partitions are needed to
- * understand file systems; then every structure that says where it belongs votes for its block; then gaps between two blocks that
- * stand in the file as they do on the disk are filled. Easy to get wrong: a stale copy votes too; a block that is named for two places, or
- * a place for which two are named, goes to the one with more votes, and to none when they are equal.
+ * Lost blocks by what the guest wrote in them. See rebuild.h. First the block that the disk begins with, because
+ * partitions are needed to understand file systems; then every structure that says where it belongs votes for its
+ * block; then gaps between two blocks that stand in the file as they do on the disk are filled. Easy to get wrong: a
+ * stale copy votes too; a block that is named for two places, or a place for which two are named, goes to the one with
+ * more votes, and to none when they are equal.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
@@ -27,7 +28,7 @@ struct search {
     uint64_t window_offset; /* in the file */
     struct candidate *candidates;
     size_t count, room;
-    uint64_t first_block_offset; /* in the file, of virtual block 0; 0 = not known */
+    uint64_t first_block_offset;            /* in the file, of virtual block 0; 0 = not known */
     uint64_t last_block_offset, last_block; /* the one that holds the backup GPT; 0 = not known */
 };
 
@@ -95,7 +96,9 @@ static bool read_known(struct search *search, uint64_t block, uint64_t *file_off
     *file_offset = entry.file_offset;
     if (entry.state == VX_PAYLOAD_FULLY_PRESENT && entry.file_offset > 0 && entry.file_offset < INT64_MAX / 2)
         return true;
-    *file_offset = block == 0 ? search->first_block_offset : block == search->last_block ? search->last_block_offset : 0;
+    *file_offset = block == 0                    ? search->first_block_offset
+                   : block == search->last_block ? search->last_block_offset
+                                                 : 0;
     return *file_offset > 0;
 }
 
@@ -253,8 +256,8 @@ static bool is_open(const struct search *search, uint64_t payload_block, uint64_
     uint64_t index = vx_geometry_payload_index(&out->geometry, payload_block);
     if (!vx_rebuilt_entry_lost(out, index) || !vx_claims_free(&out->claims, file_offset, out->block_size))
         return false;
-    return vx_file_read_some(search->work->view, raw, sizeof raw, out->bat.file_offset + index * VX_BAT_ENTRY_SIZE, &got,
-                             NULL) == VHDX_OK &&
+    return vx_file_read_some(search->work->view, raw, sizeof raw, out->bat.file_offset + index * VX_BAT_ENTRY_SIZE,
+                             &got, NULL) == VHDX_OK &&
            vx_get64(raw) == 0;
 }
 
@@ -299,7 +302,8 @@ static vhdx_status place_candidates(struct search *search, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* From one placed block to the next: when both lie equally far apart in the file and on the disk, so does what is between them. */
+/* From one placed block to the next: when both lie equally far apart in the file and on the disk, so does what is
+ * between them. */
 static vhdx_status fill_between(struct search *search, const struct candidate *from, const struct candidate *to,
                                 vhdx_error *err)
 {
@@ -315,7 +319,8 @@ static vhdx_status fill_between(struct search *search, const struct candidate *f
     return VHDX_OK;
 }
 
-/* All blocks that have a place agree on one order from end to end: a disk that was written in one go, or a fixed one. */
+/* All blocks that have a place agree on one order from end to end: a disk that was written in one go, or a fixed one.
+ */
 static vhdx_status fill_ends(struct search *search, const struct candidate *first, const struct candidate *last,
                              bool straight, vhdx_error *err)
 {

@@ -1,6 +1,7 @@
 /*
- * From values back to bytes: the tables as they belong in the file, and the whole disk as a file in memory. See rebuild.h. Where a metadata item
- * still has a place in the table it stays there; what has none is put behind all others.
+ * From values back to bytes: the tables as they belong in the file, and the whole disk as a file in memory. See
+ * rebuild.h. Where a metadata item still has a place in the table it stays there; what has none is put behind all
+ * others.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
@@ -39,8 +40,10 @@ static void make_items(const struct vx_rebuilt *rebuilt, struct item items[ITEMS
     vx_put32(items[3].bytes, rebuilt->physical_sector);
     items[4] = (struct item){.id = &vx_guid_virtual_disk_id, .flags = of_disk, .length = 16};
     memcpy(items[4].bytes, rebuilt->virtual_disk_id.bytes, 16);
-    items[5] = (struct item){.id = &vx_guid_parent_locator, .flags = VX_ITEM_IS_REQUIRED,
-                             .length = rebuilt->locator ? rebuilt->locator_size : 0, .data = rebuilt->locator};
+    items[5] = (struct item){.id = &vx_guid_parent_locator,
+                             .flags = VX_ITEM_IS_REQUIRED,
+                             .length = rebuilt->locator ? rebuilt->locator_size : 0,
+                             .data = rebuilt->locator};
 }
 
 static struct vx_metadata_entry *find_entry(struct vx_metadata_table *table, const vhdx_guid *id)
@@ -148,8 +151,7 @@ static vhdx_status with_table(const struct vx_rebuilt *rebuilt, bool alone, uint
     return status;
 }
 
-vhdx_status vx_rebuilt_encode_metadata(const struct vx_rebuilt *rebuilt, uint8_t **bytes, size_t *size,
-                                       vhdx_error *err)
+vhdx_status vx_rebuilt_encode_metadata(const struct vx_rebuilt *rebuilt, uint8_t **bytes, size_t *size, vhdx_error *err)
 {
     return with_table(rebuilt, false, bytes, size, err);
 }
@@ -208,9 +210,8 @@ vhdx_status vx_rebuilt_view(struct vx_rebuilt *rebuilt, struct vx_file **view, v
 {
     struct vx_file *file = rebuilt->view;
     if (rebuilt->geometry.entry_count == 0)
-        return vx_fail(err, VHDX_CORRUPT, vx_at_file(vx_file_path(file)),
-                       "nothing tells the disk's sizes: %s, %s", rebuilt->clues[VX_PART_VIRTUAL_SIZE].evidence,
-                       rebuilt->clues[VX_PART_BLOCK_SIZE].evidence);
+        return vx_fail(err, VHDX_CORRUPT, vx_at_file(vx_file_path(file)), "nothing tells the disk's sizes: %s, %s",
+                       rebuilt->clues[VX_PART_VIRTUAL_SIZE].evidence, rebuilt->clues[VX_PART_BLOCK_SIZE].evidence);
     VX_TRY(write_headers(rebuilt, file, err));
     VX_TRY(write_regions(rebuilt, file, err));
     VX_TRY(write_metadata(rebuilt, file, err));

@@ -1,7 +1,7 @@
 /*
- * Metadata items that are still there: by the table, by what is left of it, by old entries of the log, or at the places where Windows
- * and qemu put them. See rebuild.h. Items that cannot be found are rebuild_values.c's. Easy to get wrong: only the
- * table says which items are real; what lies behind it counts only when the table itself is gone.
+ * Metadata items that are still there: by the table, by what is left of it, by old entries of the log, or at the places
+ * where Windows and qemu put them. See rebuild.h. Items that cannot be found are rebuild_values.c's. Easy to get wrong:
+ * only the table says which items are real; what lies behind it counts only when the table itself is gone.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
@@ -42,7 +42,8 @@ static bool take_value(struct vx_rebuilt *out, enum vx_part part, const uint8_t 
         out->block_size = number;
         return true;
     case VX_PART_PARAMETER_FLAGS: /* zeros are no witness: the same item must hold a block size */
-        if (!vx_is_power_of_two(number) || vx_get32(bytes + 4) & ~(VX_PARAMETER_HAS_PARENT | VX_PARAMETER_LEAVE_BLOCK_ALLOCATED))
+        if (!vx_is_power_of_two(number) ||
+            vx_get32(bytes + 4) & ~(VX_PARAMETER_HAS_PARENT | VX_PARAMETER_LEAVE_BLOCK_ALLOCATED))
             return false;
         out->parameter_flags = vx_get32(bytes + 4);
         return true;
@@ -229,8 +230,7 @@ static vhdx_status from_log(struct vx_rebuilding *work, uint8_t *image, struct v
 {
     bool any = false;
     for (uint64_t at = 0; at < IMAGE_SIZE; at += VX_PAGE) {
-        const struct vx_log_witness *witness =
-            vx_log_witness_find(&work->log, work->out->metadata.file_offset + at);
+        const struct vx_log_witness *witness = vx_log_witness_find(&work->log, work->out->metadata.file_offset + at);
         if (witness)
             VX_TRY(vx_log_witness_page(&work->log, witness, image + at, err));
         any = any || witness;
@@ -263,8 +263,8 @@ static void usual_table(struct vx_metadata_table *table, bool windows)
 }
 
 /* All values must make sense together before any of them is believed. */
-static vhdx_status from_usual_places(struct vx_rebuilding *work, const uint8_t *image,
-                                     struct vx_metadata_table *table, vhdx_error *err)
+static vhdx_status from_usual_places(struct vx_rebuilding *work, const uint8_t *image, struct vx_metadata_table *table,
+                                     vhdx_error *err)
 {
     for (int windows = 1; windows >= 0; windows--) {
         struct vx_file_parameters parameters;
@@ -333,7 +333,8 @@ static vhdx_status rebuild_items(struct vx_rebuilding *work, uint8_t *image, str
         VX_TRY(from_usual_places(work, image, table, err));
         VX_TRY(from_log(work, image, table, err));
     }
-    bool child = !vx_clue_missing(work, VX_PART_PARAMETER_FLAGS) && (work->out->parameter_flags & VX_PARAMETER_HAS_PARENT);
+    bool child =
+        !vx_clue_missing(work, VX_PART_PARAMETER_FLAGS) && (work->out->parameter_flags & VX_PARAMETER_HAS_PARENT);
     if (vx_clue_missing(work, VX_PART_LOCATOR) && (child || vx_clue_missing(work, VX_PART_PARAMETER_FLAGS)))
         VX_TRY(find_locator(work, err));
     return VHDX_OK;

@@ -1,6 +1,6 @@
 /*
- * Gathering old pages. See rebuild_log.h. Entries are found at every sector of the ring, on their own: a sequence that can no longer be
- * replayed as a whole still has pages that are right.
+ * Gathering old pages. See rebuild_log.h. Entries are found at every sector of the ring, on their own: a sequence that
+ * can no longer be replayed as a whole still has pages that are right.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/rebuild_log.h"
@@ -14,7 +14,8 @@
 #define WITNESSES_MAX (UINT32_C(1) << 20)
 #define WEAK_RANK (UINT32_C(1) << 20) /* of an entry in which every sector is the right one, but some byte is not */
 
-/* A run of entries one behind the other whose sequence numbers go up by one is a session, or the part of it that is left. */
+/* A run of entries one behind the other whose sequence numbers go up by one is a session, or the part of it that is
+ * left. */
 struct session {
     vhdx_guid first_guid;
     uint64_t first_sequence, next_sequence;
@@ -63,9 +64,10 @@ static vhdx_status take_entry(struct vx_log_witnesses *log, uint64_t at, const s
     return VHDX_OK;
 }
 
-/* Entries that go on where the session before them stopped belong to it; a new one is older, because each session begins at the ring's start. */
-static void join_session(struct session *session, uint64_t at, const struct vx_log_header *header,
-                         const vhdx_guid *own, bool first)
+/* Entries that go on where the session before them stopped belong to it; a new one is older, because each session
+ * begins at the ring's start. */
+static void join_session(struct session *session, uint64_t at, const struct vx_log_header *header, const vhdx_guid *own,
+                         bool first)
 {
     bool follows = !first && session->end == at && session->next_sequence == header->sequence_number;
     if (!follows) {
@@ -91,7 +93,8 @@ static int newest_first(const void *a, const void *b)
     return (left->data_at > right->data_at) - (left->data_at < right->data_at);
 }
 
-/* The part of a session that lies behind newer entries of the same session, at the ring's end, is of the same rank: only older. */
+/* The part of a session that lies behind newer entries of the same session, at the ring's end, is of the same rank:
+ * only older. */
 static uint32_t rank_of(const struct session *session, const struct session *newest)
 {
     if (session->rank > 1 && vx_guid_equal(&session->first_guid, &newest->first_guid))

@@ -42,11 +42,11 @@ struct vx_bat_look {
 };
 void vx_bat_look_at(struct vx_bytes entries, uint64_t view_size, uint64_t first_index, struct vx_bat_look *look);
 
-vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_regions.c */
-vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);    /* rebuild_items.c: what is stored */
-vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_values.c: what is not */
-vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err);      /* rebuild_bat.c */
-vhdx_status vx_rebuild_content(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_content.c */
+vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_regions.c */
+vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_items.c: what is stored */
+vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_values.c: what is not */
+vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err);     /* rebuild_bat.c */
+vhdx_status vx_rebuild_content(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_content.c */
 
 /* rebuild_bat.c, for rebuild_content.c */
 bool vx_claim(struct vx_claims *claims, uint64_t offset, uint64_t length);

@@ -1,7 +1,7 @@
 /*
- * Where metadata and BAT lie: from the region tables, from what is left of them, from the log, or found by looking at each MiB of the
- * file for something that can be nothing else. See rebuild.h. Easy to get wrong: a payload block of zeros looks like an
- * empty BAT; only entries that are set are evidence.
+ * Where metadata and BAT lie: from the region tables, from what is left of them, from the log, or found by looking at
+ * each MiB of the file for something that can be nothing else. See rebuild.h. Easy to get wrong: a payload block of
+ * zeros looks like an empty BAT; only entries that are set are evidence.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
@@ -149,9 +149,9 @@ static vhdx_status take_logged_copy(struct vx_rebuilding *work, const struct cop
 static vhdx_status count_items(struct vx_rebuilding *work, uint64_t offset, uint8_t *bytes, unsigned *count,
                                vhdx_error *err)
 {
-    static const vhdx_guid *const known[] = {&vx_guid_file_parameters, &vx_guid_virtual_disk_size,
+    static const vhdx_guid *const known[] = {&vx_guid_file_parameters,     &vx_guid_virtual_disk_size,
                                              &vx_guid_logical_sector_size, &vx_guid_physical_sector_size,
-                                             &vx_guid_virtual_disk_id, &vx_guid_parent_locator};
+                                             &vx_guid_virtual_disk_id,     &vx_guid_parent_locator};
     size_t got;
     *count = 0;
     VX_TRY(vx_file_read_some(work->view, bytes, VX_PAGE, offset, &got, err));
@@ -200,8 +200,8 @@ struct candidate {
 };
 
 /* The beginning of a BAT must be free of what cannot be an entry, and must not claim the tables. */
-static vhdx_status look_for_bat(struct vx_rebuilding *work, uint64_t offset, uint8_t *bytes,
-                                struct candidate *best, vhdx_error *err)
+static vhdx_status look_for_bat(struct vx_rebuilding *work, uint64_t offset, uint8_t *bytes, struct candidate *best,
+                                vhdx_error *err)
 {
     struct vx_bat_look look = {0};
     size_t got;
@@ -293,8 +293,8 @@ static vhdx_status scan(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *
     make_table(work);
     if (found && bat.found)
         vx_clue_set(work, VX_PART_REGIONS, VX_WITNESS_GEOMETRY, !bat.rival,
-                    "a metadata table was found at 0x%" PRIx64 ", a BAT with %" PRIu64 " blocks at 0x%" PRIx64, metadata,
-                    bat.look.present, bat.offset);
+                    "a metadata table was found at 0x%" PRIx64 ", a BAT with %" PRIu64 " blocks at 0x%" PRIx64,
+                    metadata, bat.look.present, bat.offset);
     else
         vx_clue_set(work, VX_PART_REGIONS, found || bat.found ? VX_WITNESS_GEOMETRY : VX_WITNESS_DEFAULT, false,
                     "metadata %s 0x%" PRIx64 ", BAT %s 0x%" PRIx64, found ? "was found at" : "is taken to lie at",

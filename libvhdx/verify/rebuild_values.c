@@ -1,6 +1,7 @@
 /*
- * Values that no metadata item tells any more: from the parent, from the shape of the BAT, from what the guest believes, and last a
- * default. See rebuild.h. Easy to get wrong: a default that only lets the disk be read must not look like a fact; its clue says DEFAULT.
+ * Values that no metadata item tells any more: from the parent, from the shape of the BAT, from what the guest
+ * believes, and last a default. See rebuild.h. Easy to get wrong: a default that only lets the disk be read must not
+ * look like a fact; its clue says DEFAULT.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
@@ -27,7 +28,8 @@ static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *l
 {
     const struct vx_rebuilt *out = work->out;
     uint8_t *bytes = vx_alloc(64, VX_KIB);
-    uint64_t length = vx_min(work->out->bat.length, work->view_size - vx_min(work->view_size, work->out->bat.file_offset));
+    uint64_t length =
+        vx_min(work->out->bat.length, work->view_size - vx_min(work->view_size, work->out->bat.file_offset));
     vhdx_status status = bytes ? VHDX_OK : vx_fail_memory(err, "a window of the BAT");
     for (uint64_t at = 0; status == VHDX_OK && at < length; at += 64 * VX_KIB) {
         size_t got;
@@ -89,7 +91,8 @@ static struct spacing look_at_spacing(const uint64_t *offsets, size_t count, uin
     return spacing;
 }
 
-/* The largest size with which no two blocks overlap; proven when the blocks then stand side by side up to the end of the file. */
+/* The largest size with which no two blocks overlap; proven when the blocks then stand side by side up to the end of
+ * the file. */
 static void judge_block_size(struct vx_rebuilding *work, struct vx_bytes entries, uint32_t sector, uint64_t *offsets)
 {
     struct vx_rebuilt *out = work->out;
@@ -168,14 +171,14 @@ static bool read_guess(void *context, void *buf, size_t length, uint64_t virtual
 static vhdx_status ask_guest(struct vx_rebuilding *work, struct vx_content *content)
 {
     struct guess guess = {work, work->out->block_size, work->out->logical_sector ? work->out->logical_sector : 512};
-    const struct vx_content_source source = {&guess, read_guess,
-                                             work->out->virtual_size ? work->out->virtual_size : UINT64_MAX,
-                                             work->out->logical_sector};
+    const struct vx_content_source source = {
+        &guess, read_guess, work->out->virtual_size ? work->out->virtual_size : UINT64_MAX, work->out->logical_sector};
     vx_content_look(&source, content);
     return VHDX_OK;
 }
 
-/* Neither metadata nor BAT: a partition table at the start of some MiB still says how large the disk is and where it begins. */
+/* Neither metadata nor BAT: a partition table at the start of some MiB still says how large the disk is and where it
+ * begins. */
 static vhdx_status find_disk_in_file(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
@@ -193,7 +196,8 @@ static vhdx_status find_disk_in_file(struct vx_rebuilding *work, vhdx_error *err
             vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_CONTENT, false,
                         "a GPT at 0x%" PRIx64 " of the file says that the disk ends at %" PRIu64 " bytes", at, size);
             out->logical_sector = sector;
-            vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_CONTENT, true, "%s", "the GPT lies in the disk's second sector");
+            vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_CONTENT, true, "%s",
+                        "the GPT lies in the disk's second sector");
             if (!whole || !vx_clue_missing(work, VX_PART_BLOCK_SIZE))
                 continue;
             out->block_size = (uint32_t)VX_MIB; /* of blocks in one row any size tells the same */
@@ -222,7 +226,8 @@ static void find_kind(struct vx_rebuilding *work, const struct vx_bat_look *look
                     out->locator ? "it has a parent locator" : "it has partially present blocks");
         return;
     }
-    bool table = out->clues[VX_PART_METADATA].witness == VX_WITNESS_STORED; /* and names no locator, or it had been found */
+    bool table =
+        out->clues[VX_PART_METADATA].witness == VX_WITNESS_STORED; /* and names no locator, or it had been found */
     vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_GEOMETRY,
                 table && !vx_metadata_find(work->table, &vx_guid_parent_locator), "%s",
                 "it has neither a parent locator nor partially present blocks: a disk without parent");
@@ -238,7 +243,8 @@ static void find_sectors(struct vx_rebuilding *work, const struct vx_content *co
         vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_PARENT, true, "%s", "parent and child have the same");
     } else if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) && content->implied_sector_size) {
         out->logical_sector = content->implied_sector_size;
-        vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_CONTENT, true, "%s", "the GPT lies in the disk's second sector");
+        vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_CONTENT, true, "%s",
+                    "the GPT lies in the disk's second sector");
     } else if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR)) {
         out->logical_sector = 512;
         vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_DEFAULT, false, "%s", "what most disks have");
@@ -279,8 +285,7 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
     if (!vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && out->virtual_size % out->logical_sector == 0)
         return;
     uint64_t whole = vx_round_down(out->virtual_size, out->logical_sector);
-    if (whole > 0 && whole <= VX_VIRTUAL_SIZE_MAX &&
-        whole + out->block_size > least) {
+    if (whole > 0 && whole <= VX_VIRTUAL_SIZE_MAX && whole + out->block_size > least) {
         out->virtual_size = whole;
         vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_RESIDUE, true,
                     "the size that stands there, without the part of a sector at its end: %" PRIu64 " bytes", whole);
@@ -316,7 +321,8 @@ static void settle_geometry(struct vx_rebuilding *work)
         return;
     if (out->clues[VX_PART_REGIONS].witness == VX_WITNESS_STORED)
         vx_clue_set(work, VX_PART_REGIONS, VX_WITNESS_GEOMETRY, false,
-                    "the BAT region has 0x%" PRIx32 " bytes, but a disk of this size needs 0x%" PRIx64, out->bat.length, needed);
+                    "the BAT region has 0x%" PRIx32 " bytes, but a disk of this size needs 0x%" PRIx64, out->bat.length,
+                    needed);
     out->bat.length = (uint32_t)needed;
     for (uint32_t i = 0; i < out->regions->count && i < VX_REGION_MAX; i++)
         if (vx_guid_equal(&out->regions->entries[i].guid, &vx_guid_bat_region))
@@ -351,7 +357,8 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
     if (!out->locator && !(out->parameter_flags & VX_PARAMETER_HAS_PARENT))
         vx_clue_set(work, VX_PART_LOCATOR, VX_WITNESS_STORED, true, "%s", "");
     if (vx_clue_missing(work, VX_PART_METADATA))
-        vx_clue_set(work, VX_PART_METADATA, VX_WITNESS_DEFAULT, false, "%s", "the items are written anew, as Windows packs them");
+        vx_clue_set(work, VX_PART_METADATA, VX_WITNESS_DEFAULT, false, "%s",
+                    "the items are written anew, as Windows packs them");
     settle_geometry(work);
     return VHDX_OK;
 }

@@ -1,6 +1,6 @@
 /*
- * Reading and writing ddrescue's map. See rescue_map.h. Lines that begin with '#' are comments; the first line that does not
- * is the state of a run and says nothing about ranges; all others are "position size status".
+ * Reading and writing ddrescue's map. See rescue_map.h. Lines that begin with '#' are comments; the first line that
+ * does not is the state of a run and says nothing about ranges; all others are "position size status".
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/rescue_map.h"
@@ -224,11 +224,10 @@ bool vx_rescue_map_next_bad(const struct vx_rescue_map *map, uint64_t offset, ui
 size_t vx_rescue_map_begin_text(const char *what, char *text, size_t room)
 {
     int length = snprintf(text, room,
-                          VX_RESCUE_MAP_FIRST_LINE
-                          "# %s\n"
-                          "# current_pos  current_status  current_pass\n"
-                          "0x00000000     +               1\n"
-                          "#      pos        size  status\n",
+                          VX_RESCUE_MAP_FIRST_LINE "# %s\n"
+                                                   "# current_pos  current_status  current_pass\n"
+                                                   "0x00000000     +               1\n"
+                                                   "#      pos        size  status\n",
                           what);
     return length < 0 ? 0 : (size_t)vx_min((uint64_t)length, room > 0 ? room - 1 : 0);
 }

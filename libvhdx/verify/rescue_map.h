@@ -13,8 +13,9 @@
 #include "base/status.h"
 
 enum vx_rescue_status {
-    VX_RESCUE_UNTRIED = '?',  /* in maps of a virtual disk: held by a layer that is not there */
-    VX_RESCUE_DOUBTFUL = '*', /* not trimmed; in maps of a virtual disk: filled in by evidence, not by the disk's own tables */
+    VX_RESCUE_UNTRIED = '?', /* in maps of a virtual disk: held by a layer that is not there */
+    VX_RESCUE_DOUBTFUL =
+        '*', /* not trimmed; in maps of a virtual disk: filled in by evidence, not by the disk's own tables */
     VX_RESCUE_UNSCRAPED = '/',
     VX_RESCUE_LOST = '-', /* a bad sector; in maps of a virtual disk: lost */
     VX_RESCUE_GOOD = '+',
@@ -44,11 +45,13 @@ vhdx_status vx_rescue_map_append(struct vx_rescue_map *map, uint64_t length, cha
 vhdx_status vx_rescue_map_parse(struct vx_bytes text, struct vx_rescue_map *map, size_t *bad_line);
 void vx_rescue_map_clear(struct vx_rescue_map *map);
 
-/* The first bytes in [offset, end) that are not known to be good; false when all are. A map without ranges knows of nothing bad. */
+/* The first bytes in [offset, end) that are not known to be good; false when all are. A map without ranges knows of
+ * nothing bad. */
 bool vx_rescue_map_next_bad(const struct vx_rescue_map *map, uint64_t offset, uint64_t end, uint64_t *bad_offset,
                             uint64_t *bad_length);
 
-/* The lines that every map begins with; `what` is one line of comment. Returns the length; cut when `room` is too small. */
+/* The lines that every map begins with; `what` is one line of comment. Returns the length; cut when `room` is too
+ * small. */
 size_t vx_rescue_map_begin_text(const char *what, char *text, size_t room);
 /* The line of one range with its line end, terminated. Returns its length. */
 size_t vx_rescue_map_range_text(const struct vx_rescue_range *range, char text[VX_RESCUE_LINE_ROOM]);

@@ -1,6 +1,6 @@
 /*
- * The salvaged disk on its way out: raw bytes, the map beside them, and pieces that have no place. See salvage.h. Bytes are read before
- * they are judged, because a bad sector shows only then.
+ * The salvaged disk on its way out: raw bytes, the map beside them, and pieces that have no place. See salvage.h. Bytes
+ * are read before they are judged, because a bad sector shows only then.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/salvage.h"
@@ -133,7 +133,8 @@ static vhdx_status step(const struct output *output, uint64_t done, vhdx_error *
     const vhdx_progress now = {VHDX_PHASE_READ, done, output->report->virtual_size};
     if (!output->options->progress || output->options->progress(output->options->progress_context, &now))
         return VHDX_OK;
-    return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(output->layers->items[0].file)), "reading was cancelled");
+    return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(output->layers->items[0].file)),
+                   "reading was cancelled");
 }
 
 static vhdx_status put_bytes(struct output *output, size_t length, uint64_t virtual_offset, vhdx_error *err)
@@ -144,8 +145,8 @@ static vhdx_status put_bytes(struct output *output, size_t length, uint64_t virt
 }
 
 /* What the medium did not give is lost, whoever vouched for its place. */
-static vhdx_status judge_data(struct output *output, const struct vx_salvage_piece *piece, uint64_t done,
-                              size_t length, vhdx_error *err)
+static vhdx_status judge_data(struct output *output, const struct vx_salvage_piece *piece, uint64_t done, size_t length,
+                              vhdx_error *err)
 {
     const struct vx_tolerant *tolerant = output->layers->items[piece->layer].tolerant;
     uint64_t at = piece->file_offset + done, end = at + length;
@@ -200,9 +201,10 @@ static vhdx_status put_disk(struct output *output, vhdx_error *err)
 static vhdx_status begin_map(struct output *output, vhdx_error *err)
 {
     char text[512];
-    size_t length = vx_rescue_map_begin_text("of a salvaged virtual disk: + good, * doubtful, - lost, ? held by a parent "
-                                             "that was not there",
-                                             text, sizeof text);
+    size_t length =
+        vx_rescue_map_begin_text("of a salvaged virtual disk: + good, * doubtful, - lost, ? held by a parent "
+                                 "that was not there",
+                                 text, sizeof text);
     return text_add(&output->map, text, length, err);
 }
 

@@ -1,8 +1,8 @@
 /*
- * Reading a damaged disk to its end: layers that open however damaged they are, and for each place of the virtual disk the bytes
- * with a word on how far to trust them. Nothing is written to a layer, nothing is refused because of what is elsewhere. The strict
- * reader is chain/layered.c. The one thing that is easy to get wrong: "not there" and "not known" both read as zeros; only the map
- * tells them apart.
+ * Reading a damaged disk to its end: layers that open however damaged they are, and for each place of the virtual disk
+ * the bytes with a word on how far to trust them. Nothing is written to a layer, nothing is refused because of what is
+ * elsewhere. The strict reader is chain/layered.c. The one thing that is easy to get wrong: "not there" and "not known"
+ * both read as zeros; only the map tells them apart.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_SALVAGE_H
@@ -21,19 +21,20 @@ struct vx_salvage_layer {
     struct vx_run_reader reader;
     uint64_t view_size;
     bool has_reader;
-    const char *doubt;  /* why nothing that the layer says is certain, NULL = it is; static */
-    bool maybe_child;   /* whether there is a parent below is not certain */
+    const char *doubt; /* why nothing that the layer says is certain, NULL = it is; static */
+    bool maybe_child;  /* whether there is a parent below is not certain */
 };
 
 struct vx_salvage_layers {
     const vhdx_host *host;
-    struct vx_rescue_map bad; /* of the leaf's file */
+    struct vx_rescue_map bad;       /* of the leaf's file */
     struct vx_salvage_layer *items; /* leaf first */
     size_t count;
     bool parent_missing; /* the last layer has a parent that is not there */
 };
 
-/* Opens `path` and what can be found of its ancestors. NOT_VHDX when nothing in the leaf is recognized; else fails for reasons of the host only. */
+/* Opens `path` and what can be found of its ancestors. NOT_VHDX when nothing in the leaf is recognized; else fails for
+ * reasons of the host only. */
 vhdx_status vx_salvage_open(const char *path, const vhdx_salvage_options *options, struct vx_salvage_layers *layers,
                             vhdx_error *err);
 /* Takes what vx_salvage_open() has left, also after a failure. */
@@ -44,7 +45,7 @@ struct vx_salvage_piece {
     uint64_t virtual_offset, length;
     size_t layer;
     uint64_t file_offset; /* in the layer's view; VHDX_NOWHERE: reads as zeros */
-    bool mixed;           /* own sectors where they are not zero, else what lies below: which are its own is not known */
+    bool mixed; /* own sectors where they are not zero, else what lies below: which are its own is not known */
     vhdx_salvage_kind kind;
     const char *reason; /* static; "" when good */
 };

@@ -1,7 +1,7 @@
 /*
- * Opening damaged layers. See salvage.h. Each is rebuilt in memory and then opened by the strict opener, so that the rules of
- * reading are written down once. Easy to get wrong: a parent that the caller names is believed only where nothing proves another one, and what it
- * shows stays doubtful.
+ * Opening damaged layers. See salvage.h. Each is rebuilt in memory and then opened by the strict opener, so that the
+ * rules of reading are written down once. Easy to get wrong: a parent that the caller names is believed only where
+ * nothing proves another one, and what it shows stays doubtful.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
@@ -111,8 +111,8 @@ static vhdx_status open_layer(struct opening *opening, const char *path, bool do
         return vx_fail_memory(err, "a layer");
     opening->chain.layers = images;
     struct vx_salvage_layer *layer = &items[layers->count];
-    *layer = (struct vx_salvage_layer){
-        .doubt = doubtful ? "it comes from a parent that nothing proves to be the one" : NULL};
+    *layer = (struct vx_salvage_layer){.doubt = doubtful ? "it comes from a parent that nothing proves to be the one"
+                                                         : NULL};
     const struct vx_rescue_map *bad = layers->count == 0 && layers->bad.count > 0 ? &layers->bad : NULL;
     VX_TRY(vx_tolerant_open(layers->host, path, VHDX_FILE_READ, bad, &layer->file, &layer->tolerant, err));
     layers->count++;
@@ -205,7 +205,8 @@ static void find_hint(struct opening *opening)
 {
     const vhdx_salvage_options *options = opening->options;
     for (size_t i = 0; i < options->parent_count && !opening->parent_hint; i++)
-        if (vx_image_open(opening->layers->host, options->parents[i], VX_OPEN_PEEK | VX_OPEN_INSPECT, &opening->parent_hint, NULL) != VHDX_OK)
+        if (vx_image_open(opening->layers->host, options->parents[i], VX_OPEN_PEEK | VX_OPEN_INSPECT,
+                          &opening->parent_hint, NULL) != VHDX_OK)
             opening->parent_hint = NULL;
 }
 

@@ -1,6 +1,6 @@
 /*
- * What is known at a place of a damaged disk. See salvage.h. The rules of reading are runs.c's; here is what happens where these end in
- * a refusal, and how far an answer is to be trusted.
+ * What is known at a place of a damaged disk. See salvage.h. The rules of reading are runs.c's; here is what happens
+ * where these end in a refusal, and how far an answer is to be trusted.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
@@ -154,7 +154,8 @@ static vhdx_status ask_layer(struct asked *asked, size_t index, uint64_t virtual
     asked->limit = vx_min(asked->limit, geometry->virtual_size - virtual_offset);
     if (answer_block(asked, index, virtual_offset, left))
         return VHDX_OK;
-    vhdx_status status = vx_run_at(&layer->reader, virtual_offset, reach(layer, virtual_offset, asked->limit), &run, err);
+    vhdx_status status =
+        vx_run_at(&layer->reader, virtual_offset, reach(layer, virtual_offset, asked->limit), &run, err);
     if (status == VHDX_NOMEM)
         return status;
     if (status != VHDX_OK) {
@@ -201,7 +202,8 @@ static vhdx_status read_plain(struct vx_salvage_layers *layers, const struct vx_
         memset(buf, 0, length);
         return VHDX_OK;
     }
-    return vx_file_read_some(layers->items[piece->layer].image->view, buf, length, piece->file_offset + done, &got, err);
+    return vx_file_read_some(layers->items[piece->layer].image->view, buf, length, piece->file_offset + done, &got,
+                             err);
 }
 
 /* What the layers from `first` on show, without a word on trust. */

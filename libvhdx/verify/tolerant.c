@@ -219,7 +219,8 @@ vhdx_status vx_rescue_map_load(const vhdx_host *host, const char *path, struct v
     VX_TRY(vx_file_open(host, path, VHDX_FILE_PEEK, &file, err));
     vhdx_status status = vx_file_size(file, &size, err);
     if (status == VHDX_OK && size > MAP_FILE_MAX)
-        status = vx_fail(err, VHDX_LIMIT, vx_at_file(path), "the map has %" PRIu64 " bytes, more than any map needs", size);
+        status =
+            vx_fail(err, VHDX_LIMIT, vx_at_file(path), "the map has %" PRIu64 " bytes, more than any map needs", size);
     if (status == VHDX_OK)
         status = parse_file(file, (size_t)size, map, err);
     vx_file_close(file);

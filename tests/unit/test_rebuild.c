@@ -1,6 +1,6 @@
 /*
- * What a damaged disk must have been: the builder makes a disk and loses parts of it; each value must come back from the
- * witness that is left, and what is not proven must not be called so.
+ * What a damaged disk must have been: the builder makes a disk and loses parts of it; each value must come back from
+ * the witness that is left, and what is not proven must not be called so.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -58,7 +58,8 @@ static void end(void)
 static void witnessed(enum vx_part part, enum vx_witness witness, bool lossless)
 {
     const struct vx_clue *clue = &rebuilt->clues[part];
-    cr_assert_eq(clue->witness, witness, "%s: witness %d, not %d: %s", vx_part_name(part), clue->witness, witness, clue->evidence);
+    cr_assert_eq(clue->witness, witness, "%s: witness %d, not %d: %s", vx_part_name(part), clue->witness, witness,
+                 clue->evidence);
     cr_assert_eq(clue->lossless, lossless, "%s: %s", vx_part_name(part), clue->evidence);
     cr_assert_eq(clue->evidence[0] == '\0', witness == VX_WITNESS_STORED, "%s", vx_part_name(part));
 }
@@ -137,7 +138,8 @@ Test(rebuild, an_empty_disk_gives_its_bat_away_only_by_custom)
 Test(rebuild, the_block_size_follows_from_where_the_blocks_stand)
 {
     for (uint32_t mib = 1; mib <= 8; mib *= 2) {
-        struct bld_options options = {.virtual_size = 8 * mib * VX_MIB, .block_size = mib * (uint32_t)VX_MIB, .seed = mib};
+        struct bld_options options = {
+            .virtual_size = 8 * mib * VX_MIB, .block_size = mib * (uint32_t)VX_MIB, .seed = mib};
         make(&options, 5);
         lose(bld_item_offset(disk, &vx_guid_file_parameters, false), 8);
         look(NULL);
@@ -186,8 +188,10 @@ Test(rebuild, a_child_takes_from_its_parent_what_both_share)
     lose(bld_item_offset(disk, &vx_guid_virtual_disk_size, false), 8);
     lose(bld_item_offset(disk, &vx_guid_logical_sector_size, false), 4);
     lose(bld_item_offset(disk, &vx_guid_virtual_disk_id, false), 16);
-    const struct vx_rebuild_options options = {
-        .parent_disk_id = &id, .parent_logical_sector = 4096, .parent_physical_sector = 4096, .parent_virtual_size = 16 * VX_MIB};
+    const struct vx_rebuild_options options = {.parent_disk_id = &id,
+                                               .parent_logical_sector = 4096,
+                                               .parent_physical_sector = 4096,
+                                               .parent_virtual_size = 16 * VX_MIB};
     look(&options);
     witnessed(VX_PART_LOGICAL_SECTOR, VX_WITNESS_PARENT, true);
     witnessed(VX_PART_VIRTUAL_SIZE, VX_WITNESS_PARENT, false);
@@ -247,7 +251,8 @@ Test(rebuild, lies_in_an_old_log_never_pass_for_proof)
         for (uint64_t block = 0; block < 8; block++) {
             const struct vx_placement *placement = vx_rebuilt_placement(rebuilt, block);
             if (placement && placement->lossless)
-                cr_assert_eq(vx_round_down(placement->raw, VX_MIB), bld_payload_offset(disk, block), "seed %d", (int)seed);
+                cr_assert_eq(vx_round_down(placement->raw, VX_MIB), bld_payload_offset(disk, block), "seed %d",
+                             (int)seed);
         }
         cr_assert(rebuilt->clues[VX_PART_BAT].witness != VX_WITNESS_STORED);
         end();

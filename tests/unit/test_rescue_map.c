@@ -125,10 +125,10 @@ Test(rescue_map, refuses_other_text_with_its_line)
     refused_at("hello\n", 1);
     refused_at("0x0 X\n", 1);
     refused_at("0x0 + 1 2\n", 1);
-    refused_at("0x0 +\n0 10 +\n11 10 +\n", 3);      /* a gap */
-    refused_at("0x0 +\n0 10 +\n9 10 -\n", 3);       /* an overlap */
-    refused_at("0x0 +\n0 10\n", 2);                 /* no status */
-    refused_at("0x0 +\n0 10 F\n", 2);               /* a state that ranges do not have */
+    refused_at("0x0 +\n0 10 +\n11 10 +\n", 3); /* a gap */
+    refused_at("0x0 +\n0 10 +\n9 10 -\n", 3);  /* an overlap */
+    refused_at("0x0 +\n0 10\n", 2);            /* no status */
+    refused_at("0x0 +\n0 10 F\n", 2);          /* a state that ranges do not have */
     refused_at("0x0 +\n0 10 ++\n", 2);
     refused_at("0x0 +\n0 10 + 1\n", 2);
     refused_at("0x0 +\n0 0 +\n", 2);
@@ -156,7 +156,8 @@ Test(rescue_map, what_is_written_reads_back)
 {
     char text[1024];
     size_t length = vx_rescue_map_begin_text("of a disk", text, sizeof text);
-    const struct vx_rescue_range ranges[] = {{0, 512, '+'}, {512, UINT64_C(1) << 45, '*'}, {(UINT64_C(1) << 45) + 512, 1, '?'}};
+    const struct vx_rescue_range ranges[] = {
+        {0, 512, '+'}, {512, UINT64_C(1) << 45, '*'}, {(UINT64_C(1) << 45) + 512, 1, '?'}};
     for (size_t i = 0; i < 3; i++)
         length += vx_rescue_map_range_text(&ranges[i], text + length);
     struct vx_rescue_map map;

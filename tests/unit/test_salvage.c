@@ -1,6 +1,6 @@
 /*
- * Salvage: what the map calls good is what the disk held, what is lost is exactly what was taken away, and no layer is written
- * to. Disks are in memory; the host can be told to refuse ranges, as a failing medium does.
+ * Salvage: what the map calls good is what the disk held, what is lost is exactly what was taken away, and no layer is
+ * written to. Disks are in memory; the host can be told to refuse ranges, as a failing medium does.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -20,7 +20,8 @@ static const vhdx_host *host;
 static struct bld *disk;
 static uint8_t *expected;
 
-/* ---- a medium with bad places --------------------------------------------------------------------------------------- */
+/* ---- a medium with bad places ---------------------------------------------------------------------------------------
+ */
 
 struct medium {
     vhdx_host host;
@@ -50,7 +51,8 @@ static vhdx_status bad_open(void *context, const char *path, vhdx_file_access ac
     return status;
 }
 
-/* ---- scenes --------------------------------------------------------------------------------------------------------- */
+/* ---- scenes ---------------------------------------------------------------------------------------------------------
+ */
 
 static void begin(void)
 {
@@ -90,7 +92,8 @@ static vhdx_salvage_report salvage_with(vhdx_salvage_options options, vhdx_statu
     vhdx_status status = vhdx_salvage("/d/disk", "/d/raw", &options, &report, &err);
     cr_assert_eq(status, wanted, "%s: %s", vhdx_status_name(status), status == VHDX_OK ? "" : err.message);
     if (status == VHDX_OK)
-        cr_assert_eq(report.bytes_good + report.bytes_doubtful + report.bytes_lost + report.bytes_missing, report.virtual_size);
+        cr_assert_eq(report.bytes_good + report.bytes_doubtful + report.bytes_lost + report.bytes_missing,
+                     report.virtual_size);
     return report;
 }
 
@@ -137,7 +140,8 @@ static uint64_t good_is_good(const char *map_path, char status)
     return sum;
 }
 
-/* ---- tests ---------------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------------------------------
+ */
 
 Test(salvage, a_sound_disk_is_good_from_end_to_end)
 {
@@ -197,7 +201,8 @@ Test(salvage, a_map_of_bad_ranges_counts_as_much_as_the_medium)
     unsigned long long at = bld_payload_offset(disk, 0) + 512;
     int length = snprintf(text, sizeof text, "0 +\n0 %llu +\n%llu 512 -\n%llu 0x40000000 +\n", at, at, at + 512);
     cr_assert(vx_memory_host_put(memory, "/d/bad", text, (size_t)length));
-    vhdx_salvage_report report = salvage_with((vhdx_salvage_options){.bad_ranges = "/d/bad", .map = "/d/other"}, VHDX_OK);
+    vhdx_salvage_report report =
+        salvage_with((vhdx_salvage_options){.bad_ranges = "/d/bad", .map = "/d/other"}, VHDX_OK);
     cr_assert_eq(report.bytes_lost, 512);
     cr_assert_str_eq(report.map, "/d/other");
     cr_assert_eq(good_is_good("/d/other", VX_RESCUE_LOST), 512);

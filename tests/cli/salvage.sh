@@ -1,0 +1,49 @@
+#!/bin/bash
+# export --salvage: what it prints, where its files go, how it ends, and that it leaves the disk alone.
+# SPDX-License-Identifier: MIT
+. "$TOP/tests/cli/lib.bash"
+
+make_chain 8M
+before=$(cat *.vhdx *.avhdx | cksum)
+
+# A sound chain: all good, status 0, the same bytes as the strict export.
+expect 0 vhdx export --salvage -o new.raw disk_2.avhdx
+cmp new.raw 2.raw || fail "salvage of a sound chain"
+says out "new.raw.map"
+says new.raw.map "0x00000000  0x00800000  +"
+[ ! -e new.raw.pieces ] || fail "pieces of a sound chain"
+expect 0 vhdx export --salvage --json --map other.map -o new.raw disk_2.avhdx
+json_is '(d["path"], d["output"], d["map"], d["pieces"], d["virtual_size"], d["good"], d["ranges"])' \
+    "('disk_2.avhdx', 'new.raw', 'other.map', None, 8388608, 8388608, [])"
+expect 0 vhdx export --salvage -q -o new.raw disk_2.avhdx
+[ ! -s out ] && [ ! -s err ] || fail "-q prints something"
+
+# Without its parent: status 4, the layer's own sectors, the rest is '?'.
+mkdir alone
+cp disk_1.avhdx alone
+expect 4 vhdx export --salvage -o alone.raw alone/disk_1.avhdx
+says out missing
+says err "only what the layers above hold is written"
+[ -z "$(awk 'length > 80' out)" ] || fail "lines of more than 80 columns: $(cat out)"
+grep -q ' ?$' alone.raw.map || fail "nothing is missing in the map"
+expect 4 vhdx export --salvage --json -o alone.raw alone/disk_1.avhdx
+json_is 'd["parent_missing"], sorted(set(r["kind"] for r in d["ranges"]))' "(True, ['missing'])"
+
+# Usage.
+expect 16 vhdx export --salvage -o - disk.vhdx
+one_line_of_error
+expect 16 vhdx export --map m -o new.raw disk.vhdx
+one_line_of_error
+expect 16 vhdx export --bad-ranges m -o new.raw disk.vhdx
+one_line_of_error
+echo "hello" >bad.map
+expect 8 vhdx export --salvage --bad-ranges bad.map -o refused.raw disk.vhdx
+one_line_of_error
+says err "line 1"
+[ ! -e refused.raw ] || fail "a file was left behind"
+expect 8 vhdx export --salvage -o disk_1.avhdx disk_2.avhdx
+one_line_of_error
+expect 8 vhdx export --salvage -o refused.raw bad.map
+one_line_of_error
+rm -r alone
+[ "$before" = "$(cat *.vhdx *.avhdx | cksum)" ] || fail "a disk was written to"
