@@ -80,7 +80,8 @@ cp *.vhdx *.avhdx ../../elsewhere
 cd ../../elsewhere || exit 1
 expect 0 vhdx merge --dry-run --config ../Mail disk_2.avhdx
 says out "Set-VMHardDiskDrive -VMName 'It''s Mail'"
-says out "perhaps another disk of that name"
+tr -s ' \n' ' ' <out >unwrapped # prose is wrapped to the terminal
+says unwrapped "perhaps another disk of that name"
 expect 0 vhdx merge --dry-run --config "../Mail/virtual machines/$vm.xml" disk_2.avhdx
 says out "Set-VMHardDiskDrive -VMName 'It''s Mail'"
 expect 8 vhdx merge --dry-run --config nowhere disk_2.avhdx
