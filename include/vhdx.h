@@ -1186,7 +1186,7 @@ VHDX_API const vhdx_found_place *vhdx_orphans_place(const vhdx_orphans *orphans,
 /* What can hurt you                                                                                                */
 /*                                                                                                                  */
 /*  - Writing to a parent invalidates every child: their linkage no longer matches. vhdx_merge refuses when it sees   */
-/*    such a child; it sees only the directories of the layers.                                                       */
+/*    such a child; it sees only the directories of the layers and those given in `parents`.                          */
 /*  - A disk that a running machine, a backup agent or another host has open must not be merged. Locks show users     */
 /*    of the same kernel (or file server) only; a disk on shared storage may be in use by a host nobody can see.      */
 /*  - After a merge the machine's configuration still names the child, change tracking (.rct, .mrt) of the touched    */

@@ -189,6 +189,22 @@ static void build_layers(struct scene *scene, struct crash_host *host, uint64_t 
     free(view);
 }
 
+static bool same_directory(const char *a, const char *b)
+{
+    size_t a_length = (size_t)(strrchr(a, '/') - a), b_length = (size_t)(strrchr(b, '/') - b);
+    return a_length == b_length && memcmp(a, b, a_length) == 0;
+}
+
+/* Whether a merge sees the layer above the child: it looks into the directories of the layers from child to target. */
+static bool sees_above(const struct scene *scene)
+{
+    const struct scene_recipe *recipe = &scene->recipe;
+    bool sees = recipe->child + 1 == recipe->layers;
+    for (size_t n = recipe->into; n <= recipe->child && !sees; n++)
+        sees = same_directory(scene->layers[n].path, scene->layers[recipe->child + 1].path);
+    return sees;
+}
+
 /* A chain of the model; child and target at random. */
 static void build_model(struct scene *scene, struct crash_host *host, uint64_t *chance)
 {
@@ -214,6 +230,8 @@ static void build_model(struct scene *scene, struct crash_host *host, uint64_t *
         snprintf(scene->layers[n].path, sizeof scene->layers[n].path, "%s", layer->path);
         remember(&scene->layers[n], layer->b, files, digest_of_bytes(layer->view, layer->virtual_size));
     }
+    while (!sees_above(scene))
+        recipe->child++;
     model_free(model);
 }
 
