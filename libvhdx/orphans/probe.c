@@ -78,7 +78,7 @@ int vx_side_kind_of(const char *path, bool windows)
 {
     for (size_t i = 0; i < sizeof side_names / sizeof side_names[0]; i++)
         if (vx_path_has_extension(path, side_names[i].extension, windows))
-            return side_names[i].kind;
+            return (int)side_names[i].kind;
     if (!vx_path_has_extension(path, ".tmp", windows))
         return 0;
     return strstr(path, ".vhdx.") || strstr(path, ".avhdx.") || strstr(path, ".VHDX.") || strstr(path, ".AVHDX.")
