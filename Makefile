@@ -137,7 +137,7 @@ coverage_flags := --coverage -fprofile-update=atomic
 coverage_opt := -O0 -g
 fuzz_cc := $(FUZZ_CC)
 fuzz_flags := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-fuzz_opt := -O1 -g
+fuzz_opt := -O2 -g
 windows_cc := $(WINDOWS_CC)
 windows_opt := -O2
 

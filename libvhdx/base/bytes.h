@@ -65,5 +65,7 @@ static inline void vx_put64(uint8_t *p, uint64_t value)
 
 /* Whether all bytes are zero. */
 bool vx_is_zero(const void *data, size_t size);
+/* How many bytes are zero before the first that is not. */
+size_t vx_zero_run(const void *data, size_t size);
 
 #endif

@@ -70,13 +70,11 @@ static vhdx_status check_gap(struct vx_verification *v, uint8_t *buffer, uint64_
 {
     size_t got;
     VX_TRY(vx_file_read_some(v->exam->file, buffer, (size_t)(end - offset), offset, &got, err));
-    for (size_t i = 0; i < got; i++) {
-        if (buffer[i] == 0)
-            continue;
-        struct vx_finding finding = vx_found(VX_FIND_FILE_RESERVED, "header section", offset + i);
-        finding.length = end - offset - i;
+    size_t zeros = vx_zero_run(buffer, got);
+    if (zeros < got) {
+        struct vx_finding finding = vx_found(VX_FIND_FILE_RESERVED, "header section", offset + zeros);
+        finding.length = end - offset - zeros;
         vx_verify_add(v, &finding);
-        break;
     }
     return VHDX_OK;
 }

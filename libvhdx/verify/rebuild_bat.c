@@ -107,6 +107,8 @@ static bool is_bad(const struct vx_rebuilt *out, uint64_t index, const struct vx
 
 struct page_look {
     uint64_t set, bad, owners, conflicts;
+    uint64_t singles; /* present entries that point nowhere */
+    uint64_t single;  /* the last of them */
 };
 
 static uint32_t entries_in_page(const struct vx_rebuilt *out, uint64_t page)
@@ -221,7 +223,7 @@ static vhdx_status read_page(struct vx_rebuilding *work, uint64_t page, uint8_t 
 }
 
 /* Entries of blocks that must be somewhere, but not where they say. */
-static void count_singles(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes, struct pages *pages)
+static void count_singles(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes, struct page_look *look)
 {
     for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
         uint64_t which, index = page * PAGE_ENTRIES + i;
@@ -230,8 +232,8 @@ static void count_singles(const struct vx_rebuilt *out, uint64_t page, const uin
             which >= out->geometry.payload_count)
             continue;
         if (entry.file_offset == 0 || entry.file_offset >= out->file_size) {
-            pages->singles++;
-            pages->single = index;
+            look->singles++;
+            look->single = index;
         }
     }
 }
@@ -269,8 +271,10 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
             memset(bytes, 0, sizeof bytes); /* a hole: an empty BAT of a huge disk takes no time */
         } else {
             VX_TRY(read_page(work, page, bytes, err));
-            if (!vx_is_zero(bytes, sizeof bytes))
+            if (!vx_is_zero(bytes, sizeof bytes)) {
                 look_at_page(out, page, bytes, &look);
+                count_singles(out, page, bytes, &look);
+            }
         }
         bool gone =
             unreadable(work, page_offset(work, page), VX_PAGE) || page_offset(work, page) >= work->out->file_size;
@@ -281,7 +285,8 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
             continue;
         }
         pages->owners += look.owners;
-        count_singles(out, page, bytes, pages);
+        pages->singles += look.singles;
+        pages->single = look.singles ? look.single : pages->single;
         if (look.set == 0) {
             pages->empty++;
             set_bit(pages->empty_bits, page);

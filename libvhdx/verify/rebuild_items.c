@@ -298,7 +298,11 @@ static vhdx_status find_locator(struct vx_rebuilding *work, vhdx_error *err)
     for (size_t at = 0; status == VHDX_OK && at + VX_LOCATOR_HEADER_SIZE < size; at++) {
         const uint8_t *here = bytes + at;
         size_t length = VX_LOCATOR_HEADER_SIZE, room = (size_t)size - at;
-        if (here[0] != vx_guid_locator_type_vhdx.bytes[0] || memcmp(here, vx_guid_locator_type_vhdx.bytes, 16) != 0)
+        if (here[0] == 0) {
+            at += vx_zero_run(here, room) - 1;
+            continue;
+        }
+        if (memcmp(here, vx_guid_locator_type_vhdx.bytes, 16) != 0)
             continue;
         for (size_t i = 0; i < vx_get16(here + 18) && VX_LOCATOR_HEADER_SIZE + (i + 1) * 12 <= room; i++) {
             const uint8_t *pair = here + VX_LOCATOR_HEADER_SIZE + i * 12;

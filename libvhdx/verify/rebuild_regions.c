@@ -22,10 +22,10 @@
 void vx_bat_look_at(struct vx_bytes entries, uint64_t view_size, uint64_t first_index, struct vx_bat_look *look)
 {
     for (size_t i = 0; i + VX_BAT_ENTRY_SIZE <= entries.size; i += VX_BAT_ENTRY_SIZE) {
-        uint64_t raw = vx_get64(entries.data + i);
-        struct vx_bat_entry entry = vx_bat_entry_decode(raw);
-        if (raw == 0)
-            continue;
+        i += vx_zero_run(entries.data + i, entries.size - i) / VX_BAT_ENTRY_SIZE * VX_BAT_ENTRY_SIZE;
+        if (i + VX_BAT_ENTRY_SIZE > entries.size)
+            break;
+        struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(entries.data + i));
         look->last_set = first_index + i / VX_BAT_ENTRY_SIZE + 1;
         if (vx_bat_payload_rules(&entry, true) & (VX_BAT_RESERVED_SET | VX_BAT_BAD_STATE | VX_BAT_NO_PLACE))
             look->bad++;

@@ -37,6 +37,8 @@ static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *l
         status = vx_file_read_some(work->view, bytes, (size_t)here, work->out->bat.file_offset + at, &got, err);
         if (status == VHDX_OK)
             vx_bat_look_at(vx_bytes_of(bytes, got), work->view_size, at / VX_BAT_ENTRY_SIZE, look);
+        if (status == VHDX_OK && vx_is_zero(bytes, got))
+            continue;
         for (size_t i = 0; last_payload && status == VHDX_OK && i + VX_BAT_ENTRY_SIZE <= got; i += VX_BAT_ENTRY_SIZE)
             if (vx_get64(bytes + i) != 0 &&
                 !is_bitmap_index((at + i) / VX_BAT_ENTRY_SIZE, out->block_size, out->logical_sector))

@@ -44,11 +44,14 @@ Test(bytes, numbers_are_little_endian_at_any_address)
 
 Test(bytes, zeros_are_found_out_wherever_the_other_byte_is)
 {
-    uint8_t data[100] = {0};
+    uint8_t data[700] = {0};
     cr_assert(vx_is_zero(data, sizeof data));
     cr_assert(vx_is_zero(data, 0));
+    cr_assert_eq(vx_zero_run(data, sizeof data), sizeof data);
+    cr_assert_eq(vx_zero_run(data, 0), 0);
     for (size_t i = 0; i < sizeof data; i++) {
         data[i] = 1;
+        cr_assert_eq(vx_zero_run(data, sizeof data), i);
         cr_assert_not(vx_is_zero(data, sizeof data), "byte %zu", i);
         cr_assert(vx_is_zero(data, i));
         data[i] = 0;
