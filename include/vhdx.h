@@ -1118,11 +1118,12 @@ typedef struct vhdx_found_family {
     size_t blocker_count;
 } vhdx_found_family;
 
-/* A place that was asked for, met on the way, or spoken of by a configuration. */
+/* A place that was asked for, met on the way, or spoken of by a configuration. Grows at its end. */
 typedef struct vhdx_found_place {
     const char *path;
     bool searched;
     const char *reason; /* why not; NULL when it was */
+    bool nowhere;       /* a link that leads to nothing: `searched` is false, and yet nothing was left out */
 } vhdx_found_place;
 
 typedef struct vhdx_orphans_totals {

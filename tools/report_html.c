@@ -552,15 +552,15 @@ static void put_sides(const struct page *p)
         put(p, "</tbody></table>\n");
 }
 
-static void put_not_searched(const struct page *p)
+static void put_places(const struct page *p, const char *title, bool nowhere)
 {
     const vhdx_found_place *place;
     size_t count = 0;
     for (size_t i = 0; (place = vhdx_orphans_place(p->orphans, i)) != NULL; i++) {
-        if (place->searched)
+        if (place->searched || place->nowhere != nowhere)
             continue;
         if (count++ == 0)
-            put(p, "<h2>Not searched</h2>\n<table><thead><tr><th>place</th><th>why</th></tr></thead><tbody>\n");
+            put_in(p, "<h2>", title, "</h2>\n<table><thead><tr><th>place</th><th>why</th></tr></thead><tbody>\n");
         put_in(p, "<tr><td>", place->path, "</td><td>");
         put_in(p, "", place->reason, "</td></tr>\n");
     }
@@ -578,7 +578,8 @@ bool report_html(FILE *out, const vhdx_orphans *orphans)
     put_filter(&p);
     if (!put_families(&p, true) || !put_families(&p, false))
         return false;
-    put_not_searched(&p);
+    put_places(&p, "Not searched", false);
+    put_places(&p, "Links that lead to nothing", true);
     put_configs(&p);
     put_sides(&p);
     put(&p, "</main>\n<footer>Made by libvhdx. The bars are drawn to the scale of the largest disk. A dashed line leads to a parent "

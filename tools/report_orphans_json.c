@@ -279,6 +279,7 @@ static void place_members(struct json *json, const vhdx_found_place *place)
     json_text(json, "path", place->path);
     json_bool(json, "searched", place->searched);
     json_text(json, "reason", place->reason);
+    json_bool(json, "nowhere", place->nowhere);
 }
 
 static void totals_members(struct json *json, const vhdx_orphans_totals *totals)

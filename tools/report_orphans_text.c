@@ -325,29 +325,30 @@ static void print_sides(const struct page *page)
     }
 }
 
-static void print_places(const struct page *page, bool searched)
+enum { NOWHERES_SHOWN = 8 };
+
+/* One of the three kinds of places, under its title; of links to nowhere a system's directory may have thousands. */
+static void print_places(const struct page *page, const char *title, bool searched, bool nowhere)
 {
     const vhdx_found_place *place;
+    size_t count = 0;
     for (size_t i = 0; (place = vhdx_orphans_place(page->orphans, i)) != NULL; i++) {
-        if (place->searched != searched)
+        if (place->searched != searched || place->nowhere != nowhere)
+            continue;
+        if (count++ == 0)
+            fputs(title, page->out);
+        if (nowhere && count > NOWHERES_SHOWN && !page->verbose)
             continue;
         fputs("  ", page->out);
         text_put(page->out, place->path);
-        if (place->reason) {
+        if (place->reason && !nowhere) {
             fputs(": ", page->out);
             text_put(page->out, place->reason);
         }
         fputc('\n', page->out);
     }
-}
-
-static bool any_unsearched(const vhdx_orphans *orphans)
-{
-    const vhdx_found_place *place;
-    for (size_t i = 0; (place = vhdx_orphans_place(orphans, i)) != NULL; i++)
-        if (!place->searched)
-            return true;
-    return false;
+    if (nowhere && count > NOWHERES_SHOWN && !page->verbose)
+        fprintf(page->out, "  and %zu more\n", count - NOWHERES_SHOWN);
 }
 
 static void print_totals(const struct page *page)
@@ -377,12 +378,10 @@ void report_orphans_text(FILE *out, const vhdx_orphans *orphans, bool colour, bo
     print_configs(&page);
     print_sides(&page);
     print_totals(&page);
-    fputs("\nSearched\n", out);
-    print_places(&page, true);
-    if (any_unsearched(orphans)) {
-        fputs("Not searched\n", out);
-        print_places(&page, false);
-    }
+    fputc('\n', out);
+    print_places(&page, "Searched\n", true, false);
+    print_places(&page, "Not searched\n", false, false);
+    print_places(&page, "Links that lead to nothing\n", false, true);
     wrap(&page,
          "Other volumes, shares and hosts were not searched. What no configuration names here may be named there: 'orphan' "
          "is meant of what was searched.",

@@ -107,13 +107,33 @@ static vhdx_entry_type type_of_mode(mode_t mode)
     return S_ISDIR(mode) ? VHDX_ENTRY_DIRECTORY : VHDX_ENTRY_OTHER;
 }
 
+/*
+ * Whether a link leads back to itself. The system says so too when a way went through too many links: then the link is no loop when it is
+ * looked at from the directory that it lies in.
+ */
+static bool is_link_loop(const char *path)
+{
+    struct stat st;
+    char *directory = vx_path_directory(path, false);
+    int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool loop = fd >= 0 && fstatat(fd, vx_path_name(path, false), &st, 0) != 0 && errno == ELOOP;
+    if (fd >= 0)
+        close(fd);
+    vx_free(directory);
+    return loop;
+}
+
 static vhdx_status host_look(void *context, const char *path, vhdx_entry_type *type, vhdx_file_facts *facts,
                              vhdx_error *err)
 {
     struct stat st;
     (void)context;
-    if (stat(or_here(path), &st) != 0)
-        return vx_posix_fail(err, errno, false, path, "look at it");
+    if (stat(or_here(path), &st) != 0) {
+        int code = errno;
+        if (code == ELOOP && is_link_loop(path))
+            return vx_fail_system(err, VHDX_NOT_FOUND, vx_at_file(path), code, "it is a link that leads back to itself");
+        return vx_posix_fail(err, code, false, path, "look at it");
+    }
     *type = type_of_mode(st.st_mode);
     *facts = vx_posix_facts(-1, &st);
     return VHDX_OK;

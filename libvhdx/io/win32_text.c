@@ -47,6 +47,7 @@ vhdx_status vx_win32_status(DWORD code, bool writing)
     case ERROR_INVALID_DRIVE:
     case ERROR_BAD_NETPATH:
     case ERROR_BAD_NET_NAME:
+    case ERROR_CANT_RESOLVE_FILENAME: /* a link that leads back to itself */
         return VHDX_NOT_FOUND;
     case ERROR_ACCESS_DENIED:
         return writing ? VHDX_READ_ONLY : VHDX_IO;

@@ -9,7 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/utf.h"
 #include "io/path.h"
+#include "orphans/probe.h"
 #include "orphans/quote.h"
 #include "orphans/scan.h"
 #include "orphans/sid.h"
@@ -84,9 +86,20 @@ static void step(struct adviser *a, vhdx_step_kind kind, size_t file, const char
     a->steps.items[a->steps.count++] = (vhdx_found_step){kind, keep(a, text), file};
 }
 
-static const char *quoted(struct adviser *a, const char *name)
+static const struct vx_disk *disk_at(const struct adviser *a, size_t number)
 {
-    const char *text = vx_quote_shell(&a->estate->arena, name, a->estate->windows);
+    return &a->estate->disks[number];
+}
+
+/* Of the host on which the disk lies, where the steps are to be typed. */
+static bool is_windows(const struct adviser *a, const struct vx_disk *disk)
+{
+    return vx_estate_is_windows(a->estate, disk->absolute, disk->source);
+}
+
+static const char *quoted(struct adviser *a, const char *name, bool windows)
+{
+    const char *text = vx_quote_shell(&a->estate->arena, name, windows);
     if (!text)
         a->estate->no_memory = true;
     return text ? text : "";
@@ -102,12 +115,7 @@ static const char *powershell(struct adviser *a, const char *name)
 
 static const char *path_of(struct adviser *a, size_t disk)
 {
-    return quoted(a, a->estate->disks[disk].pub.path);
-}
-
-static const struct vx_disk *disk_at(const struct adviser *a, size_t number)
-{
-    return &a->estate->disks[number];
+    return quoted(a, disk_at(a, disk)->pub.path, is_windows(a, disk_at(a, disk)));
 }
 
 static bool is_quarantined(const struct vx_disk *disk)
@@ -164,7 +172,7 @@ static const char *host_path(struct adviser *a, size_t number)
     }
     for (size_t i = 0; i < disk->pub.child_count; i++) {
         const char *path = disk_at(a, disk->pub.children[i])->pub.names.absolute_win32_path;
-        if (path && vx_tail_compare(path, disk->absolute, a->estate->windows).parts >= 2)
+        if (path && vx_tail_compare(path, disk->absolute, is_windows(a, disk)).parts >= 2)
             return path;
     }
     size_t named_disk = VHDX_NONE;
@@ -221,6 +229,27 @@ static void block_family(struct adviser *a, const char *sentence)
     block(a->blockers, &a->blocker_count, &a->blockers_left, sentence);
 }
 
+/*
+ * A link to nowhere is harmless unless it is called like a configuration or a disk that was not found elsewhere: Windows registered machines by
+ * such links once, and the volume that it leads to may not be mounted.
+ */
+static bool hides_something(const struct vx_estate *estate, const char *path)
+{
+    bool windows = estate->windows;
+    const char *name = vx_path_name(path, windows);
+    bool config = vx_path_has_extension(path, ".xml", windows) || vx_path_has_extension(path, ".vmcx", windows) ||
+                  vx_path_has_extension(path, ".exp", windows);
+    if (!config && !vx_named_like_disk(path, windows))
+        return false;
+    for (size_t i = 0; config && i < estate->machine_count; i++)
+        if (vx_name_equal(vx_tail_name(estate->machines[i].absolute), name))
+            return false;
+    for (size_t i = 0; !config && i < estate->disk_count; i++)
+        if (vx_name_equal(vx_tail_name(estate->disks[i].absolute), name))
+            return false;
+    return true;
+}
+
 /* What makes it impossible to say of any disk that nobody needs it. A2 */
 static void gather_global(struct adviser *a)
 {
@@ -234,9 +263,13 @@ static void gather_global(struct adviser *a)
                 block_all(a, say(a, "configurations of checkpoints of %s are missing",
                                  machine->pub.info->name ? machine->pub.info->name : machine->pub.path));
     }
-    for (size_t i = 0; i < estate->place_count; i++)
-        if (!estate->places[i].searched)
-            block_all(a, say(a, "%s was not searched", estate->places[i].path));
+    for (size_t i = 0; i < estate->place_count; i++) {
+        const vhdx_found_place *place = &estate->places[i];
+        if (!place->searched && !place->nowhere)
+            block_all(a, say(a, "%s was not searched", place->path));
+        else if (place->nowhere && hides_something(estate, place->path))
+            block_all(a, say(a, "%s is a link to a file that is not here", place->path));
+    }
     for (size_t i = 0; i < estate->disk_count; i++) {
         const struct vx_disk *disk = &estate->disks[i];
         if (!disk->is_sound && (disk->is_vhdx || disk->host_failed || disk->pub.kind == VHDX_FOUND_VHD) && disk->trouble)
@@ -290,72 +323,134 @@ static void judge_gate(struct adviser *a)
 /* ---- moving aside ---- */
 
 /* The root that the file lies in, as it was told. */
-static const char *root_of(const struct adviser *a, const struct vx_disk *disk, size_t *length)
+static size_t root_of(const struct adviser *a, const struct vx_disk *disk)
 {
-    *length = 0;
+    bool windows = is_windows(a, disk);
+    size_t best = 0;
     for (size_t i = 0; i < a->estate->place_count && a->estate->places[i].searched; i++) { /* these come first */
         const char *place = a->estate->places[i].path;
         size_t size = strlen(place);
-        bool inside = size >= *length && strncmp(disk->pub.path, place, size) == 0 &&
-                      vx_path_is_separator(size > 0 && vx_path_is_separator(place[size - 1], a->estate->windows)
-                                               ? place[size - 1]
-                                               : disk->pub.path[size],
-                                           a->estate->windows);
+        bool ends_so = size > 0 && vx_path_is_separator(place[size - 1], windows);
+        bool inside = size >= best && strncmp(disk->pub.path, place, size) == 0 &&
+                      (ends_so || vx_path_is_separator(disk->pub.path[size], windows));
         if (inside)
-            *length = size;
+            best = size;
     }
-    return disk->pub.path;
+    return best;
 }
 
-/* "ROOT/vhdx-quarantine/below", in which a file keeps the place that it had. */
+/* "ROOT/vhdx-quarantine/below", in which a file keeps the place that it had; from the second `turn` on "ROOT/vhdx-quarantine/2/below". */
+static const char *quarantine_at(struct adviser *a, const struct vx_disk *disk, unsigned turn)
+{
+    bool windows = is_windows(a, disk);
+    const char *path = disk->pub.path, *separator = windows ? "\\" : "/", *below;
+    size_t root = root_of(a, disk), directory = (size_t)(vx_path_name(path, windows) - path);
+    char number[16] = "";
+    if (turn > 1)
+        snprintf(number, sizeof number, "%s%u", separator, turn);
+    while (root > 1 && vx_path_is_separator(path[root - 1], windows) && !(windows && path[root - 2] == ':'))
+        root--;
+    if (root == 0)
+        return say(a, "%.*s%s%s", (int)directory, path, VX_QUARANTINE, number);
+    bool joined = vx_path_is_separator(path[root - 1], windows); /* "/", "C:\" */
+    size_t rest = joined ? root : root + 1;
+    below = directory > rest ? separator : "";
+    return say(a, "%.*s%s%s%s%s%.*s", (int)root, path, joined ? "" : separator, VX_QUARANTINE, number, below,
+               directory > rest ? (int)(directory - rest - 1) : 0, path + rest);
+}
+
+/* Whether the search has met a file of that name in that directory. The command asks once more, see step_move(). */
+static bool is_taken(struct adviser *a, const struct vx_disk *disk, const char *directory)
+{
+    bool windows = is_windows(a, disk);
+    size_t lead = strlen(disk->pub.path), whole = strlen(disk->absolute);
+    const char *separator = windows ? "\\" : "/", *name = vx_path_name(disk->pub.path, windows);
+    /* what stands before the path as it was told */
+    const char *before = whole >= lead && strcmp(disk->absolute + whole - lead, disk->pub.path) == 0 ? disk->absolute : "";
+    int length = *before ? (int)(whole - lead) : 0;
+    const char *place = say(a, "%.*s%s%s%s", length, before, directory, separator, name);
+    return vx_names_at(a->estate, a->estate->names, place, disk->source) != VHDX_NONE;
+}
+
+/* A directory in which no file of that name is known; the command still makes sure. */
 static const char *quarantine_of(struct adviser *a, const struct vx_disk *disk)
 {
-    size_t root;
-    const char *path = root_of(a, disk, &root);
-    size_t directory = (size_t)(vx_path_name(path, a->estate->windows) - path);
-    while (root > 1 && vx_path_is_separator(path[root - 1], a->estate->windows))
-        root--;
-    size_t below = root < directory ? root + 1 : directory;
-    char separator = a->estate->windows ? '\\' : '/';
-    if (root == 0)
-        return say(a, "%.*s%s", (int)directory, path, VX_QUARANTINE);
-    bool bare_root = root == 1 && vx_path_is_separator(path[0], a->estate->windows);
-    return say(a, "%.*s%s%s%s%.*s", (int)root, path, bare_root ? "" : separator == '/' ? "/" : "\\", VX_QUARANTINE,
-               directory > below ? (separator == '/' ? "/" : "\\") : "",
-               directory > below + 1 ? (int)(directory - below - 1) : 0, path + below);
+    enum { TURNS = 1000 };
+    const char *directory = quarantine_at(a, disk, 1);
+    for (unsigned turn = 2; turn <= TURNS && is_taken(a, disk, directory); turn++)
+        directory = quarantine_at(a, disk, turn);
+    return directory;
 }
 
 /* The tracking files of a disk go with it. A4: no other kind ever does. */
 static const char *with_side_files(struct adviser *a, size_t number)
 {
     const char *text = path_of(a, number);
+    bool windows = is_windows(a, disk_at(a, number));
     for (size_t i = disk_at(a, number)->first_side; i != VHDX_NONE; i = a->estate->sides[i].next_side)
-        text = say(a, "%s %s", text, quoted(a, a->estate->sides[i].pub.path));
+        text = say(a, "%s %s", text, quoted(a, a->estate->sides[i].pub.path, windows));
     return text;
 }
 
+/* 'move' would replace a file of that name without a word, and take a directory that is missing for a new name. */
+static void step_move_windows(struct adviser *a, size_t number, const char *directory, const char *path)
+{
+    const char *to = quoted(a, directory, true);
+    const char *there = quoted(a, say(a, "%s\\%s", directory, vx_path_name(path, true)), true);
+    step(a, VHDX_STEP_QUARANTINE, number,
+         "(if not exist %s mkdir %s) & if exist %s (echo %s is there already, nothing was moved) else move %s %s", to, to,
+         there, there, quoted(a, path, true), there);
+}
+
+/* "&& [ ! -e FILE ]" for the disk and each of the files that go with it. */
+static const char *tests_of(struct adviser *a, size_t number)
+{
+    const char *text = say(a, "[ ! -e %s ]", path_of(a, number));
+    for (size_t i = disk_at(a, number)->first_side; i != VHDX_NONE; i = a->estate->sides[i].next_side)
+        text = say(a, "%s && [ ! -e %s ]", text, quoted(a, a->estate->sides[i].pub.path, false));
+    return text;
+}
+
+/* 'mv -n' says nothing when it leaves a file where it is, so the command asks what became of it. */
 static void step_move(struct adviser *a, size_t number)
 {
     const struct vx_disk *disk = disk_at(a, number);
-    const char *to = quoted(a, quarantine_of(a, disk));
-    if (a->estate->windows)
-        step(a, VHDX_STEP_QUARANTINE, number, "mkdir %s & move %s %s", to, path_of(a, number), to);
-    else
-        step(a, VHDX_STEP_QUARANTINE, number, "mkdir -p %s && mv -n %s %s", to, with_side_files(a, number), to);
+    const char *directory = quarantine_of(a, disk);
     a->family->reclaimable += disk->pub.allocated;
     a->moves[number] = true;
+    if (!is_windows(a, disk)) {
+        const char *to = quoted(a, directory, false);
+        step(a, VHDX_STEP_QUARANTINE, number, "mkdir -p %s && mv -n %s %s && %s || { echo 'not moved' >&2; false; }", to,
+             with_side_files(a, number), to, tests_of(a, number));
+        return;
+    }
+    step_move_windows(a, number, directory, disk->pub.path);
+    for (size_t i = disk->first_side; i != VHDX_NONE; i = a->estate->sides[i].next_side)
+        step_move_windows(a, number, directory, a->estate->sides[i].pub.path);
 }
 
 /* A2, A3: what is redundant, proven by its bytes, where nothing speaks against it. */
 static void step_remove(struct adviser *a, size_t number)
 {
     const struct vx_disk *disk = disk_at(a, number);
-    if (a->estate->windows)
-        step(a, VHDX_STEP_DELETE, number, "del %s", path_of(a, number));
-    else
-        step(a, VHDX_STEP_DELETE, number, "rm %s", with_side_files(a, number));
+    bool windows = is_windows(a, disk);
+    step(a, VHDX_STEP_DELETE, number, "%s %s", windows ? "del" : "rm", with_side_files(a, number));
     a->family->reclaimable += disk->pub.allocated;
     a->moves[number] = true;
+}
+
+/* Of a report perhaps: no file on Windows has such a name, and 'del' would take it for several. */
+static bool can_be_typed(const struct adviser *a, const struct vx_disk *disk)
+{
+    const char *path = disk->pub.path;
+    if (!is_windows(a, disk))
+        return true;
+    if (strncmp(path, "\\\\?\\", 4) == 0)
+        path += 4;
+    for (const char *c = path; *c; c++)
+        if ((unsigned char)*c < 0x20 || strchr("\"*?<>|%", *c))
+            return false;
+    return true;
 }
 
 /* A1: whether nothing that stays needs the disk. */
@@ -365,7 +460,7 @@ static bool is_free(const struct adviser *a, const struct vx_disk *disk)
                  !disk->truncated && !disk->parent_second &&
                  !(disk->pub.flags & (VHDX_FOUND_OTHER_USE | VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_QUARANTINED));
     bool unnamed = disk->pub.status == VHDX_FOUND_ORPHAN || disk->pub.status == VHDX_FOUND_PARENT_MOVED;
-    if (!plain || !unnamed || disk->pub.twin != VHDX_NONE || disk->pub.parent == VHDX_NONE)
+    if (!plain || !unnamed || !can_be_typed(a, disk) || disk->pub.twin != VHDX_NONE || disk->pub.parent == VHDX_NONE)
         return false;
     for (size_t i = 0; i < disk->pub.child_count; i++)
         if (!a->moves[disk->pub.children[i]] && !is_quarantined(disk_at(a, disk->pub.children[i])))
@@ -375,12 +470,13 @@ static bool is_free(const struct adviser *a, const struct vx_disk *disk)
 
 static const char *new_name(struct adviser *a, const struct vx_disk *disk)
 {
-    const char *extension = vx_path_extension(disk->pub.path, a->estate->windows);
+    bool windows = is_windows(a, disk);
+    const char *extension = vx_path_extension(disk->pub.path, windows);
     int stem = (int)(extension - disk->pub.path);
+    int directory = (int)(vx_path_name(disk->absolute, windows) - disk->absolute);
     const char *name = say(a, "%.*s-content.vhdx", stem, disk->pub.path);
     for (unsigned number = 2;; number++) {
-        size_t directory = directory_length(disk->absolute);
-        const char *place = say(a, "%.*s%s", (int)directory, disk->absolute, vx_path_name(name, a->estate->windows));
+        const char *place = say(a, "%.*s%s", directory, disk->absolute, vx_path_name(name, windows));
         if (vx_names_at(a->estate, a->estate->names, place, disk->source) == VHDX_NONE)
             return name;
         name = say(a, "%.*s-content-%u.vhdx", stem, disk->pub.path, number);
@@ -390,7 +486,8 @@ static const char *new_name(struct adviser *a, const struct vx_disk *disk)
 static void step_copy(struct adviser *a, size_t number)
 {
     const char *name = new_name(a, disk_at(a, number));
-    step(a, VHDX_STEP_COPY, number, "vhdx merge -o %s %s", quoted(a, name), path_of(a, number));
+    step(a, VHDX_STEP_COPY, number, "vhdx merge -o %s %s", quoted(a, name, is_windows(a, disk_at(a, number))),
+         path_of(a, number));
 }
 
 static void advise_leftover(struct adviser *a, size_t number)
@@ -415,7 +512,7 @@ static bool is_equal_copy(const struct vx_disk *disk)
 static bool is_spare(const struct adviser *a, const struct vx_disk *disk)
 {
     const struct vx_disk *twin = is_equal_copy(disk) ? disk_at(a, disk->pub.twin) : NULL;
-    if (!twin || disk->is_needed || is_quarantined(disk) || a->moves[disk->pub.twin] || !twin->is_sound ||
+    if (!twin || disk->is_needed || is_quarantined(disk) || !can_be_typed(a, disk) || a->moves[disk->pub.twin] || !twin->is_sound ||
         is_quarantined(twin))
         return false;
     for (size_t i = 0; i < disk->pub.child_count; i++)
@@ -487,6 +584,13 @@ static void advise_moved(struct adviser *a, size_t number)
     if (disk->in_set || disk->locked || !parent->is_sound || (parent->is_copy && is_doubtful_copy(parent))) {
         step(a, VHDX_STEP_NOTE, number, "%s hangs on %s, but what speaks against writing to it must be settled first.",
              disk->pub.path, parent->pub.path);
+        return;
+    }
+    if (!is_windows(a, parent) && strchr(vx_path_name(parent->absolute, false), '\\')) {
+        step(a, VHDX_STEP_NOTE, number,
+             "The name of %s has a '\\' in it, which separates folders in every disk's note of its parent: no disk can name it. "
+             "Rename it and search again.",
+             parent->pub.path);
         return;
     }
     step(a, VHDX_STEP_RELINK, number, "vhdx relink --parent %s %s", path_of(a, disk->pub.parent), path_of(a, number));
@@ -610,7 +714,8 @@ static bool is_forgotten_chain(const struct adviser *a, size_t *base, size_t *le
         const struct vx_disk *disk = disk_at(a, family->files[i]);
         bool last = i + 1 == family->file_count;
         if (disk->pub.status != VHDX_FOUND_IN_USE_BY_VM || (disk->pub.flags & MERGE_FORBIDDEN) ||
-            disk->pub.twin != VHDX_NONE || disk->pub.child_count != (last ? 0 : 1))
+            disk->pub.twin != VHDX_NONE || disk->pub.child_count != (last ? 0 : 1) || disk->is_suspect ||
+            disk->is_namesake)
             return false;
     }
     const struct vx_disk *top = disk_at(a, *leaf);
@@ -729,15 +834,38 @@ static bool finish_family(struct adviser *a)
     return give_advice(a);
 }
 
+/* Commands name files by their paths on the host that searched them. */
+static void note_hosts(struct adviser *a)
+{
+    unsigned source = 0;
+    for (size_t i = 0; i < a->family->file_count; i++) {
+        const struct vx_disk *disk = disk_at(a, a->family->files[i]);
+        if (disk->source == 0 || disk->source == source || !a->estate->reports)
+            continue;
+        source = disk->source;
+        step(a, VHDX_STEP_NOTE, VHDX_NONE, "%s lies on the host that wrote %s: what concerns it is to be typed there.",
+             disk->pub.path, a->estate->reports[source - 1]);
+    }
+}
+
+static void drop_lonely_notes(struct adviser *a, size_t notes)
+{
+    if (a->steps.count == notes)
+        a->steps.count = 0;
+}
+
 static bool advise_family(struct adviser *a, vhdx_found_family *family)
 {
     a->family = family;
     a->steps.count = 0;
     judge_gate(a);
+    note_hosts(a);
+    size_t notes = a->steps.count;
     for (size_t i = 0; i < family->file_count; i++)
         advise_disk(a, family->files[i]);
     advise_leftovers(a);
     advise_forgotten(a);
+    drop_lonely_notes(a, notes);
     return finish_family(a);
 }
 

@@ -201,7 +201,7 @@ static void take_set(struct judge *j, size_t number)
     const struct vx_machine *set = &estate->machines[number];
     for (size_t i = 0; i < estate->disk_count; i++) {
         struct vx_disk *disk = &estate->disks[i];
-        bool windows = estate->windows || disk->source != 0;
+        bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
         if (beside(set, disk, windows) && is_member(set, disk, windows))
             disk->in_set = true;
     }
@@ -323,7 +323,7 @@ static bool is_recovery(const struct vx_disk *disk, bool windows)
 
 static void mark_by_name(struct vx_estate *estate, struct vx_disk *disk)
 {
-    bool windows = estate->windows || disk->source != 0;
+    bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
     if (is_of_other_use(disk, windows))
         disk->pub.flags |= VHDX_FOUND_OTHER_USE;
     if (is_recovery(disk, windows))
@@ -371,11 +371,8 @@ static void mark_needs(struct vx_estate *estate)
         if (other)
             serve_ancestors(estate, i);
         disk->is_needed |= disk->named_by_machine || disk->named_by_checkpoint || disk->needed_by_machine ||
-                           disk->needed_by_checkpoint || disk->named_alike || disk->in_set || disk->locked;
-        if (disk->pub.suspect != VHDX_NONE) {
-            estate->disks[disk->pub.suspect].is_needed = true;
-            estate->disks[disk->pub.suspect].is_suspect = true;
-        }
+                           disk->needed_by_checkpoint || disk->named_alike || disk->in_set || disk->locked ||
+                           disk->is_suspect || disk->is_namesake;
     }
 }
 
@@ -452,7 +449,7 @@ static void judge_chain(struct vx_estate *estate, size_t number)
 
 static vhdx_found_role role_of(const struct vx_estate *estate, const struct vx_disk *disk)
 {
-    bool windows = estate->windows || disk->source != 0;
+    bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
     bool has_parent = disk->pub.kind == VHDX_FOUND_DIFFERENCING;
     if (!disk->is_sound && disk->pub.kind == VHDX_FOUND_UNKNOWN)
         has_parent = vx_path_has_extension(disk->absolute, ".avhdx", windows) ||
@@ -579,6 +576,15 @@ static void note_missing(struct judge *j, struct vx_disk *disk)
              parent_text(disk), id);
 }
 
+static void note_more_suspects(struct judge *j, struct vx_disk *disk)
+{
+    if (disk->suspect_count > 1)
+        NOTE(j, disk, "PARENT-TIE", WARNING,
+             "what it says of its parent's place fits %zu files: %s, %s%s. All of them are kept", disk->suspect_count,
+             j->estate->disks[disk->suspects[0]].pub.path, j->estate->disks[disk->suspects[1]].pub.path,
+             disk->suspect_count > 2 ? " and others" : "");
+}
+
 static void note_mismatch(struct judge *j, struct vx_disk *disk)
 {
     const struct vx_disk *suspect = &j->estate->disks[disk->pub.suspect];
@@ -643,7 +649,7 @@ static void note_newer(struct judge *j, struct vx_disk *disk)
 
 static void note_standalone(struct judge *j, struct vx_disk *disk)
 {
-    bool windows = j->estate->windows || disk->source != 0;
+    bool windows = vx_estate_is_windows(j->estate, disk->absolute, disk->source);
     if (disk->pub.flags & VHDX_FOUND_OTHER_USE)
         NOTE(j, disk, "OTHER-USE", INFO,
              "named or placed like disks that no Hyper-V machine owns (WSL, containers, user profiles, backups)");
@@ -743,6 +749,7 @@ static void note_flags(struct judge *j, struct vx_disk *disk)
         if (disk->pub.flags & flag_words[i].flag)
             vx_note(j->estate, &disk->notes, flag_words[i].id, severity_for(disk, flag_words[i].severity), "%s",
                     flag_words[i].text);
+    note_more_suspects(j, disk);
     if (disk->locked && !is_quarantined(disk) && disk->pub.status != VHDX_FOUND_LOCKED)
         NOTE(j, disk, "LOCKED", INFO, "somebody has it in use");
     if (disk->pub.twin != VHDX_NONE)

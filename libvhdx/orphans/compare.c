@@ -8,6 +8,7 @@
 #include "orphans/compare.h"
 
 #include "base/alloc.h"
+#include "base/guid.h"
 #include "chain/layered.h"
 #include "io/io.h"
 
@@ -125,16 +126,22 @@ static size_t reference_of(const struct vx_estate *estate, size_t ring)
     return best;
 }
 
+/* Of two that are equal this one stays, whatever is proposed for the other. */
+static void keep_of_copies(struct vx_disk *other)
+{
+    if (other->is_copy)
+        other->pub.comparison = VHDX_COMPARED_EQUAL; /* of one that is used, it would say something else: see is_candidate() */
+    other->is_needed = other->stays_of_copies = true;
+}
+
 static void judge_copy(struct vx_estate *estate, size_t number, size_t reference, const struct content *a,
                        const struct content *b)
 {
     struct vx_disk *disk = &estate->disks[number], *other = &estate->disks[reference];
     bool equal = a->size == b->size && XXH128_isEqual(a->hash, b->hash);
     disk->pub.comparison = equal ? VHDX_COMPARED_EQUAL : VHDX_COMPARED_DIFFERS;
-    if (!equal)
-        return;
-    other->pub.comparison = VHDX_COMPARED_EQUAL;
-    other->is_needed = true; /* the one of the equal ones that stays, whatever is proposed for the others */
+    if (equal)
+        keep_of_copies(other);
 }
 
 static vhdx_status compare_ring(struct comparer *c, size_t ring)
@@ -305,6 +312,72 @@ static void estimate(struct comparer *c)
     c->progress.configs_found = c->estate->machine_count;
     c->progress.files_seen = c->estate->totals.files_seen;
     c->progress.directories_seen = c->estate->totals.directories_seen;
+}
+
+/* ---- what reports say ---- */
+
+/* The disk of a report that has this path there; names in a report are whole or relative, so the paths as they are told count. */
+static size_t disk_of_report(const struct vx_estate *estate, const char *path, unsigned source)
+{
+    size_t low = 0, high = estate->disk_count; /* sorted by path, then by report */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct vx_disk *disk = &estate->disks[middle];
+        int order = strcmp(disk->pub.path, path);
+        if (order < 0 || (order == 0 && disk->source < source))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < estate->disk_count && estate->disks[low].source == source &&
+                 strcmp(estate->disks[low].pub.path, path) == 0;
+    return found ? low : VHDX_NONE;
+}
+
+/* Every layer below is one that the report's host saw: then its identities say that it is the chain that was compared. */
+static bool is_chain_of_one_report(const struct vx_estate *estate, const struct vx_disk *disk)
+{
+    for (size_t at = disk->pub.parent; at != VHDX_NONE; at = estate->disks[at].pub.parent)
+        if (estate->disks[at].source != disk->source || estate->disks[at].in_cycle)
+            return false;
+    return true;
+}
+
+static bool was_compared_as_copy(const struct vx_disk *disk, const struct vx_disk *other)
+{
+    return disk->is_copy && disk->compared_as_copy && other != disk && other->has_identity &&
+           vx_guid_equal(&other->pub.data_write_guid, &disk->pub.data_write_guid);
+}
+
+static bool was_compared_as_leaf(const struct vx_estate *estate, const struct vx_disk *disk, size_t with)
+{
+    return !disk->compared_as_copy && disk->pub.parent == with && is_chain_of_one_report(estate, disk) &&
+           (disk->pub.status == VHDX_FOUND_ORPHAN || disk->pub.status == VHDX_FOUND_PARENT_MOVED);
+}
+
+static void carry(struct vx_estate *estate, struct vx_disk *disk)
+{
+    size_t with = disk_of_report(estate, disk->compared_with, disk->source);
+    if (with == VHDX_NONE || disk->in_cycle)
+        return;
+    struct vx_disk *other = &estate->disks[with];
+    bool copy = was_compared_as_copy(disk, other);
+    if (!copy && !was_compared_as_leaf(estate, disk, with))
+        return;
+    disk->pub.comparison = disk->compared;
+    disk->pub.differing_bytes = disk->compared_difference;
+    if (copy && disk->compared == VHDX_COMPARED_EQUAL && !disk->stays_of_copies)
+        keep_of_copies(other);
+    if (copy && disk->compared == VHDX_COMPARED_EQUAL)
+        disk->pub.twin = with;
+}
+
+/* From the end: as in compare_ring() the first of several equal ones stays. */
+void vx_compare_carry(struct vx_estate *estate)
+{
+    for (size_t i = estate->disk_count; i-- > 0;)
+        if (estate->disks[i].compared != VHDX_NOT_COMPARED)
+            carry(estate, &estate->disks[i]);
 }
 
 vhdx_status vx_compare(struct vx_estate *estate, const vhdx_orphans_options *options, vhdx_error *err)

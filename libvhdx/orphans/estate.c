@@ -32,6 +32,14 @@ void vx_estate_free(struct vx_estate *estate)
     vx_free(estate);
 }
 
+bool vx_estate_is_windows(const struct vx_estate *estate, const char *absolute, unsigned source)
+{
+    bool letter = (absolute[0] >= 'A' && absolute[0] <= 'Z') || (absolute[0] >= 'a' && absolute[0] <= 'z');
+    if (source == 0)
+        return estate->windows;
+    return (letter && absolute[1] == ':') || (absolute[0] == '\\' && absolute[1] == '\\');
+}
+
 /* Room for one more; false when memory ran out. */
 static bool make_room(void **items, size_t count, size_t *room, size_t size)
 {
@@ -86,14 +94,20 @@ struct vx_side *vx_estate_add_side(struct vx_estate *estate)
 
 bool vx_estate_add_place(struct vx_estate *estate, const char *path, bool searched, const char *reason)
 {
+    return vx_estate_put_place(estate, &(vhdx_found_place){.path = path, .searched = searched, .reason = reason});
+}
+
+bool vx_estate_put_place(struct vx_estate *estate, const vhdx_found_place *told)
+{
     void *items = estate->places;
     bool ok = make_room(&items, estate->place_count, &estate->place_room, sizeof *estate->places);
     estate->places = items;
     if (!ok)
         return false;
     vhdx_found_place *place = &estate->places[estate->place_count++];
-    *place = (vhdx_found_place){vx_arena_text(&estate->arena, path), searched, vx_arena_text(&estate->arena, reason)};
-    return place->path && (place->reason || !reason);
+    *place = (vhdx_found_place){vx_arena_text(&estate->arena, told->path), told->searched,
+                                vx_arena_text(&estate->arena, told->reason), told->nowhere};
+    return place->path && (place->reason || !told->reason);
 }
 
 void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,

@@ -37,6 +37,11 @@ struct vx_disk {
     bool locked;
     bool truncated, dirty;
     const char *trouble;    /* what is wrong, when not sound: a sentence */
+    /* gathered from a report: with which file of that report its bytes were compared, and what came of it */
+    const char *compared_with;
+    vhdx_found_comparison compared;
+    uint64_t compared_difference;
+    bool compared_as_copy;
     /* judged */
     struct vx_notes notes;
     struct vx_reference *references;
@@ -55,8 +60,12 @@ struct vx_disk {
     bool suspect_unreadable;
     bool is_needed;      /* nothing that moves or removes it may be proposed */
     bool is_suspect;     /* lies where the parent of a disk in doubt should be */
+    bool is_namesake;    /* is called like the parent of such a disk, in another folder */
+    const size_t *suspects; /* of this disk in doubt: pub.suspect and those that fit as well */
+    size_t suspect_count;
     bool is_copy;        /* another file of its identity is the one that is used */
     bool copies_judged, ring_done;
+    bool stays_of_copies; /* of several equal files, the one that stays */
     int chain_state;
     uint32_t inherited;  /* flags of the machines that need it */
 };
@@ -113,6 +122,8 @@ struct vx_estate {
     struct vx_path_map *maps;
     size_t map_count;
     vhdx_orphans_totals totals;
+    const char *const *reports; /* by source, from 1: reports[source - 1] */
+    bool reports_without_data; /* some report's search compared no bytes */
     struct vx_name_index *names; /* of the disks, once they are related */
     bool no_memory; /* a finding or a text got lost: the search fails at its end */
 };
@@ -127,6 +138,7 @@ struct vx_machine *vx_estate_add_machine(struct vx_estate *estate);
 struct vx_side *vx_estate_add_side(struct vx_estate *estate);
 /* `path` and `reason` are copied. */
 bool vx_estate_add_place(struct vx_estate *estate, const char *path, bool searched, const char *reason);
+bool vx_estate_put_place(struct vx_estate *estate, const vhdx_found_place *place);
 
 /* The words of a finding; a lack of memory is remembered in the estate. */
 void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
@@ -144,6 +156,12 @@ vhdx_status vx_estate_judge(struct vx_estate *estate, vhdx_error *err);
 /* The same in two steps, for whoever compares contents in between. */
 vhdx_status vx_estate_relate(struct vx_estate *estate, vhdx_error *err);
 vhdx_status vx_estate_advise(struct vx_estate *estate, vhdx_error *err);
+
+/*
+ * Whether an absolute path of `source` is one of Windows, in which '\\' separates. A report may come from either kind of host: its paths tell,
+ * for on no other host does a whole path begin with a drive or with two '\\'.
+ */
+bool vx_estate_is_windows(const struct vx_estate *estate, const char *absolute, unsigned source);
 
 static inline bool vx_disk_is_differencing(const struct vx_disk *disk)
 {

@@ -190,7 +190,8 @@ vhdx_status vx_families_make(struct vx_estate *estate, vhdx_error *err)
         heads[i] = i;
     for (size_t i = 0; i < count && ok; i++) {
         join(heads, i, estate->disks[i].pub.parent);
-        join(heads, i, estate->disks[i].pub.suspect);
+        for (size_t j = 0; j < estate->disks[i].suspect_count; j++)
+            join(heads, i, estate->disks[i].suspects[j]);
         join(heads, i, estate->disks[i].pub.twin);
     }
     if (ok)

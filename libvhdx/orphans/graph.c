@@ -58,13 +58,21 @@ static bool take_names(struct vx_estate *estate, struct vx_disk *disk, const str
     return names != NULL;
 }
 
+/* Two POSIX hosts may have '\\' in names, which separates nothing there. */
+static bool share_a_tail(const struct vx_estate *estate, const struct vx_disk *a, const struct vx_disk *b)
+{
+    return vx_tail_of_hosts(a->absolute, vx_estate_is_windows(estate, a->absolute, a->source), b->absolute,
+                            vx_estate_is_windows(estate, b->absolute, b->source))
+               .parts >= 2;
+}
+
 /* Two hosts may have searched the same share: their reports then tell of one file twice. */
-static bool is_same_elsewhere(const struct vx_disk *a, const struct vx_disk *b)
+static bool is_same_elsewhere(const struct vx_estate *estate, const struct vx_disk *a, const struct vx_disk *b)
 {
     return a->source != b->source && a->has_identity && b->has_identity && a->pub.file_size == b->pub.file_size &&
            vx_guid_equal(&a->pub.file_write_guid, &b->pub.file_write_guid) &&
            vx_guid_equal(&a->pub.data_write_guid, &b->pub.data_write_guid) &&
-           vx_tail_compare(a->absolute, b->absolute, true).parts >= 2;
+           share_a_tail(estate, a, b);
 }
 
 static void leave_out(struct vx_estate *estate)
@@ -180,7 +188,7 @@ static bool unify_reports(struct vx_estate *estate, struct same_file *files)
         size_t count = 0;
         for (size_t j = i + 1; disk->pub.path && j < all.count && vx_guid_equal(all.items[i].guid, all.items[j].guid); j++) {
             const struct vx_disk *other = &estate->disks[all.items[j].disk];
-            if (other->pub.path && is_same_elsewhere(disk, other))
+            if (other->pub.path && is_same_elsewhere(estate, disk, other))
                 files[count++].disk = all.items[j].disk;
         }
         ok = count == 0 || take_names(estate, disk, files, count);
@@ -200,26 +208,29 @@ struct builder {
 /* How well a file's place fits what the child's locator says: 0 = not at all; more is better. */
 enum { FITS_NOT = 0, FITS_TAIL = 1, FITS_RELATIVE = 1000 };
 
+static const char *name_at(const struct vx_disk *disk, size_t number)
+{
+    return number ? disk->pub.other_names[number - 1] : disk->absolute;
+}
+
 static size_t fit_of_path(const struct vx_estate *estate, const char *path, const struct vx_disk *disk)
 {
-    bool windows = estate->windows || disk->source != 0;
     size_t best = 0;
-    if (!path)
-        return FITS_NOT;
-    for (size_t i = 0; i <= disk->pub.other_name_count; i++) {
-        struct vx_tail tail =
-            vx_tail_compare(path, i ? disk->pub.other_names[i - 1] : disk->absolute, windows);
-        size_t fit = tail.parts >= 2 || tail.whole ? tail.parts : 0;
+    for (size_t i = 0; path && i <= disk->pub.other_name_count; i++) {
+        const char *name = name_at(disk, i);
+        struct vx_tail tail = vx_tail_compare(path, name, vx_estate_is_windows(estate, name, disk->source));
+        size_t fit = tail.parts >= 2 || tail.whole ? tail.parts : FITS_NOT;
         best = fit > best ? fit : best;
     }
     return best;
 }
 
+/* `place` is a whole path of the disk's own host. */
 static bool is_at(const struct vx_estate *estate, const char *place, const struct vx_disk *disk)
 {
-    bool windows = estate->windows || disk->source != 0;
+    bool windows = place && vx_estate_is_windows(estate, place, disk->source);
     for (size_t i = 0; place && i <= disk->pub.other_name_count; i++)
-        if (vx_tail_compare(place, i ? disk->pub.other_names[i - 1] : disk->absolute, windows).equal)
+        if (vx_tail_is_same(place, name_at(disk, i), windows))
             return true;
     return false;
 }
@@ -276,28 +287,67 @@ static size_t find_by_identity(struct builder *b, const struct vx_disk *child, c
     return first == end ? VHDX_NONE : choose(b->estate, child, relative, &b->all, first, end);
 }
 
-/* The file that lies where the parent should be. */
-static bool find_suspect(struct builder *b, struct vx_disk *child, const char *relative)
+static bool is_same_virtual_disk(const struct vx_disk *child, const struct vx_disk *other)
+{
+    return other->is_sound && !vx_guid_is_zero(&child->pub.virtual_disk_id) &&
+           vx_guid_equal(&child->pub.virtual_disk_id, &other->pub.virtual_disk_id);
+}
+
+#define SUSPECTS_MAX 256u /* that one child remembers; it marks them all */
+
+/* All files that lie where the parent should be: any of them may be the one that the child was made on. */
+static bool take_suspects(struct builder *b, struct vx_disk *child, const struct vx_hit_list *found)
+{
+    struct vx_estate *estate = b->estate;
+    size_t self = (size_t)(child - estate->disks), room = found->count < SUSPECTS_MAX ? found->count : SUSPECTS_MAX;
+    size_t *suspects = vx_arena_take(&estate->arena, room, sizeof *suspects);
+    if (!suspects)
+        return false;
+    for (size_t i = 0; i < found->count; i++) {
+        if (found->disks[i] == self)
+            continue;
+        estate->disks[found->disks[i]].is_suspect = true;
+        if (child->suspect_count < room)
+            suspects[child->suspect_count++] = found->disks[i];
+    }
+    child->suspects = suspects;
+    child->pub.suspect = child->suspect_count ? suspects[0] : VHDX_NONE;
+    for (size_t i = 0; i < child->suspect_count; i++)
+        if (is_same_virtual_disk(child, &estate->disks[suspects[i]])) {
+            child->pub.suspect = suspects[i];
+            break;
+        }
+    return true;
+}
+
+/* One of the same name in another folder proves nothing, and is kept all the same. */
+static void spare_namesakes(struct builder *b, const struct vx_disk *child, const struct vx_hit_list *alike)
+{
+    for (size_t i = 0; i < alike->count; i++)
+        if (&b->estate->disks[alike->disks[i]] != child)
+            b->estate->disks[alike->disks[i]].is_namesake = true;
+}
+
+static bool find_suspects(struct builder *b, struct vx_disk *child, const char *relative)
 {
     struct vx_estate *estate = b->estate;
     const char *paths[2] = {child->pub.names.volume_path, child->pub.names.absolute_win32_path};
-    size_t self = (size_t)(child - estate->disks);
-    child->pub.suspect = relative ? vx_names_at(estate, b->names, relative, child->source) : VHDX_NONE;
-    for (size_t i = 0; i < 2 && child->pub.suspect == VHDX_NONE; i++) {
-        struct vx_hits hits;
+    struct vx_hits hits = {0};
+    bool ok = !relative || vx_names_all_at(estate, b->names, relative, child->source, &hits);
+    ok = ok && take_suspects(b, child, &hits.found);
+    vx_hits_free(&hits);
+    for (size_t i = 0; i < 2 && ok && child->pub.suspect == VHDX_NONE; i++) {
         if (!paths[i] || !*vx_tail_name(paths[i]))
             continue;
-        bool ok = vx_names_find(estate, b->names, paths[i], child->source, false, &hits);
-        child->pub.suspect = ok && hits.found.count > 0 ? hits.found.disks[0] : VHDX_NONE;
+        ok = vx_names_find(estate, b->names, paths[i], child->source, false, &hits) &&
+             take_suspects(b, child, &hits.found);
+        if (ok)
+            spare_namesakes(b, child, &hits.alike);
         vx_hits_free(&hits);
-        if (!ok)
-            return false;
     }
-    if (child->pub.suspect == self)
-        child->pub.suspect = VHDX_NONE;
     child->suspect_unreadable =
         child->pub.suspect != VHDX_NONE && !estate->disks[child->pub.suspect].has_identity;
-    return true;
+    return ok;
 }
 
 /* Whether a map of the caller's, or a tail, leads from the locator to the parent's file. */
@@ -332,7 +382,7 @@ static bool find_parent(struct builder *b, struct vx_disk *child)
         child->parent_second = child->pub.parent != VHDX_NONE;
     }
     if (child->pub.parent == VHDX_NONE)
-        return find_suspect(b, child, relative);
+        return find_suspects(b, child, relative);
     child->parent_elsewhere = !leads_there(b, child, relative);
     return true;
 }

@@ -43,6 +43,18 @@ static vhdx_status take_maps(struct vx_estate *estate, const vhdx_orphans_option
     return VHDX_OK;
 }
 
+static vhdx_status name_reports(struct vx_estate *estate, const vhdx_orphans_options *options, vhdx_error *err)
+{
+    const char **names = vx_arena_take(&estate->arena, options->report_count, sizeof *names);
+    for (size_t i = 0; names && i < options->report_count; i++) {
+        names[i] = vx_arena_text(&estate->arena, options->reports[i]);
+        if (!names[i])
+            names = NULL;
+    }
+    estate->reports = names;
+    return names ? VHDX_OK : vx_fail_memory(err, "the names of the reports");
+}
+
 vhdx_status vx_estate_relate(struct vx_estate *estate, vhdx_error *err)
 {
     vx_estate_sort(estate);
@@ -133,13 +145,15 @@ static vhdx_status search(struct vx_estate *estate, const char *const *roots, si
     VX_TRY(vx_scan(estate, roots, root_count, false, options, err));
     if (options->config_count)
         VX_TRY(vx_scan(estate, options->configs, options->config_count, true, options, err));
+    VX_TRY(name_reports(estate, options, err));
     for (size_t i = 0; i < options->report_count; i++)
         VX_TRY(vx_report_read(estate, vx_host_or_native(options->host), options->reports[i], (unsigned)i + 1, err));
     estate->totals.complete_asked = options->complete;
-    estate->totals.data_compared = options->data;
+    estate->totals.data_compared = (options->data || root_count == 0) && !estate->reports_without_data;
     VX_TRY(vx_estate_relate(estate, err));
     if (options->data)
         VX_TRY(vx_compare(estate, options, err));
+    vx_compare_carry(estate); /* behind vx_compare(), which walks the rings of twins */
     return vx_estate_advise(estate, err);
 }
 

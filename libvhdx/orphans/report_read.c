@@ -114,6 +114,22 @@ static void take_state(const struct vx_json *value, struct vx_disk *disk)
         disk->pub.flags |= VHDX_FOUND_QUARANTINED;
 }
 
+/* A comparison counts for the file that it was made with; without it it says nothing. */
+static void take_comparison(const struct vx_json *value, struct vx_disk *disk)
+{
+    static const char *const names[] = {"", "equal", "differs", "failed"};
+    const char *word = vx_json_text(value, "comparison", ""), *status = vx_json_text(value, "status", "");
+    bool copy = strcmp(status, "duplicate") == 0;
+    disk->compared_as_copy = copy;
+    for (int i = VHDX_COMPARED_EQUAL; i <= VHDX_COMPARED_FAILED; i++)
+        if (strcmp(word, names[i]) == 0)
+            disk->compared = (vhdx_found_comparison)i;
+    disk->compared_with = vx_json_text(value, copy ? "same_identity" : "parent", NULL);
+    disk->compared_difference = vx_json_number(value, "differing_bytes", 0);
+    if (!disk->compared_with)
+        disk->compared = VHDX_NOT_COMPARED;
+}
+
 static vhdx_status take_disk(struct taker *t, const struct vx_json *value)
 {
     const char *path = vx_json_text(value, "path", NULL);
@@ -128,6 +144,7 @@ static vhdx_status take_disk(struct taker *t, const struct vx_json *value)
     take_facts(value, &disk->pub);
     disk->has_identity = take_guid(value, "data_write_guid", &disk->pub.data_write_guid);
     take_state(value, disk);
+    take_comparison(value, disk);
     const char *const *names;
     size_t count;
     if (!take_texts(t, value, "other_names", &names, &count))
@@ -255,7 +272,8 @@ static vhdx_status take_place(struct taker *t, const struct vx_json *value)
         return fail(t, "a place has no path");
     bool searched = vx_json_truth(value, "searched", false);
     const char *reason = vx_json_text(value, "reason", searched ? NULL : "a report says so");
-    return vx_estate_add_place(t->estate, path, searched, reason) ? VHDX_OK : vx_fail_memory(t->err, "a report");
+    vhdx_found_place place = {path, searched, reason, !searched && vx_json_truth(value, "nowhere", false)};
+    return vx_estate_put_place(t->estate, &place) ? VHDX_OK : vx_fail_memory(t->err, "a report");
 }
 
 typedef vhdx_status take_fn(struct taker *t, const struct vx_json *value);
@@ -281,6 +299,8 @@ vhdx_status vx_report_take(struct vx_estate *estate, const void *bytes, size_t s
     VX_TRY(vx_json_read(&estate->arena, vx_bytes_of(bytes, size), path, &root, err));
     if (vx_json_number(root, "report_format", 0) != 1)
         return fail(&t, "its format is none that this program knows");
+    if (!vx_json_truth(vx_json_member(root, "totals"), "data", false))
+        estate->reports_without_data = true;
     VX_TRY(take_all(&t, root, "places", take_place));
     VX_TRY(take_all(&t, root, "files", take_disk));
     VX_TRY(take_all(&t, root, "configurations", take_config));

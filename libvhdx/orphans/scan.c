@@ -224,6 +224,15 @@ static void add_place(struct walk *walk, const char *path, bool searched, const 
     vx_lock_give(walk->lock);
 }
 
+static void add_nowhere(struct walk *walk, const char *path, const char *reason)
+{
+    vhdx_found_place place = {.path = path, .reason = reason, .nowhere = true};
+    vx_lock_take(walk->lock);
+    if (!vx_estate_put_place(walk->estate, &place))
+        fail(walk, VHDX_NOMEM);
+    vx_lock_give(walk->lock);
+}
+
 /* ---- what a look at a file found ---- */
 
 static bool in_quarantine(const char *path, bool windows)
@@ -433,7 +442,9 @@ static bool look_at_name(struct walker *walker, const struct folder *folder, con
         vhdx_status status = vx_host_look(walk->host, paths.path, &type, &facts, &trouble);
         if (status != VHDX_OK)
             type = VHDX_ENTRY_OTHER;
-        if (status != VHDX_OK && status != VHDX_NOT_FOUND)
+        if (status == VHDX_NOT_FOUND && by_link)
+            add_nowhere(walk, paths.path, trouble.message);
+        else if (status != VHDX_OK && status != VHDX_NOT_FOUND)
             add_place(walk, paths.path, false, trouble.message);
     }
     if (ok && type == VHDX_ENTRY_FILE)

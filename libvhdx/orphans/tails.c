@@ -16,12 +16,6 @@ static bool is_separator(char c, bool windows)
     return c == '/' || (windows && c == '\\');
 }
 
-/* A report may come from Windows: then its paths do, whatever this host is. */
-static bool is_windows(const struct vx_estate *estate, unsigned source)
-{
-    return estate->windows || source != 0;
-}
-
 /* What follows drive, volume or server: "VMs\a.vhdx" of "\\?\Volume{...}\VMs\a.vhdx". */
 static const char *without_root(const char *path)
 {
@@ -57,16 +51,15 @@ static bool last_part(const char *text, size_t *end, bool windows, const char **
     return *length > 0;
 }
 
-/* Compares from the ends, part by part. *order: how the first two parts that differ stand to each other; the shorter path comes first. */
-static struct vx_tail compare(const char *path, const char *place, bool windows, int *order)
+/* Compares from the ends, part by part; each of both is cut as its host cuts paths. *order: how the first two parts that differ stand to each other; the shorter path comes first. */
+static struct vx_tail compare(const char *path, bool path_windows, const char *place, bool windows, int *order)
 {
     struct vx_tail tail = {0};
     const char *a, *b;
     size_t a_length, b_length;
-    const char *rest = without_root(path);
-    size_t a_end = strlen(rest), b_end = strlen(place);
+    size_t a_end = strlen(path), b_end = strlen(place);
     for (;;) {
-        bool more_a = last_part(rest, &a_end, true, &a, &a_length);
+        bool more_a = last_part(path, &a_end, path_windows, &a, &a_length);
         bool more_b = last_part(place, &b_end, windows, &b, &b_length);
         *order = more_a && more_b ? vx_name_compare_part(a, a_length, b, b_length) : more_a - more_b;
         if (!more_a) {
@@ -84,7 +77,18 @@ static struct vx_tail compare(const char *path, const char *place, bool windows,
 struct vx_tail vx_tail_compare(const char *path, const char *place, bool windows)
 {
     int order;
-    return compare(path, place, windows, &order);
+    return compare(without_root(path), true, place, windows, &order);
+}
+
+struct vx_tail vx_tail_of_hosts(const char *path, bool path_windows, const char *place, bool windows)
+{
+    int order;
+    return compare(path, path_windows, place, windows, &order);
+}
+
+bool vx_tail_is_same(const char *path, const char *place, bool windows)
+{
+    return vx_tail_of_hosts(path, windows, place, windows).equal;
 }
 
 const char *vx_tail_name(const char *path)
@@ -111,7 +115,7 @@ static bool climb(char *text, bool windows)
 
 char *vx_tail_follow(struct vx_estate *estate, const char *from, unsigned source, const char *relative)
 {
-    bool windows = is_windows(estate, source);
+    bool windows = vx_estate_is_windows(estate, from, source);
     size_t room = strlen(from) + strlen(relative) + 2;
     char *text = vx_arena_take(&estate->arena, room, 1);
     if (!text) {
@@ -194,10 +198,12 @@ struct vx_name_index *vx_names_new(const struct vx_estate *estate)
     }
     for (size_t i = 0; i < estate->disk_count; i++) {
         const struct vx_disk *disk = &estate->disks[i];
-        struct name_entry entry = {i, disk->absolute, disk->source, is_windows(estate, disk->source)};
+        bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
+        struct name_entry entry = {i, disk->absolute, disk->source, windows};
         add_name(index, &entry);
         for (size_t j = 0; j < disk->pub.other_name_count; j++) {
             entry.place = disk->pub.other_names[j];
+            entry.windows = vx_estate_is_windows(estate, entry.place, disk->source);
             add_name(index, &entry);
         }
     }
@@ -219,8 +225,8 @@ static struct vx_tail tail_at(const struct vx_name_index *index, size_t at, cons
     return vx_tail_compare(path, entry->place, entry->windows);
 }
 
-/* Where the path would stand among the entries of `source`: its best neighbours are there and before. */
-static size_t place_of(const struct vx_name_index *index, const char *path, unsigned source)
+/* Where the path would stand among the entries of `source`: its best neighbours are there and before. `windows`: of the path. */
+static size_t place_of(const struct vx_name_index *index, const char *path, bool windows, unsigned source)
 {
     size_t low = 0, high = index->count;
     while (low < high) {
@@ -228,7 +234,7 @@ static size_t place_of(const struct vx_name_index *index, const char *path, unsi
         const struct name_entry *entry = &index->entries[middle];
         int order = entry->source < source ? 1 : entry->source > source ? -1 : 0;
         if (order == 0)
-            compare(path, entry->place, entry->windows, &order);
+            compare(path, windows, entry->place, entry->windows, &order);
         if (order > 0)
             low = middle + 1;
         else
@@ -240,7 +246,7 @@ static size_t place_of(const struct vx_name_index *index, const char *path, unsi
 /* The entries of `source` that share most parts with the path, [*first, *end), and how many parts. */
 static size_t neighbours(const struct vx_name_index *index, const char *path, unsigned source, size_t *first, size_t *end)
 {
-    size_t place = place_of(index, path, source);
+    size_t place = place_of(index, without_root(path), true, source);
     bool below = place > 0 && index->entries[place - 1].source == source;
     bool above = place < index->count && index->entries[place].source == source;
     size_t parts_below = below ? tail_at(index, place - 1, path).parts : 0;
@@ -256,14 +262,27 @@ static size_t neighbours(const struct vx_name_index *index, const char *path, un
     return parts;
 }
 
+/* The entries of `source` with exactly that absolute path (letter case aside), [*first, *end). */
+static void entries_at(const struct vx_estate *estate, const struct vx_name_index *index, const char *absolute,
+                       unsigned source, size_t *first, size_t *end)
+{
+    bool windows = vx_estate_is_windows(estate, absolute, source);
+    *first = *end = place_of(index, absolute, windows, source);
+    while (*end < index->count && index->entries[*end].source == source &&
+           index->entries[*end].windows == windows &&
+           vx_tail_is_same(absolute, index->entries[*end].place, windows))
+        (*end)++;
+}
+
 size_t vx_names_at(const struct vx_estate *estate, const struct vx_name_index *index, const char *absolute,
                    unsigned source)
 {
-    (void)estate;
-    size_t place = place_of(index, absolute, source);
-    if (place < index->count && index->entries[place].source == source && tail_at(index, place, absolute).equal)
-        return index->entries[place].disk;
-    return VHDX_NONE;
+    size_t first, end;
+    entries_at(estate, index, absolute, source, &first, &end);
+    for (size_t i = first; i < end; i++)
+        if (strcmp(index->entries[i].place, absolute) == 0)
+            return index->entries[i].disk;
+    return first < end ? index->entries[first].disk : VHDX_NONE;
 }
 
 static bool add_hit(struct vx_hit_list *list, size_t disk)
@@ -279,6 +298,18 @@ static bool add_hit(struct vx_hit_list *list, size_t disk)
         list->room = room;
     }
     list->disks[list->count++] = disk;
+    return true;
+}
+
+bool vx_names_all_at(const struct vx_estate *estate, const struct vx_name_index *index, const char *absolute,
+                     unsigned source, struct vx_hits *hits)
+{
+    size_t first, end;
+    memset(hits, 0, sizeof *hits);
+    entries_at(estate, index, absolute, source, &first, &end);
+    for (size_t i = first; i < end; i++)
+        if (!add_hit(&hits->found, index->entries[i].disk))
+            return false;
     return true;
 }
 

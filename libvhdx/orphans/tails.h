@@ -19,6 +19,11 @@ struct vx_tail {
 /* `windows`: in `place`, '\\' separates too. In `path` it always does, and a ".." in it matches nothing. */
 struct vx_tail vx_tail_compare(const char *path, const char *place, bool windows);
 
+/* The same of two absolute paths of hosts that are known. */
+struct vx_tail vx_tail_of_hosts(const char *path, bool path_windows, const char *place, bool windows);
+/* Whether two absolute paths of one host are the same, letter case aside. `windows`: in both. */
+bool vx_tail_is_same(const char *path, const char *place, bool windows);
+
 /* The last part of a path of whatever kind, inside of it. */
 const char *vx_tail_name(const char *path);
 
@@ -54,8 +59,11 @@ void vx_hits_free(struct vx_hits *hits);
  */
 bool vx_names_find(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
                    bool any_source, struct vx_hits *hits);
-/* The disk of that absolute path (letter case aside), or VHDX_NONE. */
+/* The disk of that absolute path, before those whose path differs in letter case only; or VHDX_NONE. */
 size_t vx_names_at(const struct vx_estate *estate, const struct vx_name_index *index, const char *absolute,
                    unsigned source);
+/* All of these, in `hits->found`. false: no memory. */
+bool vx_names_all_at(const struct vx_estate *estate, const struct vx_name_index *index, const char *absolute,
+                     unsigned source, struct vx_hits *hits);
 
 #endif

@@ -135,6 +135,35 @@ json_is '[f["status"] for f in d["files"] if f["path"] == "vol/web/left over.avh
 expect 8 vhdx orphans --from-json vol/lone/template.vhdx
 one_line_of_error
 
+# A report judged again says what the search said: also of names with a '\\', and of what was compared.
+mkdir -p 'again/a\b'
+(cd 'again/a\b' && vhdx create -q --size 16M base.vhdx && vhdx create -q --parent base.vhdx left.avhdx &&
+    cp base.vhdx copy.vhdx) || fail "create"
+machine again/vm.xml web 'D:\VMs\other.vhdx' 682874FC-59D6-4F30-BC04-5FDD909C82E0
+for options in "" "--data --complete"; do
+    expect 4 vhdx orphans $options --json again
+    cp out again.json
+    json '[(f["path"], f["status"], f["comparison"], f["advice"]) for f in d["files"]]' >first
+    json '[s["kind"] for f in d["families"] for s in f["steps"]]' >first.kinds
+    expect 4 vhdx orphans ${options:+--complete} --from-json again.json --json
+    json '[(f["path"], f["status"], f["comparison"], f["advice"]) for f in d["files"]]' >second
+    json '[s["kind"] for f in d["families"] for s in f["steps"]][1:]' >second.kinds # the first says where to type them
+    cmp first second || fail "a report is judged otherwise: $(cat first second)"
+    cmp first.kinds second.kinds || fail "a report leads to other steps: $(cat first.kinds second.kinds)"
+done
+grep -q delete first.kinds || fail "nothing redundant was found: $(cat first)"
+
+# A file that the search could not know of lies where one is to be moved: the command says that it did not.
+plant
+mkdir -p vol/vhdx-quarantine/web/full.avhdx
+expect 4 vhdx orphans --json vol
+json '[s["text"] for f in d["families"] for s in f["steps"] if s["kind"] == "quarantine" and "full.avhdx" in s["text"]][0]' >step
+mv vol/vhdx-quarantine/web/full.avhdx vol/vhdx-quarantine/web/x
+echo precious >vol/vhdx-quarantine/web/full.avhdx
+bash -e step 2>step.err && fail "the command believes that it moved a file"
+[ -e vol/web/full.avhdx ] || fail "a file is gone"
+[ "$(cat vol/vhdx-quarantine/web/full.avhdx)" = precious ] || fail "a file was replaced"
+
 # Where a path is here can be said; a machine's configuration may be elsewhere.
 mkdir -p x/one/web x/two/web conf
 (cd x/one/web && vhdx create --size 16M d.vhdx) && cp x/one/web/d.vhdx x/two/web/d.vhdx

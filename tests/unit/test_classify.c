@@ -144,7 +144,8 @@ Test(classify, a_leaf_that_nobody_names_is_an_orphan_and_is_copied_before_it_is_
     cr_assert_eq(family->step_count, 2);
     cr_expect_str_eq(family->steps[0].text, "vhdx merge -o '/vms/a/left-content.vhdx' '/vms/a/left.avhdx'");
     cr_expect_str_eq(family->steps[1].text,
-                     "mkdir -p '/vms/vhdx-quarantine/a' && mv -n '/vms/a/left.avhdx' '/vms/vhdx-quarantine/a'");
+                     "mkdir -p '/vms/vhdx-quarantine/a' && mv -n '/vms/a/left.avhdx' '/vms/vhdx-quarantine/a' && "
+                     "[ ! -e '/vms/a/left.avhdx' ] || { echo 'not moved' >&2; false; }");
     cr_expect_not(est_has_step(&e, VHDX_STEP_DELETE, NULL));
     cr_expect_eq(family->reclaimable, 4 << 20);
 }
@@ -447,6 +448,128 @@ Test(classify, tracking_files_go_with_their_disk_and_guest_state_is_in_no_step)
         cr_expect_null(strstr(text, ".vmgs"));
     }
     cr_expect(moved);
+}
+
+/* Its own first look at the name would be right by chance: the file put aside has another identity and another parent. */
+Test(classify, what_is_moved_aside_goes_where_no_file_of_its_name_is)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx");
+    for (unsigned i = 0; i < 2; i++) {
+        const char *aside = i ? "/vms/vhdx-quarantine/2/a/left.avhdx" : "/vms/vhdx-quarantine/a/left.avhdx";
+        est_at(&e, est_child(&e, aside, base, ".\\base.vhdx"))->pub.flags |= VHDX_FOUND_QUARANTINED;
+    }
+    est_judge(&e);
+    const vhdx_found_family *family = &e.estate->families[0];
+    cr_assert_eq(family->step_count, 2);
+    cr_expect(strstr(family->steps[1].text, "mkdir -p '/vms/vhdx-quarantine/3/a' && mv -n "), "%s", family->steps[1].text);
+}
+
+Test(classify, all_files_that_may_be_the_parent_in_doubt_stay_where_they_are)
+{
+    size_t root = est_base(&e, "/vms/root.vhdx");
+    size_t one = est_child(&e, "/vms/one/web/m.avhdx", root, "..\\..\\root.vhdx");
+    est_child(&e, "/vms/two/web/m.avhdx", root, "..\\..\\root.vhdx");
+    est_child(&e, "/vms/three/other.avhdx", root, "..\\root.vhdx");
+    size_t leaf = est_child(&e, "/vms/leaf.avhdx", one, NULL);
+    est_at(&e, leaf)->pub.names.linkage.bytes[3] ^= 1;
+    est_at(&e, leaf)->pub.names.absolute_win32_path = "D:\\web\\m.avhdx";
+    est_judge(&e);
+    cr_expect_eq(est_disk(&e, "/vms/leaf.avhdx")->suspect_count, 2);
+    cr_expect(est_has_finding(&e, "/vms/leaf.avhdx", "ORPHANS-PARENT-TIE"));
+    cr_expect_eq(e.estate->family_count, 1, "all of them are one family, in which nothing is moved");
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL));
+}
+
+/* The two lie in other families when nothing else joins them: the gate of each of these must know. */
+Test(classify, of_files_that_differ_in_letter_case_alone_each_may_be_the_parent)
+{
+    size_t lower_root = est_base(&e, "/vms/x/root.vhdx"), upper_root = est_base(&e, "/vms/y/root.vhdx");
+    size_t lower = est_child(&e, "/vms/a/m.avhdx", lower_root, "..\\x\\root.vhdx");
+    est_child(&e, "/vms/a/M.avhdx", upper_root, "..\\y\\root.vhdx");
+    size_t leaf = est_child(&e, "/vms/a/leaf.avhdx", lower, ".\\m.avhdx");
+    est_at(&e, leaf)->pub.names.linkage.bytes[3] ^= 1;
+    est_judge(&e);
+    cr_expect_eq(est_disk(&e, "/vms/a/leaf.avhdx")->suspect_count, 2);
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL));
+}
+
+Test(classify, a_file_called_like_a_parent_that_is_missing_stays)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    est_child(&e, "/vms/b/m.avhdx", base, "..\\a\\base.vhdx");
+    size_t leaf = est_child(&e, "/vms/c/leaf.avhdx", base, NULL);
+    est_at(&e, leaf)->pub.names.linkage.bytes[3] ^= 1;
+    est_at(&e, leaf)->pub.names.absolute_win32_path = "D:\\gone\\m.avhdx";
+    est_judge(&e);
+    expect_status("/vms/c/leaf.avhdx", "parent-missing");
+    expect_status("/vms/b/m.avhdx", "orphan");
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/b/m.avhdx"));
+}
+
+Test(classify, a_link_to_nothing_holds_nothing_up_unless_it_is_called_like_a_configuration)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx");
+    cr_assert(vx_estate_put_place(e.estate, &(vhdx_found_place){"/vms/self", false, "it leads back to itself", true}));
+    est_judge(&e);
+    cr_expect(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/a/left.avhdx"));
+    est_close(&e);
+    est_open(&e);
+    base = est_base(&e, "/vms/a/base.vhdx");
+    est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx");
+    cr_assert(vx_estate_put_place(e.estate, &(vhdx_found_place){"/vms/vm.xml", false, "no such file", true}));
+    est_judge(&e);
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL));
+    est_close(&e);
+    est_open(&e);
+    base = est_base(&e, "/vms/a/base.vhdx");
+    est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx");
+    est_machine(&e, "/vms/b/VM.xml", "web", false, NULL);
+    cr_assert(vx_estate_put_place(e.estate, &(vhdx_found_place){"/vms/vm.xml", false, "no such file", true}));
+    est_judge(&e);
+    cr_expect(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/a/left.avhdx"), "it was found elsewhere");
+}
+
+Test(classify, steps_for_disks_of_a_report_are_typed_as_its_host_wants_them)
+{
+    size_t base = est_base(&e, "D:\\VMs\\a\\base.vhdx");
+    size_t left = est_child(&e, "D:\\VMs\\a\\left.avhdx", base, ".\\base.vhdx");
+    est_at(&e, base)->source = est_at(&e, left)->source = 1;
+    cr_assert(vx_estate_add_place(e.estate, "D:\\VMs", true, NULL));
+    est_side(&e, "D:\\VMs\\a\\left.avhdx.rct", VHDX_SIDE_TRACKING);
+    e.estate->sides[0].source = 1;
+    e.estate->reports = (const char *const[]){"b.json"};
+    est_judge(&e);
+    const vhdx_found_family *family = &e.estate->families[0];
+    cr_assert_eq(family->step_count, 4);
+    cr_expect(strstr(family->steps[0].text, "the host that wrote b.json"));
+    cr_expect_str_eq(family->steps[1].text, "vhdx merge -o \"D:\\VMs\\a\\left-content.vhdx\" \"D:\\VMs\\a\\left.avhdx\"");
+    cr_expect_str_eq(family->steps[2].text,
+                     "(if not exist \"D:\\VMs\\vhdx-quarantine\\a\" mkdir \"D:\\VMs\\vhdx-quarantine\\a\") & "
+                     "if exist \"D:\\VMs\\vhdx-quarantine\\a\\left.avhdx\" (echo "
+                     "\"D:\\VMs\\vhdx-quarantine\\a\\left.avhdx\" is there already, nothing was moved) else move "
+                     "\"D:\\VMs\\a\\left.avhdx\" \"D:\\VMs\\vhdx-quarantine\\a\\left.avhdx\"");
+    cr_expect(strstr(family->steps[3].text, "left.avhdx.rct"), "%s", family->steps[3].text);
+}
+
+Test(classify, names_that_windows_cannot_have_are_in_no_command_for_it)
+{
+    size_t base = est_base(&e, "D:\\VMs\\a\\base.vhdx");
+    size_t left = est_child(&e, "D:\\VMs\\a\\*", base, ".\\base.vhdx");
+    est_at(&e, base)->source = est_at(&e, left)->source = 1;
+    est_judge(&e);
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL));
+    cr_expect_not(est_has_step(&e, VHDX_STEP_COPY, NULL));
+}
+
+Test(classify, a_relink_is_not_proposed_where_the_parents_name_cannot_be_written)
+{
+    size_t base = est_base(&e, "/vms/a/x\\base.vhdx");
+    est_child(&e, "/vms/a/leaf.avhdx", base, ".\\x\\base.vhdx");
+    est_judge(&e);
+    expect_status("/vms/a/leaf.avhdx", "parent-moved");
+    cr_expect_not(est_has_step(&e, VHDX_STEP_RELINK, NULL));
 }
 
 Test(classify, a_replicated_disk_stays)

@@ -179,6 +179,37 @@ Test(orphans, loops_of_links_end_and_links_to_nowhere_are_passed_over)
     free(to_file);
 }
 
+static const vhdx_found_place *place_of(const char *name)
+{
+    char *path = files_path(forest.directory, name);
+    const vhdx_found_place *at, *it = NULL;
+    for (size_t i = 0; (at = vhdx_orphans_place(found, i)) != NULL; i++)
+        if (strcmp(at->path, path) == 0)
+            it = at;
+    free(path);
+    return it;
+}
+
+Test(orphans, a_link_to_itself_is_told_and_holds_no_advice_up)
+{
+    vhdx_guid b = base("a/disk.vhdx");
+    child("a/leaf.avhdx", &b, ".\\disk.vhdx");
+    char *self = forest_path(&forest, "c/self"), *out = forest_path(&forest, "c/etc"), *gone = forest_path(&forest, "c/gone");
+    cr_assert_eq(symlink("self", self), 0);
+    cr_assert_eq(symlink("/dev/null", out), 0);
+    cr_assert_eq(symlink("nowhere", gone), 0);
+    search();
+    cr_assert_not_null(place_of("c/self"));
+    cr_expect(place_of("c/self")->nowhere);
+    cr_expect(place_of("c/gone") && place_of("c/gone")->nowhere);
+    cr_expect_null(place_of("c/etc"));
+    cr_expect_gt(vhdx_orphans_family(found, 0)->step_count, 1);
+    cr_expect_gt(vhdx_orphans_family(found, 0)->reclaimable, 0);
+    free(self);
+    free(out);
+    free(gone);
+}
+
 Test(orphans, a_file_is_judged_by_its_content_and_not_by_its_name)
 {
     vhdx_guid b = base("a/disk.bin");
