@@ -34,6 +34,8 @@ struct repair {
     char *undo;          /* path of the undo file, NULL = none */
     struct vx_ranges bad;
     uint64_t virtual_size; /* of the disk as it is in the end, 0 = not known */
+    vhdx_guid ids[2];      /* that the disk has from now on only because of what this repair gives up */
+    size_t id_count;
 };
 
 /* ---- looking ---- */
@@ -164,6 +166,7 @@ static vhdx_status step(struct repair *r, bool *changed, vhdx_error *err)
     if (status == VHDX_OK)
         status = refuse_failing_medium(m->exam, err);
     if (status == VHDX_OK) {
+        r->virtual_size = vx_exam_knows(m->exam, VX_KNOWS_VIRTUAL_SIZE) ? m->exam->virtual_size : 0;
         take_over(r, now);
         take_classes(m, now);
         status = mend(m, err);
@@ -220,6 +223,25 @@ static vhdx_status change_identity(struct repair *r, vhdx_error *err)
         status = vx_new_guid(plan->host, &header.data_write_guid, err);
         if (status == VHDX_OK)
             status = vx_plan_put_header(plan, &header, survey->current, &reason, err);
+        r->ids[r->id_count++] = header.data_write_guid;
+    }
+    vx_free(survey);
+    return status;
+}
+
+/* What an earlier run has given up, and was cut off, and the disk does not show any more. */
+static vhdx_status recall_losses(struct repair *r, vhdx_error *err)
+{
+    struct vx_survey *survey = vx_alloc(1, sizeof *survey);
+    bool known = false;
+    if (!survey)
+        return vx_fail_memory(err, "a look at a disk");
+    vhdx_status status = vx_survey_headers(r->plan->sketch, survey, err);
+    if (status == VHDX_OK && survey->current >= 0) {
+        const vhdx_guid *id = &survey->headers[survey->current].header.data_write_guid;
+        status = vx_maps_recall(r->plan, id, r->options->map, &known, err);
+        if (known)
+            r->ids[r->id_count++] = *id;
     }
     vx_free(survey);
     return status;
@@ -244,7 +266,10 @@ static vhdx_status make_plan(struct repair *r, vhdx_error *err)
                        "a plan for its repair does not come to an end after %d steps", STEPS_MAX);
     vx_plan_settle(r->plan);
     VX_TRY(provide_log(r, err));
-    return gives_up_content(r->plan) ? change_identity(r, err) : VHDX_OK;
+    bool gives_up = gives_up_content(r->plan);
+    if (r->options->map && vx_plan_changes(r->plan))
+        VX_TRY(recall_losses(r, err));
+    return gives_up ? change_identity(r, err) : VHDX_OK;
 }
 
 /* ---- showing and applying ---- */
@@ -280,16 +305,19 @@ static vhdx_status show_plan(const struct repair *r, vhdx_error *err)
     return VHDX_OK;
 }
 
-static vhdx_status apply(struct repair *r, vhdx_error *err)
+/* *begun: something may have been written. */
+static vhdx_status apply(struct repair *r, bool *begun, vhdx_error *err)
 {
-    bool begun = false;
-    if (r->options->dry_run)
-        return r->undo ? vx_plan_check_undo(r->plan, r->undo, err) : VHDX_OK;
-    vhdx_status status = vx_plan_apply(r->plan, r->undo, &begun, err);
-    if (begun)
+    bool saved = false;
+    vhdx_status status = vx_plan_apply(r->plan, r->undo, &saved, err);
+    *begun = saved || !r->undo;
+    if (saved)
         vx_report_undo_path(r->report, r->number, r->undo);
-    if (status != VHDX_OK && begun)
-        return vx_advise(err, status, "run the same command again to go on, or 'vhdx undo %s' to go back", r->undo);
+    if (status != VHDX_OK && saved)
+        return vx_advise(err, status, "%srun the same command again to go on, or 'vhdx undo %s' to go back",
+                         status == VHDX_NO_SPACE ? "free space on the volume, then " : "", r->undo);
+    if (status == VHDX_NO_SPACE && r->undo && !saved)
+        return vx_advise(err, status, "nothing was changed; free space, or give the undo file another place with --undo");
     return status;
 }
 
@@ -320,22 +348,48 @@ static vhdx_status judge(struct repair *r, vhdx_error *err)
         for (size_t i = 0; (finding = vx_report_record(r->report, r->number, i)) != NULL; i++)
             finding->corrected = written && !is_among(finding, left);
         add_lost(r, left);
-        r->virtual_size = vx_exam_knows(exam, VX_KNOWS_VIRTUAL_SIZE) ? exam->virtual_size : 0;
     }
     vx_exam_close(exam);
     vx_report_free(left);
     return status;
 }
 
-/* The repair is over when the map is written: a failure must not read as if the disk had stayed as it was. */
-static vhdx_status write_map(struct repair *r, vhdx_error *err)
+static bool is_there(const vhdx_host *host, const char *path)
 {
-    vhdx_status status = vx_maps_write(r->plan, r->virtual_size, r->options->map, err);
-    if (status == VHDX_OK || !vx_plan_changes(r->plan))
-        return status;
-    return vx_advise(err, status, "the disk is repaired, only the map is missing; %s",
-                     r->undo ? "undo the repair, then repeat it with another name for the map"
-                             : "'vhdx verify' tells how the disk is now");
+    struct vx_file *file;
+    vhdx_status status = vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL);
+    if (status == VHDX_OK)
+        vx_file_close(file);
+    return status != VHDX_NOT_FOUND;
+}
+
+/*
+ * Before the disk changes: what is given up shows on it no longer when that is done, so a run that is cut off would take
+ * the only trace with it. And a map that cannot be written must be no surprise at the end.
+ */
+static vhdx_status write_map(const struct repair *r, vhdx_error *err)
+{
+    vhdx_status status = vx_maps_write(r->plan, r->virtual_size, r->ids, r->id_count, r->options->map, err);
+    if (status == VHDX_NO_SPACE)
+        return vx_advise(err, status, "the disk was not changed; free space, or give the map another place with --map");
+    return status == VHDX_OK ? status : vx_advise(err, status, "the disk was not changed; choose another place with --map");
+}
+
+static vhdx_status map_and_apply(struct repair *r, vhdx_error *err)
+{
+    bool begun = false, changes = vx_plan_changes(r->plan);
+    bool maps = r->options->map && r->plan->lost_count > 0 && !r->options->dry_run;
+    bool new_map = maps && !is_there(r->host, r->options->map);
+    vhdx_status status = VHDX_OK;
+    if (changes && r->undo)
+        VX_TRY(vx_plan_check_undo(r->plan, r->undo, err));
+    if (maps)
+        status = write_map(r, err);
+    if (status == VHDX_OK && changes && !r->options->dry_run)
+        status = apply(r, &begun, err);
+    if (status != VHDX_OK && new_map && !begun)
+        r->host->remove(r->host->context, r->options->map, NULL);
+    return status;
 }
 
 static vhdx_status repair(struct repair *r, vhdx_error *err)
@@ -349,11 +403,8 @@ static vhdx_status repair(struct repair *r, vhdx_error *err)
     VX_TRY(vx_plan_open(r->host, r->file, &r->bad, &r->plan, err));
     VX_TRY(make_plan(r, err));
     VX_TRY(show_plan(r, err));
-    if (vx_plan_changes(r->plan))
-        VX_TRY(apply(r, err));
+    VX_TRY(map_and_apply(r, err));
     VX_TRY(judge(r, err));
-    if (r->options->map && r->plan->lost_count > 0 && !r->options->dry_run)
-        VX_TRY(write_map(r, err));
     return vx_report_finish(r->report, err);
 }
 
