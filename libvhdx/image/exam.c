@@ -255,9 +255,9 @@ bool vx_exam_is_readable(const struct vx_exam *exam)
 
 /* ---- doors ------------------------------------------------------------------------------------------------------ */
 
-/* Anything at all that only a VHDX has. */
-static bool is_vhdx(const struct vx_survey *survey)
+bool vx_exam_is_plain(const struct vx_exam *exam)
 {
+    const struct vx_survey *survey = exam->survey;
     return survey->file_id_status == VHDX_OK || survey->headers[0].status == VHDX_OK ||
            survey->headers[1].status == VHDX_OK || survey->regions[0].status == VHDX_OK ||
            survey->regions[1].status == VHDX_OK;
@@ -269,11 +269,6 @@ static vhdx_status learn(struct vx_exam *exam, vhdx_error *err)
     VX_TRY(vx_survey_make(exam->file, &exam->survey, err));
     if (exam->survey->file_size == 0)
         return vx_fail(err, VHDX_NOT_VHDX, vx_at_file(vx_file_path(exam->raw)), "the file is empty");
-    if (!is_vhdx(exam->survey))
-        return vx_advise(err,
-                         vx_fail(err, VHDX_NOT_VHDX, vx_at(vx_file_path(exam->raw), "file identifier", VX_FILE_ID_OFFSET),
-                                 "this is no VHDX file: it has neither the signature nor any header or region table of one"),
-                         "check that this is the right file; if it was a VHDX, 'vhdx export --salvage' reads what is left of it");
     exam->view = exam->survey->overlay ? exam->survey->overlay : exam->file;
     take_header(exam);
     take_regions(exam);

@@ -59,8 +59,8 @@ struct vx_exam {
 };
 
 /*
- * Opens the file at `path` and learns. NOT_VHDX when neither the identifier nor a header nor a region table nor anything else of the format is there; else fails only as
- * the host does. `known_bad`: ranges that are not to be read at all, may be NULL.
+ * Opens the file at `path` and learns. NOT_VHDX when the file is empty; else fails only as the host does: whether this is a VHDX at all is for the
+ * caller to ask. `known_bad`: ranges that are not to be read at all, may be NULL.
  */
 vhdx_status vx_exam_open(const vhdx_host *host, const char *path, vhdx_file_access access,
                          const struct vx_ranges *known_bad, struct vx_exam **exam, vhdx_error *err);
@@ -70,6 +70,8 @@ vhdx_status vx_exam_of(const vhdx_host *host, struct vx_file *file, const struct
 /* Takes NULL. */
 void vx_exam_close(struct vx_exam *exam);
 
+/* Whether the identifier, a header or a region table says that this is a VHDX. */
+bool vx_exam_is_plain(const struct vx_exam *exam);
 /* Whether `exam->image` may be given to bat windows and run readers. */
 bool vx_exam_is_readable(const struct vx_exam *exam);
 

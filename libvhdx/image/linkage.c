@@ -107,8 +107,10 @@ vhdx_status vx_linkage_read(const vhdx_host *host, struct vx_file *file, struct 
     struct vx_exam *exam;
     memset(linkage, 0, sizeof *linkage);
     vhdx_status status = vx_exam_of(host, file, NULL, &exam, err);
-    if (status == VHDX_NOT_VHDX) {
+    if (status == VHDX_NOT_VHDX || (status == VHDX_OK && !vx_exam_is_plain(exam))) {
         bool found;
+        if (status == VHDX_OK)
+            vx_exam_close(exam);
         vx_clear(err);
         VX_TRY(search_everywhere(file, linkage, &found, err));
         linkage->kind = found ? VX_LINKAGE_KNOWN : VX_LINKAGE_NO_DISK;

@@ -15,6 +15,7 @@
 #include "io/path.h"
 #include "verify/check_content.h"
 #include "verify/host.h"
+#include "verify/recognize.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -281,8 +282,14 @@ static void check_link(struct walk *walk, struct vx_verification *v)
 static vhdx_status examine_parent(struct walk *walk, struct vx_verification *v, const char *path,
                                   struct vx_verification *next, vhdx_error *err)
 {
+    char evidence[VX_EVIDENCE_ROOM];
     vhdx_error why;
     vhdx_status status = vx_exam_open(v->host, path, VHDX_FILE_READ, NULL, &next->exam, &why);
+    if (status == VHDX_OK) {
+        status = vx_recognize(next->exam, evidence, &why);
+        if (status != VHDX_OK)
+            vx_exam_close(next->exam);
+    }
     if (status == VHDX_NOMEM)
         return vx_fail_memory(err, "the exam of a disk");
     if (status != VHDX_OK) {

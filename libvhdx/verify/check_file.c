@@ -6,6 +6,7 @@
 #include "verify/verify.h"
 
 #include "base/alloc.h"
+#include "verify/recognize.h"
 
 #define USUAL_SMALLEST (4 * VX_MIB)
 #define RESERVED_OFFSET UINT64_C(0x50000)
@@ -55,6 +56,8 @@ static vhdx_status check_identifier(struct vx_verification *v, vhdx_error *err)
     size_t got;
     if (v->exam->survey->file_id_status == VHDX_NOT_VHDX) {
         struct vx_finding finding = vx_found(VX_FIND_FILE_SIGNATURE, "file identifier", VX_FILE_ID_OFFSET);
+        if (!vx_exam_is_plain(v->exam)) /* nothing beside it says so: part of what check_beginning() reports */
+            finding.repair = VHDX_REPAIR_SALVAGE;
         vx_verify_add(v, &finding);
     }
     VX_TRY(vx_file_read_some(v->exam->file, bytes, sizeof bytes, VX_FILE_ID_OFFSET, &got, err));
@@ -95,8 +98,22 @@ static vhdx_status check_gaps(struct vx_verification *v, vhdx_error *err)
     return status;
 }
 
+static vhdx_status check_beginning(struct vx_verification *v, vhdx_error *err)
+{
+    char evidence[VX_EVIDENCE_ROOM];
+    VX_TRY(vx_recognize(v->exam, evidence, err));
+    if (evidence[0] == '\0')
+        return VHDX_OK;
+    struct vx_finding finding = vx_found(VX_FIND_FILE_BEGINNING_LOST, "header section", 0);
+    finding.length = VX_HEADER_SECTION_SIZE;
+    finding.text = evidence;
+    vx_verify_add(v, &finding);
+    return VHDX_OK;
+}
+
 vhdx_status vx_check_file(struct vx_verification *v, vhdx_error *err)
 {
+    VX_TRY(check_beginning(v, err));
     check_size(v);
     VX_TRY(check_identifier(v, err));
     return check_gaps(v, err);

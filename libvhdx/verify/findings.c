@@ -527,6 +527,11 @@ static void finish_file(vhdx_report *report, struct file *file)
     file->shown.verdict = verdict_of(file);
 }
 
+vhdx_status vx_report_check(const vhdx_report *report, vhdx_error *err)
+{
+    return report->no_memory ? vx_fail_memory(err, "a report") : VHDX_OK;
+}
+
 vhdx_status vx_report_finish(vhdx_report *report, vhdx_error *err)
 {
     for (size_t i = 0; i < report->count && !report->no_memory; i++)

@@ -89,6 +89,8 @@ uint64_t vx_report_count(const vhdx_report *report, size_t file, vhdx_severity s
 
 /* Before vx_report_finish(): the records as they are kept, for a repair that plans. NULL behind the last. */
 struct vx_finding *vx_report_record(vhdx_report *report, size_t file, size_t record);
+/* NOMEM: a record is missing. Whoever plans by the records must ask first: what is not found is not mended. */
+vhdx_status vx_report_check(const vhdx_report *report, vhdx_error *err);
 /* Gives a record of the report another advice. */
 void vx_report_advise(vhdx_report *report, struct vx_finding *finding, const char *advice);
 /* Of a repair: where its undo file is; NULL = none. */

@@ -17,7 +17,8 @@
 
 vhdx_status vx_mend_file_id(struct vx_mending *m, vhdx_error *err)
 {
-    static const struct vx_reason reason = {VX_FIND_FILE_SIGNATURE, false, "the file is known as a VHDX again", NULL};
+    const struct vx_reason reason = {VX_FIND_FILE_SIGNATURE, vx_present(m, VX_FIND_FILE_BEGINNING_LOST),
+                                     "the file is known as a VHDX again", NULL};
     uint8_t bytes[8];
     if (!vx_wanted(m, VX_FIND_FILE_SIGNATURE))
         return VHDX_OK;

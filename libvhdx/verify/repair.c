@@ -66,7 +66,9 @@ static vhdx_status look(const struct repair *r, struct vx_file *file, vhdx_repor
         status = vx_report_add_file(v.report, vx_file_path(file), &v.file, err);
     if (status == VHDX_OK)
         status = vx_verify_structures(&v, err);
-    return status == VHDX_OK && options.chain ? vx_check_chain(&v, err) : status;
+    if (status == VHDX_OK && options.chain)
+        status = vx_check_chain(&v, err);
+    return status == VHDX_OK ? vx_report_check(v.report, err) : status;
 }
 
 /*

@@ -2,6 +2,7 @@
 # with The Sleuth Kit, which knows nothing of us. Nothing is mounted. Two things are asked of every way:
 #   - every range that the map calls good reads as it did before the damage (else the map lies, which is worse than a loss);
 #   - so many of the files are there, byte for byte, as the table in docs/findings.md says.
+# And of a repair: that a second one does nothing, and that undo gives the damaged file back.
 # A way is a function w_NAME that damages a copy; the table at the end says what must come of it. The one thing easy to get wrong: a test that only
 # looks at files would not see a map that calls everything good.
 # SPDX-License-Identifier: MIT
@@ -81,44 +82,44 @@ put_entry() {
 }
 metadata=$((2 * mib)) bat=$((3 * mib)) log=$mib
 
-w_one_header() { zero d 65536 4096; }
-w_both_headers_zero() { zero d 65536 131072; }
-w_both_headers_flipped() { poke d $((65536 + 20)) X; poke d $((131072 + 20)) X; }
-w_identifier() { garbage d 0 520; }
-w_one_region_table() { garbage d 196608 65536; }
-w_both_region_tables() { zero d 196608 131072; }
-w_first_mib() { zero d 0 $mib; }
-w_first_two_mib() { garbage d 0 $((2 * mib)); }
-w_metadata_signature() { garbage d $metadata 8; }
-w_metadata_count() { poke d $((metadata + 10)) '\x00\x00'; }
-w_metadata_table() { zero d $metadata 65536; }
-w_metadata_items() { zero d $((metadata + 65536)) 4096; }
-w_metadata_region() { garbage d $metadata $mib; }
-w_first_three_mib() { zero d 0 $((3 * mib)); }
-w_bat_zero() { zero d $bat $mib; }
-w_bat_garbage() { garbage d $bat $mib; }
-w_all_tables() { zero d 0 $((4 * mib)); }
-w_entry_beyond_end() { put_entry d 0 $((1000 * mib + 6)); }
-w_two_entries_one_place() { put_entry d 4 "$(entry d 0)"; }
-w_entry_state_four() { put_entry d 0 $(($(entry d 0) - 2)); }
+w_one_header() { zero d.vhdx 65536 4096; }
+w_both_headers_zero() { zero d.vhdx 65536 131072; }
+w_both_headers_flipped() { poke d.vhdx $((65536 + 20)) X; poke d.vhdx $((131072 + 20)) X; }
+w_identifier() { garbage d.vhdx 0 520; }
+w_one_region_table() { garbage d.vhdx 196608 65536; }
+w_both_region_tables() { zero d.vhdx 196608 131072; }
+w_first_mib() { zero d.vhdx 0 $mib; }
+w_first_two_mib() { garbage d.vhdx 0 $((2 * mib)); }
+w_metadata_signature() { garbage d.vhdx $metadata 8; }
+w_metadata_count() { poke d.vhdx $((metadata + 10)) '\x00\x00'; }
+w_metadata_table() { zero d.vhdx $metadata 65536; }
+w_metadata_items() { zero d.vhdx $((metadata + 65536)) 4096; }
+w_metadata_region() { garbage d.vhdx $metadata $mib; }
+w_first_three_mib() { zero d.vhdx 0 $((3 * mib)); }
+w_bat_zero() { zero d.vhdx $bat $mib; }
+w_bat_garbage() { garbage d.vhdx $bat $mib; }
+w_all_tables() { zero d.vhdx 0 $((4 * mib)); }
+w_entry_beyond_end() { put_entry d.vhdx 0 $((1000 * mib + 6)); }
+w_two_entries_one_place() { put_entry d.vhdx 4 "$(entry d.vhdx 0)"; }
+w_entry_state_four() { put_entry d.vhdx 0 $(($(entry d.vhdx 0) - 2)); }
 w_nothing() { :; }
-w_header_and_log() { zero d 65536 4096; }
-w_log_torn() { garbage d $((log + 4096 + 2048)) 4; }
-w_cut_in_the_middle() { truncate -s $(($(stat -c %s d) - 5 * mib)) d; }
-w_cut_last_bytes() { truncate -s $(($(stat -c %s d) - 4096)) d; }
+w_header_and_log() { zero d.vhdx 65536 4096; }
+w_log_torn() { garbage d.vhdx $((log + 4096 + 2048)) 4; }
+w_cut_in_the_middle() { truncate -s $(($(stat -c %s d.vhdx) - 5 * mib)) d.vhdx; }
+w_cut_last_bytes() { truncate -s $(($(stat -c %s d.vhdx) - 4096)) d.vhdx; }
 w_bad_sectors() {
-    garbage d $((8 * mib)) 65536
+    garbage d.vhdx $((8 * mib)) 65536
     printf '0x0 +\n0 %d +\n%d 65536 -\n%d 0x40000000 +\n' $((8 * mib)) $((8 * mib)) $((8 * mib + 65536)) >bad.map
 }
 w_bad_sectors_in_bat() {
-    garbage d $bat 4096
+    garbage d.vhdx $bat 4096
     printf '0 +\n0 %d +\n%d 4096 ?\n%d 0x40000000 +\n' $bat $bat $((bat + 4096)) >bad.map
 }
 w_parent_gone() { mv base.vhdx away.vhdx; }
 w_parent_headers() { zero base.vhdx 65536 131072; }
-w_child_headers() { zero d 65536 131072; }
-w_child_metadata() { zero d $((metadata + 65536)) 40; }
-w_bitmap_lost() { put_entry d 2048 0; }
+w_child_headers() { zero d.vhdx 65536 131072; }
+w_child_metadata() { zero d.vhdx $((metadata + 65536)) 40; }
+w_bitmap_lost() { put_entry d.vhdx 2048 0; }
 
 # ---- judgement -------------------------------------------------------------------------------------------------------
 
@@ -150,9 +151,9 @@ done
 
 ways=0
 damage() {
-    cp --sparse=always "$disk" d
+    cp --sparse=always "$disk" d.vhdx
     cp --sparse=always base.vhdx base.keep
-    rm -f bad.map away.vhdx d.vhdx-map
+    rm -f bad.map away.vhdx d.vhdx.vhdx-map
     "w_$name"
 }
 
@@ -176,6 +177,17 @@ came_back() {
     fi
 }
 
+# A second repair finds nothing to do, and undo gives the damaged file back.
+twice_and_back() {
+    [ "${1:-}" != --bad-ranges ] || shift 2 # what was bad has been written
+    mended=$(sha256 <d.vhdx)
+    "$VHDX" repair --salvage --no-undo "$@" d.vhdx >out2 2>&1
+    [ "$mended" = "$(sha256 <d.vhdx)" ] || { cat out out2; fail "$way: a second repair writes"; }
+    [ ! -e d.vhdx.vhdx-undo ] || run undo d.vhdx.vhdx-undo >out2 2>&1
+    [ "$damaged" = "$(sha256 <d.vhdx)" ] || { cat out out2; fail "$way: undo does not lead back"; }
+    rm -f d.vhdx.vhdx-undo
+}
+
 # The same damage once more, mended in place, then read by the strict reader.
 repaired=
 by_repair() {
@@ -183,13 +195,16 @@ by_repair() {
     shift
     repaired=-
     [ "$wanted" != - ] || return 0
+    local damaged mended
     damage
-    "$VHDX" repair --salvage --no-undo "$@" d >out 2>err
+    damaged=$(sha256 <d.vhdx)
+    "$VHDX" repair --salvage "$@" d.vhdx >out 2>err
     ended=$?
     [ $ended = 1 ] || [ $ended = 4 ] || [ "$name $ended" = "nothing 0" ] || { cat out err; fail "$way: repair ended with $ended"; }
-    "$VHDX" export -o out.raw d >>out 2>>err || { cat out err; fail "$way: the repaired disk cannot be read"; }
+    "$VHDX" export -o out.raw d.vhdx >>out 2>>err || { cat out err; fail "$way: the repaired disk cannot be read"; }
     repaired=$(intact out.raw)
     came_back out.raw "$repaired" "$wanted"
+    twice_and_back "$@"
     mv base.keep base.vhdx
 }
 
@@ -202,10 +217,10 @@ way() {
     grep -q "^| \`$name\`:" "$TOP/docs/findings.md" || fail "$way: no row in docs/findings.md"
     damage
     local before after
-    before=$(sha256 <d)
-    "$VHDX" export --salvage -o out.raw "$@" d >out 2>err
+    before=$(sha256 <d.vhdx)
+    "$VHDX" export --salvage -o out.raw "$@" d.vhdx >out 2>err
     ended=$?
-    after=$(sha256 <d)
+    after=$(sha256 <d.vhdx)
     mv base.keep base.vhdx
     [ "$before" = "$after" ] || fail "$way: the damaged disk was written to"
     [ $ended = "$status" ] || { cat out err; fail "$way: ended with $ended, not $status"; }
@@ -217,7 +232,7 @@ way() {
     by_repair "$wanted" "$@"
     printf '| %-22s | %-14s | %2d of %2d | %9d | %9d | %9d | %2s |\n' "$name" "$disk" "$survived" \
         "$(wc -l <$original.files)" "$lost" "$doubtful" "$missing" "$repaired"
-    rm -f out.raw out.raw.map out.raw.pieces bad.map away.vhdx d.vhdx-map
+    rm -f out.raw out.raw.map out.raw.pieces bad.map away.vhdx d.vhdx.vhdx-map
     ways=$((ways + 1))
 }
 
@@ -228,20 +243,20 @@ way both_headers_flipped plain.vhdx ext4 0 all all
 way identifier plain.vhdx ext4 0 all all
 way one_region_table plain.vhdx ext4 0 all all
 way both_region_tables plain.vhdx ext4 0 all all
-way first_mib shuffled.vhdx ext4 0 all -
-way first_two_mib plain.vhdx ext4 0 all -
+way first_mib shuffled.vhdx ext4 0 all all
+way first_two_mib plain.vhdx ext4 0 all all
 way metadata_signature plain.vhdx ext4 0 all all
 way metadata_count plain.vhdx ext4 0 all all
 way metadata_table plain.vhdx ext4 0 all all
 way metadata_items plain.vhdx ext4 0 all all
 way metadata_region shuffled.vhdx ext4 4 all all
-way first_three_mib plain.vhdx ext4 4 all -
+way first_three_mib plain.vhdx ext4 4 all all
 way bat_zero logged.vhdx ext4 0 all all
 way bat_garbage logged.vhdx ext4 0 all all
 way bat_zero fixed.vhdx ext4 4 all all
 way bat_garbage fixed.vhdx ext4 4 all all
 way bat_zero plain.vhdx ext4 4 0 0
-way all_tables fixed.vhdx ext4 4 all -
+way all_tables fixed.vhdx ext4 4 all all
 way entry_beyond_end plain.vhdx ext4 4 all 0
 way entry_state_four plain.vhdx ext4 4 all all
 way two_entries_one_place plain.vhdx ext4 4 40 40
@@ -260,7 +275,7 @@ way parent_gone child.avhdx later 4 0 -
 way parent_headers child.avhdx later 4 all - --parent base.vhdx
 way bitmap_lost child.avhdx later 4 all all
 if [ -n "$have_ntfs" ]; then
-    way first_three_mib ntfs.vhdx ntfs 4 all -
+    way first_three_mib ntfs.vhdx ntfs 4 all all
     way bat_zero ntfs.vhdx ntfs 4 all all
     way cut_in_the_middle ntfs.vhdx ntfs 4 9 9
 fi

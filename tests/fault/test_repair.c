@@ -26,6 +26,7 @@ struct trial {
     uint64_t damaged;
     uint8_t content[16];
     const char *kind;
+    uint64_t stride; /* of all calls only each so many-th one fails */
     uint64_t nth, faults;
 };
 
@@ -121,15 +122,15 @@ static void judge(const struct trial *trial, struct crash_host *host, vhdx_statu
     complete(trial, host);
 }
 
-static uint64_t step(void)
+static uint64_t step(const struct trial *trial)
 {
-    return getenv("VHDX_SANITIZED") ? 17 : 1;
+    return getenv("VHDX_SANITIZED") ? 17 : trial->stride;
 }
 
 static void fail_each_call(struct trial *trial, const char *kind, struct crash_fault fault)
 {
     trial->kind = kind;
-    for (fault.nth = 1;; fault.nth += step()) {
+    for (fault.nth = 1;; fault.nth += step(trial)) {
         struct crash_host *host = crash_host_copy(trial->host, fault.nth);
         vhdx_verdict verdict = VHDX_VERDICT_CLEAN;
         vhdx_error err;
@@ -154,7 +155,7 @@ static void fail_each_call(struct trial *trial, const char *kind, struct crash_f
 static void fail_each_allocation(struct trial *trial, bool for_good)
 {
     trial->kind = for_good ? "from allocation on, each from" : "allocation";
-    for (uint64_t nth = 1;; nth += step()) {
+    for (uint64_t nth = 1;; nth += step(trial)) {
         struct crash_host *host = crash_host_copy(trial->host, nth);
         vhdx_verdict verdict = VHDX_VERDICT_CLEAN;
         vhdx_error err;
@@ -188,9 +189,9 @@ static void build(struct trial *trial)
     crash_host_free(host);
 }
 
-static void fail_everything(enum vx_find kind, bool salvage)
+static void fail_some(enum vx_find kind, bool salvage, uint64_t stride)
 {
-    struct trial trial = {.salvage = salvage, .host = crash_host_new(3)};
+    struct trial trial = {.salvage = salvage, .stride = stride, .host = crash_host_new(3)};
     for (size_t row = 0; row < fault_count() && !trial.fault; row++)
         if (fault_at(row)->kind == kind)
             trial.fault = fault_at(row);
@@ -211,6 +212,11 @@ static void fail_everything(enum vx_find kind, bool salvage)
     crash_host_free(trial.host);
 }
 
+static void fail_everything(enum vx_find kind, bool salvage)
+{
+    fail_some(kind, salvage, 1);
+}
+
 Test(fault_repair, of_a_header)
 {
     fail_everything(VX_FIND_HEADER_DAMAGED, false);
@@ -224,6 +230,11 @@ Test(fault_repair, of_a_dirty_disk)
 Test(fault_repair, of_both_region_tables)
 {
     fail_everything(VX_FIND_REGION_TABLES_LOST, true);
+}
+
+Test(fault_repair, of_a_lost_beginning)
+{
+    fail_some(VX_FIND_FILE_BEGINNING_LOST, true, 3); /* it takes many steps */
 }
 
 Test(fault_repair, of_a_lost_item)

@@ -209,6 +209,15 @@ static void file_creator(struct fault_scene *s)
     poke(s, 8, 0x0041D800, 4);
 }
 
+static void beginning_lost(struct fault_scene *s)
+{
+    dynamic(s);
+    uint8_t *zeros = calloc(1, (size_t)VX_MIB);
+    BLD_DEMAND(zeros, "memory");
+    poke_bytes(s, 0, zeros, (size_t)VX_MIB);
+    free(zeros);
+}
+
 static void file_unreadable(struct fault_scene *s)
 {
     dynamic(s);
@@ -1196,6 +1205,8 @@ static const struct fault faults[] = {
     F(FILE_RESERVED, "a byte behind the region tables", file_reserved, 0),
     F(FILE_CREATOR, "half a surrogate pair in the creator", file_creator, 0),
     F(FILE_UNREADABLE, "a bad sector behind the metadata table", file_unreadable, 0),
+    F(FILE_BEGINNING_LOST, "the first MiB is zeros", beginning_lost, VX_FIND_FILE_SIGNATURE, VX_FIND_HEADERS_LOST,
+      VX_FIND_REGION_TABLES_LOST),
     F(HEADER_DAMAGED, "the first header has a wrong checksum", header_damaged, 0),
     F(HEADERS_LOST, "both headers have wrong checksums", headers_lost, 0),
     F(HEADER_VERSION, "format version 2", header_version, 0),
