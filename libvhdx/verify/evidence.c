@@ -83,19 +83,25 @@ static bool something_is_lost(struct vx_verification *v)
     return false;
 }
 
-vhdx_status vx_check_evidence(struct vx_verification *v, vhdx_error *err)
+static void tell_all(struct vx_verification *v, const struct vx_rebuilt *rebuilt)
+{
+    struct vx_finding *finding;
+    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
+        if (vx_evidence_part(finding) != VX_PART_COUNT)
+            tell(v, finding, rebuilt, vx_evidence_part(finding));
+}
+
+vhdx_status vx_check_evidence(struct vx_verification *v, const struct vx_rebuilt *known, vhdx_error *err)
 {
     const struct vx_rebuild_options options = {.host = v->host,
                                                .progress = v->options->progress,
                                                .progress_context = v->options->progress_context};
     struct vx_rebuilt *rebuilt = NULL;
-    struct vx_finding *finding;
     if (!something_is_lost(v))
         return VHDX_OK;
-    VX_TRY(vx_rebuild(v->exam->file, &options, &rebuilt, err));
-    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
-        if (vx_evidence_part(finding) != VX_PART_COUNT)
-            tell(v, finding, rebuilt, vx_evidence_part(finding));
+    if (!known)
+        VX_TRY(vx_rebuild(v->exam->file, &options, &rebuilt, err));
+    tell_all(v, known ? known : rebuilt);
     vx_rebuild_free(rebuilt);
     return VHDX_OK;
 }

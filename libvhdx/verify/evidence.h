@@ -15,7 +15,10 @@ enum vx_part vx_evidence_part(const struct vx_finding *finding);
 /* What a repair of that part would be. */
 vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_part part);
 
-/* Settles repair class and advice of the findings so far. Does nothing when none of them is about something lost. */
-vhdx_status vx_check_evidence(struct vx_verification *v, vhdx_error *err);
+/*
+ * Settles repair class and advice of the findings so far. Does nothing when none of them is about something lost. `known`: what was rebuilt of
+ * the disk already, NULL = nothing.
+ */
+vhdx_status vx_check_evidence(struct vx_verification *v, const struct vx_rebuilt *known, vhdx_error *err);
 
 #endif

@@ -63,54 +63,78 @@ static bool is_bitmap_index(uint64_t index, uint64_t block_size, uint32_t sector
     return index % (ratio + 1) == ratio;
 }
 
-/* File offsets of payload blocks, sorted, if blocks have this size. */
-static size_t gather_offsets(struct vx_bytes entries, uint64_t block_size, uint32_t sector, uint64_t *offsets)
+/* File offsets of payload blocks in the file, sorted, if blocks have this size; a place that two of them claim counts
+ * once, it tells no spacing. */
+static size_t gather_offsets(struct vx_bytes entries, uint64_t block_size, uint32_t sector, uint64_t file_size,
+                             uint64_t *offsets)
 {
     size_t count = 0;
     for (size_t i = 0; (i + 1) * VX_BAT_ENTRY_SIZE <= entries.size && count < OFFSETS_MAX; i++) {
         struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(entries.data + i * VX_BAT_ENTRY_SIZE));
         if ((entry.state == VX_PAYLOAD_FULLY_PRESENT || entry.state == VX_PAYLOAD_PARTIALLY_PRESENT) &&
-            entry.file_offset > 0 && !is_bitmap_index(i, block_size, sector))
+            entry.file_offset > 0 && entry.file_offset < file_size && !is_bitmap_index(i, block_size, sector))
             offsets[count++] = entry.file_offset;
     }
     if (count > 1)
         qsort(offsets, count, sizeof *offsets, ascending);
-    return count;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || offsets[i] != offsets[i - 1])
+            offsets[kept++] = offsets[i];
+    return kept;
 }
 
 struct spacing {
+    uint64_t count, last; /* blocks, place of the last one */
     uint64_t touching; /* pairs of neighbours exactly one block apart */
-    bool overlap;
+    uint64_t overlaps; /* pairs that are less apart */
 };
+
+/* A few entries may be damaged; a wrong size makes most pairs overlap. */
+#define TOUCHING_FOR_ONE_OVERLAP 8u
 
 static struct spacing look_at_spacing(const uint64_t *offsets, size_t count, uint64_t block_size)
 {
-    struct spacing spacing = {0};
+    struct spacing spacing = {.count = count, .last = count > 0 ? offsets[count - 1] : 0};
     for (size_t i = 1; i < count; i++) {
-        spacing.overlap = spacing.overlap || offsets[i] - offsets[i - 1] < block_size;
+        spacing.overlaps += offsets[i] - offsets[i - 1] < block_size;
         spacing.touching += offsets[i] - offsets[i - 1] == block_size;
     }
     return spacing;
 }
 
-/* The largest size with which no two blocks overlap; proven when the blocks then stand side by side up to the end of
- * the file. */
-static void judge_block_size(struct vx_rebuilding *work, struct vx_bytes entries, uint32_t sector, uint64_t *offsets)
+static void take_block_size(struct vx_rebuilding *work, uint64_t size, struct spacing spacing)
 {
     struct vx_rebuilt *out = work->out;
+    bool ends = spacing.last + size == out->file_size;
+    out->block_size = (uint32_t)size;
+    vx_clue_set(work, VX_PART_BLOCK_SIZE, VX_WITNESS_GEOMETRY, spacing.touching > 0 && spacing.overlaps == 0 && ends,
+                "of %" PRIu64 " blocks %" PRIu64 " stand exactly %" PRIu64 " MiB apart%s", spacing.count,
+                spacing.touching, size / VX_MIB, ends ? ", and the last one ends with the file" : "");
+}
+
+/* The largest size with which blocks stand side by side and do not overlap (the file may be cut); else the largest with
+ * which they have room. Proven when the last one then ends with the file. */
+static void judge_block_size(struct vx_rebuilding *work, struct vx_bytes entries, uint32_t sector, uint64_t *offsets)
+{
+    const uint64_t file_size = work->out->file_size;
+    struct spacing roomy = {0};
+    uint64_t roomy_size = 0;
     for (uint64_t size = VX_BLOCK_SIZE_MAX; size >= VX_BLOCK_SIZE_MIN; size /= 2) {
-        size_t count = gather_offsets(entries, size, sector, offsets);
+        size_t count = gather_offsets(entries, size, sector, file_size, offsets);
         struct spacing spacing = look_at_spacing(offsets, count, size);
-        if (count == 0 || spacing.overlap || offsets[count - 1] > out->file_size ||
-            (size > VX_BLOCK_SIZE_MIN && out->file_size - offsets[count - 1] < size))
-            continue;
-        bool ends = offsets[count - 1] + size == out->file_size;
-        out->block_size = (uint32_t)size;
-        vx_clue_set(work, VX_PART_BLOCK_SIZE, VX_WITNESS_GEOMETRY, spacing.touching > 0 && ends,
-                    "of %zu blocks %" PRIu64 " stand exactly %" PRIu64 " MiB apart%s", count, spacing.touching,
-                    size / VX_MIB, ends ? ", and the last one ends with the file" : "");
-        return;
+        if (spacing.touching > 0 && spacing.touching >= spacing.overlaps * TOUCHING_FOR_ONE_OVERLAP) {
+            take_block_size(work, size, spacing);
+            return;
+        }
+        bool room = count > 0 && (size == VX_BLOCK_SIZE_MIN || file_size - spacing.last >= size);
+        if (roomy_size == 0 && room && spacing.overlaps == 0) {
+            roomy = spacing;
+            roomy_size = size;
+        }
     }
+    if (roomy_size > 0)
+        take_block_size(work, roomy_size, roomy);
 }
 
 static vhdx_status find_block_size(struct vx_rebuilding *work, vhdx_error *err)

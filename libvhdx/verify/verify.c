@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
+#include "verify/derive.h"
 #include "verify/evidence.h"
 
 vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t total, vhdx_error *err)
@@ -14,18 +15,30 @@ vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t to
     return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(v->exam->raw)), "the check was cancelled");
 }
 
+/* What needs a geometry. */
+static vhdx_status check_blocks(struct vx_verification *v, vhdx_error *err)
+{
+    VX_TRY(vx_check_space(v, err));
+    VX_TRY(vx_check_bitmaps(v, err));
+    return vx_check_unreadable(v, err);
+}
+
 vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err)
 {
+    struct vx_derived derived;
     VX_TRY(vx_check_file(v, err));
     VX_TRY(vx_check_headers(v, err));
     VX_TRY(vx_check_log(v, err));
     VX_TRY(vx_check_regions(v, err));
     VX_TRY(vx_check_metadata(v, err));
     VX_TRY(vx_check_locator(v, err));
-    VX_TRY(vx_check_space(v, err));
-    VX_TRY(vx_check_bitmaps(v, err));
-    VX_TRY(vx_check_unreadable(v, err));
-    return vx_check_evidence(v, err);
+    vhdx_status status = vx_derive_begin(v, &derived, err);
+    if (status == VHDX_OK)
+        status = check_blocks(v, err);
+    if (status == VHDX_OK)
+        status = vx_check_evidence(v, derived.rebuilt, err);
+    vx_derive_end(v, &derived);
+    return status;
 }
 
 static vhdx_status verify_file(struct vx_verification *v, const char *path, vhdx_error *err)

@@ -321,6 +321,48 @@ Test(findings, damage_of_one_structure_hides_no_other)
     bld_free(b);
 }
 
+/* Not one item of the metadata is left, or neither region table: values derived from the rest do for the BAT. */
+Test(findings, damage_of_the_metadata_hides_none_of_the_bat)
+{
+    for (unsigned lost = 0; lost < 2; lost++) {
+        struct bld *b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.creator = "x"});
+        for (uint64_t block = 0; block < 32; block++)
+            bld_write_random(b, block * FAULT_BLOCK, 4096, block);
+        put(b);
+        bld_poke_int(host, FAULT_PATH, bld_payload_entry_offset(b, 3), 4, 8);
+        bld_poke_int(host, FAULT_PATH, bld_payload_entry_offset(b, 7), bld_payload_offset(b, 8) | 6, 8);
+        uint64_t metadata = bld_region_offset(b, &vx_guid_metadata_region);
+        for (unsigned at = 0; at < 64; at += 8)
+            bld_poke_int(host, FAULT_PATH, lost ? 0x30000 + at : metadata + VX_METADATA_TABLE_SIZE + at, 0, 8);
+        for (unsigned at = 0; at < 64 && lost; at += 8)
+            bld_poke_int(host, FAULT_PATH, 0x40000 + at, 0, 8);
+        vhdx_report *report = verify_on(host, FAULT_PATH, false, false);
+        cr_expect(has(report, VX_FIND_METADATA_DERIVED), "%u", lost);
+        cr_expect(has(report, VX_FIND_BAT_STATE), "%u", lost);
+        cr_expect(has(report, VX_FIND_BAT_OVERLAP), "%u", lost);
+        cr_expect_not(has(report, VX_FIND_BAT_PADDING), "%u", lost);
+        const vhdx_lost_range *range = vhdx_report_lost(report, 0, 0);
+        cr_expect(range && range->offset == 3 * (uint64_t)FAULT_BLOCK && range->length == FAULT_BLOCK, "%u", lost);
+        vhdx_report_free(report);
+        bld_free(b);
+    }
+}
+
+/* An empty disk has no blocks whose spacing tells their size: nothing is assumed from nothing. */
+Test(findings, a_default_is_no_geometry)
+{
+    struct bld *b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.creator = "x"});
+    put(b);
+    bld_poke_int(host, FAULT_PATH, bld_item_offset(b, &vx_guid_file_parameters, false), 3, 4);
+    bld_poke_int(host, FAULT_PATH, bld_payload_entry_offset(b, 3), 4, 8);
+    vhdx_report *report = verify_on(host, FAULT_PATH, false, false);
+    cr_expect(has(report, VX_FIND_METADATA_BLOCK_SIZE));
+    cr_expect_not(has(report, VX_FIND_METADATA_DERIVED));
+    cr_expect_not(has(report, VX_FIND_BAT_STATE));
+    vhdx_report_free(report);
+    bld_free(b);
+}
+
 Test(findings, neighbours_are_gathered_and_lost_ranges_are_exact)
 {
     struct bld *b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.creator = "x"});

@@ -289,3 +289,23 @@ Test(rebuild, metadata_encoded_anew_reads_as_before)
     free(table);
     end();
 }
+
+/* One entry points behind the end, two share a place, and the file is cut inside of its last block. */
+Test(rebuild, damaged_entries_do_not_change_the_spacing_of_all_others)
+{
+    struct bld_options options = small;
+    options.virtual_size = 64 * VX_MIB;
+    make(&options, 0);
+    for (unsigned i = 0; i < 24; i++)
+        bld_write_random(disk, i * (uint64_t)(2 * VX_MIB), 4096, i + 1);
+    cr_assert_eq(bld_finish(disk, host, "disk", NULL), VHDX_OK);
+    lose(bld_item_offset(disk, &vx_guid_file_parameters, false), 8);
+    bld_poke_int(host, "disk", bld_payload_entry_offset(disk, 5), VX_TIB | 6, 8);
+    bld_poke_int(host, "disk", bld_payload_entry_offset(disk, 9), bld_payload_offset(disk, 3) | 6, 8);
+    bld_poke_int(host, "disk", bld_payload_entry_offset(disk, 11), (bld_payload_offset(disk, 3) + VX_MIB) | 6, 8);
+    bld_resize(host, "disk", bld_payload_offset(disk, 23) + 8192);
+    look(NULL);
+    witnessed(VX_PART_BLOCK_SIZE, VX_WITNESS_GEOMETRY, false);
+    cr_assert_eq(rebuilt->block_size, 2 * VX_MIB);
+    end();
+}
