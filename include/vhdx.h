@@ -970,6 +970,8 @@ typedef enum vhdx_found_flags {
     VHDX_FOUND_NAMED_ALIKE = 1 << 15,   /* a configuration names a disk of this name in another folder */
     VHDX_FOUND_BROKEN_BELOW = 1 << 16,  /* a layer further down has a problem */
     VHDX_FOUND_CHECKPOINT_NAMED = 1 << 17, /* a checkpoint needs it, whatever the status */
+    VHDX_FOUND_ACCESS_MISSING = 1 << 18,   /* the account of a machine that needs it may not open it */
+    VHDX_FOUND_FOREIGN = 1 << 19,          /* nothing uses it, and it was given to machines of which no configuration was found */
 } vhdx_found_flags;
 
 /* Texts of the command's JSON: "in-use-by-vm", "leaf", "differencing", "dirty-log". Static; "unknown" for none of them. */
@@ -1017,6 +1019,14 @@ typedef enum vhdx_found_comparison {
     VHDX_COMPARED_FAILED = 3,  /* could not be compared; a finding says why */
 } vhdx_found_comparison;
 
+/* Which virtual machines may open a file, by its security descriptor (NTFS). */
+typedef enum vhdx_found_access {
+    VHDX_ACCESS_UNKNOWN = 0, /* there is none, or it could not be read */
+    VHDX_ACCESS_ALL = 1,     /* all of them */
+    VHDX_ACCESS_SOME = 2,    /* those in `accounts` */
+    VHDX_ACCESS_NONE = 3,
+} vhdx_found_access;
+
 /* One disk (or what is named like one). Strings and arrays belong to the search. Grows at its end. */
 typedef struct vhdx_found_file {
     const char *path;
@@ -1053,6 +1063,9 @@ typedef struct vhdx_found_file {
     bool readable;         /* header and metadata: kind, sizes and names can be relied on */
     const char *trouble;   /* why not, one sentence; else NULL */
     unsigned source;       /* 0 = found by this search; else the number of the report that tells of it, from 1 */
+    vhdx_found_access access;
+    const vhdx_guid *accounts; /* ids of machines that were given the disk, also when all may open it: whose it is or was */
+    size_t account_count;
 } vhdx_found_file;
 
 /* One configuration. Grows at its end. */

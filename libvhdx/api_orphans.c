@@ -133,6 +133,7 @@ const char *vhdx_found_flag_name(uint32_t flag)
         "dirty-log", "truncated",  "size-differs", "sector-size-differs", "saved-state", "merge-pending",
         "replicated", "tracked",   "clustered",    "set-member",          "quarantined", "other-use",
         "recovery",  "merge-begun", "in-use",      "named-alike",         "broken-below", "checkpoint-named",
+        "access-missing", "foreign",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (flag == UINT32_C(1) << i)

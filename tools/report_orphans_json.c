@@ -147,6 +147,16 @@ static void comparison(struct json *json, const vhdx_found_file *file)
         json_number(json, "differing_bytes", file->differing_bytes);
 }
 
+static void access_of(struct json *json, const vhdx_found_file *file)
+{
+    static const char *const names[] = {NULL, "all", "some", "none"};
+    json_text(json, "access", (size_t)file->access < 4 ? names[file->access] : NULL);
+    json_array_begin(json, "accounts");
+    for (size_t i = 0; i < file->account_count; i++)
+        json_guid(json, NULL, &file->accounts[i]);
+    json_array_end(json);
+}
+
 static void facts(struct json *json, const vhdx_found_file *file)
 {
     json_number(json, "file_size", file->file_size);
@@ -165,6 +175,7 @@ static void facts(struct json *json, const vhdx_found_file *file)
     json_bool(json, "is_vhdx", file->is_vhdx);
     json_bool(json, "readable", file->readable);
     json_text(json, "trouble", file->trouble);
+    access_of(json, file);
 }
 
 static void file_members(struct json *json, const vhdx_orphans *orphans, const vhdx_found_file *file)

@@ -199,14 +199,18 @@ static void step_set_drive(struct adviser *a, const vhdx_found_reference *refere
          powershell(a, host_path(a, disk)));
 }
 
-static void step_grant(struct adviser *a, const vhdx_found_reference *reference, const char *host_name, size_t disk)
+static void step_grant_machine(struct adviser *a, const vhdx_config_info *info, const char *host_name, size_t disk)
 {
     char sid[VHDX_SID_ROOM];
-    const vhdx_config_info *info = info_of(a, reference);
     if (!info->has_machine_id && !(info->has_id && !info->checkpoint))
         return;
     vx_machine_sid(info->has_machine_id ? &info->machine_id : &info->id, sid);
     step(a, VHDX_STEP_HYPERV, disk, "icacls %s /grant '*%s:(F)'", powershell(a, host_name), sid);
+}
+
+static void step_grant(struct adviser *a, const vhdx_found_reference *reference, const char *host_name, size_t disk)
+{
+    step_grant_machine(a, info_of(a, reference), host_name, disk);
 }
 
 /* ---- the gate ---- */
@@ -691,6 +695,8 @@ static void advise_disk(struct adviser *a, size_t number)
         step(a, VHDX_STEP_NOTE, number, "Go on with the merge that was begun: type the same command again. It begins with:");
         step(a, VHDX_STEP_LOOK, number, "vhdx merge --dry-run %s", path_of(a, number));
     }
+    if (disk->denied_to)
+        step_grant_machine(a, a->estate->machines[disk->denied_to - 1].pub.info, host_path(a, number), number);
     if (disk->truncated && disk->pub.status != VHDX_FOUND_UNREADABLE)
         step(a, VHDX_STEP_LOOK, number, "vhdx verify %s", path_of(a, number));
 }

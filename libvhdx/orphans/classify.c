@@ -13,6 +13,7 @@
 #include "base/guid.h"
 #include "base/utf.h"
 #include "io/path.h"
+#include "orphans/access.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -862,6 +863,8 @@ vhdx_status vx_classify(struct vx_estate *estate, vhdx_error *err)
         note_flags(&j, disk);
         note_owners(&j, disk);
     }
+    if (!vx_access_judge(estate))
+        estate->no_memory = true;
     return estate->no_memory ? vx_fail_memory(err, "the findings") : VHDX_OK;
 }
 

@@ -68,6 +68,7 @@ struct vx_disk {
     bool stays_of_copies; /* of several equal files, the one that stays */
     int chain_state;
     uint32_t inherited;  /* flags of the machines that need it */
+    size_t denied_to;    /* 1 + number of a machine that needs it and may not open it; 0 = none */
 };
 
 struct vx_reference {

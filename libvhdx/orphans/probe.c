@@ -10,6 +10,7 @@
 #include "image/image.h"
 #include "image/survey.h"
 #include "io/path.h"
+#include "orphans/access.h"
 #include "orphans/config.h"
 
 #include <inttypes.h>
@@ -27,7 +28,7 @@ struct vx_probe {
     struct vx_metadata_table metadata;
     struct vx_locator locator;
     uint8_t first[GLANCE], page[GLANCE], items[GLANCE];
-    uint8_t locator_bytes[65536];
+    uint8_t locator_bytes[65536], descriptor[VX_DESCRIPTOR_ROOM];
     char text[VX_UTF8_ROOM(65536)];
 };
 
@@ -411,6 +412,12 @@ static vhdx_status take_vhdx(struct plain_disk *it, bool *no_memory, vhdx_error 
 
 /* ---- any file ---- */
 
+/* Not asked where the system has told that the volume is no NTFS: two calls for each file would be a tenth of its time. */
+static bool has_descriptor(const struct plain_disk *it)
+{
+    return it->probe->host != vhdx_native_host() || (vx_file_facts(it->file)->attributes & VHDX_FILE_SPARSE_HARMS);
+}
+
 static vhdx_status look_at_content(struct plain_disk *it, const char *path, struct vx_sighting *out, vhdx_error *err)
 {
     struct vx_probe *probe = it->probe;
@@ -421,6 +428,8 @@ static vhdx_status look_at_content(struct plain_disk *it, const char *path, stru
     if (status == VHDX_OK)
         status = vx_file_read_some(it->file, probe->first, GLANCE, 0, &got, &trouble);
     bool named = vx_named_like_disk(path, windows);
+    if (status == VHDX_OK && (named || (got >= 8 && vx_get64(probe->first) == VX_SIG_FILE)) && has_descriptor(it))
+        no_memory = !vx_access_read(it->file, probe->descriptor, &probe->arena, &it->disk->pub);
     if (status != VHDX_OK) {
         out->sight = named ? VX_SIGHT_DISK : VX_SIGHT_BLOCKED;
         out->disk.host_failed = true;

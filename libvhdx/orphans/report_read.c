@@ -114,6 +114,22 @@ static void take_state(const struct vx_json *value, struct vx_disk *disk)
         disk->pub.flags |= VHDX_FOUND_QUARANTINED;
 }
 
+static bool take_accounts(struct taker *t, const struct vx_json *value, vhdx_found_file *pub)
+{
+    static const char *const names[] = {"", "all", "some", "none"};
+    const struct vx_json *member = vx_json_member(value, "accounts");
+    const char *access = vx_json_text(value, "access", "");
+    vhdx_guid *ids = vx_arena_take(&t->estate->arena, member && member->type == VX_JSON_ARRAY ? member->count : 0, sizeof *ids);
+    for (const struct vx_json *item = items_of(value, "accounts"); ids && item; item = item->next)
+        if (item->type == VX_JSON_TEXT && vx_guid_parse(item->text, strlen(item->text), &ids[pub->account_count]))
+            pub->account_count++;
+    for (int i = VHDX_ACCESS_ALL; i <= VHDX_ACCESS_NONE; i++)
+        if (strcmp(access, names[i]) == 0)
+            pub->access = (vhdx_found_access)i;
+    pub->accounts = ids;
+    return ids != NULL;
+}
+
 /* A comparison counts for the file that it was made with; without it it says nothing. */
 static void take_comparison(const struct vx_json *value, struct vx_disk *disk)
 {
@@ -147,7 +163,7 @@ static vhdx_status take_disk(struct taker *t, const struct vx_json *value)
     take_comparison(value, disk);
     const char *const *names;
     size_t count;
-    if (!take_texts(t, value, "other_names", &names, &count))
+    if (!take_accounts(t, value, &disk->pub) || !take_texts(t, value, "other_names", &names, &count))
         return vx_fail_memory(t->err, "a report");
     disk->pub.other_names = names;
     disk->pub.other_name_count = count;

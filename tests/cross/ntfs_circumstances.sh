@@ -39,6 +39,11 @@ setfattr -n system.ntfs_acl -v "0x$(descriptor $administrators)" mnt/disk.vhdx
 [ "$(ids mnt/disk.vhdx)" = "VHDX-HOST-ACCESS " ] || fail "administrators only: $(ids mnt/disk.vhdx)"
 setfattr -n system.ntfs_acl -v "0x$(descriptor $machine)" mnt/disk.vhdx
 
+# The search says whose it was.
+$VHDX orphans --json mnt >found.json || [ $? = 4 ] || fail "orphans"
+[ "$(jq -r '.files[0] | .accounts[0] + " " + .access + " " + (.flags | join(","))' found.json)" = \
+    "d9e0eb0a-5b37-508e-9173-67e9ade83acf some foreign" ] || fail "whose disk it was: $(jq '.files[0]' found.json)"
+
 cp --sparse=always mnt/disk.vhdx mnt/sparse.vhdx
 truncate -s +4M mnt/sparse.vhdx
 setfattr -n system.ntfs_acl -v "0x$(descriptor $machine)" mnt/sparse.vhdx

@@ -572,6 +572,72 @@ Test(classify, a_relink_is_not_proposed_where_the_parents_name_cannot_be_written
     cr_expect_not(est_has_step(&e, VHDX_STEP_RELINK, NULL));
 }
 
+static void grant(size_t disk, const char *machine)
+{
+    static vhdx_guid ids[16];
+    static size_t count;
+    vhdx_guid *id = &ids[count++ % 16];
+    memset(id, 0, sizeof *id);
+    memcpy(id->bytes, machine, strlen(machine));
+    est_at(&e, disk)->pub.access = VHDX_ACCESS_SOME;
+    est_at(&e, disk)->pub.accounts = id;
+    est_at(&e, disk)->pub.account_count = 1;
+}
+
+Test(classify, a_leftover_that_was_given_to_an_unknown_machine_is_somebodys_until_all_was_searched)
+{
+    for (int complete = 0; complete < 2; complete++) {
+        size_t base = est_base(&e, "/vms/a/base.vhdx");
+        grant(est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx"), "stranger");
+        e.estate->totals.complete_asked = complete;
+        est_judge(&e);
+        expect_status("/vms/a/left.avhdx", "orphan");
+        cr_expect(est_has_finding(&e, "/vms/a/left.avhdx", "ORPHANS-FOREIGN"));
+        cr_expect(est_disk(&e, "/vms/a/left.avhdx")->pub.flags & VHDX_FOUND_FOREIGN);
+        cr_expect_eq(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/a/left.avhdx"), complete);
+        est_close(&e);
+        est_open(&e);
+    }
+}
+
+Test(classify, a_leftover_that_was_given_to_a_known_machine_is_told_to_be_its)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    est_child(&e, "/vms/a/used.avhdx", base, ".\\base.vhdx");
+    grant(est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx"), "web");
+    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\used.avhdx");
+    est_judge(&e);
+    cr_expect(est_has_finding(&e, "/vms/a/left.avhdx", "ORPHANS-OWNER"));
+    cr_expect_not(est_disk(&e, "/vms/a/left.avhdx")->pub.flags & VHDX_FOUND_FOREIGN);
+    cr_expect(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/a/left.avhdx"));
+}
+
+Test(classify, a_layer_that_its_machine_may_not_open_is_told_with_the_cure)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    grant(base, "mail");
+    size_t leaf = est_child(&e, "/vms/a/leaf.avhdx", base, ".\\base.vhdx");
+    grant(leaf, "web");
+    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\leaf.avhdx");
+    est_info(&e, 0)->has_checkpoint_count = true;
+    est_info(&e, 0)->checkpoint_count = 1; /* no chain to be merged */
+    est_judge(&e);
+    cr_expect(est_disk(&e, "/vms/a/base.vhdx")->pub.flags & VHDX_FOUND_ACCESS_MISSING);
+    cr_expect_not(est_disk(&e, "/vms/a/leaf.avhdx")->pub.flags & VHDX_FOUND_ACCESS_MISSING);
+    cr_expect_eq(e.estate->totals.problem_count, 0, "no file is wrong");
+    const vhdx_found_family *family = &e.estate->families[0];
+    cr_assert_eq(family->step_count, 1);
+    cr_expect_str_eq(family->steps[0].text, "icacls 'D:\\VMs\\a\\base.vhdx' /grant '*S-1-5-83-1-6448503-0-0-0:(F)'");
+}
+
+Test(classify, without_a_descriptor_nothing_is_said_of_accounts)
+{
+    est_base(&e, "/vms/a/base.vhdx");
+    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\base.vhdx");
+    est_judge(&e);
+    cr_expect_eq(est_disk(&e, "/vms/a/base.vhdx")->pub.flags, 0);
+}
+
 Test(classify, a_replicated_disk_stays)
 {
     size_t base = est_base(&e, "/vms/a/base.vhdx");

@@ -9,6 +9,7 @@
 #include "builder.h"
 #include "files.h"
 #include "forest.h"
+#include "worn_host.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -359,6 +360,26 @@ Test(orphans, an_unreferenced_leaf_that_holds_nothing_new_is_redundant)
     for (size_t i = 0; i < family->step_count; i++)
         cr_expect_not(family->steps[i].kind == VHDX_STEP_DELETE &&
                       vhdx_orphans_file(found, family->steps[i].file) == file("a/other.avhdx"));
+}
+
+Test(orphans, security_descriptors_say_whose_a_disk_was)
+{
+    static struct worn_host worn;
+    vhdx_guid b = base("a/disk.vhdx"), id = {{7, 1}};
+    child("a/leaf.avhdx", &b, ".\\disk.vhdx");
+    worn_host_init(&worn, vhdx_native_host());
+    char *path = forest_path(&forest, "a/leaf.avhdx"), *other = forest_path(&forest, "a/disk.vhdx");
+    worn_host_grant(&worn, path, &id);
+    worn_host_grant(&worn, other, NULL);
+    search_with(&(vhdx_orphans_options){.struct_size = sizeof(vhdx_orphans_options), .host = &worn.host});
+    cr_assert_eq(file("a/leaf.avhdx")->account_count, 1);
+    cr_expect_arr_eq(&file("a/leaf.avhdx")->accounts[0], &id, sizeof id);
+    cr_expect_eq(file("a/leaf.avhdx")->access, VHDX_ACCESS_SOME);
+    cr_expect_eq(file("a/disk.vhdx")->access, VHDX_ACCESS_NONE);
+    cr_expect_eq(file("a/disk.vhdx")->account_count, 0);
+    cr_expect(finding_says("a/leaf.avhdx", "00000107-0000-0000-0000-000000000000"));
+    free(path);
+    free(other);
 }
 
 Test(orphans, copies_are_compared_byte_by_byte)

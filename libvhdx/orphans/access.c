@@ -1,0 +1,208 @@
+/*
+ * Accounts of machines on disks. See access.h. Easy to get wrong: an entry says that a machine was given the disk, not that it uses it; so it
+ * takes nothing from what configurations say, and only speaks where these are silent.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "orphans/access.h"
+
+#include "base/alloc.h"
+#include "base/guid.h"
+#include "format/security.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LAYERS_MAX 256u
+
+/* ---- gathering ---- */
+
+/* The group of all containers' machines has a number like that of one machine. */
+static bool is_group(const vhdx_guid *id)
+{
+    static const uint32_t group[4] = {3166535780u, 1122986932u, 343720105u, 43916321u};
+    uint8_t bytes[16];
+    for (size_t i = 0; i < 4; i++)
+        vx_put32(bytes + i * 4, group[i]);
+    return memcmp(bytes, id->bytes, sizeof bytes) == 0;
+}
+
+static bool is_told(const vhdx_guid *ids, size_t count, const vhdx_guid *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (vx_guid_equal(&ids[i], id))
+            return true;
+    return false;
+}
+
+/* Also where everybody may open the disk: the entry of one machine says whose it was. */
+static size_t list_machines(const struct vx_security *security, vhdx_guid ids[VX_MACHINES_MAX])
+{
+    struct vx_ace ace;
+    vhdx_guid id;
+    size_t at = 0, count = 0;
+    for (uint32_t i = 0; i < security->count && count < VX_MACHINES_MAX && vx_security_next(security, &at, &ace); i++)
+        if (ace.type == VX_ACE_ALLOWED && vx_sid_machine(&ace.sid, &id) && !is_group(&id) && !is_told(ids, count, &id))
+            ids[count++] = id;
+    return count;
+}
+
+bool vx_access_read(struct vx_file *file, uint8_t bytes[VX_DESCRIPTOR_ROOM], struct vx_arena *arena,
+                    vhdx_found_file *out)
+{
+    static const vhdx_found_access kinds[] = {
+        [VX_MACHINE_ACCESS_ALL] = VHDX_ACCESS_ALL,
+        [VX_MACHINE_ACCESS_SOME] = VHDX_ACCESS_SOME,
+        [VX_MACHINE_ACCESS_NONE] = VHDX_ACCESS_NONE,
+    };
+    struct vx_security security;
+    struct vx_sid sids[VX_MACHINES_MAX];
+    vhdx_guid ids[VX_MACHINES_MAX];
+    size_t size, count;
+    if (!vx_file_security(file, bytes, VX_DESCRIPTOR_ROOM, &size) ||
+        vx_security_decode(vx_bytes_of(bytes, size), &security) != VHDX_OK)
+        return true;
+    out->access = kinds[vx_security_machines(&security, sids, &count)];
+    if (out->access == VHDX_ACCESS_SOME && count == VX_MACHINES_MAX)
+        out->access = VHDX_ACCESS_UNKNOWN; /* there may be more of them */
+    count = list_machines(&security, ids);
+    vhdx_guid *kept = vx_arena_take(arena, count, sizeof *kept);
+    if (!kept)
+        return false;
+    memcpy(kept, ids, count * sizeof *kept);
+    out->accounts = kept;
+    out->account_count = count;
+    return true;
+}
+
+/* ---- judging ---- */
+
+/* Who runs as which account: machines with an id, sorted by it. */
+struct owners {
+    struct owner {
+        const vhdx_guid *id;
+        size_t machine;
+    } *items;
+    size_t count;
+};
+
+static const vhdx_guid *id_of(const struct vx_machine *machine)
+{
+    const vhdx_config_info *info = machine->pub.info;
+    if (info->has_machine_id)
+        return &info->machine_id;
+    return info->has_id && !info->checkpoint ? &info->id : NULL;
+}
+
+static int owner_order(const void *a, const void *b)
+{
+    const struct owner *first = a, *second = b;
+    int order = memcmp(first->id, second->id, sizeof *first->id);
+    return order ? order : first->machine < second->machine ? -1 : first->machine > second->machine;
+}
+
+static bool owners_open(const struct vx_estate *estate, struct owners *owners)
+{
+    owners->count = 0;
+    owners->items = vx_alloc(estate->machine_count, sizeof *owners->items);
+    if (!owners->items)
+        return false;
+    for (size_t i = 0; i < estate->machine_count; i++)
+        if (estate->machines[i].pub.info->format != VHDX_CONFIG_VHDS && id_of(&estate->machines[i]))
+            owners->items[owners->count++] = (struct owner){id_of(&estate->machines[i]), i};
+    if (owners->count > 1)
+        qsort(owners->items, owners->count, sizeof *owners->items, owner_order);
+    return true;
+}
+
+static size_t machine_of(const struct owners *owners, const vhdx_guid *id)
+{
+    size_t low = 0, high = owners->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (memcmp(owners->items[middle].id, id, sizeof *id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < owners->count && vx_guid_equal(owners->items[low].id, id) ? owners->items[low].machine : VHDX_NONE;
+}
+
+static const char *name_of(const struct vx_machine *machine)
+{
+    return machine->pub.info->name && machine->pub.info->name[0] ? machine->pub.info->name : machine->pub.path;
+}
+
+static bool lacks(const struct vx_disk *disk, const vhdx_guid *id)
+{
+    bool listed = disk->pub.access == VHDX_ACCESS_SOME && is_told(disk->pub.accounts, disk->pub.account_count, id);
+    return disk->pub.access != VHDX_ACCESS_UNKNOWN && disk->pub.access != VHDX_ACCESS_ALL && !listed;
+}
+
+/* A machine opens every layer of its disks itself. */
+static void check_layers(struct vx_estate *estate, size_t number, size_t leaf)
+{
+    const struct vx_machine *machine = &estate->machines[number];
+    size_t at = leaf;
+    for (size_t i = 0; at != VHDX_NONE && i < LAYERS_MAX; i++, at = estate->disks[at].pub.parent) {
+        struct vx_disk *disk = &estate->disks[at];
+        if (disk->denied_to || !lacks(disk, id_of(machine)))
+            continue;
+        disk->denied_to = number + 1;
+        disk->pub.flags |= VHDX_FOUND_ACCESS_MISSING;
+        vx_note(estate, &disk->notes, "ORPHANS-ACCESS-MISSING", VHDX_SEVERITY_WARNING,
+                "the account of the machine %s, which needs it, may not open it: the machine will not start", name_of(machine));
+    }
+}
+
+static void check_machine(struct vx_estate *estate, size_t number)
+{
+    const struct vx_machine *machine = &estate->machines[number];
+    if (machine->pub.info->checkpoint || machine->pub.info->format == VHDX_CONFIG_VHDS || !id_of(machine))
+        return;
+    for (size_t i = 0; i < machine->pub.info->disk_count; i++)
+        if (machine->files[i] != VHDX_NONE)
+            check_layers(estate, number, machine->files[i]);
+}
+
+static bool is_used(const struct vx_disk *disk)
+{
+    return disk->named_by_machine || disk->named_by_checkpoint || disk->needed_by_machine || disk->needed_by_checkpoint;
+}
+
+/* Nothing that was found uses the disk: then its accounts are the only word on whose it is. */
+static void tell_owners(struct vx_estate *estate, const struct owners *owners, struct vx_disk *disk)
+{
+    size_t known = 0;
+    for (size_t i = 0; i < disk->pub.account_count; i++) {
+        char id[VX_GUID_TEXT];
+        size_t machine = machine_of(owners, &disk->pub.accounts[i]);
+        vx_guid_format(&disk->pub.accounts[i], id);
+        known += machine != VHDX_NONE;
+        if (machine != VHDX_NONE)
+            vx_note(estate, &disk->notes, "ORPHANS-OWNER", VHDX_SEVERITY_INFO,
+                    "the account of the machine %s may open it: it was a disk of this machine",
+                    name_of(&estate->machines[machine]));
+        else
+            vx_note(estate, &disk->notes, "ORPHANS-FOREIGN", VHDX_SEVERITY_INFO,
+                    "it belonged to a machine with the id %s, of which no configuration was found", id);
+    }
+    if (known > 0 || (disk->pub.flags & VHDX_FOUND_QUARANTINED))
+        return;
+    disk->pub.flags |= VHDX_FOUND_FOREIGN;
+    if (!estate->totals.complete_asked)
+        disk->is_needed = true; /* by a machine of another host, for all that is known */
+}
+
+bool vx_access_judge(struct vx_estate *estate)
+{
+    struct owners owners;
+    if (!owners_open(estate, &owners))
+        return false;
+    for (size_t i = 0; i < estate->machine_count; i++)
+        check_machine(estate, i);
+    for (size_t i = 0; i < estate->disk_count; i++)
+        if (estate->disks[i].pub.account_count > 0 && !is_used(&estate->disks[i]))
+            tell_owners(estate, &owners, &estate->disks[i]);
+    vx_free(owners.items);
+    return true;
+}
