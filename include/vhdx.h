@@ -105,6 +105,18 @@ typedef struct vhdx_error {
  */
 VHDX_API void vhdx_error_format(const vhdx_error *err, char *text, size_t text_size);
 
+typedef enum vhdx_shell {
+    VHDX_SHELL_HERE = 0,       /* a POSIX shell; cmd.exe where we run on Windows */
+    VHDX_SHELL_POWERSHELL = 1, /* for commands that are to be typed on a Hyper-V host */
+} vhdx_shell;
+
+/*
+ * `name` as one word of a command, whatever is in it: names of files and machines come from strangers, and people paste commands. Returns the
+ * length of the word without its NUL, 0 when memory ran out. It is written to `text` (NULL with `room` 0 just to measure) only when it fits,
+ * for half a name is another one; else `text` becomes empty.
+ */
+VHDX_API size_t vhdx_quote(const char *name, vhdx_shell shell, char *text, size_t room);
+
 /* A GUID as its 16 bytes on disk (first three groups little-endian). */
 typedef struct vhdx_guid {
     uint8_t bytes[16];

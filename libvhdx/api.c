@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/quote.h"
 #include "chain/export.h"
 #include "chain/fork.h"
 #include "chain/layered.h"
@@ -47,6 +48,23 @@ struct vhdx_walk {
 const char *vhdx_version(void)
 {
     return VERSION_TEXT(VHDX_VERSION_MAJOR, VHDX_VERSION_MINOR, VHDX_VERSION_PATCH);
+}
+
+size_t vhdx_quote(const char *name, vhdx_shell shell, char *text, size_t room)
+{
+    struct vx_arena arena = {0};
+    const char *word = NULL;
+    if (name && shell == VHDX_SHELL_POWERSHELL)
+        word = vx_quote_powershell(&arena, name);
+    else if (name)
+        word = vx_quote_word(&arena, name, vhdx_native_host()->windows_paths);
+    size_t length = word ? strlen(word) : 0;
+    if (text && room > 0)
+        text[0] = '\0';
+    if (text && word && length < room)
+        memcpy(text, word, length + 1);
+    vx_arena_clear(&arena);
+    return length;
 }
 
 void vhdx_guid_format(const vhdx_guid *guid, char text[37])

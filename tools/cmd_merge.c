@@ -118,7 +118,7 @@ static void print_done(const struct work *work)
         printf("An earlier run had done the work; only its end was left.\n");
     if (work->wish->undo) {
         printf("To take it back: vhdx undo ");
-        text_put(stdout, work->wish->undo);
+        text_put_word(stdout, work->wish->undo);
         putchar('\n');
     }
     notices_print_next(&work->notices, "Now, in Hyper-V:");

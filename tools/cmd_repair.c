@@ -141,7 +141,7 @@ static const char *map_of(const struct repair *repair, const vhdx_report *report
 static void print_command(const char *label, const char *command, const char *path)
 {
     printf("%svhdx %s ", label, command);
-    text_put(stdout, path);
+    text_put_word(stdout, path);
     putchar('\n');
 }
 

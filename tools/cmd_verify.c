@@ -55,7 +55,7 @@ static void print_next(const vhdx_report *report, size_t file)
     if (!wants_repair(report, file))
         return;
     fputs("\nNext: vhdx repair --dry-run ", stdout);
-    text_put(stdout, vhdx_report_file(report, file)->path);
+    text_put_word(stdout, vhdx_report_file(report, file)->path);
     fputs("\n      (writes nothing; shows what can be mended and what is lost)\n", stdout);
 }
 

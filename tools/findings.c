@@ -31,11 +31,32 @@ static int columns_of(const char *text, size_t length)
     return columns;
 }
 
-/* Writes the words from column `at` on, breaking lines before COLUMNS. */
+/* The line behind the line end at *text, as it is; the rest is left. Returns its columns. */
+static int put_command(FILE *out, const char **text)
+{
+    size_t length = strcspn(++*text, "\n");
+    char *line = malloc(length + 1);
+    int columns = columns_of(*text, length);
+    if (line) {
+        memcpy(line, *text, length);
+        line[length] = 0;
+        text_put(out, line);
+        free(line);
+    }
+    *text += length;
+    return columns;
+}
+
+/* Writes the words from column `at` on, breaking lines before COLUMNS. Lines that begin with a space are commands: they stay whole. */
 static void put_wrapped(FILE *out, const char *text, int at, int indent)
 {
     bool first = true;
     while (*text) {
+        if (text[0] == '\n' && text[1] == ' ') {
+            fprintf(out, "\n%*s", indent, "");
+            at = indent + put_command(out, &text);
+            continue;
+        }
         size_t length = word_length(text);
         int columns = columns_of(text, length);
         if (!first && at + 1 + columns > COLUMNS) {
@@ -56,7 +77,7 @@ static void put_wrapped(FILE *out, const char *text, int at, int indent)
         }
         at += columns;
         first = false;
-        while (*text == ' ' || *text == '\n')
+        while (*text == ' ' || (*text == '\n' && text[1] != ' '))
             text++;
     }
     fputc('\n', out);

@@ -134,26 +134,12 @@ TOOL_PRINTF(3, 4) static void tell(struct notices *notices, vhdx_notice_kind kin
         notices_take(notices, kind, line);
 }
 
-/* The name as one word of PowerShell: 'it''s'. PowerShell takes typographic quotes for plain ones. Cut names become ''. */
+/* Cut names become ''. */
 static void quote(const char *name, char text[LINE_ROOM / 4])
 {
-    size_t used = 0;
-    text[used++] = '\'';
-    for (; *name && used + 8 < LINE_ROOM / 4; name++) {
-        bool curly = strncmp(name, "\xE2\x80\x98", 3) == 0 || strncmp(name, "\xE2\x80\x99", 3) == 0 ||
-                     strncmp(name, "\xE2\x80\x9A", 3) == 0 || strncmp(name, "\xE2\x80\x9B", 3) == 0;
-        if (curly) {
-            memcpy(text + used, name, 3);
-            used += 3;
-        }
-        if (*name == '\'')
-            text[used++] = '\'';
-        text[used++] = *name;
-    }
-    if (*name)
-        used = 1;
-    text[used++] = '\'';
-    text[used] = '\0';
+    vhdx_quote(name, VHDX_SHELL_POWERSHELL, text, LINE_ROOM / 4);
+    if (!*text)
+        strcpy(text, "''");
 }
 
 /* The machine of a checkpoint, when its configuration is there too. */

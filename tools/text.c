@@ -6,8 +6,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
+#include <vhdx.h>
+
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { WIDTH = 80 };
@@ -206,4 +209,13 @@ void text_put_wrapped(FILE *out, const char *text, int indent)
         fprintf(out, "\n%*s", indent, "");
         text += length + 1;
     }
+}
+
+void text_put_word(FILE *out, const char *name)
+{
+    size_t room = vhdx_quote(name, VHDX_SHELL_HERE, NULL, 0) + 1;
+    char *word = malloc(room);
+    if (word && vhdx_quote(name, VHDX_SHELL_HERE, word, room) > 0)
+        text_put(out, word);
+    free(word);
 }

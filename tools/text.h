@@ -29,6 +29,9 @@ void text_put_lines(FILE *out, const char *text, int indent);
  */
 void text_put_wrapped(FILE *out, const char *text, int indent);
 
+/* A name as one word of a command of this system's shell: what is printed can be pasted. */
+void text_put_word(FILE *out, const char *name);
+
 /* As text_put, for HTML: what stands there is text, or the value of an attribute in quotes, whatever it holds. */
 void text_put_html(FILE *out, const char *text);
 /* The same, but line ends stay. */

@@ -4,6 +4,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "merge/advice.h"
 
+#include "base/quote.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -21,6 +23,9 @@ void vx_notice(vhdx_notice_fn notice, void *context, vhdx_notice_kind kind, cons
 
 void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, void *context)
 {
+    struct vx_arena arena = {0};
+    const char *word = vx_quote_powershell(&arena, about->target);
+    const char *target = word ? word : "FILE";
     if (about->in_place)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "%s stands alone now and needs no parent; the machine's configuration may stay as it is.",
@@ -33,8 +38,8 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "The machine's configuration still names %s. Give it the merged disk:\n"
                   "  Set-VMHardDiskDrive -VMName NAME -ControllerType SCSI -ControllerNumber 0 -ControllerLocation 0 "
-                  "-Path \"%s\"",
-                  about->child, about->target);
+                  "-Path %s",
+                  about->child, target);
     vx_notice(notice, context, VHDX_NOTICE_NEXT,
               "Checkpoints that referred to the merged layers can no longer be applied; remove them in Hyper-V. "
               "A saved state must be discarded.");
@@ -44,8 +49,8 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
     if (about->new_file && !about->machine_known)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "A new file lacks the machine's permission (else 0x80070005):\n"
-                  "  icacls \"%s\" /grant \"NT VIRTUAL MACHINE\\<VM GUID>\":(F)",
-                  about->target);
+                  "  icacls %s /grant 'NT VIRTUAL MACHINE\\<VM GUID>:(F)'",
+                  target);
     if (about->between)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "The layers that were between the two have lost their own meaning: nothing but %s may be read through "
@@ -54,4 +59,5 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
     if (!about->deleted && !about->new_file && !about->in_place)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "Keep the merged files until the machine has started once from the merged disk; then they may go.");
+    vx_arena_clear(&arena);
 }

@@ -9,10 +9,10 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/quote.h"
 #include "base/utf.h"
 #include "io/path.h"
 #include "orphans/probe.h"
-#include "orphans/quote.h"
 #include "orphans/scan.h"
 #include "orphans/sid.h"
 

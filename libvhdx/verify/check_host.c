@@ -1,28 +1,30 @@
 /*
  * What Hyper-V minds about the host's file besides its bytes: attributes of NTFS, the number of its pieces, and whether a virtual machine's account may open it.
  * Nothing of this is wrong with the disk, so nothing of this is an error; each record names the command that cures it. The one
- * thing that is easy to get wrong: the commands are for the Windows host on which the file lies in the end, not for where we run.
+ * thing that is easy to get wrong: the commands are for the Windows host on which the file lies in the end, not for where we run; they are for
+ * PowerShell, and stand on lines of their own.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/quote.h"
 #include "format/security.h"
 #include "io/path.h"
 #include "verify/host.h"
 
-#include <stdio.h>
-
 #define EXTENTS_EXTREME UINT64_C(500000) /* NTFS ends somewhere above a million, depending on how they lie */
 #define DESCRIPTOR_ROOM 65536u
-#define COPY_CURES "or copy it to a new file, plainly ('copy', 'cp --sparse=never')"
+#define COPY_CURES "copy it to a new file, plainly ('copy', 'cp --sparse=never')"
 
-static const char *name_of(const struct vx_verification *v)
+/* The file's name as one word for PowerShell. */
+static const char *name_of(const struct vx_verification *v, struct vx_arena *arena)
 {
-    return vx_path_name(vx_file_path(v->exam->raw), v->host->windows_paths);
+    return vx_quote_powershell(arena, vx_path_name(vx_file_path(v->exam->raw), v->host->windows_paths));
 }
 
+/* Without memory the record brings the usual advice. */
 static void add_host(struct vx_verification *v, enum vx_find kind, const char *advice)
 {
     struct vx_finding finding = vx_found(kind, "file", VHDX_NOWHERE);
@@ -30,39 +32,32 @@ static void add_host(struct vx_verification *v, enum vx_find kind, const char *a
     vx_verify_add(v, &finding);
 }
 
-static void check_attributes(struct vx_verification *v)
+static void check_attributes(struct vx_verification *v, struct vx_arena *arena)
 {
     const vhdx_file_facts *facts = vx_file_facts(v->exam->raw);
-    char advice[700];
     if (!(facts->attributes & VHDX_FILE_SPARSE_HARMS))
         return;
-    if (facts->attributes & VHDX_FILE_IS_SPARSE) {
-        snprintf(advice, sizeof advice, "fsutil sparse setflag \"%.300s\" 0 (Windows 10 and later), " COPY_CURES, name_of(v));
-        add_host(v, VX_FIND_HOST_SPARSE, advice);
-    }
-    if (facts->attributes & VHDX_FILE_IS_COMPRESSED) {
-        snprintf(advice, sizeof advice, "compact /u /f \"%.300s\"", name_of(v));
-        add_host(v, VX_FIND_HOST_COMPRESSED, advice);
-    }
-    if (facts->attributes & VHDX_FILE_IS_ENCRYPTED) {
-        snprintf(advice, sizeof advice, "cipher /d \"%.300s\", as the user who encrypted it", name_of(v));
-        add_host(v, VX_FIND_HOST_ENCRYPTED, advice);
-    }
+    if (facts->attributes & VHDX_FILE_IS_SPARSE)
+        add_host(v, VX_FIND_HOST_SPARSE,
+                 vx_arena_format(arena, COPY_CURES ", or (Windows 10 and later)\n  fsutil sparse setflag %s 0", name_of(v, arena)));
+    if (facts->attributes & VHDX_FILE_IS_COMPRESSED)
+        add_host(v, VX_FIND_HOST_COMPRESSED, vx_arena_format(arena, "in PowerShell\n  compact /u /f %s", name_of(v, arena)));
+    if (facts->attributes & VHDX_FILE_IS_ENCRYPTED)
+        add_host(v, VX_FIND_HOST_ENCRYPTED,
+                 vx_arena_format(arena, "as the user who encrypted it\n  cipher /d %s", name_of(v, arena)));
 }
 
 /* Elsewhere many pieces are only slow, and a copy to NTFS begins anew. */
-static void check_extents(struct vx_verification *v)
+static void check_extents(struct vx_verification *v, struct vx_arena *arena)
 {
-    char advice[700];
     uint64_t count;
     if (!(vx_file_facts(v->exam->raw)->attributes & VHDX_FILE_SPARSE_HARMS) || !vx_file_extents(v->exam->raw, &count) ||
         count < EXTENTS_EXTREME)
         return;
     struct vx_finding finding = vx_found(VX_FIND_HOST_EXTENTS, "file", VHDX_NOWHERE);
     vx_found_values(&finding, count, EXTENTS_EXTREME);
-    snprintf(advice, sizeof advice,
-             "copy it to a new file, which then lies in few pieces; in place: contig \"%.300s\" (Sysinternals)", name_of(v));
-    finding.advice = advice;
+    finding.advice = vx_arena_format(
+        arena, "copy it to a new file, which then lies in few pieces; in place (Sysinternals)\n  contig %s", name_of(v, arena));
     vx_verify_add(v, &finding);
 }
 
@@ -97,7 +92,9 @@ static bool may_read(const struct vx_host_access *access, const struct vx_sid *m
 void vx_check_access_of(struct vx_verification *v, const char *path, const struct vx_host_access *layer,
                         const struct vx_host_access *other)
 {
-    char text[VX_GUID_TEXT], sid[VX_SID_TEXT], advice[700];
+    char text[VX_GUID_TEXT], sid[VX_SID_TEXT];
+    struct vx_arena arena = {0};
+    const char *name = vx_quote_powershell(&arena, vx_path_name(path, v->host->windows_paths));
     vhdx_guid id;
     for (size_t i = 0; i < other->count; i++) {
         if (may_read(layer, &other->machines[i]) || !vx_sid_machine(&other->machines[i], &id))
@@ -105,29 +102,31 @@ void vx_check_access_of(struct vx_verification *v, const char *path, const struc
         struct vx_finding finding = vx_found(VX_FIND_HOST_ACCESS_LOST, "file", VHDX_NOWHERE);
         vx_guid_format(&id, text);
         vx_sid_format(&other->machines[i], sid);
-        snprintf(advice, sizeof advice, "icacls \"%.300s\" /grant *%s:(F)", vx_path_name(path, v->host->windows_paths), sid);
         finding.text = text;
-        finding.advice = advice;
+        finding.advice = vx_arena_format(&arena, "in PowerShell\n  icacls %s /grant '*%s:(F)'", name, sid);
         vx_verify_add(v, &finding);
     }
+    vx_arena_clear(&arena);
 }
 
-static vhdx_status check_access(struct vx_verification *v, vhdx_error *err)
+static vhdx_status check_access(struct vx_verification *v, struct vx_arena *arena, vhdx_error *err)
 {
     struct vx_host_access access;
-    char advice[700];
     VX_TRY(vx_host_access(v->exam, &access, err));
     if (!access.known || access.who != VX_MACHINE_ACCESS_NONE)
         return VHDX_OK;
-    snprintf(advice, sizeof advice,
-             "if a machine is to use it: icacls \"%.300s\" /grant \"NT VIRTUAL MACHINE\\<id of the machine>\":(F)", name_of(v));
-    add_host(v, VX_FIND_HOST_ACCESS, advice);
+    add_host(v, VX_FIND_HOST_ACCESS,
+             vx_arena_format(arena, "if a machine is to use it\n  icacls %s /grant 'NT VIRTUAL MACHINE\\<id of the machine>:(F)'",
+                             name_of(v, arena)));
     return VHDX_OK;
 }
 
 vhdx_status vx_check_host(struct vx_verification *v, vhdx_error *err)
 {
-    check_attributes(v);
-    check_extents(v);
-    return check_access(v, err);
+    struct vx_arena arena = {0};
+    check_attributes(v, &arena);
+    check_extents(v, &arena);
+    vhdx_status status = check_access(v, &arena, err);
+    vx_arena_clear(&arena);
+    return status;
 }

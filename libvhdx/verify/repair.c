@@ -9,6 +9,7 @@
 #include "verify/repair.h"
 
 #include "base/alloc.h"
+#include "base/quote.h"
 #include "image/header_update.h"
 #include "verify/apply.h"
 #include "verify/maps.h"
@@ -307,6 +308,16 @@ static vhdx_status show_plan(const struct repair *r, vhdx_error *err)
     return VHDX_OK;
 }
 
+static vhdx_status advise_both_ways(const struct repair *r, vhdx_status status, vhdx_error *err)
+{
+    struct vx_arena arena = {0};
+    const char *undo = vx_quote_word(&arena, r->undo, r->host->windows_paths);
+    vx_advise(err, status, "%srun the same command again to go on; to go back: vhdx undo %s",
+              status == VHDX_NO_SPACE ? "free space on the volume, then " : "", undo ? undo : "UNDO-FILE");
+    vx_arena_clear(&arena);
+    return status;
+}
+
 /* *begun: something may have been written. */
 static vhdx_status apply(struct repair *r, bool *begun, vhdx_error *err)
 {
@@ -316,8 +327,7 @@ static vhdx_status apply(struct repair *r, bool *begun, vhdx_error *err)
     if (saved)
         vx_report_undo_path(r->report, r->number, r->undo);
     if (status != VHDX_OK && saved)
-        return vx_advise(err, status, "%srun the same command again to go on, or 'vhdx undo %s' to go back",
-                         status == VHDX_NO_SPACE ? "free space on the volume, then " : "", r->undo);
+        return advise_both_ways(r, status, err);
     if (status == VHDX_NO_SPACE && r->undo && !saved)
         return vx_advise(err, status, "nothing was changed; free space, or give the undo file another place with --undo");
     return status;

@@ -14,7 +14,7 @@ poke() {
 }
 
 same() {
-    cmp "$1" "$2" || fail "$1 is not $2"
+    cmp -- "$1" "$2" || fail "$1 is not $2"
 }
 
 # Nothing to do: 0, and no byte or file more.
@@ -101,6 +101,23 @@ expect 0 vhdx hash disk.vhdx
 expect 8 vhdx hash disk_1.avhdx # its parent is not the disk that it was made on any more
 expect 0 vhdx undo disk.vhdx.vhdx-undo
 same disk.vhdx cut.vhdx
+
+# The commands that are advised mean the file that they name, whatever its name is.
+if [[ $VHDX != *.exe ]]; then
+    ln -s "$VHDX" vhdx && PATH=$PWD:$PATH
+    for name in 'a b.vhdx' "it's.vhdx" '$HOME`id`.vhdx' 'a;b&c.vhdx' '"q\".vhdx' $'two\nlines.vhdx' -q.vhdx '~.vhdx'; do
+        cp -- damaged.vhdx "./$name"
+        for command in "verify" "repair --dry-run"; do
+            expect $([ "$command" = verify ] && echo 0 || echo 4) vhdx $command -- "$name"
+            bash -c "$(sed -n 's/^Next: //p' out)" >out 2>err || [ $? = 4 ] || [ $? = 1 ] || fail "$(cat err)"
+            says out VHDX-HEADER-DAMAGED
+        done
+        says out corrected
+        bash -c "$(sed -n 's/^To take it back: //p' out)" >out 2>err || fail "$(cat err)"
+        same "./$name" damaged.vhdx
+        rm -- "./$name" "./$name.vhdx-undo"
+    done
+fi
 
 # What is no disk, or not there.
 expect 8 vhdx repair theirs

@@ -48,7 +48,7 @@ cp --sparse=always mnt/disk.vhdx mnt/sparse.vhdx
 truncate -s +4M mnt/sparse.vhdx
 setfattr -n system.ntfs_acl -v "0x$(descriptor $machine)" mnt/sparse.vhdx
 [ "$(ids mnt/sparse.vhdx)" = "VHDX-HOST-SPARSE " ] || fail "sparse: $(ids mnt/sparse.vhdx)"
-run verify mnt/sparse.vhdx | grep -q 'fsutil sparse setflag "sparse.vhdx" 0' || fail "the command is missing"
+run verify mnt/sparse.vhdx | grep -q "fsutil sparse setflag 'sparse.vhdx' 0" || fail "the command is missing"
 cat mnt/sparse.vhdx >mnt/plain.vhdx
 setfattr -n system.ntfs_acl -v "0x$(descriptor $machine)" mnt/plain.vhdx
 [ -z "$(ids mnt/plain.vhdx)" ] || fail "a plain copy is not cured: $(ids mnt/plain.vhdx)"

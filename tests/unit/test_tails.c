@@ -5,7 +5,6 @@
 #include <criterion/criterion.h>
 
 #include "estate.h"
-#include "orphans/quote.h"
 #include "orphans/tails.h"
 
 #include <string.h>
@@ -44,15 +43,4 @@ Test(tails, relative_paths_are_followed_and_never_above_the_root)
     cr_expect_str_eq(vx_tail_follow(e.estate, "/c.avhdx", 0, "d.vhdx"), "/d.vhdx");
     cr_expect_null(vx_tail_follow(e.estate, "/a/c.avhdx", 0, "..\\..\\..\\d.vhdx"));
     est_close(&e);
-}
-
-Test(tails, words_of_commands_are_quoted)
-{
-    struct vx_arena arena = {0};
-    cr_expect_str_eq(vx_quote_shell(&arena, "it's", false), "'it'\\''s'");
-    cr_expect_str_eq(vx_quote_shell(&arena, "-rf", false), "'./-rf'");
-    cr_expect_str_eq(vx_quote_shell(&arena, "a b", true), "\"a b\"");
-    cr_expect_str_eq(vx_quote_powershell(&arena, "it's $(x)"), "'it''s $(x)'");
-    cr_expect_str_eq(vx_quote_powershell(&arena, "a\xE2\x80\x99" "b"), "'a\xE2\x80\x99\xE2\x80\x99" "b'");
-    vx_arena_clear(&arena);
 }

@@ -391,7 +391,7 @@ Test(verify_chain, minds_a_layer_that_the_machine_of_another_may_not_read)
     worn_host_grant(&worn, "/d/base.vhdx", NULL);
     vhdx_report *report = verify("/d/child.avhdx");
     cr_expect_str_eq(words(report), "1:VHDX-HOST-ACCESS-LOST 1:VHDX-HOST-ACCESS");
-    cr_expect(strstr(vhdx_report_finding(report, 1, 0)->advice, "icacls \"base.vhdx\" /grant *S-1-5-83-1-3655396106-"), "%s",
+    cr_expect(strstr(vhdx_report_finding(report, 1, 0)->advice, "icacls 'base.vhdx' /grant '*S-1-5-83-1-3655396106-"), "%s",
               vhdx_report_finding(report, 1, 0)->advice);
     vhdx_report_free(report);
 }

@@ -56,7 +56,7 @@ Test(verify_host, minds_a_sparse_file_only_where_hyper_v_does)
     worn.attributes = VHDX_FILE_IS_SPARSE;
     cr_expect_only(NULL, VHDX_SEVERITY_INFO, NULL);
     worn.attributes |= VHDX_FILE_SPARSE_HARMS;
-    cr_expect_only("VHDX-HOST-SPARSE", VHDX_SEVERITY_WARNING, "fsutil sparse setflag \"disk.vhdx\" 0");
+    cr_expect_only("VHDX-HOST-SPARSE", VHDX_SEVERITY_WARNING, "\n  fsutil sparse setflag 'disk.vhdx' 0");
 }
 
 Test(verify_host, minds_a_compressed_and_an_encrypted_file)
@@ -64,9 +64,9 @@ Test(verify_host, minds_a_compressed_and_an_encrypted_file)
     worn.attributes = VHDX_FILE_SPARSE_HARMS;
     cr_expect_only(NULL, VHDX_SEVERITY_INFO, NULL);
     worn.attributes = VHDX_FILE_SPARSE_HARMS | VHDX_FILE_IS_COMPRESSED;
-    cr_expect_only("VHDX-HOST-COMPRESSED", VHDX_SEVERITY_WARNING, "compact /u /f \"disk.vhdx\"");
+    cr_expect_only("VHDX-HOST-COMPRESSED", VHDX_SEVERITY_WARNING, "\n  compact /u /f 'disk.vhdx'");
     worn.attributes = VHDX_FILE_SPARSE_HARMS | VHDX_FILE_IS_ENCRYPTED;
-    cr_expect_only("VHDX-HOST-ENCRYPTED", VHDX_SEVERITY_WARNING, "cipher /d \"disk.vhdx\"");
+    cr_expect_only("VHDX-HOST-ENCRYPTED", VHDX_SEVERITY_WARNING, "\n  cipher /d 'disk.vhdx'");
 }
 
 Test(verify_host, minds_very_many_pieces_on_ntfs)
@@ -83,7 +83,7 @@ Test(verify_host, minds_very_many_pieces_on_ntfs)
 Test(verify_host, says_that_no_machine_may_open_the_file)
 {
     worn_host_grant(&worn, "/d/disk.vhdx", NULL);
-    cr_expect_only("VHDX-HOST-ACCESS", VHDX_SEVERITY_INFO, "icacls \"disk.vhdx\" /grant \"NT VIRTUAL MACHINE\\");
+    cr_expect_only("VHDX-HOST-ACCESS", VHDX_SEVERITY_INFO, "\n  icacls 'disk.vhdx' /grant 'NT VIRTUAL MACHINE\\<id of the machine>:(F)'");
 }
 
 Test(verify_host, says_nothing_when_a_machine_may)

@@ -3,8 +3,8 @@
  * else, whatever is in it.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_ORPHANS_QUOTE_H
-#define VX_ORPHANS_QUOTE_H
+#ifndef VX_BASE_QUOTE_H
+#define VX_BASE_QUOTE_H
 
 #include "base/arena.h"
 
@@ -13,6 +13,8 @@
  * cmd.exe. A name that begins with '-' gets "./" in front. NULL: no memory.
  */
 char *vx_quote_shell(struct vx_arena *arena, const char *name, bool windows);
+/* The same, but a name in which nothing means anything to a shell stays as it is. */
+const char *vx_quote_word(struct vx_arena *arena, const char *name, bool windows);
 /* 'it''s'. NULL: no memory. */
 char *vx_quote_powershell(struct vx_arena *arena, const char *name);
 

@@ -4,7 +4,7 @@
  * which can show it as it is.
  */
 /* SPDX-License-Identifier: MIT */
-#include "orphans/quote.h"
+#include "base/quote.h"
 
 #include "base/utf.h"
 
@@ -97,6 +97,24 @@ char *vx_quote_shell(struct vx_arena *arena, const char *name, bool windows)
     used += escaped ? put_escaped(text + used, name) : put_plain(text + used, name, windows);
     text[used] = windows ? '"' : '\'';
     return text;
+}
+
+/* On Windows also what means nothing to cmd.exe and to PowerShell. */
+static bool is_harmless(const char *name, bool windows)
+{
+    bool harmless = name[0] && name[0] != '-' && is_plain(name);
+    for (; harmless && *name; name++) {
+        char c = *name;
+        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        bool other = strchr(windows ? "_.:/+-\\" : "_.:/+-=@%,", c) != NULL;
+        harmless = word || other || (!windows && (c & 0x80));
+    }
+    return harmless;
+}
+
+const char *vx_quote_word(struct vx_arena *arena, const char *name, bool windows)
+{
+    return is_harmless(name, windows) ? vx_arena_text(arena, name) : vx_quote_shell(arena, name, windows);
 }
 
 /* U+2018 to U+201B in UTF-8. */
