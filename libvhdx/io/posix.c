@@ -91,8 +91,11 @@ vhdx_status vx_posix_fail(vhdx_error *err, int code, bool writing, const char *p
     char text[128];
     vhdx_status status = status_of(code, writing);
     vx_fail_system(err, status, vx_at_file(path), code, "cannot %s: %s", action, text_of(code, text, sizeof text));
-    if (code == EACCES || code == EPERM)
+    if (code == EACCES)
         return vx_advise(err, status, "run it as a user who has the right to do so");
+    if (code == EPERM) /* root meets it too */
+        return vx_advise(err, status, "run it as a user who has the right to do so; 'lsattr' tells whether the file or its "
+                                      "directory is immutable, which 'chattr -i' ends");
     if (status == VHDX_ARG)
         return vx_advise(err, status, "check the name");
     return status;

@@ -102,6 +102,20 @@ expect 8 vhdx hash disk_1.avhdx # its parent is not the disk that it was made on
 expect 0 vhdx undo disk.vhdx.vhdx-undo
 same disk.vhdx cut.vhdx
 
+# What may not be written to says so; root meets it too.
+cp damaged.vhdx disk.vhdx
+chmod 444 disk.vhdx
+expect 8 vhdx repair disk.vhdx
+one_line_of_error
+chmod 644 disk.vhdx
+if chattr +i disk.vhdx 2>/dev/null; then
+    expect 8 vhdx repair disk.vhdx
+    chattr -i disk.vhdx
+    one_line_of_error
+    says err immutable
+fi
+same disk.vhdx damaged.vhdx
+
 # The commands that are advised mean the file that they name, whatever its name is.
 if [[ $VHDX != *.exe ]]; then
     ln -s "$VHDX" vhdx && PATH=$PWD:$PATH
