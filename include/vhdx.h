@@ -935,7 +935,8 @@ typedef enum vhdx_found_kind {
     VHDX_FOUND_FIXED = 1,
     VHDX_FOUND_DYNAMIC = 2,
     VHDX_FOUND_DIFFERENCING = 3,
-    VHDX_FOUND_VHD = 4, /* the older format; its chains are not followed */
+    VHDX_FOUND_VHD = 4, /* the older format, fixed or dynamic */
+    VHDX_FOUND_VHD_DIFFERENCING = 5, /* the older format; its `names` are those of the parent, by the parent's unique id */
 } vhdx_found_kind;
 
 typedef enum vhdx_found_role {
@@ -1053,7 +1054,7 @@ typedef struct vhdx_found_file {
     int64_t modified;       /* seconds since 1970; 0 = not known */
     uint64_t virtual_size;  /* this and what follows: 0 where it could not be read */
     uint32_t block_size, logical_sector_size, physical_sector_size;
-    vhdx_guid data_write_guid, file_write_guid, virtual_disk_id;
+    vhdx_guid data_write_guid, file_write_guid, virtual_disk_id; /* of a VHD: its unique id, and zeros */
     vhdx_parent_names names; /* of its parent; all NULL and false without */
     size_t parent;           /* number of the parent's file, proven by its identity; VHDX_NONE = none or not found */
     size_t suspect;          /* file that lies where the parent should be and is not (any more) the parent, or VHDX_NONE */

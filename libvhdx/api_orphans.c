@@ -123,7 +123,7 @@ const char *vhdx_found_role_name(vhdx_found_role role)
 
 const char *vhdx_found_kind_name(vhdx_found_kind kind)
 {
-    static const char *const names[] = {"unknown", "fixed", "dynamic", "differencing", "vhd"};
+    static const char *const names[] = {"unknown", "fixed", "dynamic", "differencing", "vhd", "vhd-differencing"};
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
 

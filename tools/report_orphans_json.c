@@ -117,7 +117,7 @@ static void guid(struct json *json, const char *key, bool there, const vhdx_guid
 static void locator(struct json *json, const vhdx_found_file *file)
 {
     const vhdx_parent_names *names = &file->names;
-    if (file->kind != VHDX_FOUND_DIFFERENCING) {
+    if (file->kind != VHDX_FOUND_DIFFERENCING && file->kind != VHDX_FOUND_VHD_DIFFERENCING) {
         json_null(json, "parent_locator");
         return;
     }

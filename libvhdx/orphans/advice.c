@@ -276,7 +276,7 @@ static void gather_global(struct adviser *a)
     }
     for (size_t i = 0; i < estate->disk_count; i++) {
         const struct vx_disk *disk = &estate->disks[i];
-        if (!disk->is_sound && (disk->is_vhdx || disk->host_failed || disk->pub.kind == VHDX_FOUND_VHD) && disk->trouble)
+        if (!disk->is_sound && (disk->is_vhdx || disk->host_failed || vx_disk_is_vhd(disk)) && disk->trouble)
             block_all(a, say(a, "%s cannot be read: it may need any other disk", disk->pub.path));
     }
 }
@@ -460,7 +460,7 @@ static bool can_be_typed(const struct adviser *a, const struct vx_disk *disk)
 /* A1: whether nothing that stays needs the disk. */
 static bool is_free(const struct adviser *a, const struct vx_disk *disk)
 {
-    bool plain = vx_disk_is_differencing(disk) && !disk->is_needed && !disk->serves_others && !disk->in_cycle &&
+    bool plain = vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && !disk->is_needed && !disk->serves_others && !disk->in_cycle &&
                  !disk->truncated && !disk->parent_second &&
                  !(disk->pub.flags & (VHDX_FOUND_OTHER_USE | VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_QUARANTINED));
     bool unnamed = disk->pub.status == VHDX_FOUND_ORPHAN || disk->pub.status == VHDX_FOUND_PARENT_MOVED;
@@ -634,7 +634,7 @@ static void advise_mismatch(struct adviser *a, size_t number)
 static void advise_unreadable(struct adviser *a, size_t number)
 {
     const struct vx_disk *disk = disk_at(a, number);
-    if (disk->pub.kind == VHDX_FOUND_VHD || !(disk->is_vhdx || disk->host_failed)) {
+    if (vx_disk_is_vhd(disk) || !(disk->is_vhdx || disk->host_failed)) {
         step(a, VHDX_STEP_NOTE, number, "%s: %s. Look at where it came from.", disk->pub.path,
              disk->trouble ? disk->trouble : "it cannot be read");
         return;
@@ -659,11 +659,57 @@ static void advise_duplicate(struct adviser *a, size_t number)
              disk->pub.path, twin->pub.path);
 }
 
+/* What the leaf holds, with all below it, as a new disk. */
+static void step_convert(struct adviser *a, size_t number)
+{
+    const char *path = host_path(a, number), *name = vx_tail_name(new_name(a, disk_at(a, number)));
+    step(a, VHDX_STEP_HYPERV, number, "Convert-VHD -Path %s -DestinationPath %s", powershell(a, path),
+         powershell(a, say(a, "%.*s%s", (int)directory_length(path), path, name)));
+}
+
+/* What can be done is done by Hyper-V; no command of this library touches a VHD. */
+static void advise_vhd(struct adviser *a, size_t number)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    switch (disk->pub.status) {
+    case VHDX_FOUND_UNREADABLE:
+        advise_unreadable(a, number);
+        break;
+    case VHDX_FOUND_ACTIVE_NOT_LEAF:
+        advise_active(a, number);
+        break;
+    case VHDX_FOUND_PARENT_MOVED:
+        step(a, VHDX_STEP_HYPERV, number, "Set-VHD -Path %s -ParentPath %s", powershell(a, host_path(a, number)),
+             powershell(a, host_path(a, disk->pub.parent)));
+        break;
+    case VHDX_FOUND_PARENT_MISSING:
+    case VHDX_FOUND_LINKAGE_MISMATCH:
+    case VHDX_FOUND_PARENT_MODIFIED:
+        step(a, VHDX_STEP_NOTE, number,
+             "Look for the parent of %s on other volumes, on other hosts and in backups: the file of whatever name that has "
+             "the unique id above. Until then keep it.",
+             disk->pub.path);
+        break;
+    case VHDX_FOUND_ORPHAN:
+        if (disk->pub.role == VHDX_ROLE_LEAF)
+            step_convert(a, number);
+        break;
+    default:
+        break;
+    }
+    if (disk->denied_to)
+        step_grant_machine(a, a->estate->machines[disk->denied_to - 1].pub.info, host_path(a, number), number);
+}
+
 static void advise_disk(struct adviser *a, size_t number)
 {
     const struct vx_disk *disk = disk_at(a, number);
     if (is_quarantined(disk) && !disk->is_needed)
         return;
+    if (vx_disk_is_vhd(disk)) {
+        advise_vhd(a, number);
+        return;
+    }
     switch (disk->pub.status) {
     case VHDX_FOUND_ACTIVE_NOT_LEAF:
         advise_active(a, number);
@@ -721,11 +767,11 @@ static bool is_forgotten_chain(const struct adviser *a, size_t *base, size_t *le
         bool last = i + 1 == family->file_count;
         if (disk->pub.status != VHDX_FOUND_IN_USE_BY_VM || (disk->pub.flags & MERGE_FORBIDDEN) ||
             disk->pub.twin != VHDX_NONE || disk->pub.child_count != (last ? 0 : 1) || disk->is_suspect ||
-            disk->is_namesake)
+            disk->is_namesake || vx_disk_is_vhd(disk))
             return false;
     }
     const struct vx_disk *top = disk_at(a, *leaf);
-    if (top->pub.reference_count != 1 || disk_at(a, *base)->pub.kind == VHDX_FOUND_DIFFERENCING)
+    if (top->pub.reference_count != 1 || vx_disk_is_differencing(disk_at(a, *base)))
         return false;
     const vhdx_config_info *info = info_of(a, &top->pub.references[0]);
     return info->has_checkpoint_count && info->checkpoint_count == 0 && !info->checkpoint;

@@ -451,7 +451,7 @@ static void judge_chain(struct vx_estate *estate, size_t number)
 static vhdx_found_role role_of(const struct vx_estate *estate, const struct vx_disk *disk)
 {
     bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
-    bool has_parent = disk->pub.kind == VHDX_FOUND_DIFFERENCING;
+    bool has_parent = disk->pub.kind == VHDX_FOUND_DIFFERENCING || disk->pub.kind == VHDX_FOUND_VHD_DIFFERENCING;
     if (!disk->is_sound && disk->pub.kind == VHDX_FOUND_UNKNOWN)
         has_parent = vx_path_has_extension(disk->absolute, ".avhdx", windows) ||
                      vx_path_has_extension(disk->absolute, ".avhd", windows);
@@ -495,7 +495,7 @@ static vhdx_found_status status_by_use(const struct vx_estate *estate, const str
         return VHDX_FOUND_CHECKPOINT;
     if (disk->needed_by_machine)
         return VHDX_FOUND_IN_USE_BY_VM;
-    bool differs = disk->pub.kind == VHDX_FOUND_DIFFERENCING;
+    bool differs = vx_disk_is_differencing(disk);
     if (disk->serves_others || (disk->pub.flags & VHDX_FOUND_OTHER_USE) ||
         (!differs && live_children(estate, disk) == 0))
         return VHDX_FOUND_STANDALONE;
@@ -504,10 +504,9 @@ static vhdx_found_status status_by_use(const struct vx_estate *estate, const str
 
 static vhdx_found_status status_of(const struct vx_estate *estate, const struct vx_disk *disk)
 {
-    bool plain_vhd = disk->pub.kind == VHDX_FOUND_VHD && !disk->trouble;
     if (disk->locked)
         return VHDX_FOUND_LOCKED;
-    if (!disk->is_sound && !plain_vhd)
+    if (!disk->is_sound)
         return VHDX_FOUND_UNREADABLE;
     if (disk->in_cycle)
         return VHDX_FOUND_CYCLE;
@@ -530,7 +529,7 @@ static uint32_t flags_of(const struct vx_estate *estate, const struct vx_disk *d
     if (disk->pub.parent == VHDX_NONE)
         return flags;
     const struct vx_disk *parent = &estate->disks[disk->pub.parent];
-    if (parent->is_sound && parent->pub.virtual_size != disk->pub.virtual_size)
+    if (parent->is_sound && parent->pub.virtual_size != disk->pub.virtual_size) /* of VHDs: see note_flags() */
         flags |= VHDX_FOUND_SIZE_DIFFERS;
     if (parent->is_sound && parent->pub.logical_sector_size != disk->pub.logical_sector_size)
         flags |= VHDX_FOUND_SECTOR_DIFFERS;
@@ -746,8 +745,11 @@ static const struct flag_words flag_words[] = {
 
 static void note_flags(struct judge *j, struct vx_disk *disk)
 {
+    if (vx_disk_is_vhd(disk) && (disk->pub.flags & VHDX_FOUND_SIZE_DIFFERS))
+        NOTE(j, disk, "VHD-SIZE-DIFFERS", ERROR, "its virtual size is not the parent's, which the VHD format does not allow");
     for (size_t i = 0; i < sizeof flag_words / sizeof flag_words[0]; i++)
-        if (disk->pub.flags & flag_words[i].flag)
+        if ((disk->pub.flags & flag_words[i].flag) &&
+            !(flag_words[i].flag == VHDX_FOUND_SIZE_DIFFERS && vx_disk_is_vhd(disk)))
             vx_note(j->estate, &disk->notes, flag_words[i].id, severity_for(disk, flag_words[i].severity), "%s",
                     flag_words[i].text);
     note_more_suspects(j, disk);

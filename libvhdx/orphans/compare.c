@@ -288,7 +288,7 @@ static vhdx_status compare_leaf(struct comparer *c, struct vx_disk *disk)
 
 static bool is_candidate(const struct vx_disk *disk)
 {
-    return vx_disk_is_differencing(disk) && disk->source == 0 && disk->pub.parent != VHDX_NONE && !disk->is_needed &&
+    return vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && disk->source == 0 && disk->pub.parent != VHDX_NONE && !disk->is_needed &&
            !(disk->pub.flags & VHDX_FOUND_BROKEN_BELOW) &&
            (disk->pub.status == VHDX_FOUND_ORPHAN || disk->pub.status == VHDX_FOUND_PARENT_MOVED);
 }

@@ -166,7 +166,14 @@ bool vx_estate_is_windows(const struct vx_estate *estate, const char *absolute, 
 
 static inline bool vx_disk_is_differencing(const struct vx_disk *disk)
 {
-    return disk->is_sound && disk->pub.kind == VHDX_FOUND_DIFFERENCING;
+    return disk->is_sound &&
+           (disk->pub.kind == VHDX_FOUND_DIFFERENCING || disk->pub.kind == VHDX_FOUND_VHD_DIFFERENCING);
+}
+
+/* Of the format before VHDX, which this library only recognizes: no command of it reads or writes such a disk. */
+static inline bool vx_disk_is_vhd(const struct vx_disk *disk)
+{
+    return disk->pub.kind == VHDX_FOUND_VHD || disk->pub.kind == VHDX_FOUND_VHD_DIFFERENCING;
 }
 
 #endif

@@ -284,6 +284,9 @@ static size_t find_by_identity(struct builder *b, const struct vx_disk *child, c
             return there;
         end = first + COPIES_MAX;
     }
+    /* For the same reason each VHD of that id may be the one that was copied from it; all are kept. */
+    for (size_t i = first; vx_disk_is_vhd(child) && end - first > 1 && i < end; i++)
+        b->estate->disks[b->all.items[i].disk].is_namesake = true;
     return first == end ? VHDX_NONE : choose(b->estate, child, relative, &b->all, first, end);
 }
 
@@ -420,7 +423,9 @@ static void find_twins(struct vx_estate *estate, const struct identities *all)
         size_t end = i + 1;
         while (end < all->count && vx_guid_equal(all->items[i].guid, all->items[end].guid))
             end++;
-        for (size_t j = i; j < end && end - i > 1; j++)
+        /* The id of a VHD says nothing of its content: a copy keeps it whatever is written to it. */
+        bool is_content = estate->disks[all->items[i].disk].is_vhdx;
+        for (size_t j = i; is_content && j < end && end - i > 1; j++)
             estate->disks[all->items[j].disk].pub.twin = all->items[j + 1 < end ? j + 1 : i].disk;
         i = end;
     }

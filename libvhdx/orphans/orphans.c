@@ -75,7 +75,7 @@ static bool settle_disks(struct vx_estate *estate)
         pub->absolute = estate->disks[i].absolute;
         pub->is_vhdx = estate->disks[i].is_vhdx;
         pub->has_identity = estate->disks[i].has_identity;
-        pub->readable = estate->disks[i].is_sound || (pub->kind == VHDX_FOUND_VHD && !estate->disks[i].trouble);
+        pub->readable = estate->disks[i].is_sound;
         pub->trouble = estate->disks[i].trouble;
         pub->source = estate->disks[i].source;
         estate->totals.bytes += pub->allocated;

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "format/bat.h"
+#include "format/vhd.h"
 #include "image/image.h"
 #include "image/survey.h"
 #include "io/path.h"
@@ -18,7 +19,7 @@
 #include <string.h>
 
 #define GLANCE 4096u
-#define VHD_FOOTER_SIZE 512u
+#define VHD_SECTOR 512u
 
 struct vx_probe {
     const vhdx_host *host;
@@ -130,7 +131,7 @@ static const char *content_name(const uint8_t *first, size_t got, uint64_t size)
         {"QFI\xfb", "a QCOW2 disk"},     {"KDMV", "a VMDK disk"},          {"COWD", "a VMDK disk"},
         {"# Disk DescriptorFile", "a VMDK descriptor"},                    {"<<< ", "a VDI disk"},
         {"PK\x03\x04", "a ZIP archive"}, {"\x1f\x8b", "compressed (gzip)"}, {"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"},
-        {"<html", "a web page"},         {"<!DOCTYPE", "a web page"},      {"conectix", "a VHD without its footer: cut off"},
+        {"<html", "a web page"},         {"<!DOCTYPE", "a web page"},      
     };
     if (size == 0)
         return "empty";
@@ -144,21 +145,81 @@ static const char *content_name(const uint8_t *first, size_t got, uint64_t size)
     return "of no known format";
 }
 
-/* VHD, the format before VHDX: big-endian, told by its footer. */
-static bool read_vhd_footer(struct plain_disk *it, uint64_t size)
+/* ---- VHD ---- */
+
+/* A path of the parent, where a locator says that it stands. NULL: not there, or of no use. */
+static const char *vhd_path(struct plain_disk *it, const struct vx_vhd_header *header, uint32_t platform, bool *no_memory)
 {
-    uint8_t footer[VHD_FOOTER_SIZE];
+    struct vx_probe *probe = it->probe;
+    const struct vx_vhd_locator *locator = vx_vhd_locator_find(header, platform);
     size_t got;
-    if (size < VHD_FOOTER_SIZE || size % VHD_FOOTER_SIZE != 0)
+    if (!locator || locator->length > sizeof probe->locator_bytes)
+        return NULL;
+    if (vx_file_read_some(it->file, probe->locator_bytes, locator->length, locator->offset, &got, NULL) != VHDX_OK ||
+        got < locator->length || vx_utf16_to_utf8(vx_bytes_of(probe->locator_bytes, got), probe->text) == 0)
+        return NULL;
+    return keep(probe, probe->text, no_memory);
+}
+
+static void take_vhd_parent(struct plain_disk *it, const struct vx_vhd_header *header, bool *no_memory)
+{
+    vhdx_parent_names *names = &it->disk->pub.names;
+    char name[VX_UTF8_ROOM(VX_VHD_NAME_SIZE)];
+    names->has_linkage = true;
+    names->linkage = header->parent_id;
+    names->relative_path = vhd_path(it, header, VX_VHD_W2RU, no_memory);
+    names->absolute_win32_path = vhd_path(it, header, VX_VHD_W2KU, no_memory);
+    vx_vhd_name(header->parent_name, name);
+    if (!names->absolute_win32_path && name[0])
+        names->absolute_win32_path = keep(it->probe, name, no_memory);
+}
+
+/* The header of a dynamic or differencing disk; a sentence when it is no use. */
+static const char *take_vhd_header(struct plain_disk *it, uint64_t offset, bool differencing, bool *no_memory)
+{
+    struct vx_vhd_header header;
+    uint8_t *bytes = it->probe->page;
+    size_t got;
+    if (vx_file_read_some(it->file, bytes, VX_VHD_HEADER_SIZE, offset, &got, NULL) != VHDX_OK ||
+        vx_vhd_header_decode(vx_bytes_of(bytes, got), &header) != VHDX_OK)
+        return "the header of this VHD is not where its footer says";
+    if (vx_vhd_header_rules(&header))
+        return "the header of this VHD is damaged";
+    it->disk->pub.block_size = header.block_size;
+    if (differencing)
+        take_vhd_parent(it, &header, no_memory);
+    return NULL;
+}
+
+static void take_vhd(struct plain_disk *it, const struct vx_vhd_footer *footer, bool *no_memory)
+{
+    struct vx_disk *disk = it->disk;
+    bool differencing = footer->type == VX_VHD_DIFFERENCING;
+    disk->pub.kind = differencing ? VHDX_FOUND_VHD_DIFFERENCING : VHDX_FOUND_VHD;
+    disk->pub.virtual_size = footer->current_size;
+    disk->pub.logical_sector_size = disk->pub.physical_sector_size = VHD_SECTOR;
+    disk->pub.data_write_guid = footer->id;
+    disk->has_identity = true;
+    if (vx_vhd_footer_rules(footer))
+        disk->trouble = "the footer of this VHD is damaged";
+    else if (footer->type != VX_VHD_FIXED)
+        disk->trouble = take_vhd_header(it, footer->data_offset, differencing, no_memory);
+    disk->has_identity = disk->is_sound = !disk->trouble;
+}
+
+/* By its footer; by the copy at its beginning when the end is missing. false: this is none. */
+static bool read_vhd(struct plain_disk *it, size_t got_first, uint64_t size, bool *no_memory)
+{
+    struct vx_vhd_footer footer;
+    uint8_t bytes[VX_VHD_FOOTER_SIZE];
+    size_t got = 0;
+    bool whole = size >= VX_VHD_FOOTER_SIZE && size % VX_VHD_FOOTER_SIZE == 0 &&
+                 vx_file_read_some(it->file, bytes, sizeof bytes, size - VX_VHD_FOOTER_SIZE, &got, NULL) == VHDX_OK &&
+                 vx_vhd_footer_decode(vx_bytes_of(bytes, got), &footer) == VHDX_OK;
+    if (!whole && vx_vhd_footer_decode(vx_bytes_of(it->probe->first, got_first), &footer) != VHDX_OK)
         return false;
-    if (vx_file_read_some(it->file, footer, sizeof footer, size - VHD_FOOTER_SIZE, &got, NULL) != VHDX_OK ||
-        !starts_with(footer, got, "conectix"))
-        return false;
-    for (size_t i = 0; i < 8; i++)
-        it->disk->pub.virtual_size = it->disk->pub.virtual_size << 8 | footer[48 + i];
-    it->disk->pub.kind = VHDX_FOUND_VHD;
-    if (footer[63] == 4)
-        it->disk->trouble = "a differencing disk of the older VHD format; its chain is not followed";
+    it->disk->truncated = !whole;
+    take_vhd(it, &footer, no_memory);
     return true;
 }
 
@@ -443,7 +504,7 @@ static vhdx_status look_at_content(struct plain_disk *it, const char *path, stru
     } else if (vx_config_recognize(vx_bytes_of(probe->first, got < VX_CONFIG_FIRST ? got : VX_CONFIG_FIRST), path,
                                    windows) != 0) {
         out->sight = VX_SIGHT_CONFIG;
-    } else if (read_vhd_footer(it, out->file_size)) {
+    } else if (read_vhd(it, got, out->file_size, &no_memory)) {
         out->sight = VX_SIGHT_DISK;
     } else if (named) {
         out->sight = VX_SIGHT_DISK;

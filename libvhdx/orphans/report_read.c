@@ -65,7 +65,7 @@ static bool take_texts(struct taker *t, const struct vx_json *value, const char 
 
 static vhdx_found_kind kind_of(const char *text)
 {
-    for (int kind = VHDX_FOUND_FIXED; kind <= VHDX_FOUND_VHD; kind++)
+    for (int kind = VHDX_FOUND_FIXED; kind <= VHDX_FOUND_VHD_DIFFERENCING; kind++)
         if (strcmp(text, vhdx_found_kind_name((vhdx_found_kind)kind)) == 0)
             return (vhdx_found_kind)kind;
     return VHDX_FOUND_UNKNOWN;
@@ -101,9 +101,9 @@ static void take_state(const struct vx_json *value, struct vx_disk *disk)
 {
     const char *status = vx_json_text(value, "status", "");
     disk->is_vhdx = vx_json_truth(value, "is_vhdx", true);
-    disk->is_sound = vx_json_truth(value, "readable", false) && disk->is_vhdx &&
-                     (disk->pub.kind != VHDX_FOUND_DIFFERENCING || disk->pub.names.has_linkage ||
-                      disk->pub.names.has_linkage2);
+    disk->is_sound = vx_json_truth(value, "readable", false) && (disk->is_vhdx || vx_disk_is_vhd(disk));
+    if (vx_disk_is_differencing(disk))
+        disk->is_sound = disk->pub.names.has_linkage || disk->pub.names.has_linkage2;
     disk->trouble = vx_json_text(value, "trouble", NULL);
     if (!disk->is_sound && disk->is_vhdx && !disk->trouble)
         disk->trouble = "a report says too little about it";

@@ -9,6 +9,7 @@
 #include "builder.h"
 #include "files.h"
 #include "forest.h"
+#include "vhd.h"
 #include "worn_host.h"
 
 #include <fcntl.h>
@@ -223,8 +224,7 @@ Test(orphans, a_file_is_judged_by_its_content_and_not_by_its_name)
     put("a/raw.vhdx", bytes, sizeof bytes);
     put("a/qcow.vhdx", "QFI\xfb.......................", 20);
     put("a/note.txt", "vhdxfil", 7);
-    memcpy(bytes + 4096 - 512, "conectix", 8);
-    bytes[4096 - 512 + 63] = 3;
+    vhd_make(&(struct vhd_disk){.id = 0x11}, bytes);
     put("a/old.vhd", bytes, sizeof bytes);
     bytes[4096 - 512 + 63] = 4;
     put("a/older.avhd", bytes, sizeof bytes);
@@ -380,6 +380,84 @@ Test(orphans, security_descriptors_say_whose_a_disk_was)
     cr_expect(finding_says("a/leaf.avhdx", "00000107-0000-0000-0000-000000000000"));
     free(path);
     free(other);
+}
+
+static void vhd(const char *name, const struct vhd_disk *disk)
+{
+    uint8_t bytes[VHD_BYTES];
+    vhd_make(disk, bytes);
+    put(name, bytes, sizeof bytes);
+}
+
+static bool has_step(vhdx_step_kind kind, const char *words)
+{
+    const vhdx_found_family *family;
+    for (size_t i = 0; (family = vhdx_orphans_family(found, i)) != NULL; i++)
+        for (size_t j = 0; j < family->step_count; j++)
+            if (family->steps[j].kind == kind && strstr(family->steps[j].text, words))
+                return true;
+    return false;
+}
+
+Test(orphans, chains_of_vhds_are_followed_by_their_unique_ids)
+{
+    vhd("a/base.vhd", &(struct vhd_disk){.id = 1});
+    vhd("a/m.avhd", &(struct vhd_disk){.id = 2, .parent_id = 1, .relative = ".\\base.vhd"});
+    vhd("a/leaf.avhd", &(struct vhd_disk){.id = 3, .parent_id = 2, .absolute = "D:\\VMs\\a\\m.avhd"});
+    vhd("a/left.avhd", &(struct vhd_disk){.id = 4, .parent_id = 1, .name = "base.vhd"});
+    vhd("b/lost.avhd", &(struct vhd_disk){.id = 5, .parent_id = 9, .absolute = "D:\\gone\\x.vhd"});
+    vhd("c/moved.avhd", &(struct vhd_disk){.id = 6, .parent_id = 1, .relative = ".\\y.vhd"});
+    machine("vm.xml", "D:\\VMs\\a\\leaf.avhd");
+    search();
+    expect_status("a/base.vhd", "in-use-by-vm");
+    expect_status("a/m.avhd", "in-use-by-vm");
+    expect_status("a/leaf.avhd", "in-use-by-vm");
+    expect_status("a/left.avhd", "orphan");
+    expect_status("b/lost.avhd", "parent-missing");
+    expect_status("c/moved.avhd", "parent-moved");
+    cr_expect(finding_says("b/lost.avhd", "D:\\gone\\x.vhd (id 09090909-0909-0909-0909-090909090909)"));
+    cr_expect_eq(file("a/m.avhd")->kind, VHDX_FOUND_VHD_DIFFERENCING);
+    cr_expect_eq(file("a/m.avhd")->role, VHDX_ROLE_INTERMEDIATE);
+    cr_expect(has_step(VHDX_STEP_HYPERV, "Set-VHD -Path "));
+    cr_expect(has_step(VHDX_STEP_HYPERV, "Convert-VHD -Path 'D:\\VMs\\a\\left.avhd'"));
+    cr_expect_not(has_step(VHDX_STEP_QUARANTINE, ""), "no command of this library moves a VHD");
+    cr_expect_not(has_step(VHDX_STEP_COPY, ""));
+    cr_expect_not(has_step(VHDX_STEP_MERGE, ""));
+    cr_expect_not(has_step(VHDX_STEP_RELINK, ""));
+}
+
+/* The base was copied and both copies written to: the id is still the same, and both may serve machines. */
+Test(orphans, vhds_of_one_id_are_no_copies_of_each_other)
+{
+    vhd("a/base.vhd", &(struct vhd_disk){.id = 1});
+    vhd("b/base.vhd", &(struct vhd_disk){.id = 1});
+    vhd("b/leaf.avhd", &(struct vhd_disk){.id = 3, .parent_id = 1, .relative = ".\\base.vhd"});
+    machine("vm.xml", "D:\\VMs\\b\\leaf.avhd");
+    search();
+    expect_status("a/base.vhd", "standalone");
+    expect_status("b/base.vhd", "in-use-by-vm");
+    expect_status("b/leaf.avhd", "in-use-by-vm");
+    cr_expect_eq(problems(), 0);
+}
+
+Test(orphans, a_damaged_vhd_may_need_any_other_disk)
+{
+    uint8_t bytes[VHD_BYTES];
+    vhdx_guid b = base("a/disk.vhdx");
+    child("a/leaf.avhdx", &b, ".\\disk.vhdx");
+    vhd_make(&(struct vhd_disk){.id = 2, .parent_id = 1, .relative = ".\\base.vhd"}, bytes);
+    bytes[VHD_HEADER_AT + 100] ^= 1;
+    put("b/x.avhd", bytes, sizeof bytes);
+    search();
+    expect_status("b/x.avhd", "unreadable");
+    cr_expect_not(has_step(VHDX_STEP_QUARANTINE, ""));
+    bytes[VHD_HEADER_AT + 100] ^= 1;
+    put("b/x.avhd", bytes, sizeof bytes - 700); /* cut off: what stands in front tells still who it is */
+    vhd("b/base.vhd", &(struct vhd_disk){.id = 1});
+    search();
+    expect_status("b/x.avhd", "orphan");
+    expect_status("b/base.vhd", "orphan");
+    cr_expect(file("b/x.avhd")->flags & VHDX_FOUND_TRUNCATED);
 }
 
 Test(orphans, copies_are_compared_byte_by_byte)
