@@ -552,9 +552,11 @@ vhdx_status vx_file_grow(struct vx_file *file, uint64_t size, vhdx_error *err)
     VX_TRY(vx_file_size(file, &old, err));
     if (size <= old)
         return VHDX_OK;
-    if (file->facts.attributes & VHDX_FILE_IS_BLOCK_DEVICE)
-        return vx_fail(err, VHDX_NO_SPACE, vx_at_file(file->path),
-                       "the device has 0x%" PRIx64 " bytes, but 0x%" PRIx64 " are needed", old, size);
+    if (file->facts.attributes & VHDX_FILE_IS_BLOCK_DEVICE) {
+        vx_fail(err, VHDX_NO_SPACE, vx_at_file(file->path),
+                "the device has 0x%" PRIx64 " bytes, but 0x%" PRIx64 " are needed", old, size);
+        return vx_advise(err, VHDX_NO_SPACE, "copy it into a file, or onto a larger device, and go on with that");
+    }
     return file->sparse_harms ? put_zeros(file, old, size - old, err) : set_size(file, size, err);
 }
 

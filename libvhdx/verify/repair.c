@@ -318,6 +318,18 @@ static vhdx_status advise_both_ways(const struct repair *r, vhdx_status status, 
     return status;
 }
 
+/* The directory of the disk may be full, or not for us to write to. */
+static vhdx_status advise_undo_place(const struct repair *r, vhdx_status status, vhdx_error *err)
+{
+    if (!err || strcmp(err->path, r->undo) != 0)
+        return status;
+    if (status == VHDX_NO_SPACE)
+        return vx_advise(err, status, "nothing was changed; free space, or give the undo file another place with --undo");
+    if (status == VHDX_READ_ONLY || status == VHDX_NOT_FOUND)
+        return vx_advise(err, status, "nothing was changed; give the undo file another place with --undo");
+    return status;
+}
+
 /* *begun: something may have been written. */
 static vhdx_status apply(struct repair *r, bool *begun, vhdx_error *err)
 {
@@ -328,9 +340,7 @@ static vhdx_status apply(struct repair *r, bool *begun, vhdx_error *err)
         vx_report_undo_path(r->report, r->number, r->undo);
     if (status != VHDX_OK && saved)
         return advise_both_ways(r, status, err);
-    if (status == VHDX_NO_SPACE && r->undo && !saved)
-        return vx_advise(err, status, "nothing was changed; free space, or give the undo file another place with --undo");
-    return status;
+    return r->undo && !saved ? advise_undo_place(r, status, err) : status;
 }
 
 /* ---- what came of it ---- */
@@ -387,6 +397,19 @@ static vhdx_status write_map(const struct repair *r, vhdx_error *err)
     return status == VHDX_OK ? status : vx_advise(err, status, "the disk was not changed; choose another place with --map");
 }
 
+/* What lies beside a device lies in memory, and is gone when it is needed. */
+static vhdx_status refuse_beside_device(const struct repair *r, vhdx_error *err)
+{
+    const char *path = vx_file_path(r->file), *map = r->plan->lost_count > 0 ? r->options->map : NULL;
+    bool device = (vx_file_facts(r->file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
+    bool undo = r->undo && !r->options->undo;
+    if (!device || r->options->dry_run || !(undo || (map && strncmp(map, path, strlen(path)) == 0)))
+        return VHDX_OK;
+    vx_fail(err, VHDX_REFUSED, vx_at_file(path), "the disk is a device, and %s beside it would not last",
+            undo ? "an undo file" : "a map");
+    return vx_advise(err, VHDX_REFUSED, "say with %s where it goes", undo ? "--undo" : "--map");
+}
+
 static vhdx_status map_and_apply(struct repair *r, vhdx_error *err)
 {
     bool begun = false, changes = vx_plan_changes(r->plan);
@@ -415,6 +438,8 @@ static vhdx_status repair(struct repair *r, vhdx_error *err)
     VX_TRY(vx_plan_open(r->host, r->file, &r->bad, &r->plan, err));
     VX_TRY(make_plan(r, err));
     VX_TRY(show_plan(r, err));
+    if (vx_plan_changes(r->plan))
+        VX_TRY(refuse_beside_device(r, err));
     VX_TRY(map_and_apply(r, err));
     VX_TRY(judge(r, err));
     return vx_report_finish(r->report, err);

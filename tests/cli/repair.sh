@@ -116,6 +116,33 @@ if chattr +i disk.vhdx 2>/dev/null; then
 fi
 same disk.vhdx damaged.vhdx
 
+if command -v setpriv >/dev/null && [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --clear-groups test -x "$TOP"; then
+    mkdir closed
+    cp damaged.vhdx closed/disk.vhdx
+    chmod 666 closed/disk.vhdx
+    chmod a+rx . .. closed
+    if setpriv --reuid 65534 --clear-groups test -r closed/disk.vhdx; then
+        expect 8 setpriv --reuid 65534 --clear-groups $VHDX repair closed/disk.vhdx
+        one_line_of_error
+        says err "--undo"
+        same closed/disk.vhdx damaged.vhdx
+    fi
+fi
+
+# Beside a device there is no place for an undo file, or a map.
+if device=$(losetup -f --show disk.vhdx 2>/dev/null); then
+    expect 8 vhdx repair $device
+    losetup -d $device
+    one_line_of_error
+    says err "--undo"
+    same disk.vhdx damaged.vhdx
+    device=$(losetup -f --show disk.vhdx)
+    expect 1 vhdx repair --undo device-undo $device
+    expect 0 vhdx undo device-undo
+    losetup -d $device
+    same disk.vhdx damaged.vhdx
+fi
+
 # The commands that are advised mean the file that they name, whatever its name is.
 if [[ $VHDX != *.exe ]]; then
     ln -s "$VHDX" vhdx && PATH=$PWD:$PATH
