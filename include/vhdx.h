@@ -715,7 +715,7 @@ typedef struct vhdx_repair_options {
     void *write_context;
     vhdx_progress_fn progress;
     void *progress_context;
-    vhdx_notice_fn notice;
+    vhdx_notice_fn notice; /* NEXT: a child beside the disk that will refuse it, because content is given up */
     void *notice_context;
 } vhdx_repair_options;
 

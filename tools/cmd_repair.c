@@ -79,9 +79,13 @@ static void print_planned(const struct planned *planned)
         printf("  the file's length becomes 0x%" PRIx64, planned->offset);
     else
         printf("  0x%012" PRIx64 "  %s", planned->offset, size);
-    printf("  (%s)\n      gives back: %s\n", planned->id, planned->gives);
-    if (planned->costs)
-        printf("      gives up: %s\n", planned->costs);
+    printf("  (%s)\n      gives back: ", planned->id);
+    text_put_wrapped(stdout, planned->gives, 18);
+    if (planned->costs) {
+        printf("\n      gives up: ");
+        text_put_wrapped(stdout, planned->costs, 16);
+    }
+    putchar('\n');
 }
 
 static void print_plan(const struct repair *repair)
@@ -173,6 +177,7 @@ static void print_outcome(const struct repair *repair, const vhdx_report *report
         printf(", a map that ddrescue reads.\n");
     }
     print_next(repair, report, &tally);
+    notices_print_next(&repair->notices, repair->options.dry_run ? "After that repair:" : "Now:");
 }
 
 static void print_json(const struct repair *repair, const vhdx_report *report)
@@ -190,6 +195,7 @@ static void print_json(const struct repair *repair, const vhdx_report *report)
     json_object_end(&json);
     json_array_end(&json);
     machines_json(&json, &repair->machines);
+    notices_json(&json, &repair->notices);
     json_object_end(&json);
     json_end(&json);
 }

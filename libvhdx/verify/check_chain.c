@@ -13,6 +13,7 @@
 #include "base/guid.h"
 #include "chain/chain.h"
 #include "io/path.h"
+#include "verify/beside.h"
 #include "verify/check_content.h"
 #include "verify/host.h"
 #include "verify/recognize.h"
@@ -354,13 +355,6 @@ static vhdx_status walk_down(struct walk *walk, vhdx_error *err)
 
 /* ---- files beside the layers ------------------------------------------------------------------------------------ */
 
-struct visit {
-    struct walk *walk;
-    const char *directory;
-    vhdx_status status;
-    vhdx_error *err;
-};
-
 static void report_beside(struct walk *walk, const struct layer *layer, enum vx_find kind, const char *path,
                           const char *advice)
 {
@@ -370,57 +364,27 @@ static void report_beside(struct walk *walk, const struct layer *layer, enum vx_
     vx_report_add(walk->v->report, layer->file, &finding);
 }
 
-static void compare_beside(struct walk *walk, const struct vx_image *image, const char *path)
+static vhdx_status compare_beside(void *context, const struct vx_image *image, const char *path, vhdx_error *err)
 {
+    struct walk *walk = context;
     const vhdx_parent_names *names = &image->parent_names;
+    (void)err;
+    if (find_layer(walk, path, vx_file_facts(image->file)))
+        return VHDX_OK;
     for (size_t i = 0; i < walk->count; i++) {
         const struct layer *layer = &walk->layers[i];
         if (layer->has_identity && !vx_guid_is_zero(&layer->identity) &&
             vx_guid_equal(&layer->identity, &image->header.data_write_guid)) {
             report_beside(walk, layer, VX_FIND_CHAIN_TWIN, path,
                           "a copy, or two disks that were one: nothing but the names tells a child which one is its parent");
-            return; /* a copy has the same parent too */
+            return VHDX_OK; /* a copy has the same parent too */
         }
         if (layer->has_linkage && image->info.parent && names->has_linkage &&
             vx_guid_equal(&layer->linkage, &names->linkage))
             report_beside(walk, layer, VX_FIND_CHAIN_SIBLING, path,
                           "merging either into the parent makes the other one useless");
     }
-}
-
-/* A file that is no disk, or cannot be looked at, is passed over: it is not what was asked about. */
-static vhdx_status look_beside(struct walk *walk, const char *path, vhdx_error *err)
-{
-    struct vx_file *file;
-    struct vx_image *image;
-    uint8_t signature[8];
-    size_t got;
-    if (vx_file_open(walk->v->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
-        return VHDX_OK;
-    if (find_layer(walk, path, vx_file_facts(file)) ||
-        vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL) != VHDX_OK || got < sizeof signature ||
-        vx_get64(signature) != VX_SIG_FILE) {
-        vx_file_close(file);
-        return VHDX_OK;
-    }
-    vhdx_status status = vx_image_open_file(walk->v->host, file, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL);
-    if (status != VHDX_OK)
-        return status == VHDX_NOMEM ? vx_fail_memory(err, "a disk beside the layers") : VHDX_OK;
-    compare_beside(walk, image, path);
-    vx_image_close(image);
     return VHDX_OK;
-}
-
-static bool visit_name(void *context, const char *name)
-{
-    struct visit *visit = context;
-    bool windows = visit->walk->v->host->windows_paths;
-    if (!vx_path_has_extension(name, ".vhdx", windows) && !vx_path_has_extension(name, ".avhdx", windows))
-        return true;
-    char *path = vx_path_join(visit->directory, name, windows);
-    visit->status = path ? look_beside(visit->walk, path, visit->err) : vx_fail_memory(visit->err, "a path");
-    vx_free(path);
-    return visit->status == VHDX_OK;
 }
 
 /* Whether a layer before this one lies in the directory. */
@@ -435,19 +399,18 @@ static bool is_searched(const struct walk *walk, size_t layer, const char *direc
     return same;
 }
 
-/* Each directory once; layers mostly lie in one. A directory that cannot be listed has nothing to say. */
+/* Each directory once; layers mostly lie in one. */
 static vhdx_status look_around(struct walk *walk, vhdx_error *err)
 {
     const vhdx_host *host = walk->v->host;
     for (size_t i = 0; i < walk->count; i++) {
         char *directory = vx_path_directory(walk->layers[i].path, host->windows_paths);
-        struct visit visit = {walk, directory, VHDX_OK, err};
         if (!directory)
             return vx_fail_memory(err, "a path");
-        if (!is_searched(walk, i, directory))
-            host->list(host->context, directory, visit_name, &visit, NULL);
+        vhdx_status status =
+            is_searched(walk, i, directory) ? VHDX_OK : vx_disks_in(host, directory, compare_beside, walk, err);
         vx_free(directory);
-        VX_TRY(visit.status);
+        VX_TRY(status);
     }
     return VHDX_OK;
 }

@@ -12,6 +12,7 @@
 #include "base/quote.h"
 #include "image/header_update.h"
 #include "verify/apply.h"
+#include "verify/beside.h"
 #include "verify/maps.h"
 #include "verify/mend.h"
 #include "verify/rebuild.h"
@@ -35,6 +36,7 @@ struct repair {
     char *undo;          /* path of the undo file, NULL = none */
     struct vx_ranges bad;
     uint64_t virtual_size; /* of the disk as it is in the end, 0 = not known */
+    vhdx_guid former_id;   /* DataWriteGuid that the plan takes away, zeros = none */
     vhdx_guid ids[2];      /* that the disk has from now on only because of what this repair gives up */
     size_t id_count;
 };
@@ -223,6 +225,7 @@ static vhdx_status change_identity(struct repair *r, vhdx_error *err)
         struct vx_reason reason = plan->writes[0].reason;
         reason.gives = "the disk has a new DataWriteGuid, because its content is not what it was";
         reason.costs = "the link of disks that were made on it ('vhdx relink --force')";
+        r->former_id = header.data_write_guid;
         status = vx_new_guid(plan->host, &header.data_write_guid, err);
         if (status == VHDX_OK)
             status = vx_plan_put_header(plan, &header, survey->current, &reason, err);
@@ -442,6 +445,7 @@ static vhdx_status repair(struct repair *r, vhdx_error *err)
         VX_TRY(refuse_beside_device(r, err));
     VX_TRY(map_and_apply(r, err));
     VX_TRY(judge(r, err));
+    VX_TRY(vx_tell_children(r->host, vx_file_path(r->file), &r->former_id, r->options->notice, r->options->notice_context, err));
     return vx_report_finish(r->report, err);
 }
 

@@ -84,6 +84,9 @@ says out "VHDX-BAT-BEYOND-END"
 says out "Next: vhdx repair --salvage --dry-run disk.vhdx"
 same disk.vhdx cut.vhdx
 cp sound.vhdx other.vhdx
+expect 4 vhdx repair --salvage --dry-run --json disk.vhdx
+json_is '(len(d["next"]), d["next"][0].splitlines()[1].strip())' \
+    "(1, 'vhdx relink --force --parent disk.vhdx disk_1.avhdx')"
 expect 8 vhdx repair --salvage --map other.vhdx disk.vhdx
 one_line_of_error
 same other.vhdx sound.vhdx
@@ -95,10 +98,15 @@ same disk.vhdx cut.vhdx
 expect 1 vhdx repair --salvage disk.vhdx
 says out "lost or in doubt"
 says out "disk.vhdx.vhdx-map"
+says out "disk_1.avhdx was made on this disk"
 grep -q '  -$' disk.vhdx.vhdx-map || fail "the map names nothing lost: $(cat disk.vhdx.vhdx-map)"
 expect 0 vhdx verify disk.vhdx
 expect 0 vhdx hash disk.vhdx
+cp disk_1.avhdx linked.avhdx
 expect 8 vhdx hash disk_1.avhdx # its parent is not the disk that it was made on any more
+expect 0 vhdx relink --force --parent disk.vhdx disk_1.avhdx
+expect 0 vhdx hash disk_1.avhdx
+mv linked.avhdx disk_1.avhdx
 expect 0 vhdx undo disk.vhdx.vhdx-undo
 same disk.vhdx cut.vhdx
 
