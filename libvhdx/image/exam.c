@@ -113,14 +113,30 @@ static vhdx_status take_table(struct vx_exam *exam, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* Where the item's bytes can be had: inside of the region, not in the table. */
+#define MISPLACED (VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE)
+
+/* Whether other items claim bytes of it: then what stands there may be theirs. */
+static bool is_contested(const struct vx_exam *exam, const struct vx_metadata_entry *entry)
+{
+    uint64_t end = (uint64_t)entry->offset + entry->length;
+    for (uint32_t i = 0; i < exam->table->count && i < VX_METADATA_MAX; i++) {
+        const struct vx_metadata_entry *other = &exam->table->entries[i];
+        bool twin = vx_guid_equal(&other->item_id, &entry->item_id) && other->offset == entry->offset &&
+                    other->length == entry->length;
+        if (!twin && other->length > 0 && entry->offset < (uint64_t)other->offset + other->length &&
+            other->offset < end && !(vx_metadata_entry_rules(other, exam->metadata.length) & MISPLACED))
+            return true;
+    }
+    return false;
+}
+
+/* Where the item's bytes can be had: inside of the region, not in the table, and nobody else's. */
 static const struct vx_metadata_entry *placed_item(const struct vx_exam *exam, const vhdx_guid *id)
 {
     const struct vx_metadata_entry *entry = exam->table ? vx_metadata_find(exam->table, id) : NULL;
-    if (!entry || entry->length == 0)
+    if (!entry || entry->length == 0 || (vx_metadata_entry_rules(entry, exam->metadata.length) & MISPLACED))
         return NULL;
-    uint32_t misplaced = VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE;
-    return vx_metadata_entry_rules(entry, exam->metadata.length) & misplaced ? NULL : entry;
+    return is_contested(exam, entry) ? NULL : entry;
 }
 
 /* Reads a small item of known length; *there says whether it is there with that length. */

@@ -116,7 +116,8 @@ static vhdx_status block_run(struct vx_run_reader *reader, uint64_t virtual_offs
     if (rules & VX_BAT_NO_PLACE)
         return fail_entry(reader, bat_index, "a payload block is present, but has no place in the file", entry.state,
                           err);
-    if (entry.file_offset > INT64_MAX) /* so that no place in the block wraps around to the start of the file */
+    bool has_data = entry.state == VX_PAYLOAD_FULLY_PRESENT || entry.state == VX_PAYLOAD_PARTIALLY_PRESENT;
+    if (has_data && entry.file_offset > INT64_MAX) /* so that no place in the block wraps around to the file's start */
         return fail_entry(reader, bat_index, "a payload block lies beyond the end of any file", entry.state, err);
     switch (entry.state) {
     case VX_PAYLOAD_NOT_PRESENT:

@@ -16,6 +16,7 @@
 #define SYSTEM_MAX 1023u
 #define CATEGORY_MAX (40 * VX_MIB)
 #define NAME_ROOM 40
+#define MISPLACED (VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE)
 
 /* The items of MS-VHDX 2.6.2. */
 struct known_item {
@@ -77,6 +78,17 @@ static void add(struct vx_verification *v, enum vx_find kind, uint32_t index, ui
     vx_verify_add(v, &finding);
 }
 
+/* Where nothing stands at all, only the number of entries is wrong. */
+static void add_nameless(struct vx_verification *v, uint32_t index, const struct vx_metadata_entry *entry)
+{
+    struct vx_finding finding =
+        vx_found_index(VX_FIND_METADATA_ITEM_NO_ID, "metadata entry", entry_offset(v, index), index);
+    finding.gather = true;
+    if (entry->offset == 0 && entry->length == 0 && entry->flags == 0)
+        finding.repair = VHDX_REPAIR_LOSSLESS;
+    vx_verify_add(v, &finding);
+}
+
 static void check_flags(struct vx_verification *v, uint32_t index, const struct vx_metadata_entry *entry)
 {
     const struct known_item *known = known_item(entry);
@@ -96,7 +108,7 @@ static void check_entry(struct vx_verification *v, uint32_t index)
     if (rules & VX_METADATA_ENTRY_RESERVED_SET)
         add(v, VX_FIND_METADATA_ENTRY_RESERVED, index, entry->flags, entry->flags & KNOWN_FLAGS);
     if (rules & VX_METADATA_ZERO_ID)
-        add(v, VX_FIND_METADATA_ITEM_NO_ID, index, 0, 0);
+        add_nameless(v, index, entry);
     if (rules & VX_METADATA_UNKNOWN_REQUIRED)
         add(v, VX_FIND_METADATA_ITEM_UNKNOWN, index, entry->flags, entry->flags);
     if (rules & VX_METADATA_INCOMPLETE_FILE)
@@ -148,7 +160,7 @@ static void check_duplicates(struct vx_verification *v, const struct vx_metadata
     vx_order(order, held(table), name_before, table);
     for (uint32_t i = 1; i < held(table); i++) {
         const struct vx_metadata_entry *first = &table->entries[order[i - 1]], *second = &table->entries[order[i]];
-        if (compare_names(first, second) != 0)
+        if (compare_names(first, second) != 0 || vx_guid_is_zero(&first->item_id))
             continue;
         struct vx_finding finding =
             vx_found_index(VX_FIND_METADATA_DUPLICATE, "metadata entry", entry_offset(v, order[i]), order[i]);
@@ -168,8 +180,8 @@ static void check_overlaps(struct vx_verification *v, const struct vx_metadata_t
     vx_order(order, held(table), offset_before, table);
     for (uint32_t i = 0; i < held(table); i++) {
         const struct vx_metadata_entry *entry = &table->entries[order[i]];
-        if (entry->length == 0)
-            continue;
+        if (entry->length == 0 || (vx_metadata_entry_rules(entry, v->exam->metadata.length) & MISPLACED))
+            continue; /* that it is not where it says has been told */
         bool shares = reach && entry->offset - reach->offset < reach->length;
         if (shares && !(compare_names(reach, entry) == 0 && lead_to_the_same(reach, entry))) {
             char name[NAME_ROOM], other[NAME_ROOM];

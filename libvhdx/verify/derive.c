@@ -73,13 +73,16 @@ static void stand_in(struct vx_exam *exam, struct vx_derived *derived)
 
 vhdx_status vx_derive_begin(struct vx_verification *v, struct vx_derived *derived, vhdx_error *err)
 {
-    const struct vx_rebuild_options options = {.host = v->host,
-                                               .progress = v->options->progress,
-                                               .progress_context = v->options->progress_context};
-    char text[EVIDENCE_ROOM];
     *derived = (struct vx_derived){0};
     if (!is_missing(v->exam))
         return VHDX_OK;
+    struct vx_parent_hint hint;
+    bool known_parent = vx_parent_hint_find(v->host, v->options->parents, v->options->parent_count, &hint);
+    const struct vx_rebuild_options options = {.host = v->host,
+                                               .parent = known_parent ? &hint : NULL,
+                                               .progress = v->options->progress,
+                                               .progress_context = v->options->progress_context};
+    char text[EVIDENCE_ROOM];
     VX_TRY(vx_rebuild(v->exam->file, &options, &derived->rebuilt, err));
     if (!is_enough(derived->rebuilt))
         return VHDX_OK;

@@ -19,7 +19,7 @@ static enum vx_part part_of_item(const char *name)
     } items[] = {
         {"file parameters", VX_PART_BLOCK_SIZE},          {"virtual disk size", VX_PART_VIRTUAL_SIZE},
         {"virtual disk id", VX_PART_DISK_ID},             {"logical sector size", VX_PART_LOGICAL_SECTOR},
-        {"physical sector size", VX_PART_PHYSICAL_SECTOR},
+        {"physical sector size", VX_PART_PHYSICAL_SECTOR}, {"parent locator", VX_PART_LOCATOR},
     };
     for (size_t i = 0; name && i < sizeof items / sizeof items[0]; i++)
         if (strcmp(name, items[i].name) == 0)
@@ -34,8 +34,17 @@ enum vx_part vx_evidence_part(const struct vx_finding *finding)
     case VX_FIND_REGION_NO_BAT:
     case VX_FIND_REGION_NO_METADATA:
         return VX_PART_REGIONS;
+    case VX_FIND_METADATA_COUNT:
+        return VX_PART_METADATA;
+    case VX_FIND_METADATA_NO_LOCATOR:
+        return VX_PART_LOCATOR;
     case VX_FIND_METADATA_ITEM_MISSING:
+    case VX_FIND_METADATA_ITEM_LONG:
+    case VX_FIND_METADATA_ITEM_IN_TABLE:
+    case VX_FIND_METADATA_ITEM_OUTSIDE:
         return part_of_item(finding->text);
+    case VX_FIND_METADATA_ITEM_OVERLAP: /* with one of them in another place the other is alone */
+        return part_of_item(finding->text) != VX_PART_COUNT ? part_of_item(finding->text) : part_of_item(finding->note);
     case VX_FIND_METADATA_BLOCK_SIZE:
         return VX_PART_BLOCK_SIZE;
     case VX_FIND_METADATA_VIRTUAL_SIZE:
@@ -93,12 +102,15 @@ static void tell_all(struct vx_verification *v, const struct vx_rebuilt *rebuilt
 
 vhdx_status vx_check_evidence(struct vx_verification *v, const struct vx_rebuilt *known, vhdx_error *err)
 {
-    const struct vx_rebuild_options options = {.host = v->host,
-                                               .progress = v->options->progress,
-                                               .progress_context = v->options->progress_context};
     struct vx_rebuilt *rebuilt = NULL;
     if (!something_is_lost(v))
         return VHDX_OK;
+    struct vx_parent_hint hint;
+    bool known_parent = vx_parent_hint_find(v->host, v->options->parents, v->options->parent_count, &hint);
+    const struct vx_rebuild_options options = {.host = v->host,
+                                               .parent = known_parent ? &hint : NULL,
+                                               .progress = v->options->progress,
+                                               .progress_context = v->options->progress_context};
     if (!known)
         VX_TRY(vx_rebuild(v->exam->file, &options, &rebuilt, err));
     tell_all(v, known ? known : rebuilt);

@@ -13,11 +13,10 @@
 #include "image/exam.h"
 #include "verify/findings.h"
 #include "verify/plan.h"
+#include "verify/rebuild.h"
 
 #define VX_CLASS_ERROR 0x80u /* one of them is an error */
 #define VX_FIND_ROOM 1000u /* findings have numbers below */
-
-struct vx_rebuilt;
 
 struct vx_mending {
     const vhdx_repair_options *options;
@@ -63,5 +62,18 @@ vhdx_status vx_mend_values(struct vx_mending *m, vhdx_error *err);
  */
 vhdx_status vx_mend_put_item(struct vx_mending *m, const vhdx_guid *id, uint32_t flags, const uint8_t *bytes,
                              uint32_t length, const struct vx_reason *reason, bool *put, vhdx_error *err);
+/* An item with its new bytes. */
+struct vx_item_bytes {
+    const vhdx_guid *id;
+    uint32_t flags, length;
+    const uint8_t *bytes;
+};
+/* The same for several, all in one change, each in a free place: where they are another item may have their bytes. */
+vhdx_status vx_mend_move_items(struct vx_mending *m, const struct vx_item_bytes *items, size_t count,
+                               const struct vx_reason *reason, bool *put, vhdx_error *err);
+/* The bytes of a value as vx_mending_rebuild() has found it; the length of the item, 0 = it is none of fixed length. */
+uint32_t vx_mend_value_of(const struct vx_rebuilt *rebuilt, enum vx_part part, uint8_t bytes[16]);
+/* Entries of the metadata table that cannot be what they say. One change at a time. */
+vhdx_status vx_mend_structure(struct vx_mending *m, vhdx_error *err);
 
 #endif

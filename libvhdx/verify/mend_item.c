@@ -68,15 +68,12 @@ static vhdx_status write_table(const struct putting *p, const struct vx_reason *
     return status;
 }
 
-static vhdx_status put_item(struct putting *p, const uint8_t *bytes, const struct vx_reason *reason, bool *put,
-                            vhdx_error *err)
+/* Into the free place that the table knows of next; *put = false: there is none. */
+static vhdx_status move_item(struct putting *p, const uint8_t *bytes, const struct vx_reason *reason, bool *put,
+                             vhdx_error *err)
 {
     struct vx_metadata_entry *entry = find(p);
-    uint64_t region = p->m->exam->metadata.file_offset, offset;
-    uint32_t misplaced = VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE;
-    *put = true;
-    if (entry && entry->length == p->length && !(vx_metadata_entry_rules(entry, p->region_length) & misplaced))
-        return vx_plan_put(p->m->plan, bytes, p->length, region + entry->offset, reason, err);
+    uint64_t offset;
     if (entry)
         entry->length = 0; /* its old place is free */
     VX_TRY(find_place(p, &offset, err));
@@ -87,8 +84,47 @@ static vhdx_status put_item(struct putting *p, const uint8_t *bytes, const struc
         entry = &p->table->entries[p->table->count++];
     *entry = (struct vx_metadata_entry){
         .item_id = *p->id, .offset = (uint32_t)offset, .length = p->length, .flags = p->flags};
-    VX_TRY(vx_plan_put(p->m->plan, bytes, p->length, region + offset, reason, err));
+    return vx_plan_put(p->m->plan, bytes, p->length, p->m->exam->metadata.file_offset + offset, reason, err);
+}
+
+static vhdx_status put_item(struct putting *p, const uint8_t *bytes, const struct vx_reason *reason, bool *put,
+                            vhdx_error *err)
+{
+    const struct vx_metadata_entry *entry = find(p);
+    uint32_t misplaced = VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE;
+    *put = true;
+    if (entry && entry->length == p->length && !(vx_metadata_entry_rules(entry, p->region_length) & misplaced))
+        return vx_plan_put(p->m->plan, bytes, p->length, p->m->exam->metadata.file_offset + entry->offset, reason, err);
+    VX_TRY(move_item(p, bytes, reason, put, err));
+    return *put ? write_table(p, reason, err) : VHDX_OK;
+}
+
+static vhdx_status move_items(struct putting *p, const struct vx_item_bytes *items, size_t count,
+                              const struct vx_reason *reason, bool *put, vhdx_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        p->id = items[i].id;
+        p->flags = items[i].flags;
+        p->length = items[i].length;
+        VX_TRY(move_item(p, items[i].bytes, reason, put, err));
+        if (!*put)
+            return VHDX_OK;
+    }
     return write_table(p, reason, err);
+}
+
+static bool is_usable(const struct vx_exam *exam)
+{
+    return exam->table && !exam->table_guessed && exam->table->count <= VX_METADATA_MAX;
+}
+
+static vhdx_status copy_table(struct putting *p, vhdx_error *err)
+{
+    p->table = vx_alloc(1, sizeof *p->table);
+    if (!p->table)
+        return vx_fail_memory(err, "the metadata table");
+    *p->table = *p->m->exam->table;
+    return VHDX_OK;
 }
 
 vhdx_status vx_mend_put_item(struct vx_mending *m, const vhdx_guid *id, uint32_t flags, const uint8_t *bytes,
@@ -96,13 +132,23 @@ vhdx_status vx_mend_put_item(struct vx_mending *m, const vhdx_guid *id, uint32_t
 {
     struct putting p = {.m = m, .region_length = m->exam->metadata.length, .id = id, .flags = flags, .length = length};
     *put = false;
-    if (!m->exam->table || m->exam->table_guessed || m->exam->table->count > VX_METADATA_MAX)
+    if (!is_usable(m->exam))
         return VHDX_OK;
-    p.table = vx_alloc(1, sizeof *p.table);
-    if (!p.table)
-        return vx_fail_memory(err, "the metadata table");
-    *p.table = *m->exam->table;
+    VX_TRY(copy_table(&p, err));
     vhdx_status status = put_item(&p, bytes, reason, put, err);
+    vx_free(p.table);
+    return status;
+}
+
+vhdx_status vx_mend_move_items(struct vx_mending *m, const struct vx_item_bytes *items, size_t count,
+                               const struct vx_reason *reason, bool *put, vhdx_error *err)
+{
+    struct putting p = {.m = m, .region_length = m->exam->metadata.length};
+    *put = false;
+    if (!is_usable(m->exam))
+        return VHDX_OK;
+    VX_TRY(copy_table(&p, err));
+    vhdx_status status = move_items(&p, items, count, reason, put, err);
     vx_free(p.table);
     return status;
 }

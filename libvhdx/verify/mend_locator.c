@@ -84,17 +84,31 @@ static void clean_pairs(struct vx_locator *locator)
     locator->type = vx_guid_locator_type_vhdx;
 }
 
+/* As the exam has it; where no entry names one, as its bytes still stand in the region. */
+static vhdx_status find_bytes(struct mending_locator *l, struct vx_bytes *bytes, vhdx_error *err)
+{
+    const struct vx_exam *exam = l->m->exam;
+    *bytes = vx_bytes_of(exam->locator_bytes, exam->locator_bytes ? exam->locator_size : 0);
+    if (exam->locator_bytes || !vx_wanted(l->m, VX_FIND_METADATA_NO_LOCATOR))
+        return VHDX_OK;
+    VX_TRY(vx_mending_rebuild(l->m, false, err));
+    const struct vx_rebuilt *rebuilt = l->m->rebuilt;
+    *bytes = vx_bytes_of(rebuilt->locator, rebuilt->locator ? rebuilt->locator_size : 0);
+    return VHDX_OK;
+}
+
 /* A locator that claims more entries than it has room for is read as far as it goes. */
 static vhdx_status read_locator(struct mending_locator *l, vhdx_error *err)
 {
-    const struct vx_exam *exam = l->m->exam;
-    uint32_t size = exam->locator_size;
+    struct vx_bytes found;
+    VX_TRY(find_bytes(l, &found, err));
+    uint32_t size = (uint32_t)found.size;
     l->locator = vx_alloc(1, sizeof *l->locator);
     l->bytes = vx_alloc(size ? size : 1, 1);
     if (!l->locator || !l->bytes)
         return vx_fail_memory(err, "the parent locator");
-    if (exam->locator_bytes && size >= VX_LOCATOR_HEADER_SIZE) {
-        memcpy(l->bytes, exam->locator_bytes, size);
+    if (size >= VX_LOCATOR_HEADER_SIZE) {
+        memcpy(l->bytes, found.data, size);
         uint32_t room = (size - VX_LOCATOR_HEADER_SIZE) / VX_LOCATOR_ENTRY_SIZE;
         if (vx_get16(l->bytes + COUNT_FIELD) > room)
             vx_put16(l->bytes + COUNT_FIELD, (uint16_t)room);
@@ -178,7 +192,9 @@ static vhdx_status find_parent(struct mending_locator *l, vhdx_error *err)
 
 static vhdx_status write_locator(struct mending_locator *l, size_t row, vhdx_error *err)
 {
-    const struct vx_reason reason = {kinds[row].kind, false, kinds[row].gives, NULL};
+    bool salvage = vx_wanted(l->m, kinds[row].kind) && !(l->m->classes[kinds[row].kind] & 1u << VHDX_REPAIR_LOSSLESS);
+    const struct vx_reason reason = {kinds[row].kind, salvage, kinds[row].gives,
+                                     salvage ? "the certainty that it is the last one that the disk had" : NULL};
     uint8_t *bytes = NULL;
     uint32_t size;
     bool put;

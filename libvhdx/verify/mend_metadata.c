@@ -307,9 +307,9 @@ static bool is_nonsense(const struct vx_mending *m)
 /* All of the table anew, with all items, as far as evidence tells them. */
 static vhdx_status make_table(struct vx_mending *m, vhdx_error *err)
 {
-    static const struct vx_reason reason = {VX_FIND_METADATA_SIGNATURE, true,
-                                            "the disk has its metadata again, as far as the evidence tells it",
-                                            "the certainty that it is right, and items that nobody knows of any more"};
+    const struct vx_reason reason = {is_nonsense(m) ? VX_FIND_METADATA_SIGNATURE : VX_FIND_METADATA_COUNT, true,
+                                     "the disk has its metadata again, as far as the evidence tells it",
+                                     "the certainty that it is right, and items that nobody knows of any more"};
     uint8_t *bytes;
     size_t size;
     if (!m->salvage)
@@ -328,7 +328,13 @@ vhdx_status vx_mend_metadata(struct vx_mending *m, vhdx_error *err)
     struct table table = {.m = m};
     if (!m->exam->has_metadata || !m->exam->table_bytes)
         return VHDX_OK;
+    uint64_t before = m->plan->changes;
     if (is_nonsense(m))
+        return make_table(m, err);
+    VX_TRY(vx_mend_structure(m, err));
+    if (m->plan->changes != before)
+        return VHDX_OK;
+    if (vx_present(m, VX_FIND_METADATA_COUNT)) /* and the entries do not tell it */
         return make_table(m, err);
     table.offset = m->exam->metadata.file_offset;
     table.length = m->exam->metadata.length;

@@ -13,12 +13,15 @@
 
 vhdx_status vx_mending_rebuild(struct vx_mending *m, bool search_content, vhdx_error *err)
 {
+    struct vx_parent_hint hint;
+    if (m->rebuilt)
+        return VHDX_OK;
+    bool known_parent = vx_parent_hint_find(m->plan->host, m->options->parents, m->options->parent_count, &hint);
     const struct vx_rebuild_options options = {.host = m->plan->host,
+                                               .parent = known_parent ? &hint : NULL,
                                                .search_content = search_content,
                                                .progress = m->options->progress,
                                                .progress_context = m->options->progress_context};
-    if (m->rebuilt)
-        return VHDX_OK;
     return vx_rebuild(m->plan->sketch, &options, &m->rebuilt, err);
 }
 
@@ -47,26 +50,28 @@ static const struct value values[] = {
      "the size of the disk is a possible one"},
 };
 
-static void encode(const struct vx_rebuilt *rebuilt, enum vx_part part, uint8_t bytes[16])
+uint32_t vx_mend_value_of(const struct vx_rebuilt *rebuilt, enum vx_part part, uint8_t bytes[16])
 {
     const struct vx_file_parameters parameters = {rebuilt->block_size, rebuilt->parameter_flags};
     switch (part) {
     case VX_PART_LOGICAL_SECTOR:
         vx_put32(bytes, rebuilt->logical_sector);
-        break;
+        return 4;
     case VX_PART_PHYSICAL_SECTOR:
         vx_put32(bytes, rebuilt->physical_sector);
-        break;
+        return 4;
     case VX_PART_VIRTUAL_SIZE:
         vx_put64(bytes, rebuilt->virtual_size);
-        break;
+        return 8;
     case VX_PART_BLOCK_SIZE:
         vx_file_parameters_encode(&parameters, bytes);
-        break;
-    default:
+        return 8;
+    case VX_PART_DISK_ID:
         for (size_t i = 0; i < 16; i++)
             bytes[i] = rebuilt->virtual_disk_id.bytes[i];
-        break;
+        return 16;
+    default:
+        return 0;
     }
 }
 
@@ -87,7 +92,7 @@ static vhdx_status mend_value(struct vx_mending *m, const struct value *value, v
         return VHDX_OK;
     const struct vx_reason reason = {value->kind, class == VHDX_REPAIR_SALVAGE, value->gives,
                                      class == VHDX_REPAIR_SALVAGE ? "the certainty that it is the right one" : NULL};
-    encode(m->rebuilt, value->part, bytes);
+    (void)vx_mend_value_of(m->rebuilt, value->part, bytes);
     return vx_mend_put_item(m, value->id, value->flags, bytes, value->length, &reason, &put, err);
 }
 

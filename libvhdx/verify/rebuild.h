@@ -115,14 +115,22 @@ bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
 /* NULL: the entry is as it stands. */
 const struct vx_placement *vx_rebuilt_placement(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 
+/* What is known of a disk that may be the parent. It is asked only when the child's locator does not name another. */
+struct vx_parent_hint {
+    vhdx_guid identity; /* DataWriteGuid */
+    vhdx_guid disk_id;
+    uint32_t logical_sector, physical_sector;
+    uint64_t virtual_size;
+};
+
+/* The first of the files at `paths` that opens as a disk should. false: none does. */
+bool vx_parent_hint_find(const vhdx_host *host, const char *const *paths, size_t count, struct vx_parent_hint *hint);
+
 struct vx_rebuild_options {
     const vhdx_host *host;
     const struct vx_tolerant
         *tolerant; /* of `file`, when it is one: tells what could not be read from what is zero. NULL: all was read */
-    /* The next four come from the caller's knowledge of the parent; zero = not known. */
-    const vhdx_guid *parent_disk_id;
-    uint32_t parent_logical_sector, parent_physical_sector;
-    uint64_t parent_virtual_size;
+    const struct vx_parent_hint *parent; /* NULL = none is known */
     bool search_content; /* look for lost blocks by what the guest wrote in them: reads all space that nobody owns */
     vhdx_progress_fn progress;
     void *progress_context;

@@ -173,6 +173,48 @@ static void take_table(struct vx_rebuilding *work, const struct source *source)
     (VX_METADATA_TOO_MANY | VX_METADATA_DUPLICATE | VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE |            \
      VX_METADATA_ITEM_OUTSIDE | VX_METADATA_OVERLAP | VX_METADATA_MISSING)
 
+static bool share_bytes(const struct vx_metadata_entry *a, const struct vx_metadata_entry *b)
+{
+    bool same = vx_guid_equal(&a->item_id, &b->item_id) && a->offset == b->offset && a->length == b->length;
+    uint64_t a_end = (uint64_t)a->offset + a->length, b_end = (uint64_t)b->offset + b->length;
+    return !same && a->length > 0 && b->length > 0 && a->offset < b_end && b->offset < a_end;
+}
+
+static bool is_misplaced(const struct vx_metadata_entry *entry, uint32_t region_length)
+{
+    return (vx_metadata_entry_rules(entry, region_length) &
+            (VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE)) != 0;
+}
+
+/* One that is plainly wrong casts no doubt on others. */
+static bool is_trusted(const struct vx_metadata_table *table, uint32_t index, uint32_t region_length)
+{
+    const struct vx_metadata_entry *entry = &table->entries[index];
+    if (is_misplaced(entry, region_length))
+        return false;
+    for (uint32_t i = 0; i < table->count; i++)
+        if (share_bytes(entry, &table->entries[i]) && !is_misplaced(&table->entries[i], region_length))
+            return false;
+    return true;
+}
+
+/* Which of two entries for the same bytes is right, neither of them says: another witness must. */
+static void drop_distrusted(struct vx_rebuilding *work, struct vx_metadata_table *table)
+{
+    bool trusted[VX_METADATA_MAX];
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < table->count; i++)
+        trusted[i] = is_trusted(table, i, work->out->metadata.length);
+    for (uint32_t i = 0; i < table->count; i++) {
+        struct vx_metadata_entry entry = table->entries[i];
+        if (trusted[i])
+            table->entries[kept++] = entry;
+        else if (work->distrusted_count < VX_DISTRUSTED && !(entry.flags & VX_ITEM_IS_USER))
+            work->distrusted[work->distrusted_count++] = entry;
+    }
+    table->count = (uint16_t)kept;
+}
+
 static vhdx_status from_table(struct vx_rebuilding *work, const uint8_t *image, struct vx_metadata_table *table,
                               vhdx_error *err)
 {
@@ -182,7 +224,11 @@ static vhdx_status from_table(struct vx_rebuilding *work, const uint8_t *image, 
     struct source source = {table, NULL, VX_WITNESS_STORED, true, ""};
     if (!broken)
         take_table(work, &source);
-    return broken & (VX_METADATA_TOO_MANY | VX_METADATA_DUPLICATE) ? VHDX_OK : take_items(work, &source, err);
+    if (broken & (VX_METADATA_TOO_MANY | VX_METADATA_DUPLICATE))
+        return VHDX_OK;
+    if (broken & (VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE | VX_METADATA_OVERLAP))
+        drop_distrusted(work, table);
+    return take_items(work, &source, err);
 }
 
 /* Whether 32 bytes are the entry of a known item at a place where one can be. */
@@ -199,13 +245,23 @@ static bool decode_entry(const uint8_t *bytes, uint32_t region_length, struct vx
     return known && !(entry->flags & ~7u) && vx_metadata_entry_rules(entry, region_length) == 0;
 }
 
+static bool is_distrusted(const struct vx_rebuilding *work, const struct vx_metadata_entry *entry)
+{
+    for (uint32_t i = 0; i < work->distrusted_count; i++)
+        if (vx_guid_equal(&work->distrusted[i].item_id, &entry->item_id) &&
+            work->distrusted[i].offset == entry->offset && work->distrusted[i].length == entry->length)
+            return true;
+    return false;
+}
+
 /* Entries wherever they stand in the 64 KiB, whatever the header says of their number. */
-static void gather_entries(const uint8_t *image, uint32_t region_length, struct vx_metadata_table *table)
+static void gather_entries(const struct vx_rebuilding *work, const uint8_t *image, struct vx_metadata_table *table)
 {
     *table = (struct vx_metadata_table){0};
     for (size_t at = VX_METADATA_ENTRY_SIZE; at < VX_METADATA_TABLE_SIZE; at += VX_METADATA_ENTRY_SIZE) {
         struct vx_metadata_entry entry;
-        if (decode_entry(image + at, region_length, &entry) && !vx_metadata_find(table, &entry.item_id))
+        if (decode_entry(image + at, work->out->metadata.length, &entry) && !is_distrusted(work, &entry) &&
+            !vx_metadata_find(table, &entry.item_id))
             table->entries[table->count++] = entry;
     }
 }
@@ -213,7 +269,7 @@ static void gather_entries(const uint8_t *image, uint32_t region_length, struct 
 static vhdx_status from_residue(struct vx_rebuilding *work, const uint8_t *image, struct vx_metadata_table *table,
                                 vhdx_error *err)
 {
-    gather_entries(image, work->out->metadata.length, table);
+    gather_entries(work, image, table);
     unsigned known = count_known(table);
     bool all = known == KNOWN_COUNT;
     struct source source = {table, NULL, VX_WITNESS_RESIDUE, all,
@@ -285,10 +341,33 @@ static vhdx_status from_usual_places(struct vx_rebuilding *work, const uint8_t *
     return VHDX_OK;
 }
 
-/* A locator is 20 bytes that begin with its type, followed by places inside of itself: nothing else looks like it. */
-static vhdx_status find_locator(struct vx_rebuilding *work, vhdx_error *err)
+/* Bytes that the pairs of a locator reach to; nothing else than a locator has places inside of itself behind its type. */
+static size_t locator_length(struct vx_bytes room)
+{
+    size_t length = VX_LOCATOR_HEADER_SIZE;
+    for (size_t i = 0; i < vx_get16(room.data + 18) && VX_LOCATOR_HEADER_SIZE + (i + 1) * 12 <= room.size; i++) {
+        const uint8_t *pair = room.data + VX_LOCATOR_HEADER_SIZE + i * 12;
+        length = (size_t)vx_max(length, (uint64_t)vx_get32(pair) + vx_get16(pair + 8));
+        length = (size_t)vx_max(length, (uint64_t)vx_get32(pair + 4) + vx_get16(pair + 10));
+    }
+    return length;
+}
+
+/* A former locator may stand there, too: one alone is no question. */
+static vhdx_status weigh_locator(struct vx_rebuilding *work, struct vx_bytes found, vhdx_error *err)
 {
     const struct source source = {NULL, NULL, VX_WITNESS_RESIDUE, true, "its bytes still stand in the metadata region"};
+    struct vx_rebuilt *out = work->out;
+    if (!out->locator)
+        return keep_locator(work, &source, found, err);
+    if (out->locator_size != found.size || memcmp(out->locator, found.data, found.size) != 0)
+        vx_clue_set(work, VX_PART_LOCATOR, VX_WITNESS_RESIDUE, false, "%s",
+                    "several still stand in the metadata region, and the first of them is taken");
+    return VHDX_OK;
+}
+
+static vhdx_status find_locator(struct vx_rebuilding *work, vhdx_error *err)
+{
     uint64_t size = vx_min(work->out->metadata.length, 2 * VX_MIB);
     uint8_t *bytes = vx_alloc((size_t)size, 1);
     size_t got;
@@ -297,22 +376,12 @@ static vhdx_status find_locator(struct vx_rebuilding *work, vhdx_error *err)
     vhdx_status status = vx_file_read_some(work->view, bytes, (size_t)size, work->out->metadata.file_offset, &got, err);
     for (size_t at = 0; status == VHDX_OK && at + VX_LOCATOR_HEADER_SIZE < size; at++) {
         const uint8_t *here = bytes + at;
-        size_t length = VX_LOCATOR_HEADER_SIZE, room = (size_t)size - at;
-        if (here[0] == 0) {
-            at += vx_zero_run(here, room) - 1;
+        size_t room = (size_t)size - at;
+        if (here[0] != vx_guid_locator_type_vhdx.bytes[0] || memcmp(here, vx_guid_locator_type_vhdx.bytes, 16) != 0)
             continue;
-        }
-        if (memcmp(here, vx_guid_locator_type_vhdx.bytes, 16) != 0)
-            continue;
-        for (size_t i = 0; i < vx_get16(here + 18) && VX_LOCATOR_HEADER_SIZE + (i + 1) * 12 <= room; i++) {
-            const uint8_t *pair = here + VX_LOCATOR_HEADER_SIZE + i * 12;
-            length = (size_t)vx_max(length, (uint64_t)vx_get32(pair) + vx_get16(pair + 8));
-            length = (size_t)vx_max(length, (uint64_t)vx_get32(pair + 4) + vx_get16(pair + 10));
-        }
-        if (length <= room && is_locator(vx_bytes_of(here, length))) {
-            status = keep_locator(work, &source, vx_bytes_of(here, length), err);
-            break;
-        }
+        size_t length = locator_length(vx_bytes_of(here, room));
+        if (length <= room && is_locator(vx_bytes_of(here, length)))
+            status = weigh_locator(work, vx_bytes_of(here, length), err);
     }
     vx_free(bytes);
     return status;

@@ -11,6 +11,8 @@
 #include "verify/rebuild_log.h"
 #include "verify/tolerant.h"
 
+#define VX_DISTRUSTED 16u /* known items are six */
+
 struct vx_rebuilding {
     struct vx_file *file; /* as it lies there */
     struct vx_file *view; /* with the log applied; == out->view */
@@ -20,6 +22,9 @@ struct vx_rebuilding {
     struct vx_rebuilt *out;
     struct vx_metadata_table *table; /* the items, wherever they were found */
     uint64_t view_size;
+    /* entries that break rules of place or overlap others, as they stand: not to be believed where they stand again */
+    struct vx_metadata_entry distrusted[VX_DISTRUSTED];
+    uint32_t distrusted_count;
 };
 
 /* Says who the witness of a part is. */

@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "format/locator.h"
 #include "image/header_update.h"
 #include "verify/anchors.h"
 #include "verify/content.h"
@@ -259,14 +260,31 @@ static void find_kind(struct vx_rebuilding *work, const struct vx_bat_look *look
                 "it has neither a parent locator nor partially present blocks: a disk without parent");
 }
 
+/* The parent, if what is known of one may be the child's; *proven: the locator names it. */
+static const struct vx_parent_hint *parent_of(const struct vx_rebuilding *work, bool *proven)
+{
+    const struct vx_parent_hint *parent = work->options->parent;
+    const struct vx_rebuilt *out = work->out;
+    vhdx_guid linkage;
+    *proven = false;
+    if (!parent || !(out->parameter_flags & VX_PARAMETER_HAS_PARENT))
+        return NULL;
+    struct vx_locator *locator = out->locator ? vx_alloc(1, sizeof *locator) : NULL;
+    bool named = locator && vx_locator_decode(vx_bytes_of(out->locator, out->locator_size), locator) == VHDX_OK &&
+                 vx_locator_guid(locator, VX_KEY_LINKAGE, &linkage);
+    *proven = named && vx_guid_equal(&linkage, &parent->identity);
+    vx_free(locator);
+    return named && !*proven ? NULL : parent;
+}
+
 static void find_sectors(struct vx_rebuilding *work, const struct vx_content *content)
 {
     struct vx_rebuilt *out = work->out;
-    const struct vx_rebuild_options *options = work->options;
-    bool child = (out->parameter_flags & VX_PARAMETER_HAS_PARENT) != 0;
-    if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) && child && options->parent_logical_sector) {
-        out->logical_sector = options->parent_logical_sector;
-        vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_PARENT, true, "%s", "parent and child have the same");
+    bool proven;
+    const struct vx_parent_hint *parent = parent_of(work, &proven);
+    if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) && parent) {
+        out->logical_sector = parent->logical_sector;
+        vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_PARENT, proven, "%s", "parent and child have the same");
     } else if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) && content->implied_sector_size) {
         out->logical_sector = content->implied_sector_size;
         vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_CONTENT, true, "%s",
@@ -277,8 +295,7 @@ static void find_sectors(struct vx_rebuilding *work, const struct vx_content *co
     }
     if (!vx_clue_missing(work, VX_PART_PHYSICAL_SECTOR))
         return;
-    bool parent = child && options->parent_physical_sector != 0;
-    out->physical_sector = parent ? options->parent_physical_sector : 4096;
+    out->physical_sector = parent ? parent->physical_sector : 4096;
     vx_clue_set(work, VX_PART_PHYSICAL_SECTOR, parent ? VX_WITNESS_PARENT : VX_WITNESS_DEFAULT, false, "%s",
                 parent ? "that of the parent" : "what Windows gives a new disk; no content depends on it");
 }
@@ -287,9 +304,11 @@ static vhdx_status find_id(struct vx_rebuilding *work, vhdx_error *err)
 {
     if (!vx_clue_missing(work, VX_PART_DISK_ID))
         return VHDX_OK;
-    if (work->options->parent_disk_id && (work->out->parameter_flags & VX_PARAMETER_HAS_PARENT)) {
-        work->out->virtual_disk_id = *work->options->parent_disk_id;
-        vx_clue_set(work, VX_PART_DISK_ID, VX_WITNESS_PARENT, true, "%s", "children keep their parent's");
+    bool proven;
+    const struct vx_parent_hint *parent = parent_of(work, &proven);
+    if (parent) {
+        work->out->virtual_disk_id = parent->disk_id;
+        vx_clue_set(work, VX_PART_DISK_ID, VX_WITNESS_PARENT, proven, "%s", "children keep their parent's");
         return VHDX_OK;
     }
     vx_clue_set(work, VX_PART_DISK_ID, VX_WITNESS_DEFAULT, false, "%s", "a new one; no content depends on it");
@@ -307,6 +326,8 @@ static uint64_t size_of_entries(const struct vx_rebuilt *out, uint64_t entries)
 static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struct vx_content *content)
 {
     struct vx_rebuilt *out = work->out;
+    bool proven;
+    const struct vx_parent_hint *parent = parent_of(work, &proven);
     uint64_t least = size_of_entries(out, last_set);
     if (!vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && out->virtual_size % out->logical_sector == 0)
         return;
@@ -323,8 +344,8 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
         vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_CONTENT, content->backup.found,
                     "the GPT ends at %" PRIu64 " bytes%s", implied,
                     content->backup.found ? ", and its backup stands there" : "");
-    } else if (work->options->parent_virtual_size && (out->parameter_flags & VX_PARAMETER_HAS_PARENT)) {
-        out->virtual_size = vx_max(work->options->parent_virtual_size, least);
+    } else if (parent) {
+        out->virtual_size = vx_max(parent->virtual_size, least);
         vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_PARENT, false, "%s", "the size of the parent");
     } else {
         out->virtual_size = least;

@@ -15,7 +15,8 @@ struct opening {
     struct vx_salvage_layers *layers;
     const vhdx_salvage_options *options;
     struct vx_chain chain; /* the same images, as resolve.c wants to see them */
-    struct vx_image *parent_hint;
+    struct vx_parent_hint hint;
+    bool has_hint;
 };
 
 static void say(const struct opening *opening, vhdx_notice_kind kind, const char *format, ...) VX_PRINTF(3, 4);
@@ -72,14 +73,10 @@ static void judge_layer(struct vx_salvage_layer *layer)
 
 static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_layer *layer, vhdx_error *err)
 {
-    const struct vx_image *hint = opening->parent_hint;
     const struct vx_rebuild_options options = {
         .host = opening->layers->host,
         .tolerant = layer->tolerant,
-        .parent_disk_id = hint ? &hint->info.virtual_disk_id : NULL,
-        .parent_logical_sector = hint ? hint->info.logical_sector_size : 0,
-        .parent_physical_sector = hint ? hint->info.physical_sector_size : 0,
-        .parent_virtual_size = hint ? hint->info.virtual_size : 0,
+        .parent = opening->has_hint ? &opening->hint : NULL,
         .search_content = true,
         .progress = opening->options->progress,
         .progress_context = opening->options->progress_context,
@@ -200,23 +197,14 @@ static vhdx_status open_parent(struct opening *opening, bool *opened, vhdx_error
     return VHDX_OK;
 }
 
-/* The first given parent that opens as it should: what a child whose metadata is gone can be compared with. */
-static void find_hint(struct opening *opening)
-{
-    const vhdx_salvage_options *options = opening->options;
-    for (size_t i = 0; i < options->parent_count && !opening->parent_hint; i++)
-        if (vx_image_open(opening->layers->host, options->parents[i], VX_OPEN_PEEK | VX_OPEN_INSPECT,
-                          &opening->parent_hint, NULL) != VHDX_OK)
-            opening->parent_hint = NULL;
-}
-
 static vhdx_status open_all(struct opening *opening, const char *path, vhdx_error *err)
 {
     struct vx_salvage_layers *layers = opening->layers;
     bool opened = true;
     if (opening->options->bad_ranges)
         VX_TRY(vx_rescue_map_load(layers->host, opening->options->bad_ranges, &layers->bad, err));
-    find_hint(opening);
+    opening->has_hint = vx_parent_hint_find(layers->host, opening->options->parents, opening->options->parent_count,
+                                            &opening->hint);
     VX_TRY(open_layer(opening, path, false, err));
     while (opened && vx_image_has_parent(opening->chain.layers[opening->chain.count - 1]))
         VX_TRY(open_parent(opening, &opened, err));
@@ -230,7 +218,6 @@ vhdx_status vx_salvage_open(const char *path, const vhdx_salvage_options *option
     *layers = (struct vx_salvage_layers){.host = vx_host_or_native(options->host)};
     struct opening opening = {.layers = layers, .options = options, .chain = {.host = layers->host}};
     vhdx_status status = open_all(&opening, path, err);
-    vx_image_close(opening.parent_hint);
     vx_free(opening.chain.layers);
     return status;
 }

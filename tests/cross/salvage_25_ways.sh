@@ -94,6 +94,12 @@ w_metadata_signature() { garbage d.vhdx $metadata 8; }
 w_metadata_count() { poke d.vhdx $((metadata + 10)) '\x00\x00'; }
 w_metadata_table() { zero d.vhdx $metadata 65536; }
 w_metadata_items() { zero d.vhdx $((metadata + 65536)) 4096; }
+w_items_in_one_place() { poke d.vhdx $((metadata + 32 + 32 + 16)) "$(dd if=d.vhdx bs=1 skip=$((metadata + 32 + 16)) count=4 status=none |
+    od -An -t x1 | sed 's/ /\\x/g')"; }
+w_items_nowhere() {
+    local i
+    for i in 0 1 2 3 4; do poke d.vhdx $((metadata + 32 + i * 32 + 16)) '\xf0\xff\xff\xff'; done
+}
 w_metadata_region() { garbage d.vhdx $metadata $mib; }
 w_first_three_mib() { zero d.vhdx 0 $((3 * mib)); }
 w_bat_zero() { zero d.vhdx $bat $mib; }
@@ -248,6 +254,8 @@ way first_two_mib plain.vhdx ext4 0 all all
 way metadata_signature plain.vhdx ext4 0 all all
 way metadata_count plain.vhdx ext4 0 all all
 way metadata_table plain.vhdx ext4 0 all all
+way items_in_one_place plain.vhdx ext4 0 all all
+way items_nowhere plain.vhdx ext4 0 all all
 way metadata_items plain.vhdx ext4 0 all all
 way metadata_region shuffled.vhdx ext4 4 all all
 way first_three_mib plain.vhdx ext4 4 all all

@@ -242,6 +242,11 @@ Test(fault_repair, of_a_lost_item)
     fail_everything(VX_FIND_METADATA_ITEM_MISSING, false);
 }
 
+Test(fault_repair, of_items_in_one_place)
+{
+    fail_everything(VX_FIND_METADATA_ITEM_OVERLAP, false);
+}
+
 Test(fault_repair, of_blocks_in_one_place)
 {
     fail_everything(VX_FIND_BAT_OVERLAP, true);

@@ -585,6 +585,57 @@ static void metadata_item_overlap(struct fault_scene *s)
     poke(s, entry_at(s, &unknown_id) + M_OFFSET, other + 1, 4);
 }
 
+/* ---- known items whose entries are damaged: their values stand where they always stood */
+
+static void metadata_count_small(struct fault_scene *s)
+{
+    dynamic(s);
+    poke(s, metadata_at(s) + 10, 2, 2);
+}
+
+static void metadata_count_large(struct fault_scene *s)
+{
+    dynamic(s);
+    poke(s, metadata_at(s) + 10, 9, 2);
+}
+
+static void metadata_count_small_in_child(struct fault_scene *s)
+{
+    child(s);
+    poke(s, metadata_at(s) + 10, 5, 2);
+}
+
+static void metadata_size_in_table(struct fault_scene *s)
+{
+    dynamic(s);
+    poke(s, entry_at(s, &vx_guid_virtual_disk_size) + M_OFFSET, 0x8000, 4);
+}
+
+static void metadata_parameters_outside(struct fault_scene *s)
+{
+    dynamic(s);
+    poke(s, entry_at(s, &vx_guid_file_parameters) + M_OFFSET, 0xFFFFFFFC, 4);
+}
+
+static void metadata_sector_long(struct fault_scene *s)
+{
+    dynamic(s);
+    poke(s, entry_at(s, &vx_guid_logical_sector_size) + M_LENGTH, 0x40000004, 4);
+}
+
+static void metadata_known_overlap(struct fault_scene *s)
+{
+    dynamic(s);
+    uint64_t other = peek(s, entry_at(s, &vx_guid_physical_sector_size) + M_OFFSET, 4);
+    poke(s, entry_at(s, &vx_guid_virtual_disk_size) + M_OFFSET, other, 4);
+}
+
+static void metadata_locator_outside(struct fault_scene *s)
+{
+    child(s);
+    poke(s, entry_at(s, &vx_guid_parent_locator) + M_OFFSET, 0xFFFFF, 4);
+}
+
 static void metadata_item_unknown(struct fault_scene *s)
 {
     with_item(s, VX_ITEM_IS_REQUIRED, 8);
@@ -1253,13 +1304,22 @@ static const struct fault faults[] = {
     F(METADATA_USER_COUNT, "1025 user items", metadata_user_count, 0),
     F(METADATA_SYSTEM_COUNT, "1024 system items", metadata_system_count, 0),
     F(METADATA_ITEM_LONG, "an item of 1 MiB and a byte", metadata_item_long, 0),
+    F(METADATA_ITEM_LONG, "a logical sector size of 1 GiB", metadata_sector_long, VX_FIND_METADATA_DERIVED,
+      VX_FIND_METADATA_TOTAL),
     F(METADATA_ITEM_EMPTY, "an empty item with an offset", metadata_item_empty, 0),
     F(METADATA_ITEM_IN_TABLE, "an item inside the table", metadata_item_in_table, 0),
+    F(METADATA_ITEM_IN_TABLE, "the disk's size inside the table", metadata_size_in_table, VX_FIND_METADATA_DERIVED),
     F(METADATA_ITEM_OUTSIDE, "an item over the region's end", metadata_item_outside, 0),
+    F(METADATA_ITEM_OUTSIDE, "the parameters far behind the region's end", metadata_parameters_outside,
+      VX_FIND_METADATA_DERIVED),
+    F(METADATA_ITEM_OUTSIDE, "a child's locator over the region's end", metadata_locator_outside, 0),
     F(METADATA_ITEM_OVERLAP, "an item on the physical sector size", metadata_item_overlap, 0),
+    F(METADATA_ITEM_OVERLAP, "the disk's size on the physical sector size", metadata_known_overlap,
+      VX_FIND_METADATA_DERIVED),
     F(METADATA_ITEM_UNKNOWN, "a required item that nobody knows", metadata_item_unknown, 0),
     F(METADATA_INCOMPLETE, "creation was not finished", metadata_incomplete, 0),
     F(METADATA_ITEM_MISSING, "no physical sector size", metadata_item_missing, 0),
+    F(METADATA_ITEM_MISSING, "two entries of five", metadata_count_small, VX_FIND_METADATA_DERIVED),
     F(METADATA_ITEM_LENGTH, "a physical sector size of 8 bytes", metadata_item_length, 0),
     F(METADATA_BLOCK_SIZE, "blocks of 3 MiB", metadata_block_size, VX_FIND_METADATA_DERIVED),
     F(METADATA_PARAMETER_BITS, "a reserved bit", metadata_parameter_bits, 0),
@@ -1270,11 +1330,13 @@ static const struct fault faults[] = {
     F(METADATA_ITEM_FLAGS, "the physical sector size is said to be the file's", metadata_item_flags, 0),
     F(METADATA_USER_REQUIRED, "a required user item", metadata_user_required, 0),
     F(METADATA_NO_LOCATOR, "a child without locator", metadata_no_locator, 0),
+    F(METADATA_NO_LOCATOR, "a child with five entries of six", metadata_count_small_in_child, 0),
     F(METADATA_LEFT_LOCATOR, "a base with locator", metadata_left_locator, 0),
     F(METADATA_DISK_ID, "no virtual disk id", metadata_disk_id, 0),
     F(METADATA_REGION_LONG, "a region of 129 MiB", metadata_region_long, 0),
     F(METADATA_TOTAL, "41 MiB of user items", metadata_total, 0),
     F(METADATA_ITEM_NO_ID, "an item without id", metadata_item_no_id, 0),
+    F(METADATA_ITEM_NO_ID, "nine entries instead of five", metadata_count_large, 0),
     F(METADATA_DERIVED, "no block size that can be", metadata_block_size, VX_FIND_METADATA_BLOCK_SIZE),
 
     F(LOCATOR_SHORT, "five entries in 20 bytes", locator_short, 0),

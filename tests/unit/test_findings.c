@@ -254,6 +254,23 @@ Test(findings, all_states_with_and_without_offsets_are_legal_where_the_format_sa
     }
 }
 
+/* Verify calls it a note, so reading must not refuse it. */
+Test(findings, an_offset_that_means_nothing_may_be_any_and_the_block_is_read)
+{
+    struct bld *b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.creator = "x"});
+    const vhdx_open_options options = {.struct_size = sizeof options, .host = host};
+    uint8_t bytes[512] = {1};
+    vhdx_chain *chain;
+    bld_stray_offset(b, 0, UINT64_C(0xff22025bfff00000));
+    put(b);
+    expect_only_notes(FAULT_PATH, "a stray offset beyond any file");
+    cr_assert_eq(vhdx_chain_open(FAULT_PATH, &options, &chain, &err), VHDX_OK, "%s", err.message);
+    cr_expect_eq(vhdx_chain_read(chain, bytes, sizeof bytes, 0, &err), VHDX_OK, "%s", err.message);
+    cr_expect_eq(bytes[0], 0);
+    vhdx_chain_free(chain);
+    bld_free(b);
+}
+
 /* FULLY_PRESENT must not look for a bitmap; a clean disk has a log with LogGuid zero; a BAT region may be longer than it needs. */
 Test(findings, no_bitmap_an_idle_log_and_a_long_bat_region_are_in_order)
 {

@@ -188,10 +188,13 @@ Test(rebuild, a_child_takes_from_its_parent_what_both_share)
     lose(bld_item_offset(disk, &vx_guid_virtual_disk_size, false), 8);
     lose(bld_item_offset(disk, &vx_guid_logical_sector_size, false), 4);
     lose(bld_item_offset(disk, &vx_guid_virtual_disk_id, false), 16);
-    const struct vx_rebuild_options options = {.parent_disk_id = &id,
-                                               .parent_logical_sector = 4096,
-                                               .parent_physical_sector = 4096,
-                                               .parent_virtual_size = 16 * VX_MIB};
+    const struct vx_parent_hint hint = {parent, id, 4096, 4096, 16 * VX_MIB}, other = {id, id, 512, 512, VX_GIB};
+    const struct vx_rebuild_options options = {.parent = &hint}, wrong = {.parent = &other};
+    look(&wrong); /* the locator names another one */
+    cr_assert_eq(rebuilt->clues[VX_PART_DISK_ID].witness, VX_WITNESS_DEFAULT);
+    cr_assert_neq(rebuilt->virtual_size, VX_GIB);
+    vx_rebuild_free(rebuilt);
+    vx_file_close(file);
     look(&options);
     witnessed(VX_PART_LOGICAL_SECTOR, VX_WITNESS_PARENT, true);
     witnessed(VX_PART_VIRTUAL_SIZE, VX_WITNESS_PARENT, false);
