@@ -1179,7 +1179,7 @@ typedef struct vhdx_orphans_options {
     size_t config_count;
     const char *const *maps;    /* "D:\VMs=/mnt/d/VMs": where paths of another machine are here */
     size_t map_count;
-    unsigned jobs;              /* threads; 0 = one for each processor (with a caller's host: 1) */
+    unsigned jobs;              /* threads; 0 = 32, more where there are more processors (with a caller's host: 1) */
     bool one_file_system;       /* do not go into other volumes that are mounted below a root */
     bool data;                  /* read duplicates and unreferenced disks whole and compare them */
     bool complete;              /* the caller vouches: no disk and no configuration is elsewhere */

@@ -231,7 +231,7 @@ static int run(const struct command *self, int argc, char **argv)
         {"from-json", 0, CLI_FLAG, &wish.from_json, NULL,
          "the files named are reports (--json) of this command,\nof other hosts perhaps: judge them together"},
         {"html", 0, CLI_TEXT, &wish.html, "FILE", "write the report as one HTML page too"},
-        {"jobs", 0, CLI_TEXT, &wish.jobs, "N", "threads (default: one for each processor)"},
+        {"jobs", 0, CLI_TEXT, &wish.jobs, "N", "threads (default: 32, or one for each processor)"},
         {"one-file-system", 0, CLI_FLAG, &wish.one_file_system, NULL, "do not go into other mounted file systems"},
         {"json-lines", 0, CLI_FLAG, &wish.lines, NULL, "one JSON object a line instead of one document"},
     };

@@ -28,7 +28,7 @@ struct vx_file {
     bool clean; /* nothing was changed through this handle since it was flushed */
     bool sparse_harms;
     bool cannot_punch;
-    bool size_known; /* only ever for a writable file, which nobody else changes */
+    bool size_known; /* for a writable file, which nobody else changes, and where it was asked for; see vx_file_hold_size() */
     uint64_t size;
     const struct vx_protector *protector; /* NULL = nobody */
     struct vx_file_counters counters;
@@ -288,6 +288,14 @@ vhdx_status vx_file_size(struct vx_file *file, uint64_t *size, vhdx_error *err)
         file->size = found;
         file->size_known = true;
     }
+    return VHDX_OK;
+}
+
+vhdx_status vx_file_hold_size(struct vx_file *file, uint64_t *size, vhdx_error *err)
+{
+    VX_TRY(vx_file_size(file, size, err));
+    file->size = *size;
+    file->size_known = true;
     return VHDX_OK;
 }
 

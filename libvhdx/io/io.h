@@ -69,6 +69,9 @@ void vx_file_allow_holes(struct vx_file *file);
 /* false when a host lacks identities: then two names must be compared otherwise. */
 bool vx_file_same(const struct vx_file *a, const struct vx_file *b, bool *same);
 
+/* From now on the size is what it is now: for a quick look at a file that somebody else may be writing to. Returns it. */
+vhdx_status vx_file_hold_size(struct vx_file *file, uint64_t *size, vhdx_error *err);
+
 /* TRUNCATED when the range ends beyond the end of the file. */
 vhdx_status vx_file_read(struct vx_file *file, void *buf, size_t length, uint64_t offset, vhdx_error *err);
 /* Reads what there is of the range (*got may be 0) and fills the rest of `buf` with zeros. */

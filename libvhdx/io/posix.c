@@ -445,7 +445,7 @@ static vhdx_status look_first(const char *path, vhdx_file_access access, struct 
 
 static int open_flags(vhdx_file_access access, bool block_device)
 {
-    int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* should it have become a FIFO: do not wait for its other end */
+    int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* should it have become a FIFO: do not wait for its other end; to files and disks it means nothing */
     if (!is_writing(access))
         return flags | O_RDONLY;
     if (block_device)
@@ -480,9 +480,6 @@ static vhdx_status prepare(struct posix_file *file, const char *path, vhdx_file_
     if (fstat(file->fd, &st) != 0)
         return vx_posix_fail(err, errno, false, path, "look at the file");
     VX_TRY(refuse_kind(&st, path, err));
-    int flags = fcntl(file->fd, F_GETFL);
-    if (flags >= 0)
-        (void)fcntl(file->fd, F_SETFL, flags & ~O_NONBLOCK);
     VX_TRY(take_locks(file->fd, path, access, err));
     file->block_device = S_ISBLK(st.st_mode);
     file->new_file = access == VHDX_FILE_CREATE || access == VHDX_FILE_REPLACE;

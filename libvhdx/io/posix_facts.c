@@ -47,13 +47,9 @@ static bool ntfs_attributes(int fd, uint32_t *attributes)
     return false;
 }
 
-static uint32_t file_system_facts(int fd)
+static uint32_t file_system_facts(int fd, long magic)
 {
-    struct statfs fs;
     uint32_t attributes = 0;
-    if (fstatfs(fd, &fs) != 0)
-        return 0;
-    long magic = (long)fs.f_type;
     if (magic != MAGIC_NTFS3 && magic != MAGIC_NTFS && magic != MAGIC_FUSE)
         return 0;
     bool told = ntfs_attributes(fd, &attributes);
@@ -92,13 +88,14 @@ static bool btrfs_shares(int fd)
  * Measured (docs/performance.md): XFS takes some 50 microseconds for each range that it shares, in which it copies 100
  * KiB and more; btrfs is faster with every one. Where nothing was measured, long ranges only.
  */
-static void sharing_facts(int fd, vhdx_file_facts *facts)
+static void volume_facts(int fd, vhdx_file_facts *facts)
 {
-    struct statfs fs;
+    struct statfs fs; /* asked once for all: a search opens many files */
     bool shares = false;
     facts->share_least = (uint32_t)(256 * VX_KIB);
     if (fstatfs(fd, &fs) != 0)
         return;
+    facts->attributes |= file_system_facts(fd, (long)fs.f_type);
     if (fs.f_bsize > 0 && fs.f_bsize <= (long)VX_MIB)
         facts->share_unit = (uint32_t)fs.f_bsize;
     if ((long)fs.f_type == MAGIC_XFS)
@@ -166,13 +163,7 @@ vhdx_status vx_posix_security(int fd, void *buf, size_t room, size_t *size)
     return VHDX_UNSUPPORTED;
 }
 
-static uint32_t file_system_facts(int fd)
-{
-    (void)fd;
-    return 0;
-}
-
-static void sharing_facts(int fd, vhdx_file_facts *facts)
+static void volume_facts(int fd, vhdx_file_facts *facts)
 {
     (void)fd;
     (void)facts;
@@ -198,9 +189,8 @@ vhdx_file_facts vx_posix_facts(int fd, const struct stat *st)
     facts.file[0] = (uint64_t)st->st_ino;
     facts.allocated = st->st_blocks > 0 ? (uint64_t)st->st_blocks * 512 : 0;
     facts.modified = (int64_t)st->st_mtime;
-    facts.attributes = fd >= 0 ? file_system_facts(fd) : 0;
     if (fd >= 0)
-        sharing_facts(fd, &facts);
+        volume_facts(fd, &facts);
     if ((st->st_mode & 0222) == 0)
         facts.attributes |= VHDX_FILE_IS_READ_ONLY;
     return facts;

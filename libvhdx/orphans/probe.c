@@ -485,7 +485,7 @@ static vhdx_status look_at_content(struct plain_disk *it, const char *path, stru
     bool windows = probe->host->windows_paths, no_memory = false;
     vhdx_error trouble;
     size_t got = 0;
-    vhdx_status status = vx_file_size(it->file, &out->file_size, &trouble);
+    vhdx_status status = vx_file_hold_size(it->file, &out->file_size, &trouble);
     if (status == VHDX_OK)
         status = vx_file_read_some(it->file, probe->first, GLANCE, 0, &got, &trouble);
     bool named = vx_named_like_disk(path, windows);

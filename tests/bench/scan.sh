@@ -62,7 +62,7 @@ timed "$VHDX" orphans --json-lines "$work/estate"
 scan "vhdx orphans --jobs 1, warm" --jobs 1
 scan "vhdx orphans, warm"
 cold=1 scan "vhdx orphans --jobs 1, cold" --jobs 1
-cold=1 scan "vhdx orphans --jobs 32, cold" --jobs 32
+cold=1 scan "vhdx orphans, cold"
 if [ -x /usr/bin/time ]; then
     /usr/bin/time -f "%M KiB at most" -o "$work/memory" "$VHDX" orphans -q "$work/estate" || [ $? = 4 ]
     echo "memory for $files disks: $(tail -n 1 "$work/memory")"
