@@ -557,6 +557,29 @@ static void advise_leftovers(struct adviser *a)
 
 /* ---- what is broken ---- */
 
+/* What the newer disk holds beyond the one that the machine names; its content is saved first, whichever is wanted in the end. */
+static void tell_difference(struct adviser *a, size_t newest)
+{
+    const struct vx_disk *disk = disk_at(a, newest);
+    bool plain = vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && !disk->locked && !disk->truncated &&
+                 !disk->parent_second && !disk->in_cycle && can_be_typed(a, disk) &&
+                 !(disk->pub.flags & (VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_SECTOR_DIFFERS));
+    if (disk->pub.comparison == VHDX_COMPARED_EQUAL) {
+        step(a, VHDX_STEP_NOTE, newest, "%s holds nothing that is not below it already: both states are the same.",
+             disk->pub.path);
+        return;
+    }
+    if (disk->pub.comparison == VHDX_COMPARED_DIFFERS)
+        step(a, VHDX_STEP_NOTE, newest, "%s differs from what the machine names in %" PRIu64 " bytes.", disk->pub.path,
+             disk->pub.differing_bytes);
+    else
+        step(a, VHDX_STEP_NOTE, newest, "With --data a search says in how many bytes %s differs from it.", disk->pub.path);
+    if (!plain || disk->in_set)
+        return;
+    step(a, VHDX_STEP_LOOK, newest, "vhdx info --chain %s", path_of(a, newest));
+    step_copy(a, newest);
+}
+
 static void advise_active(struct adviser *a, size_t number)
 {
     const struct vx_disk *disk = disk_at(a, number);
@@ -568,10 +591,14 @@ static void advise_active(struct adviser *a, size_t number)
             newest = child;
     }
     step(a, VHDX_STEP_NOTE, number,
-         "Do not start the machine: it would write to %s, and every disk that hangs on it would be lost. Decide which "
-         "state is wanted. The newest one is %s; if it is that, point the machine at it:",
-         disk->pub.path, newest != VHDX_NONE ? disk_at(a, newest)->pub.path : "not known");
-    for (size_t i = 0; i < disk->pub.reference_count && newest != VHDX_NONE; i++)
+         "Do not start the machine: it would write to %s, and every disk that hangs on it would be lost. What the machine "
+         "sees now is the state of %s; what was written later is in the disks on it, the newest of which is %s.",
+         disk->pub.path, disk->pub.path, newest != VHDX_NONE ? disk_at(a, newest)->pub.path : "not known");
+    if (newest == VHDX_NONE)
+        return;
+    tell_difference(a, newest);
+    step(a, VHDX_STEP_NOTE, number, "If %s is the wanted state, point the machine at it:", disk_at(a, newest)->pub.path);
+    for (size_t i = 0; i < disk->pub.reference_count; i++)
         if (!info_of(a, &disk->pub.references[i])->checkpoint) {
             step_set_drive(a, &disk->pub.references[i], newest);
             step_grant(a, &disk->pub.references[i], host_path(a, newest), newest);
@@ -747,54 +774,124 @@ static void advise_disk(struct adviser *a, size_t number)
         step(a, VHDX_STEP_LOOK, number, "vhdx verify %s", path_of(a, number));
 }
 
-/* ---- machines that run on checkpoint files although they have no checkpoint ---- */
+/* ---- layers that serve nothing but the layer above them ---- */
 
 #define MERGE_FORBIDDEN                                                                                                \
     (VHDX_FOUND_SAVED_STATE | VHDX_FOUND_MERGE_PENDING | VHDX_FOUND_REPLICATED | VHDX_FOUND_CLUSTERED |                \
-     VHDX_FOUND_SET_MEMBER | VHDX_FOUND_CHECKPOINT_NAMED | VHDX_FOUND_TRUNCATED | VHDX_FOUND_SECTOR_DIFFERS |          \
-     VHDX_FOUND_IN_USE | VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_MERGE_BEGUN | VHDX_FOUND_QUARANTINED)
+     VHDX_FOUND_SET_MEMBER | VHDX_FOUND_TRUNCATED | VHDX_FOUND_SECTOR_DIFFERS | VHDX_FOUND_IN_USE |                    \
+     VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_MERGE_BEGUN | VHDX_FOUND_QUARANTINED | VHDX_FOUND_NAMED_ALIKE)
 
-/* One line from a base to a leaf that one machine without checkpoints uses, and nothing beside it. */
-static bool is_forgotten_chain(const struct adviser *a, size_t *base, size_t *leaf)
+static bool may_take_part(const struct vx_disk *disk)
 {
-    const vhdx_found_family *family = a->family;
-    if (family->file_count < 2 || family->problem_count > 0)
+    bool used = disk->pub.status == VHDX_FOUND_IN_USE_BY_VM || disk->pub.status == VHDX_FOUND_CHECKPOINT;
+    return used && disk->is_vhdx && !(disk->pub.flags & MERGE_FORBIDDEN) && disk->pub.twin == VHDX_NONE &&
+           !disk->is_suspect && !disk->is_namesake;
+}
+
+/* No configuration names it, and one disk only was made on it: what it holds may move, as long as that disk reads the same. */
+static bool is_passed_through(const struct vx_disk *disk)
+{
+    return may_take_part(disk) && disk->pub.reference_count == 0 && disk->pub.child_count == 1;
+}
+
+/* Layers one above the other that are only passed through, and the disk above them. */
+struct run {
+    size_t bottom, top, above;
+    size_t count; /* from bottom to top */
+    uint64_t bytes; /* of those above the bottom, up to the top */
+};
+
+static bool find_run(const struct adviser *a, size_t number, struct run *run)
+{
+    const struct vx_disk *disk = disk_at(a, number);
+    bool begins = disk->pub.parent == VHDX_NONE || !is_passed_through(disk_at(a, disk->pub.parent));
+    if (!begins || !is_passed_through(disk))
         return false;
-    *base = family->files[0];
-    *leaf = family->files[family->file_count - 1];
-    for (size_t i = 0; i < family->file_count; i++) {
-        const struct vx_disk *disk = disk_at(a, family->files[i]);
-        bool last = i + 1 == family->file_count;
-        if (disk->pub.status != VHDX_FOUND_IN_USE_BY_VM || (disk->pub.flags & MERGE_FORBIDDEN) ||
-            disk->pub.twin != VHDX_NONE || disk->pub.child_count != (last ? 0 : 1) || disk->is_suspect ||
-            disk->is_namesake || vx_disk_is_vhd(disk))
-            return false;
+    *run = (struct run){.bottom = number, .top = number, .count = 1, .above = disk->pub.children[0]};
+    while (is_passed_through(disk_at(a, run->above))) {
+        run->top = run->above;
+        run->bytes += disk_at(a, run->top)->pub.allocated;
+        run->above = disk_at(a, run->top)->pub.children[0];
+        run->count++;
     }
-    const struct vx_disk *top = disk_at(a, *leaf);
-    if (top->pub.reference_count != 1 || vx_disk_is_differencing(disk_at(a, *base)))
+    return true;
+}
+
+/* The disk above is the one that a machine without checkpoints writes to: then it goes down too, and the machine is told. */
+static bool ends_in_machine(const struct adviser *a, const struct run *run)
+{
+    const struct vx_disk *leaf = disk_at(a, run->above), *bottom = disk_at(a, run->bottom);
+    if (!may_take_part(leaf) || leaf->pub.reference_count != 1 || leaf->pub.child_count > 0 ||
+        ((leaf->pub.flags | bottom->pub.flags) & VHDX_FOUND_CHECKPOINT_NAMED))
         return false;
-    const vhdx_config_info *info = info_of(a, &top->pub.references[0]);
+    const vhdx_config_info *info = info_of(a, &leaf->pub.references[0]);
     return info->has_checkpoint_count && info->checkpoint_count == 0 && !info->checkpoint;
 }
 
-static void advise_forgotten(struct adviser *a)
+/* A merge writes the new parent into the disk above, which it finds only in the directories of the layers. */
+static bool is_beside(const struct adviser *a, const struct run *run)
 {
-    size_t base, leaf;
-    if (!a->may_move || !is_forgotten_chain(a, &base, &leaf))
-        return;
+    const struct vx_disk *above = disk_at(a, run->above);
+    size_t length = directory_length(above->absolute);
+    for (size_t at = run->top; at != VHDX_NONE; at = disk_at(a, at)->pub.parent) {
+        const struct vx_disk *disk = disk_at(a, at);
+        if (directory_length(disk->absolute) == length && strncmp(disk->absolute, above->absolute, length) == 0)
+            return true;
+        if (at == run->bottom)
+            return false;
+    }
+    return false;
+}
+
+static void step_merge(struct adviser *a, size_t bottom, size_t top)
+{
+    step(a, VHDX_STEP_LOOK, top, "vhdx merge --dry-run --into %s %s", path_of(a, bottom), path_of(a, top));
+    step(a, VHDX_STEP_MERGE, top, "vhdx merge --into %s %s", path_of(a, bottom), path_of(a, top));
+}
+
+static void advise_to_machine(struct adviser *a, const struct run *run)
+{
+    size_t leaf = run->above;
     const vhdx_found_reference *reference = &disk_at(a, leaf)->pub.references[0];
     step(a, VHDX_STEP_NOTE, leaf,
          "The machine %s has no checkpoint, and yet runs on %zu disks on top of each other. With the machine off they can be "
          "made one. Look first:",
-         machine_name(a, reference), a->family->file_count);
-    step(a, VHDX_STEP_LOOK, leaf, "vhdx merge --dry-run --into %s %s", path_of(a, base), path_of(a, leaf));
-    step(a, VHDX_STEP_MERGE, leaf, "vhdx merge --into %s %s", path_of(a, base), path_of(a, leaf));
-    step_set_drive(a, reference, base);
+         machine_name(a, reference), run->count + 1);
+    step_merge(a, run->bottom, leaf);
+    step_set_drive(a, reference, run->bottom);
     step(a, VHDX_STEP_NOTE, leaf,
          "Keep the merged files until the machine has started once. Their change tracking is void: the next backup must be a "
          "full one.");
-    for (size_t i = 1; i < a->family->file_count; i++)
-        a->family->reclaimable += disk_at(a, a->family->files[i])->pub.allocated;
+    a->family->reclaimable += run->bytes + disk_at(a, leaf)->pub.allocated;
+}
+
+/* What is above keeps its name, so no configuration changes; whether it is a checkpoint's does not matter then. */
+static void advise_between(struct adviser *a, const struct run *run)
+{
+    step(a, VHDX_STEP_NOTE, run->top,
+         "No configuration names the %zu disks from %s up to %s, and only %s was made on them: no checkpoint would be lost if "
+         "they were one. With every machine that uses it off (look first):",
+         run->count, disk_at(a, run->bottom)->pub.path, disk_at(a, run->top)->pub.path, disk_at(a, run->above)->pub.path);
+    step_merge(a, run->bottom, run->top);
+    step(a, VHDX_STEP_NOTE, run->top,
+         "%s is told its new parent by the merge and reads as before. The merged files that stay are no valid layers for "
+         "anything else; search again with --data before they go. Change tracking of the chain is void: the next backup "
+         "must be a full one.",
+         disk_at(a, run->above)->pub.path);
+    a->family->reclaimable += run->bytes;
+}
+
+static void advise_runs(struct adviser *a)
+{
+    struct run run;
+    for (size_t i = 0; a->may_move && i < a->family->file_count; i++) {
+        if (!find_run(a, a->family->files[i], &run))
+            continue;
+        if (ends_in_machine(a, &run))
+            advise_to_machine(a, &run);
+        else if (run.count > 1 && may_take_part(disk_at(a, run.above)) && is_beside(a, &run))
+            advise_between(a, &run);
+    }
 }
 
 /* ---- all of it ---- */
@@ -916,7 +1013,7 @@ static bool advise_family(struct adviser *a, vhdx_found_family *family)
     for (size_t i = 0; i < family->file_count; i++)
         advise_disk(a, family->files[i]);
     advise_leftovers(a);
-    advise_forgotten(a);
+    advise_runs(a);
     drop_lonely_notes(a, notes);
     return finish_family(a);
 }

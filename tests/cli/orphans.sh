@@ -135,6 +135,29 @@ json_is '[f["status"] for f in d["files"] if f["path"] == "vol/web/left over.avh
 expect 8 vhdx orphans --from-json vol/lone/template.vhdx
 one_line_of_error
 
+# Layers below a checkpoint that nothing names: the merge that is offered keeps the checkpoint and the machine as they are.
+mkdir -p deep/Snapshots
+make_chain 16M
+mv disk.vhdx disk_1.avhdx disk_2.avhdx deep
+(cd deep && vhdx create -q --parent disk_2.avhdx disk_3.avhdx && vhdx create -q --parent disk_3.avhdx disk_4.avhdx) || fail "create"
+machine deep/vm.xml deep 'D:\VMs\deep\disk_4.avhdx' 782874FC-59D6-4F30-BC04-5FDD909C82E0
+machine deep/Snapshots/s.xml deep 'D:\VMs\deep\disk_3.avhdx' 882874FC-59D6-4F30-BC04-5FDD909C82E0
+sed -i 's/Virtual Machines</Snapshots</' deep/Snapshots/s.xml
+sed -i '/<snapshots>/s/>0</>1</' deep/vm.xml
+sed -i 's/<properties>/<properties><!-- -->/' deep/Snapshots/s.xml
+expect 0 vhdx orphans --json deep
+json '[s["text"] for f in d["families"] for s in f["steps"] if s["kind"] == "merge"][0]' >step
+says step "vhdx merge --into 'deep/disk.vhdx' 'deep/disk_2.avhdx'"
+hash_of deep/disk_3.avhdx >three.hash
+hash_of deep/disk_4.avhdx >four.hash
+mkdir -p bin
+ln -sf "$VHDX" bin/vhdx
+PATH=$PWD/bin:$PATH bash -e step >step.out 2>&1 || fail "the step: $(cat step step.out)"
+rm deep/disk_1.avhdx deep/disk_2.avhdx # they are part of the base now
+[ "$(hash_of deep/disk_3.avhdx)" = "$(cat three.hash)" ] || fail "the checkpoint reads otherwise"
+[ "$(hash_of deep/disk_4.avhdx)" = "$(cat four.hash)" ] || fail "the machine's disk reads otherwise"
+expect 0 vhdx orphans deep
+
 # A report judged again says what the search said: also of names with a '\\', and of what was compared.
 mkdir -p 'again/a\b'
 (cd 'again/a\b' && vhdx create -q --size 16M base.vhdx && vhdx create -q --parent base.vhdx left.avhdx &&

@@ -572,6 +572,110 @@ Test(classify, a_relink_is_not_proposed_where_the_parents_name_cannot_be_written
     cr_expect_not(est_has_step(&e, VHDX_STEP_RELINK, NULL));
 }
 
+/* base <- old <- older <- kept (checkpoint) <- leaf (machine) */
+static void plant_checkpoint_chain(void)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    size_t old = est_child(&e, "/vms/a/d_1.avhdx", base, ".\\base.vhdx");
+    size_t older = est_child(&e, "/vms/a/d_2.avhdx", old, ".\\d_1.avhdx");
+    size_t kept = est_child(&e, "/vms/a/d_3.avhdx", older, ".\\d_2.avhdx");
+    est_child(&e, "/vms/a/d_4.avhdx", kept, ".\\d_3.avhdx");
+    size_t vm = est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\d_4.avhdx");
+    size_t snapshot = est_machine(&e, "/vms/Snapshots/s.xml", "web", true, "D:\\VMs\\a\\d_3.avhdx");
+    (void)snapshot;
+    est_info(&e, vm)->has_checkpoint_count = true;
+    est_info(&e, vm)->checkpoint_count = 1;
+}
+
+static const char *merge_step(void)
+{
+    for (size_t i = 0; i < e.estate->family_count; i++)
+        for (size_t j = 0; j < e.estate->families[i].step_count; j++)
+            if (e.estate->families[i].steps[j].kind == VHDX_STEP_MERGE)
+                return e.estate->families[i].steps[j].text;
+    return "(none)";
+}
+
+Test(classify, layers_below_a_checkpoint_that_nothing_names_can_be_made_one)
+{
+    plant_checkpoint_chain();
+    est_judge(&e);
+    cr_expect_str_eq(merge_step(), "vhdx merge --into '/vms/a/base.vhdx' '/vms/a/d_2.avhdx'");
+    cr_expect_not(est_has_step(&e, VHDX_STEP_HYPERV, NULL), "every name stays");
+    cr_expect_eq(e.estate->families[0].reclaimable, 8 << 20);
+}
+
+Test(classify, a_fork_ends_what_can_be_made_one)
+{
+    plant_checkpoint_chain();
+    est_child(&e, "/vms/a/other.avhdx", 1, ".\\d_1.avhdx"); /* nobody's, and so everybody's */
+    est_judge(&e);
+    cr_expect_str_eq(merge_step(), "(none)", "base alone, and d_2 alone, are no two layers");
+}
+
+Test(classify, a_merge_is_not_proposed_where_anything_speaks_against_it)
+{
+    static const uint32_t against[] = {VHDX_FOUND_SAVED_STATE, VHDX_FOUND_MERGE_PENDING, VHDX_FOUND_CLUSTERED};
+    for (size_t i = 0; i < sizeof against / sizeof against[0]; i++) {
+        plant_checkpoint_chain();
+        est_info(&e, 1)->saved_state = against[i] == VHDX_FOUND_SAVED_STATE ? VHDX_SAVED_STATE_PRESENT : VHDX_SAVED_STATE_NONE;
+        est_info(&e, 1)->merge_pending = against[i] == VHDX_FOUND_MERGE_PENDING;
+        est_info(&e, 1)->clustered = against[i] == VHDX_FOUND_CLUSTERED;
+        est_judge(&e);
+        cr_expect_str_eq(merge_step(), "(none)", "%zu", i);
+        est_close(&e);
+        est_open(&e);
+    }
+    plant_checkpoint_chain();
+    est_unreadable(&e, "/vms/b/broken.vhdx");
+    est_judge(&e);
+    cr_expect_str_eq(merge_step(), "(none)", "a disk that cannot be read may hang on any of them");
+}
+
+Test(classify, the_layer_above_must_lie_where_a_merge_looks_for_it)
+{
+    plant_checkpoint_chain();
+    est_at(&e, 3)->pub.path = est_at(&e, 3)->absolute = "/vms/b/a/d_3.avhdx";
+    est_at(&e, 3)->pub.names.relative_path = "..\\..\\a\\d_2.avhdx";
+    est_at(&e, 4)->pub.names.relative_path = "..\\b\\a\\d_3.avhdx";
+    est_judge(&e);
+    expect_status("/vms/b/a/d_3.avhdx", "checkpoint");
+    cr_expect_str_eq(merge_step(), "(none)");
+}
+
+Test(classify, above_a_fork_a_machine_without_checkpoints_can_be_given_one_disk)
+{
+    size_t base = est_base(&e, "/vms/a/template.vhdx");
+    size_t one = est_child(&e, "/vms/a/one.avhdx", base, ".\\template.vhdx");
+    est_child(&e, "/vms/a/one_2.avhdx", one, ".\\one.avhdx");
+    est_child(&e, "/vms/a/two.avhdx", base, ".\\template.vhdx");
+    est_info(&e, est_machine(&e, "/vms/1.xml", "one", false, "D:\\VMs\\a\\one_2.avhdx"))->has_checkpoint_count = true;
+    est_info(&e, est_machine(&e, "/vms/2.xml", "two", false, "D:\\VMs\\a\\two.avhdx"))->has_checkpoint_count = true;
+    est_judge(&e);
+    cr_expect_str_eq(merge_step(), "vhdx merge --into '/vms/a/one.avhdx' '/vms/a/one_2.avhdx'");
+    cr_expect(est_has_step(&e, VHDX_STEP_HYPERV, "/vms/a/one.avhdx"));
+    cr_expect_not(est_has_step(&e, VHDX_STEP_MERGE, "/vms/a/two.avhdx"));
+}
+
+Test(classify, of_a_named_disk_with_children_the_newer_state_is_saved_and_told)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    est_child(&e, "/vms/a/leaf.avhdx", base, ".\\base.vhdx");
+    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\base.vhdx");
+    vhdx_error err;
+    cr_assert_eq(vx_estate_relate(e.estate, &err), VHDX_OK);
+    struct vx_disk *leaf = (struct vx_disk *)est_disk(&e, "/vms/a/leaf.avhdx");
+    leaf->pub.comparison = VHDX_COMPARED_DIFFERS;
+    leaf->pub.differing_bytes = 4096;
+    cr_assert_eq(vx_estate_advise(e.estate, &err), VHDX_OK);
+    const vhdx_found_family *family = &e.estate->families[0];
+    cr_assert_geq(family->step_count, 5);
+    cr_expect(strstr(family->steps[1].text, "in 4096 bytes"));
+    cr_expect_str_eq(family->steps[3].text, "vhdx merge -o '/vms/a/leaf-content.vhdx' '/vms/a/leaf.avhdx'");
+    cr_expect_not(est_has_step(&e, VHDX_STEP_MERGE, NULL));
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL));
+}
+
 static void grant(size_t disk, const char *machine)
 {
     static vhdx_guid ids[16];
