@@ -126,7 +126,7 @@ static vhdx_status write_link(struct vx_image *child, const struct vx_image *par
         link.linkage2 = child->parent_names.linkage2;
     }
     VX_TRY(vx_link_check(child, &link, err));
-    VX_TRY(vx_image_begin_write(child, NULL, err));
+    VX_TRY(vx_image_begin_metadata(child, err));
     vhdx_status status = vx_link_write(child, &link, err);
     if (status == VHDX_OK)
         status = vx_image_end_write(child, err);

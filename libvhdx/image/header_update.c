@@ -12,7 +12,7 @@ static uint64_t slot_offset(int slot)
     return slot == 0 ? VX_HEADER1_OFFSET : VX_HEADER2_OFFSET;
 }
 
-/* One half: the other copy becomes current. Never have both in flight. */
+/* One half: the other copy becomes current. All that was written before is durable first, the copy before above all: never are both in flight. */
 static vhdx_status update_other_slot(struct vx_image *image, const struct vx_header *values, vhdx_error *err)
 {
     uint8_t bytes[VX_HEADER_SIZE];
@@ -20,8 +20,8 @@ static vhdx_status update_other_slot(struct vx_image *image, const struct vx_hea
     int slot = 1 - image->header_slot;
     header.sequence_number = image->header.sequence_number + 1;
     vx_header_encode(&header, bytes);
-    VX_TRY(vx_file_write(image->file, bytes, sizeof bytes, slot_offset(slot), err));
     VX_TRY(vx_file_flush(image->file, err));
+    VX_TRY(vx_file_write(image->file, bytes, sizeof bytes, slot_offset(slot), err));
     image->header = header;
     image->header_slot = slot;
     return VHDX_OK;

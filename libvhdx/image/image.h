@@ -88,6 +88,8 @@ vhdx_status vx_image_refresh(struct vx_image *image, vhdx_error *err);
  * (MS-VHDX 2.2.2: it changes before the first change that a reader of the virtual disk could see, and only then).
  */
 vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err);
+/* The same for who changes metadata only: the FileWriteGuid and the log come with the first commit, and without one not at all. */
+vhdx_status vx_image_begin_metadata(struct vx_image *image, vhdx_error *err);
 /* Refuses what vx_image_begin_write() would refuse to begin with; writes nothing, and the image need not be open for writing. */
 vhdx_status vx_image_check_write(struct vx_image *image, vhdx_error *err);
 /* As vx_space_unused_bytes(), of an image that need not be in writing. */

@@ -27,6 +27,8 @@ struct vx_journal {
     struct slot *slots; /* hash table, open addressing */
     uint32_t slot_count; /* power of two, at least twice the capacity */
     uint32_t capacity, used;
+    struct vx_header header; /* which the first entry's LogGuid makes current */
+    bool begun;              /* the header has that LogGuid */
     bool failed;
     struct vx_log_page *pages; /* scratch for a commit */
     uint8_t *memory;           /* the pages' bytes */
@@ -122,13 +124,25 @@ static vhdx_status announce_pages(const struct vx_journal *journal, vhdx_error *
     return status;
 }
 
+/* MS-VHDX 2.3.2: first an entry with the new LogGuid, durable, then the header that names it; the other order leaves a
+ * moment in which the header asks for a log that is not there. */
+static vhdx_status write_entry(struct vx_journal *journal, vhdx_error *err)
+{
+    struct vx_image *image = journal->image;
+    VX_TRY(vx_log_write(&journal->writer, image->file, journal->pages, journal->used, err));
+    VX_TRY(vx_file_flush(image->file, err)); /* J2 */
+    if (journal->begun)
+        return VHDX_OK;
+    VX_TRY(vx_header_update(image, &journal->header, err)); /* J4 */
+    journal->begun = true;
+    return VHDX_OK;
+}
+
 static vhdx_status commit(struct vx_journal *journal, vhdx_error *err)
 {
-    struct vx_file *file = journal->image->file;
     VX_TRY(announce_pages(journal, err));
-    VX_TRY(vx_file_flush(file, err)); /* J1: payload; J3: the pages of the commit before */
-    VX_TRY(vx_log_write(&journal->writer, file, journal->pages, journal->used, err));
-    VX_TRY(vx_file_flush(file, err)); /* J2 */
+    VX_TRY(vx_file_flush(journal->image->file, err)); /* J1: payload; J3: the pages of the commit before */
+    VX_TRY(write_entry(journal, err));
     return write_home(journal, err);
 }
 
@@ -169,27 +183,22 @@ static vhdx_status allocate(struct vx_journal *journal, vhdx_error *err)
     return journal->slots && journal->pages && journal->memory ? VHDX_OK : vx_fail_memory(err, "the journal");
 }
 
-/* MS-VHDX 2.3.2: first an entry with the new LogGuid, durable, then the header that names it; the other order leaves a
- * moment in which the header asks for a log that is not there. */
-static vhdx_status start(struct vx_journal *journal, const struct vx_header *values, vhdx_error *err)
+static vhdx_status start(struct vx_journal *journal, const struct vx_header *values, bool with_first_commit, vhdx_error *err)
 {
-    struct vx_image *image = journal->image;
-    struct vx_header header = *values;
-    VX_TRY(vx_new_guid(image->host, &header.log_guid, err));
-    VX_TRY(vx_log_writer_open(&journal->writer, image->host, &header, err));
+    journal->header = *values;
+    VX_TRY(vx_new_guid(journal->image->host, &journal->header.log_guid, err));
+    VX_TRY(vx_log_writer_open(&journal->writer, journal->image->host, &journal->header, err));
     VX_TRY(allocate(journal, err));
-    VX_TRY(vx_log_write(&journal->writer, image->file, NULL, 0, err));
-    VX_TRY(vx_file_flush(image->file, err));
-    return vx_header_update(image, &header, err);
+    return with_first_commit ? VHDX_OK : write_entry(journal, err);
 }
 
-vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, vhdx_error *err)
+vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, bool with_first_commit, vhdx_error *err)
 {
     struct vx_journal *journal = vx_alloc(1, sizeof *journal);
     if (!journal)
         return vx_fail_memory(err, "the journal");
     journal->image = image;
-    vhdx_status status = start(journal, values, err);
+    vhdx_status status = start(journal, values, with_first_commit, err);
     if (status != VHDX_OK) {
         vx_journal_free(journal);
         return status;
@@ -202,9 +211,10 @@ vhdx_status vx_journal_close(struct vx_journal *journal, vhdx_error *err)
 {
     struct vx_image *image = journal->image;
     struct vx_header header = image->header;
-    VX_TRY(vx_file_flush(image->file, err)); /* J3 */
+    if (!journal->begun)
+        return VHDX_OK;
     memset(&header.log_guid, 0, sizeof header.log_guid);
-    return vx_header_update(image, &header, err);
+    return vx_header_update(image, &header, err); /* J3: flushes the pages first */
 }
 
 void vx_journal_free(struct vx_journal *journal)

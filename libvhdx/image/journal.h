@@ -6,7 +6,7 @@
  *  J1  Payload that committed metadata refers to is durable before the log entry is written.
  *  J2  A log entry is durable before any of its pages is written to its final place.
  *  J3  An entry is overwritten or left behind (its tail passed) only when its pages are durable at their final places.
- *  J4  At every instant after vx_journal_open the ring holds a valid active sequence for the header's LogGuid: the next entry
+ *  J4  At every instant at which the header has a LogGuid the ring holds a valid active sequence for it: the next entry
  *      never overlaps the one before it, because no entry is longer than half the ring.
  *  J5  Space that a commit releases is given to nobody before that commit is durable.
  *  J6  After a failure inside a commit nothing is written any more, and LogGuid stays set: replay will finish or forget the commit.
@@ -22,9 +22,13 @@
 struct vx_image;
 struct vx_journal;
 
-/* Writes the first, empty entry of a new log and makes the header name it, together with `values`' other fields. The log must be empty. */
 struct vx_header;
-vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, vhdx_error *err);
+/*
+ * Begins a new log; the one before must be empty. Its first entry becomes durable, then the header names it and takes `values`' other fields.
+ * That happens here, with an empty entry, or, when only metadata is going to change, `with_first_commit`: two flushes less, and nothing at all is written
+ * when nothing is committed.
+ */
+vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, bool with_first_commit, vhdx_error *err);
 
 /* The page at `file_offset` (a multiple of 4096), as it will be after the commit, to be changed in memory. Valid until commit. */
 vhdx_status vx_journal_page(struct vx_journal *journal, uint64_t file_offset, uint8_t **page, vhdx_error *err);
@@ -40,7 +44,7 @@ void vx_journal_discard(struct vx_journal *journal);
 /* Whether a commit failed half way (J6). */
 bool vx_journal_failed(const struct vx_journal *journal);
 
-/* Flushes and clears the header's LogGuid. Nothing may be pending. The journal itself is freed by vx_journal_free. */
+/* Clears the header's LogGuid; durable after the caller's next flush. Nothing may be pending. The journal itself is freed by vx_journal_free. */
 vhdx_status vx_journal_close(struct vx_journal *journal, vhdx_error *err);
 /* Takes NULL. Writes nothing. */
 void vx_journal_free(struct vx_journal *journal);

@@ -288,7 +288,7 @@ vhdx_status vx_image_read_metadata(struct vx_image *image, void *buf, size_t len
     return VHDX_OK;
 }
 
-/* MS-VHDX 2.3.3: new FileWriteGuid while LogGuid stays, replay, flush, and only then LogGuid becomes zero. */
+/* MS-VHDX 2.3.3: new FileWriteGuid while LogGuid stays, replay, flush (the header's update does), and only then LogGuid becomes zero. */
 static vhdx_status replay_to_disk(struct vx_image *image, vhdx_error *err)
 {
     struct vx_header header = image->header;
@@ -297,7 +297,6 @@ static vhdx_status replay_to_disk(struct vx_image *image, vhdx_error *err)
     VX_TRY(vx_new_guid(image->host, &header.file_write_guid, err));
     VX_TRY(vx_header_update(image, &header, err));
     VX_TRY(vx_log_replay(image->file, &image->header, &image->sequence, image->file, err));
-    VX_TRY(vx_file_flush(image->file, err));
     memset(&header.log_guid, 0, sizeof header.log_guid);
     VX_TRY(vx_header_update(image, &header, err));
     vx_file_close(image->view);
@@ -315,7 +314,7 @@ static vhdx_status place_log(struct vx_image *image, struct vx_header *header, v
     VX_TRY(vx_space_take(image->space, DEFAULT_LOG_LENGTH, &header->log_offset, &fresh, err));
     VX_TRY(vx_space_materialize(image->space, err));
     header->log_length = DEFAULT_LOG_LENGTH;
-    return vx_file_flush(image->file, err);
+    return VHDX_OK;
 }
 
 static vhdx_status open_writer(struct vx_image *image, vhdx_error *err)
@@ -365,7 +364,7 @@ vhdx_status vx_image_unused_bytes(struct vx_image *image, uint64_t least, uint64
     return VHDX_OK;
 }
 
-vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err)
+static vhdx_status begin(struct vx_image *image, const vhdx_guid *data_write_guid, bool with_first_commit, vhdx_error *err)
 {
     if (!vx_file_writable(image->file))
         return vx_fail(err, VHDX_STATE, vx_at_file(vx_image_path(image)), "the image was not opened for writing");
@@ -378,7 +377,17 @@ vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_w
     if (data_write_guid)
         header.data_write_guid = *data_write_guid;
     VX_TRY(place_log(image, &header, err));
-    return vx_journal_open(image, &header, err);
+    return vx_journal_open(image, &header, with_first_commit, err);
+}
+
+vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err)
+{
+    return begin(image, data_write_guid, false, err);
+}
+
+vhdx_status vx_image_begin_metadata(struct vx_image *image, vhdx_error *err)
+{
+    return begin(image, NULL, true, err);
 }
 
 /* What was taken beyond the last owner and not used goes back to the host. */

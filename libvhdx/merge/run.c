@@ -61,7 +61,7 @@ vhdx_status vx_merge_link(struct vx_merge_run *run, struct vx_image *layer, cons
                           vhdx_error *err)
 {
     run->begun = true;
-    vhdx_status status = vx_image_begin_write(layer, NULL, err);
+    vhdx_status status = vx_image_begin_metadata(layer, err);
     if (status == VHDX_OK)
         status = vx_link_write(layer, link, err);
     if (status == VHDX_OK)

@@ -217,7 +217,7 @@ static vhdx_status take_name(struct naming *naming, vhdx_error *err)
 static vhdx_status forget_ancestor(struct vx_image *image, vhdx_error *err)
 {
     struct vx_item_change change = {.item_id = vx_guid_parent_locator};
-    vhdx_status status = vx_image_begin_write(image, NULL, err);
+    vhdx_status status = vx_image_begin_metadata(image, err);
     if (status == VHDX_OK && image->items.locator)
         status = vx_items_change(image, &change, 1, err);
     if (status == VHDX_OK)

@@ -273,7 +273,6 @@ static vhdx_status replay(struct applying *applying, vhdx_error *err)
     header.log_length = plan->log_header.log_length;
     VX_TRY(vx_header_update(&applying->image, &header, err));
     VX_TRY(vx_log_replay(plan->file, &plan->log_header, &plan->sequence, plan->file, err));
-    VX_TRY(vx_file_flush(plan->file, err));
     memset(&header.log_guid, 0, sizeof header.log_guid);
     return vx_header_update(&applying->image, &header, err);
 }
@@ -338,7 +337,9 @@ static vhdx_status change(struct applying *applying, vhdx_error *err)
     if (count_journaled(applying) == 0)
         return vx_header_update(&applying->image, &header, err);
     header.log_version = VX_LOG_VERSION;
-    VX_TRY(vx_journal_open(&applying->image, &header, err));
+    /* An empty entry first: cut off before the header names it, an entry with the change would look like one of former times, and its pages
+     * like witnesses, to the repair that follows. */
+    VX_TRY(vx_journal_open(&applying->image, &header, false, err));
     vhdx_status status = journal_pages(applying, err);
     if (status == VHDX_OK)
         status = vx_journal_close(applying->image.journal, err);
@@ -353,10 +354,7 @@ static vhdx_status cut(struct applying *applying, vhdx_error *err)
     struct vx_plan *plan = applying->plan;
     uint64_t size;
     VX_TRY(vx_file_size(plan->file, &size, err));
-    if (plan->new_size >= size)
-        return VHDX_OK;
-    VX_TRY(vx_file_cut(plan->file, plan->new_size, err));
-    return vx_file_flush(plan->file, err);
+    return plan->new_size < size ? vx_file_cut(plan->file, plan->new_size, err) : VHDX_OK;
 }
 
 static vhdx_status write_all(struct applying *applying, vhdx_error *err)
@@ -365,7 +363,9 @@ static vhdx_status write_all(struct applying *applying, vhdx_error *err)
     VX_TRY(fill_new_space(applying, err));
     VX_TRY(replay(applying, err));
     VX_TRY(change(applying, err));
-    return cut(applying, err);
+    VX_TRY(vx_file_flush(applying->plan->file, err));
+    VX_TRY(cut(applying, err));
+    return vx_file_flush(applying->plan->file, err);
 }
 
 vhdx_status vx_plan_apply(struct vx_plan *plan, const char *undo_path, bool *begun, vhdx_error *err)
