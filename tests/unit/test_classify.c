@@ -676,6 +676,92 @@ Test(classify, of_a_named_disk_with_children_the_newer_state_is_saved_and_told)
     cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL));
 }
 
+enum { DEEP = 10000 };
+
+/* Every hundredth layer is a checkpoint's; what lies between two of them can become one. */
+Test(classify, ten_thousand_checkpoints_on_top_of_each_other_are_one_family)
+{
+    char path[64], relative[64];
+    size_t below = est_base(&e, "/vms/a/d0.vhdx");
+    for (int i = 1; i < DEEP; i++) {
+        snprintf(relative, sizeof relative, i == 1 ? ".\\d%d.vhdx" : ".\\d%d.avhdx", i - 1);
+        snprintf(path, sizeof path, "/vms/a/d%d.avhdx", i);
+        below = est_child(&e, path, below, relative);
+        snprintf(path, sizeof path, "D:\\a\\d%d.avhdx", i);
+        snprintf(relative, sizeof relative, "/vms/Snapshots/%d.xml", i);
+        if (i % 100 == 0 || i + 1 == DEEP)
+            est_machine(&e, relative, "web", i + 1 < DEEP, path);
+    }
+    est_judge(&e);
+    cr_assert_eq(e.estate->family_count, 1);
+    cr_expect_eq(e.estate->families[0].file_count, DEEP);
+    cr_expect_eq(e.estate->totals.problem_count, 0);
+    expect_status("/vms/a/d0.vhdx", "checkpoint");
+    expect_status("/vms/a/d9999.avhdx", "in-use-by-vm");
+    size_t merges = 0;
+    for (size_t i = 0; i < e.estate->families[0].step_count; i++)
+        merges += e.estate->families[0].steps[i].kind == VHDX_STEP_MERGE;
+    cr_expect_eq(merges, DEEP / 100);
+}
+
+Test(classify, a_circle_of_a_thousand_disks_is_told_at_each_and_listed_once)
+{
+    char path[64];
+    size_t first = est_base(&e, "/vms/a/d0.avhdx"), below = first;
+    for (int i = 1; i < 1000; i++) {
+        snprintf(path, sizeof path, "/vms/a/d%d.avhdx", i);
+        below = est_child(&e, path, below, NULL);
+    }
+    est_at(&e, first)->pub.kind = VHDX_FOUND_DIFFERENCING;
+    est_at(&e, first)->pub.names.has_linkage = true;
+    est_at(&e, first)->pub.names.linkage = est_at(&e, below)->pub.data_write_guid;
+    est_judge(&e);
+    cr_expect_eq(e.estate->families[0].problem_count, 1000);
+    cr_expect_eq(e.estate->chain_count, 1);
+    for (size_t i = 0; i < 1000; i++)
+        cr_expect_eq(e.estate->disks[i].pub.status, VHDX_FOUND_CYCLE);
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL));
+}
+
+/* Each of the children in doubt fits each of the files: all are kept, and each child remembers some. */
+Test(classify, a_thousand_parents_in_doubt_for_a_thousand_children)
+{
+    char path[64];
+    size_t base = est_base(&e, "/vms/root/base.vhdx");
+    for (int i = 0; i < 1000; i++) {
+        snprintf(path, sizeof path, "/vms/%d/web/m.avhdx", i);
+        est_child(&e, path, base, "..\\..\\root\\base.vhdx");
+    }
+    for (int i = 0; i < 1000; i++) {
+        snprintf(path, sizeof path, "/vms/leaf%d.avhdx", i);
+        size_t leaf = est_child(&e, path, base, NULL);
+        est_at(&e, leaf)->pub.names.linkage.bytes[3] ^= 1;
+        est_at(&e, leaf)->pub.names.absolute_win32_path = "D:\\web\\m.avhdx";
+    }
+    est_judge(&e);
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL));
+    cr_expect(est_disk(&e, "/vms/999/web/m.avhdx")->is_needed);
+    cr_expect_leq(est_disk(&e, "/vms/leaf7.avhdx")->suspect_count, 256);
+}
+
+/* The same machine twice: its configuration lies on two hosts, or in a copy. That is no quarrel about the disk. */
+Test(classify, one_machine_with_two_configurations_is_one_machine_and_two_are_two)
+{
+    est_base(&e, "/vms/a/disk.vhdx");
+    est_machine(&e, "/vms/one.xml", "web", false, "D:\\a\\disk.vhdx");
+    est_machine(&e, "/vms/copy.xml", "web", false, "D:\\a\\disk.vhdx");
+    est_judge(&e);
+    expect_status("/vms/a/disk.vhdx", "in-use-by-vm");
+    cr_expect_not(est_has_finding(&e, "/vms/a/disk.vhdx", "ORPHANS-NAMED-TWICE"));
+    est_close(&e);
+    est_open(&e);
+    est_base(&e, "/vms/a/disk.vhdx");
+    est_machine(&e, "/vms/one.xml", "web", false, "D:\\a\\disk.vhdx");
+    est_machine(&e, "/vms/two.xml", "mail", false, "D:\\a\\disk.vhdx");
+    est_judge(&e);
+    cr_expect(est_has_finding(&e, "/vms/a/disk.vhdx", "ORPHANS-NAMED-TWICE"));
+}
+
 static void grant(size_t disk, const char *machine)
 {
     static vhdx_guid ids[16];
