@@ -338,23 +338,41 @@ static const char *after_prefix(const char *path, const char *prefix)
     return path;
 }
 
+/* The disk that one map leads to, in *disk. false: no memory. */
+static bool follow_map(const struct vx_estate *estate, const struct vx_name_index *index, const struct vx_path_map *map,
+                       const char *path, size_t *disk)
+{
+    const char *rest = after_prefix(path, map->from);
+    *disk = VHDX_NONE;
+    if (!rest)
+        return true;
+    char *place = vx_path_join(map->to, rest, estate->windows);
+    if (!place)
+        return false;
+    size_t length = strlen(place), from = strlen(map->to);
+    for (size_t i = from; i < length && !estate->windows; i++) /* what stands in `to` are names of this host */
+        place[i] = place[i] == '\\' ? '/' : place[i];
+    *disk = vx_names_at(estate, index, place, 0);
+    vx_free(place);
+    return true;
+}
+
+/* Of several maps that lead to a disk the one with the longest beginning knows best: "D:\VMs" before "D:\". */
 static bool find_mapped(const struct vx_estate *estate, const struct vx_name_index *index, const char *path,
                         unsigned source, struct vx_hits *hits)
 {
+    size_t best = VHDX_NONE, best_length = 0;
     for (size_t i = 0; i < estate->map_count && source == 0; i++) {
-        const char *rest = after_prefix(path, estate->maps[i].from);
-        char *place = rest ? vx_path_join(estate->maps[i].to, rest, estate->windows) : NULL;
-        if (rest && !place)
+        size_t disk, length = strlen(estate->maps[i].from);
+        if (!follow_map(estate, index, &estate->maps[i], path, &disk))
             return false;
-        for (char *c = place; c && *c && !estate->windows; c++)
-            *c = *c == '\\' ? '/' : *c;
-        size_t disk = place ? vx_names_at(estate, index, place, source) : VHDX_NONE;
-        vx_free(place);
-        hits->mapped = disk != VHDX_NONE;
-        if (hits->mapped)
-            return add_hit(&hits->found, disk);
+        if (disk == VHDX_NONE || (best != VHDX_NONE && length <= best_length))
+            continue;
+        best = disk;
+        best_length = length;
     }
-    return true;
+    hits->mapped = best != VHDX_NONE;
+    return !hits->mapped || add_hit(&hits->found, best);
 }
 
 static bool lies_in_root(const struct vx_estate *estate, const char *place)

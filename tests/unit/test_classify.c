@@ -131,6 +131,19 @@ Test(classify, a_map_decides_where_tails_do_not)
     expect_status("/vms/one/web/disk.vhdx", "standalone");
 }
 
+Test(classify, of_two_maps_the_longer_one_decides_and_a_directory_may_have_a_backslash)
+{
+    est_base(&e, "/vms/d/VMs/web/disk.vhdx");
+    est_base(&e, "/vms/e\\f/web/disk.vhdx");
+    struct vx_path_map maps[] = {{"D:\\", "/vms/d"}, {"d:/vms/", "/vms/e\\f"}};
+    e.estate->maps = maps;
+    e.estate->map_count = 2;
+    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\web\\disk.vhdx");
+    est_judge(&e);
+    expect_status("/vms/e\\f/web/disk.vhdx", "in-use-by-vm");
+    expect_status("/vms/d/VMs/web/disk.vhdx", "standalone");
+}
+
 Test(classify, a_leaf_that_nobody_names_is_an_orphan_and_is_copied_before_it_is_moved)
 {
     size_t base = est_base(&e, "/vms/a/base.vhdx");
