@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PLACES_SHOWN = 3 };
+
 /* One line of the plan: writes side by side for one reason. */
 struct planned {
     uint64_t offset, length;
@@ -71,21 +73,40 @@ static void take_write(void *context, const vhdx_repair_write *write)
                                                      .costs = write->costs};
 }
 
-static void print_planned(const struct planned *planned)
+static void print_place(const struct planned *planned)
 {
     char size[REPORT_SIZE_ROOM];
     report_size_short(planned->length, size);
     if (planned->resize)
-        printf("  the file's length becomes 0x%" PRIx64, planned->offset);
+        printf("  the file's length becomes 0x%" PRIx64 "\n", planned->offset);
     else
-        printf("  0x%012" PRIx64 "  %s", planned->offset, size);
-    printf("  (%s)\n      gives back: ", planned->id);
+        printf("  0x%012" PRIx64 "  %s\n", planned->offset, size);
+}
+
+static void print_reason(const struct planned *planned)
+{
+    printf("      %s\n      gives back: ", planned->id);
     text_put_wrapped(stdout, planned->gives, 18);
     if (planned->costs) {
         printf("\n      gives up: ");
         text_put_wrapped(stdout, planned->costs, 16);
     }
     putchar('\n');
+}
+
+/* How many lines from `first` on have one reason. */
+static size_t group_size(const struct repair *repair, size_t first)
+{
+    const struct planned *head = &repair->plan[first];
+    size_t count = 1;
+    while (first + count < repair->count) {
+        const struct planned *next = &repair->plan[first + count];
+        bool same_cost = head->costs && next->costs ? strcmp(head->costs, next->costs) == 0 : head->costs == next->costs;
+        if (!same_cost || strcmp(head->id, next->id) != 0 || strcmp(head->gives, next->gives) != 0)
+            break;
+        count++;
+    }
+    return count;
 }
 
 static void print_plan(const struct repair *repair)
@@ -95,8 +116,15 @@ static void print_plan(const struct repair *repair)
         return;
     }
     printf("\nA repair would write:\n");
-    for (size_t i = 0; i < repair->count; i++)
-        print_planned(&repair->plan[i]);
+    for (size_t first = 0, count; first < repair->count; first += count) {
+        count = group_size(repair, first);
+        size_t shown = repair->cli.verbose || count <= PLACES_SHOWN + 1 ? count : PLACES_SHOWN;
+        for (size_t i = 0; i < shown; i++)
+            print_place(&repair->plan[first + i]);
+        if (shown < count)
+            printf("  and %zu more places; '-v' shows them\n", count - shown);
+        print_reason(&repair->plan[first]);
+    }
     printf("\nNothing was changed.\n");
 }
 

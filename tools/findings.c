@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 79, INDENT = 9, MEMBERS_SHOWN = 3, RANGES_SHOWN = 8 };
+enum { COLUMNS = 79, INDENT = 9, MEMBERS_SHOWN = 3, RANGES_SHOWN = 8, LOST_COLUMN = 48 };
 
 /* ---- text ------------------------------------------------------------------------------------------------------- */
 
@@ -144,8 +144,8 @@ static void print_lost(FILE *out, const vhdx_report *report, size_t file, bool a
     for (size_t i = 0; i < shown; i++) {
         const vhdx_lost_range *range = vhdx_report_lost(report, file, i);
         report_size_short(range->length, size);
-        fprintf(out, "  0x%012" PRIx64 " to 0x%012" PRIx64 "  %10s  %s\n", range->offset,
-                range->offset + range->length, size, range->reason);
+        fprintf(out, "  0x%012" PRIx64 " to 0x%012" PRIx64 "  %10s  ", range->offset, range->offset + range->length, size);
+        put_wrapped(out, range->reason, LOST_COLUMN, LOST_COLUMN);
     }
     if (shown < facts->lost_count)
         fprintf(out, "  and %zu more ranges; '-v' shows them\n", facts->lost_count - shown);

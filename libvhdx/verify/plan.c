@@ -17,6 +17,7 @@
 #define SKETCH_LIMIT (160 * VX_MIB)
 #define COMPARE_ROOM 4096u
 #define LOST_MAX 1048576u
+#define WRITES_MAX (1u << 20) /* some 40 MiB of memory */
 #define FIRST_SEQUENCE UINT64_C(2)
 
 static vhdx_status open_sketch(struct vx_plan *plan, const struct vx_ranges *bad, vhdx_error *err)
@@ -111,13 +112,17 @@ static bool same_reason(const struct vx_reason *a, const struct vx_reason *b)
     return a->finding == b->finding && a->gives == b->gives && a->costs == b->costs;
 }
 
-/* Entries that lie side by side and are mended for one reason are one line of the plan. */
+/*
+ * Entries that lie side by side and are mended for one reason are one line of the plan, although the bytes of an entry
+ * that stay as they are, at its ends, are none of its write: a BAT of millions of entries must not be millions of lines.
+ */
 static bool joins(struct vx_plan_write *last, uint64_t offset, uint64_t length, const struct vx_reason *reason)
 {
-    if (last->length == 0 || length == 0 || last->offset + last->length != offset ||
+    uint64_t end = last->offset + last->length;
+    if (last->length == 0 || length == 0 || offset < end || offset - end >= sizeof(uint64_t) ||
         !same_reason(&last->reason, reason))
         return false;
-    last->length += length;
+    last->length = offset + length - last->offset;
     return true;
 }
 
@@ -127,6 +132,11 @@ static vhdx_status note(struct vx_plan *plan, uint64_t offset, uint64_t length, 
     plan->changes++;
     if (plan->count > 0 && joins(&plan->writes[plan->count - 1], offset, length, reason))
         return VHDX_OK;
+    if (plan->count == WRITES_MAX) {
+        vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(plan->file)),
+                "more than %u places of it would have to be written anew: too little is right", WRITES_MAX);
+        return vx_advise(err, VHDX_LIMIT, "'vhdx export --salvage' writes what is left to a new file");
+    }
     if (plan->count == plan->room) {
         size_t room = plan->room ? plan->room * 2 : 32;
         struct vx_plan_write *writes = vx_resize(plan->writes, room, sizeof *writes);
@@ -258,7 +268,7 @@ vhdx_status vx_plan_lose(struct vx_plan *plan, uint64_t virtual_offset, uint64_t
         vx_plan_settle(plan);
     if (plan->lost_count == LOST_MAX)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(plan->file)),
-                       "more than %u ranges of the virtual disk are lost; 'vhdx export --salvage' names them all", LOST_MAX);
+                       "more than %u ranges of the virtual disk are lost", LOST_MAX);
     if (plan->lost_count == plan->lost_room) {
         size_t room = plan->lost_room ? plan->lost_room * 2 : 32;
         struct vx_lost *lost = vx_resize(plan->lost, room, sizeof *lost);

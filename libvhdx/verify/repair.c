@@ -98,11 +98,12 @@ static bool same_thing(const struct vx_finding *a, const struct vx_finding *b)
     return a->index < b->index + b->count && b->index < a->index + a->count;
 }
 
-static bool is_among(const struct vx_finding *finding, vhdx_report *report)
+/* Among the first `count` of the report. */
+static bool is_among(const struct vx_finding *finding, vhdx_report *report, size_t count)
 {
     size_t of_kind = 0;
     const struct vx_finding *other;
-    for (size_t i = 0; (other = vx_report_record(report, 0, i)) != NULL; i++) {
+    for (size_t i = 0; i < count && (other = vx_report_record(report, 0, i)) != NULL; i++) {
         if (same_thing(finding, other))
             return true;
         of_kind += other->kind == finding->kind;
@@ -110,12 +111,15 @@ static bool is_among(const struct vx_finding *finding, vhdx_report *report)
     return of_kind >= VX_FINDINGS_OF_A_KIND; /* it may be one of those that were left out */
 }
 
-/* What came to light in this step only. */
+/* What came to light in this step only. Two findings of one step are two, however alike they are. */
 static void take_over(struct repair *r, vhdx_report *now)
 {
     const struct vx_finding *finding;
+    size_t known = 0;
+    while (vx_report_record(r->report, r->number, known))
+        known++;
     for (size_t i = 0; (finding = vx_report_record(now, 0, i)) != NULL; i++)
-        if (!is_among(finding, r->report))
+        if (!is_among(finding, r->report, known))
             vx_report_add(r->report, r->number, finding);
 }
 
@@ -209,6 +213,15 @@ static vhdx_status provide_log(struct repair *r, vhdx_error *err)
     return status;
 }
 
+/* Of the first write that gives something up; what is lost without any is nobody's but the first one's. */
+static struct vx_reason costly_reason(const struct vx_plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->writes[i].reason.salvage)
+            return plan->writes[i].reason;
+    return plan->writes[0].reason;
+}
+
 /*
  * MS-VHDX 2.2.2: what reads otherwise than before is another disk to those who were made on it. They must not go on as if
  * nothing had happened; while nothing is lost they go on.
@@ -222,7 +235,7 @@ static vhdx_status change_identity(struct repair *r, vhdx_error *err)
     vhdx_status status = vx_survey_headers(plan->sketch, survey, err);
     if (status == VHDX_OK && survey->current >= 0) {
         struct vx_header header = survey->headers[survey->current].header;
-        struct vx_reason reason = plan->writes[0].reason;
+        struct vx_reason reason = costly_reason(plan);
         reason.gives = "the disk has a new DataWriteGuid, because its content is not what it was";
         reason.costs = "the link of disks that were made on it ('vhdx relink --force')";
         r->former_id = header.data_write_guid;
@@ -348,17 +361,18 @@ static vhdx_status apply(struct repair *r, bool *begun, vhdx_error *err)
 
 /* ---- what came of it ---- */
 
-static void add_lost(struct repair *r, vhdx_report *left)
+/* What the plan has given up, and what the disk, read again, still lacks: a finding may be about more than one range. */
+static vhdx_status add_lost(struct repair *r, vhdx_report *left, vhdx_error *err)
 {
-    const struct vx_finding *finding;
+    const vhdx_lost_range *range;
+    VX_TRY(vx_report_finish(left, err));
     vx_report_forget_lost(r->report, r->number);
     for (size_t i = 0; i < r->plan->lost_count; i++)
         vx_report_add_lost(r->report, r->number, r->plan->lost[i].virtual_offset, r->plan->lost[i].length,
                            r->plan->lost[i].loss->reason);
-    for (size_t i = 0; (finding = vx_report_record(left, 0, i)) != NULL; i++)
-        if (finding->lost_length > 0)
-            vx_report_add_lost(r->report, r->number, finding->lost_offset, finding->lost_length,
-                               vx_finding_kind(finding->kind)->id);
+    for (size_t i = 0; (range = vx_report_lost(left, 0, i)) != NULL; i++)
+        vx_report_add_lost(r->report, r->number, range->offset, range->length, range->reason);
+    return VHDX_OK;
 }
 
 static vhdx_status judge(struct repair *r, vhdx_error *err)
@@ -371,8 +385,8 @@ static vhdx_status judge(struct repair *r, vhdx_error *err)
     if (status == VHDX_OK) {
         take_over(r, left);
         for (size_t i = 0; (finding = vx_report_record(r->report, r->number, i)) != NULL; i++)
-            finding->corrected = written && !is_among(finding, left);
-        add_lost(r, left);
+            finding->corrected = written && !is_among(finding, left, SIZE_MAX);
+        status = add_lost(r, left, err);
     }
     vx_exam_close(exam);
     vx_report_free(left);

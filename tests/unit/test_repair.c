@@ -546,3 +546,43 @@ Test(repair, gives_up_the_blocks_of_a_bad_place_of_the_bat)
     vhdx_report_free(report);
     end(&bench);
 }
+
+/* Three blocks in the place of a fourth are three findings of one owner. */
+Test(repair, counts_as_many_overlaps_as_verify)
+{
+    struct bench bench = begin(&plain, some_content);
+    uint64_t first;
+    cr_assert_eq(bld_peek(bench.host, DISK, bld_bat_entry_offset(bench.builder, 0), &first, 8), VHDX_OK);
+    for (uint64_t block = 20; block < 23; block++)
+        cr_assert_eq(bld_poke(bench.host, DISK, bld_bat_entry_offset(bench.builder, block), &first, 8), VHDX_OK);
+    vhdx_report *report = verify(&bench);
+    uint64_t errors = vhdx_report_file(report, 0)->errors;
+    cr_assert_geq(errors, 3);
+    vhdx_report_free(report);
+    report = repair(&bench, &(vhdx_repair_options){.salvage = true});
+    cr_expect_eq(vhdx_report_file(report, 0)->errors, errors);
+    cr_expect_eq(vhdx_report_file(report, 0)->verdict, VHDX_VERDICT_CORRECTED);
+    vhdx_report_free(report);
+    undo(&bench);
+    end(&bench);
+}
+
+/* Without --salvage both owners of one place are named as lost, as verify names them. */
+Test(repair, names_what_is_lost_as_verify_does_when_it_leaves_it)
+{
+    struct bench bench = begin(&plain, four_blocks);
+    uint64_t first;
+    cr_assert_eq(bld_peek(bench.host, DISK, bld_bat_entry_offset(bench.builder, 0), &first, 8), VHDX_OK);
+    cr_assert_eq(bld_poke(bench.host, DISK, bld_bat_entry_offset(bench.builder, 3), &first, 8), VHDX_OK);
+    vhdx_report *before = verify(&bench), *after = repair(&bench, NULL);
+    size_t count = vhdx_report_file(before, 0)->lost_count;
+    cr_assert_geq(count, 2);
+    cr_assert_eq(vhdx_report_file(after, 0)->lost_count, count);
+    for (size_t i = 0; i < count; i++) {
+        cr_expect_eq(vhdx_report_lost(before, 0, i)->offset, vhdx_report_lost(after, 0, i)->offset);
+        cr_expect_eq(vhdx_report_lost(before, 0, i)->length, vhdx_report_lost(after, 0, i)->length);
+    }
+    vhdx_report_free(before);
+    vhdx_report_free(after);
+    end(&bench);
+}
