@@ -11,6 +11,7 @@
 #include "base/guid.h"
 #include "base/quote.h"
 #include "base/utf.h"
+#include "chain/chain.h"
 #include "io/path.h"
 #include "orphans/probe.h"
 #include "orphans/scan.h"
@@ -843,6 +844,15 @@ static bool is_beside(const struct adviser *a, const struct run *run)
     return false;
 }
 
+/* A merge opens the chain down to its base, and no chain of more layers than these. */
+static bool can_be_opened(const struct adviser *a, size_t top)
+{
+    size_t count = 0;
+    for (size_t at = top; at != VHDX_NONE && count <= VX_CHAIN_MAX; at = disk_at(a, at)->pub.parent)
+        count++;
+    return count <= VX_CHAIN_MAX;
+}
+
 static void step_merge(struct adviser *a, size_t bottom, size_t top)
 {
     step(a, VHDX_STEP_LOOK, top, "vhdx merge --dry-run --into %s %s", path_of(a, bottom), path_of(a, top));
@@ -885,7 +895,7 @@ static void advise_runs(struct adviser *a)
 {
     struct run run;
     for (size_t i = 0; a->may_move && i < a->family->file_count; i++) {
-        if (!find_run(a, a->family->files[i], &run))
+        if (!find_run(a, a->family->files[i], &run) || !can_be_opened(a, run.above))
             continue;
         if (ends_in_machine(a, &run))
             advise_to_machine(a, &run);

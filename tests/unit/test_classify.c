@@ -714,7 +714,7 @@ Test(classify, ten_thousand_checkpoints_on_top_of_each_other_are_one_family)
     size_t merges = 0;
     for (size_t i = 0; i < e.estate->families[0].step_count; i++)
         merges += e.estate->families[0].steps[i].kind == VHDX_STEP_MERGE;
-    cr_expect_eq(merges, DEEP / 100);
+    cr_expect_eq(merges, 2, "a chain of more than 256 layers is opened by nobody, so nobody merges further up");
 }
 
 Test(classify, a_circle_of_a_thousand_disks_is_told_at_each_and_listed_once)
