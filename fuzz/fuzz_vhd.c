@@ -1,6 +1,6 @@
 /*
- * VHD: a footer, and behind it a dynamic header. What is decoded lies inside of the input, rules hold exactly for sums that are right, and a
- * name is text that ends.
+ * VHD: a footer, and behind it a dynamic header. What is decoded lies inside of the input, rules hold exactly for sums
+ * that are right, and a name is text that ends.
  */
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
@@ -25,7 +25,8 @@ static void put_sum(uint8_t *at, size_t size, size_t field)
 static void demand_header(const struct vx_vhd_header *header)
 {
     char text[VX_UTF8_ROOM(VX_VHD_NAME_SIZE)];
-    FUZZ_DEMAND(header->parent_name.data >= bytes && header->parent_name.data + header->parent_name.size <= bytes + sizeof bytes);
+    FUZZ_DEMAND(header->parent_name.data >= bytes &&
+                header->parent_name.data + header->parent_name.size <= bytes + sizeof bytes);
     vx_vhd_name(header->parent_name, text);
     FUZZ_DEMAND(strlen(text) < sizeof text);
     const struct vx_vhd_locator *found = vx_vhd_locator_find(header, VX_VHD_W2RU);

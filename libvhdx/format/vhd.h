@@ -1,7 +1,7 @@
 /*
- * VHD, the format before VHDX (Virtual Hard Disk Image Format Specification, Microsoft 2006): what tells who a disk is and who its parent is. For the
- * search for orphans only: no VHD is ever written here, and none is read as a disk. All numbers are big-endian, paths of "W2ku" and
- * "W2ru" excepted, which are UTF-16LE.
+ * VHD, the format before VHDX (Virtual Hard Disk Image Format Specification, Microsoft 2006): what tells who a disk is
+ * and who its parent is. For the search for orphans only: no VHD is ever written here, and none is read as a disk. All
+ * numbers are big-endian, paths of "W2ku" and "W2ru" excepted, which are UTF-16LE.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_FORMAT_VHD_H
@@ -62,7 +62,8 @@ uint32_t vx_vhd_header_rules(const struct vx_vhd_header *header);
 /* The first of that platform that says it has a path. NULL: none. */
 const struct vx_vhd_locator *vx_vhd_locator_find(const struct vx_vhd_header *header, uint32_t platform);
 
-/* UTF-8 of UTF-16BE, up to its end or a NUL; `text` has VX_UTF8_ROOM(VX_VHD_NAME_SIZE) bytes, of longer input the beginning counts. */
+/* UTF-8 of UTF-16BE, up to its end or a NUL; `text` has VX_UTF8_ROOM(VX_VHD_NAME_SIZE) bytes, of longer input the
+ * beginning counts. */
 void vx_vhd_name(struct vx_bytes in, char *text);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Accounts of machines on disks. See access.h. Easy to get wrong: an entry says that a machine was given the disk, not that it uses it; so it
- * takes nothing from what configurations say, and only speaks where these are silent.
+ * Accounts of machines on disks. See access.h. Easy to get wrong: an entry says that a machine was given the disk, not
+ * that it uses it; so it takes nothing from what configurations say, and only speaks where these are silent.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/access.h"
@@ -150,7 +150,8 @@ static void check_layers(struct vx_estate *estate, size_t number, size_t leaf)
         disk->denied_to = number + 1;
         disk->pub.flags |= VHDX_FOUND_ACCESS_MISSING;
         vx_note(estate, &disk->notes, "ORPHANS-ACCESS-MISSING", VHDX_SEVERITY_WARNING,
-                "the account of the machine %s, which needs it, may not open it: the machine will not start", name_of(machine));
+                "the account of the machine %s, which needs it, may not open it: the machine will not start",
+                name_of(machine));
     }
 }
 

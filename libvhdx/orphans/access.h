@@ -1,6 +1,7 @@
 /*
- * Whose disk it is, by its security descriptor: Hyper-V enters the account of each machine that may open a disk, and leaves it there when the
- * machine is long gone. Judges what was gathered; the accounts' numbers are the codec's (format/security.h).
+ * Whose disk it is, by its security descriptor: Hyper-V enters the account of each machine that may open a disk, and
+ * leaves it there when the machine is long gone. Judges what was gathered; the accounts' numbers are the codec's
+ * (format/security.h).
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_ACCESS_H

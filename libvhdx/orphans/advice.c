@@ -235,8 +235,8 @@ static void block_family(struct adviser *a, const char *sentence)
 }
 
 /*
- * A link to nowhere is harmless unless it is called like a configuration or a disk that was not found elsewhere: Windows registered machines by
- * such links once, and the volume that it leads to may not be mounted.
+ * A link to nowhere is harmless unless it is called like a configuration or a disk that was not found elsewhere:
+ * Windows registered machines by such links once, and the volume that it leads to may not be mounted.
  */
 static bool hides_something(const struct vx_estate *estate, const char *path)
 {
@@ -344,7 +344,8 @@ static size_t root_of(const struct adviser *a, const struct vx_disk *disk)
     return best;
 }
 
-/* "ROOT/vhdx-quarantine/below", in which a file keeps the place that it had; from the second `turn` on "ROOT/vhdx-quarantine/2/below". */
+/* "ROOT/vhdx-quarantine/below", in which a file keeps the place that it had; from the second `turn` on
+ * "ROOT/vhdx-quarantine/2/below". */
 static const char *quarantine_at(struct adviser *a, const struct vx_disk *disk, unsigned turn)
 {
     bool windows = is_windows(a, disk);
@@ -371,7 +372,8 @@ static bool is_taken(struct adviser *a, const struct vx_disk *disk, const char *
     size_t lead = strlen(disk->pub.path), whole = strlen(disk->absolute);
     const char *separator = windows ? "\\" : "/", *name = vx_path_name(disk->pub.path, windows);
     /* what stands before the path as it was told */
-    const char *before = whole >= lead && strcmp(disk->absolute + whole - lead, disk->pub.path) == 0 ? disk->absolute : "";
+    const char *before =
+        whole >= lead && strcmp(disk->absolute + whole - lead, disk->pub.path) == 0 ? disk->absolute : "";
     int length = *before ? (int)(whole - lead) : 0;
     const char *place = say(a, "%.*s%s%s%s", length, before, directory, separator, name);
     return vx_names_at(a->estate, a->estate->names, place, disk->source) != VHDX_NONE;
@@ -403,8 +405,8 @@ static void step_move_windows(struct adviser *a, size_t number, const char *dire
     const char *to = quoted(a, directory, true);
     const char *there = quoted(a, say(a, "%s\\%s", directory, vx_path_name(path, true)), true);
     step(a, VHDX_STEP_QUARANTINE, number,
-         "(if not exist %s mkdir %s) & if exist %s (echo %s is there already, nothing was moved) else move %s %s", to, to,
-         there, there, quoted(a, path, true), there);
+         "(if not exist %s mkdir %s) & if exist %s (echo %s is there already, nothing was moved) else move %s %s", to,
+         to, there, there, quoted(a, path, true), there);
 }
 
 /* "&& [ ! -e FILE ]" for the disk and each of the files that go with it. */
@@ -425,8 +427,8 @@ static void step_move(struct adviser *a, size_t number)
     a->moves[number] = true;
     if (!is_windows(a, disk)) {
         const char *to = quoted(a, directory, false);
-        step(a, VHDX_STEP_QUARANTINE, number, "mkdir -p %s && mv -n %s %s && %s || { echo 'not moved' >&2; false; }", to,
-             with_side_files(a, number), to, tests_of(a, number));
+        step(a, VHDX_STEP_QUARANTINE, number, "mkdir -p %s && mv -n %s %s && %s || { echo 'not moved' >&2; false; }",
+             to, with_side_files(a, number), to, tests_of(a, number));
         return;
     }
     step_move_windows(a, number, directory, disk->pub.path);
@@ -461,8 +463,8 @@ static bool can_be_typed(const struct adviser *a, const struct vx_disk *disk)
 /* A1: whether nothing that stays needs the disk. */
 static bool is_free(const struct adviser *a, const struct vx_disk *disk)
 {
-    bool plain = vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && !disk->is_needed && !disk->serves_others && !disk->in_cycle &&
-                 !disk->truncated && !disk->parent_second &&
+    bool plain = vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && !disk->is_needed && !disk->serves_others &&
+                 !disk->in_cycle && !disk->truncated && !disk->parent_second &&
                  !(disk->pub.flags & (VHDX_FOUND_OTHER_USE | VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_QUARANTINED));
     bool unnamed = disk->pub.status == VHDX_FOUND_ORPHAN || disk->pub.status == VHDX_FOUND_PARENT_MOVED;
     if (!plain || !unnamed || !can_be_typed(a, disk) || disk->pub.twin != VHDX_NONE || disk->pub.parent == VHDX_NONE)
@@ -517,8 +519,8 @@ static bool is_equal_copy(const struct vx_disk *disk)
 static bool is_spare(const struct adviser *a, const struct vx_disk *disk)
 {
     const struct vx_disk *twin = is_equal_copy(disk) ? disk_at(a, disk->pub.twin) : NULL;
-    if (!twin || disk->is_needed || is_quarantined(disk) || !can_be_typed(a, disk) || a->moves[disk->pub.twin] || !twin->is_sound ||
-        is_quarantined(twin))
+    if (!twin || disk->is_needed || is_quarantined(disk) || !can_be_typed(a, disk) || a->moves[disk->pub.twin] ||
+        !twin->is_sound || is_quarantined(twin))
         return false;
     for (size_t i = 0; i < disk->pub.child_count; i++)
         if (!a->moves[disk->pub.children[i]])
@@ -558,7 +560,8 @@ static void advise_leftovers(struct adviser *a)
 
 /* ---- what is broken ---- */
 
-/* What the newer disk holds beyond the one that the machine names; its content is saved first, whichever is wanted in the end. */
+/* What the newer disk holds beyond the one that the machine names; its content is saved first, whichever is wanted in
+ * the end. */
 static void tell_difference(struct adviser *a, size_t newest)
 {
     const struct vx_disk *disk = disk_at(a, newest);
@@ -574,7 +577,8 @@ static void tell_difference(struct adviser *a, size_t newest)
         step(a, VHDX_STEP_NOTE, newest, "%s differs from what the machine names in %" PRIu64 " bytes.", disk->pub.path,
              disk->pub.differing_bytes);
     else
-        step(a, VHDX_STEP_NOTE, newest, "With --data a search says in how many bytes %s differs from it.", disk->pub.path);
+        step(a, VHDX_STEP_NOTE, newest, "With --data a search says in how many bytes %s differs from it.",
+             disk->pub.path);
     if (!plain || disk->in_set)
         return;
     step(a, VHDX_STEP_LOOK, newest, "vhdx info --chain %s", path_of(a, newest));
@@ -592,13 +596,15 @@ static void advise_active(struct adviser *a, size_t number)
             newest = child;
     }
     step(a, VHDX_STEP_NOTE, number,
-         "Do not start the machine: it would write to %s, and every disk that hangs on it would be lost. What the machine "
+         "Do not start the machine: it would write to %s, and every disk that hangs on it would be lost. What the "
+         "machine "
          "sees now is the state of %s; what was written later is in the disks on it, the newest of which is %s.",
          disk->pub.path, disk->pub.path, newest != VHDX_NONE ? disk_at(a, newest)->pub.path : "not known");
     if (newest == VHDX_NONE)
         return;
     tell_difference(a, newest);
-    step(a, VHDX_STEP_NOTE, number, "If %s is the wanted state, point the machine at it:", disk_at(a, newest)->pub.path);
+    step(a, VHDX_STEP_NOTE, number,
+         "If %s is the wanted state, point the machine at it:", disk_at(a, newest)->pub.path);
     for (size_t i = 0; i < disk->pub.reference_count; i++)
         if (!info_of(a, &disk->pub.references[i])->checkpoint) {
             step_set_drive(a, &disk->pub.references[i], newest);
@@ -620,7 +626,8 @@ static void advise_moved(struct adviser *a, size_t number)
     }
     if (!is_windows(a, parent) && strchr(vx_path_name(parent->absolute, false), '\\')) {
         step(a, VHDX_STEP_NOTE, number,
-             "The name of %s has a '\\' in it, which separates folders in every disk's note of its parent: no disk can name it. "
+             "The name of %s has a '\\' in it, which separates folders in every disk's note of its parent: no disk can "
+             "name it. "
              "Rename it and search again.",
              parent->pub.path);
         return;
@@ -714,7 +721,8 @@ static void advise_vhd(struct adviser *a, size_t number)
     case VHDX_FOUND_LINKAGE_MISMATCH:
     case VHDX_FOUND_PARENT_MODIFIED:
         step(a, VHDX_STEP_NOTE, number,
-             "Look for the parent of %s on other volumes, on other hosts and in backups: the file of whatever name that has "
+             "Look for the parent of %s on other volumes, on other hosts and in backups: the file of whatever name "
+             "that has "
              "the unique id above. Until then keep it.",
              disk->pub.path);
         break;
@@ -789,7 +797,8 @@ static bool may_take_part(const struct vx_disk *disk)
            !disk->is_suspect && !disk->is_namesake;
 }
 
-/* No configuration names it, and one disk only was made on it: what it holds may move, as long as that disk reads the same. */
+/* No configuration names it, and one disk only was made on it: what it holds may move, as long as that disk reads the
+ * same. */
 static bool is_passed_through(const struct vx_disk *disk)
 {
     return may_take_part(disk) && disk->pub.reference_count == 0 && disk->pub.child_count == 1;
@@ -798,7 +807,7 @@ static bool is_passed_through(const struct vx_disk *disk)
 /* Layers one above the other that are only passed through, and the disk above them. */
 struct run {
     size_t bottom, top, above;
-    size_t count; /* from bottom to top */
+    size_t count;   /* from bottom to top */
     uint64_t bytes; /* of those above the bottom, up to the top */
 };
 
@@ -818,7 +827,8 @@ static bool find_run(const struct adviser *a, size_t number, struct run *run)
     return true;
 }
 
-/* The disk above is the one that a machine without checkpoints writes to: then it goes down too, and the machine is told. */
+/* The disk above is the one that a machine without checkpoints writes to: then it goes down too, and the machine is
+ * told. */
 static bool ends_in_machine(const struct adviser *a, const struct run *run)
 {
     const struct vx_disk *leaf = disk_at(a, run->above), *bottom = disk_at(a, run->bottom);
@@ -864,7 +874,8 @@ static void advise_to_machine(struct adviser *a, const struct run *run)
     size_t leaf = run->above;
     const vhdx_found_reference *reference = &disk_at(a, leaf)->pub.references[0];
     step(a, VHDX_STEP_NOTE, leaf,
-         "The machine %s has no checkpoint, and yet runs on %zu disks on top of each other. With the machine off they can be "
+         "The machine %s has no checkpoint, and yet runs on %zu disks on top of each other. With the machine off they "
+         "can be "
          "made one. Look first:",
          machine_name(a, reference), run->count + 1);
     step_merge(a, run->bottom, leaf);
@@ -879,15 +890,19 @@ static void advise_to_machine(struct adviser *a, const struct run *run)
 static void advise_between(struct adviser *a, const struct run *run)
 {
     step(a, VHDX_STEP_NOTE, run->top,
-         "No configuration names the %zu disks from %s up to %s, and only %s was made on them: no checkpoint would be lost if "
+         "No configuration names the %zu disks from %s up to %s, and only %s was made on them: no checkpoint would be "
+         "lost if "
          "they were one. With every machine that uses it off (look first):",
-         run->count, disk_at(a, run->bottom)->pub.path, disk_at(a, run->top)->pub.path, disk_at(a, run->above)->pub.path);
-    step_merge(a, run->bottom, run->top);
-    step(a, VHDX_STEP_NOTE, run->top,
-         "%s is told its new parent by the merge and reads as before. The merged files that stay are no valid layers for "
-         "anything else; search again with --data before they go. Change tracking of the chain is void: the next backup "
-         "must be a full one.",
+         run->count, disk_at(a, run->bottom)->pub.path, disk_at(a, run->top)->pub.path,
          disk_at(a, run->above)->pub.path);
+    step_merge(a, run->bottom, run->top);
+    step(
+        a, VHDX_STEP_NOTE, run->top,
+        "%s is told its new parent by the merge and reads as before. The merged files that stay are no valid layers "
+        "for "
+        "anything else; search again with --data before they go. Change tracking of the chain is void: the next backup "
+        "must be a full one.",
+        disk_at(a, run->above)->pub.path);
     a->family->reclaimable += run->bytes;
 }
 

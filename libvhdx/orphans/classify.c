@@ -746,7 +746,8 @@ static const struct flag_words flag_words[] = {
 static void note_flags(struct judge *j, struct vx_disk *disk)
 {
     if (vx_disk_is_vhd(disk) && (disk->pub.flags & VHDX_FOUND_SIZE_DIFFERS))
-        NOTE(j, disk, "VHD-SIZE-DIFFERS", ERROR, "its virtual size is not the parent's, which the VHD format does not allow");
+        NOTE(j, disk, "VHD-SIZE-DIFFERS", ERROR,
+             "its virtual size is not the parent's, which the VHD format does not allow");
     for (size_t i = 0; i < sizeof flag_words / sizeof flag_words[0]; i++)
         if ((disk->pub.flags & flag_words[i].flag) &&
             !(flag_words[i].flag == VHDX_FOUND_SIZE_DIFFERS && vx_disk_is_vhd(disk)))

@@ -130,7 +130,8 @@ static size_t reference_of(const struct vx_estate *estate, size_t ring)
 static void keep_of_copies(struct vx_disk *other)
 {
     if (other->is_copy)
-        other->pub.comparison = VHDX_COMPARED_EQUAL; /* of one that is used, it would say something else: see is_candidate() */
+        other->pub.comparison =
+            VHDX_COMPARED_EQUAL; /* of one that is used, it would say something else: see is_candidate() */
     other->is_needed = other->stays_of_copies = true;
 }
 
@@ -288,8 +289,8 @@ static vhdx_status compare_leaf(struct comparer *c, struct vx_disk *disk)
 
 static bool is_candidate(const struct vx_disk *disk)
 {
-    return vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && disk->source == 0 && disk->pub.parent != VHDX_NONE && !disk->is_needed &&
-           !(disk->pub.flags & VHDX_FOUND_BROKEN_BELOW) &&
+    return vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && disk->source == 0 &&
+           disk->pub.parent != VHDX_NONE && !disk->is_needed && !(disk->pub.flags & VHDX_FOUND_BROKEN_BELOW) &&
            (disk->pub.status == VHDX_FOUND_ORPHAN || disk->pub.status == VHDX_FOUND_PARENT_MOVED);
 }
 
@@ -316,7 +317,8 @@ static void estimate(struct comparer *c)
 
 /* ---- what reports say ---- */
 
-/* The disk of a report that has this path there; names in a report are whole or relative, so the paths as they are told count. */
+/* The disk of a report that has this path there; names in a report are whole or relative, so the paths as they are told
+ * count. */
 static size_t disk_of_report(const struct vx_estate *estate, const char *path, unsigned source)
 {
     size_t low = 0, high = estate->disk_count; /* sorted by path, then by report */
@@ -334,7 +336,8 @@ static size_t disk_of_report(const struct vx_estate *estate, const char *path, u
     return found ? low : VHDX_NONE;
 }
 
-/* Every layer below is one that the report's host saw: then its identities say that it is the chain that was compared. */
+/* Every layer below is one that the report's host saw: then its identities say that it is the chain that was compared.
+ */
 static bool is_chain_of_one_report(const struct vx_estate *estate, const struct vx_disk *disk)
 {
     for (size_t at = disk->pub.parent; at != VHDX_NONE; at = estate->disks[at].pub.parent)

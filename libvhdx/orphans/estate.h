@@ -123,8 +123,8 @@ struct vx_estate {
     struct vx_path_map *maps;
     size_t map_count;
     vhdx_orphans_totals totals;
-    const char *const *reports; /* by source, from 1: reports[source - 1] */
-    bool reports_without_data; /* some report's search compared no bytes */
+    const char *const *reports;  /* by source, from 1: reports[source - 1] */
+    bool reports_without_data;   /* some report's search compared no bytes */
     struct vx_name_index *names; /* of the disks, once they are related */
     bool no_memory; /* a finding or a text got lost: the search fails at its end */
 };
@@ -159,8 +159,8 @@ vhdx_status vx_estate_relate(struct vx_estate *estate, vhdx_error *err);
 vhdx_status vx_estate_advise(struct vx_estate *estate, vhdx_error *err);
 
 /*
- * Whether an absolute path of `source` is one of Windows, in which '\\' separates. A report may come from either kind of host: its paths tell,
- * for on no other host does a whole path begin with a drive or with two '\\'.
+ * Whether an absolute path of `source` is one of Windows, in which '\\' separates. A report may come from either kind
+ * of host: its paths tell, for on no other host does a whole path begin with a drive or with two '\\'.
  */
 bool vx_estate_is_windows(const struct vx_estate *estate, const char *absolute, unsigned source);
 

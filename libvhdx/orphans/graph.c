@@ -71,8 +71,7 @@ static bool is_same_elsewhere(const struct vx_estate *estate, const struct vx_di
 {
     return a->source != b->source && a->has_identity && b->has_identity && a->pub.file_size == b->pub.file_size &&
            vx_guid_equal(&a->pub.file_write_guid, &b->pub.file_write_guid) &&
-           vx_guid_equal(&a->pub.data_write_guid, &b->pub.data_write_guid) &&
-           share_a_tail(estate, a, b);
+           vx_guid_equal(&a->pub.data_write_guid, &b->pub.data_write_guid) && share_a_tail(estate, a, b);
 }
 
 static void leave_out(struct vx_estate *estate)

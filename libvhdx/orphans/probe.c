@@ -128,10 +128,16 @@ static const char *content_name(const uint8_t *first, size_t got, uint64_t size)
     static const struct {
         const char *signature, *name;
     } known[] = {
-        {"QFI\xfb", "a QCOW2 disk"},     {"KDMV", "a VMDK disk"},          {"COWD", "a VMDK disk"},
-        {"# Disk DescriptorFile", "a VMDK descriptor"},                    {"<<< ", "a VDI disk"},
-        {"PK\x03\x04", "a ZIP archive"}, {"\x1f\x8b", "compressed (gzip)"}, {"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"},
-        {"<html", "a web page"},         {"<!DOCTYPE", "a web page"},      
+        {"QFI\xfb", "a QCOW2 disk"},
+        {"KDMV", "a VMDK disk"},
+        {"COWD", "a VMDK disk"},
+        {"# Disk DescriptorFile", "a VMDK descriptor"},
+        {"<<< ", "a VDI disk"},
+        {"PK\x03\x04", "a ZIP archive"},
+        {"\x1f\x8b", "compressed (gzip)"},
+        {"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"},
+        {"<html", "a web page"},
+        {"<!DOCTYPE", "a web page"},
     };
     if (size == 0)
         return "empty";
@@ -148,7 +154,8 @@ static const char *content_name(const uint8_t *first, size_t got, uint64_t size)
 /* ---- VHD ---- */
 
 /* A path of the parent, where a locator says that it stands. NULL: not there, or of no use. */
-static const char *vhd_path(struct plain_disk *it, const struct vx_vhd_header *header, uint32_t platform, bool *no_memory)
+static const char *vhd_path(struct plain_disk *it, const struct vx_vhd_header *header, uint32_t platform,
+                            bool *no_memory)
 {
     struct vx_probe *probe = it->probe;
     const struct vx_vhd_locator *locator = vx_vhd_locator_find(header, platform);
@@ -473,7 +480,8 @@ static vhdx_status take_vhdx(struct plain_disk *it, bool *no_memory, vhdx_error 
 
 /* ---- any file ---- */
 
-/* Not asked where the system has told that the volume is no NTFS: two calls for each file would be a tenth of its time. */
+/* Not asked where the system has told that the volume is no NTFS: two calls for each file would be a tenth of its time.
+ */
 static bool has_descriptor(const struct plain_disk *it)
 {
     return it->probe->host != vhdx_native_host() || (vx_file_facts(it->file)->attributes & VHDX_FILE_SPARSE_HARMS);

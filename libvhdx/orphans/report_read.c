@@ -119,7 +119,8 @@ static bool take_accounts(struct taker *t, const struct vx_json *value, vhdx_fou
     static const char *const names[] = {"", "all", "some", "none"};
     const struct vx_json *member = vx_json_member(value, "accounts");
     const char *access = vx_json_text(value, "access", "");
-    vhdx_guid *ids = vx_arena_take(&t->estate->arena, member && member->type == VX_JSON_ARRAY ? member->count : 0, sizeof *ids);
+    vhdx_guid *ids =
+        vx_arena_take(&t->estate->arena, member && member->type == VX_JSON_ARRAY ? member->count : 0, sizeof *ids);
     for (const struct vx_json *item = items_of(value, "accounts"); ids && item; item = item->next)
         if (item->type == VX_JSON_TEXT && vx_guid_parse(item->text, strlen(item->text), &ids[pub->account_count]))
             pub->account_count++;

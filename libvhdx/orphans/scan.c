@@ -617,8 +617,8 @@ static vhdx_status add_root(struct walk *walk, const char *given, vhdx_error *er
 }
 
 /*
- * A look at a file that is not in memory is a handful of small reads, one after the other: a cold disk is kept busy by many looks at once, and
- * waiting costs no processor. Measured in docs/performance.md.
+ * A look at a file that is not in memory is a handful of small reads, one after the other: a cold disk is kept busy by
+ * many looks at once, and waiting costs no processor. Measured in docs/performance.md.
  */
 #define TEAM_LEAST 32u
 

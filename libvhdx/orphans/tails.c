@@ -51,7 +51,8 @@ static bool last_part(const char *text, size_t *end, bool windows, const char **
     return *length > 0;
 }
 
-/* Compares from the ends, part by part; each of both is cut as its host cuts paths. *order: how the first two parts that differ stand to each other; the shorter path comes first. */
+/* Compares from the ends, part by part; each of both is cut as its host cuts paths. *order: how the first two parts
+ * that differ stand to each other; the shorter path comes first. */
 static struct vx_tail compare(const char *path, bool path_windows, const char *place, bool windows, int *order)
 {
     struct vx_tail tail = {0};
@@ -225,7 +226,8 @@ static struct vx_tail tail_at(const struct vx_name_index *index, size_t at, cons
     return vx_tail_compare(path, entry->place, entry->windows);
 }
 
-/* Where the path would stand among the entries of `source`: its best neighbours are there and before. `windows`: of the path. */
+/* Where the path would stand among the entries of `source`: its best neighbours are there and before. `windows`: of the
+ * path. */
 static size_t place_of(const struct vx_name_index *index, const char *path, bool windows, unsigned source)
 {
     size_t low = 0, high = index->count;
@@ -268,8 +270,7 @@ static void entries_at(const struct vx_estate *estate, const struct vx_name_inde
 {
     bool windows = vx_estate_is_windows(estate, absolute, source);
     *first = *end = place_of(index, absolute, windows, source);
-    while (*end < index->count && index->entries[*end].source == source &&
-           index->entries[*end].windows == windows &&
+    while (*end < index->count && index->entries[*end].source == source && index->entries[*end].windows == windows &&
            vx_tail_is_same(absolute, index->entries[*end].place, windows))
         (*end)++;
 }

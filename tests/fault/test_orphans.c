@@ -1,6 +1,7 @@
 /*
- * A search while every allocation fails in turn: it fails and says so, or it says of every disk what it says with memory enough. A search that lost a
- * configuration or an entry of a list on its way, and went on, would propose a disk in use to go.
+ * A search while every allocation fails in turn: it fails and says so, or it says of every disk what it says with
+ * memory enough. A search that lost a configuration or an entry of a list on its way, and went on, would propose a disk
+ * in use to go.
  */
 /* SPDX-License-Identifier: MIT */
 #include "fault/allocations.h"
@@ -91,7 +92,8 @@ static void fail_all(const vhdx_orphans_options *options, size_t least)
         vhdx_status status = vhdx_orphans_scan(roots, options->report_count ? 0 : 1, options, &found, &err);
         reached = allocations_end() >= nth;
         if (status != VHDX_OK) {
-            cr_assert(nth > 0 && status == VHDX_NOMEM && err.message[0], "allocation %" PRIu64 ": %d %s", nth, status, err.message);
+            cr_assert(nth > 0 && status == VHDX_NOMEM && err.message[0], "allocation %" PRIu64 ": %d %s", nth, status,
+                      err.message);
             failed++;
             continue;
         }
@@ -124,16 +126,25 @@ Test(orphans_faults, a_search_without_memory_fails_or_says_the_same)
 Test(orphans_faults, reports_without_memory_fail_or_say_the_same)
 {
     static const char report[] =
-        "{\"report_format\": 1, \"totals\": {\"data\": true}, \"places\": [{\"path\": \"/v\", \"searched\": true}], \"files\": ["
+        "{\"report_format\": 1, \"totals\": {\"data\": true}, \"places\": [{\"path\": \"/v\", \"searched\": true}], "
+        "\"files\": ["
         "{\"path\": \"/v/b.vhdx\", \"kind\": \"dynamic\", \"readable\": true, "
         "\"data_write_guid\": \"11111111-1111-1111-1111-111111111111\"},"
-        "{\"path\": \"/v/l.avhdx\", \"kind\": \"differencing\", \"status\": \"orphan\", \"readable\": true, \"parent\": \"/v/b.vhdx\", "
-        "\"data_write_guid\": \"22222222-1111-1111-1111-111111111111\", \"comparison\": \"equal\", \"access\": \"some\", "
+        "{\"path\": \"/v/l.avhdx\", \"kind\": \"differencing\", \"status\": \"orphan\", \"readable\": true, "
+        "\"parent\": \"/v/b.vhdx\", "
+        "\"data_write_guid\": \"22222222-1111-1111-1111-111111111111\", \"comparison\": \"equal\", \"access\": "
+        "\"some\", "
         "\"accounts\": [\"33333333-1111-1111-1111-111111111111\"], \"parent_locator\": {\"linkage\": "
-        "\"11111111-1111-1111-1111-111111111111\", \"relative_path\": \".\\\\b.vhdx\"}}], \"configurations\": [], \"side_files\": []}";
+        "\"11111111-1111-1111-1111-111111111111\", \"relative_path\": \".\\\\b.vhdx\"}}], \"configurations\": [], "
+        "\"side_files\": []}";
     char *path = forest_path(&forest, "r.json");
     put("r.json", report, sizeof report - 1);
     reports[0] = path;
-    fail_all(&(vhdx_orphans_options){.struct_size = sizeof(vhdx_orphans_options), .jobs = 1, .complete = true, .reports = reports, .report_count = 1}, 15);
+    fail_all(&(vhdx_orphans_options){.struct_size = sizeof(vhdx_orphans_options),
+                                     .jobs = 1,
+                                     .complete = true,
+                                     .reports = reports,
+                                     .report_count = 1},
+             15);
     free(path);
 }

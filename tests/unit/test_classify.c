@@ -463,7 +463,8 @@ Test(classify, tracking_files_go_with_their_disk_and_guest_state_is_in_no_step)
     cr_expect(moved);
 }
 
-/* Its own first look at the name would be right by chance: the file put aside has another identity and another parent. */
+/* Its own first look at the name would be right by chance: the file put aside has another identity and another parent.
+ */
 Test(classify, what_is_moved_aside_goes_where_no_file_of_its_name_is)
 {
     size_t base = est_base(&e, "/vms/a/base.vhdx");
@@ -475,7 +476,8 @@ Test(classify, what_is_moved_aside_goes_where_no_file_of_its_name_is)
     est_judge(&e);
     const vhdx_found_family *family = &e.estate->families[0];
     cr_assert_eq(family->step_count, 2);
-    cr_expect(strstr(family->steps[1].text, "mkdir -p '/vms/vhdx-quarantine/3/a' && mv -n "), "%s", family->steps[1].text);
+    cr_expect(strstr(family->steps[1].text, "mkdir -p '/vms/vhdx-quarantine/3/a' && mv -n "), "%s",
+              family->steps[1].text);
 }
 
 Test(classify, all_files_that_may_be_the_parent_in_doubt_stay_where_they_are)
@@ -557,7 +559,8 @@ Test(classify, steps_for_disks_of_a_report_are_typed_as_its_host_wants_them)
     const vhdx_found_family *family = &e.estate->families[0];
     cr_assert_eq(family->step_count, 4);
     cr_expect(strstr(family->steps[0].text, "the host that wrote b.json"));
-    cr_expect_str_eq(family->steps[1].text, "vhdx merge -o \"D:\\VMs\\a\\left-content.vhdx\" \"D:\\VMs\\a\\left.avhdx\"");
+    cr_expect_str_eq(family->steps[1].text,
+                     "vhdx merge -o \"D:\\VMs\\a\\left-content.vhdx\" \"D:\\VMs\\a\\left.avhdx\"");
     cr_expect_str_eq(family->steps[2].text,
                      "(if not exist \"D:\\VMs\\vhdx-quarantine\\a\" mkdir \"D:\\VMs\\vhdx-quarantine\\a\") & "
                      "if exist \"D:\\VMs\\vhdx-quarantine\\a\\left.avhdx\" (echo "
@@ -631,7 +634,8 @@ Test(classify, a_merge_is_not_proposed_where_anything_speaks_against_it)
     static const uint32_t against[] = {VHDX_FOUND_SAVED_STATE, VHDX_FOUND_MERGE_PENDING, VHDX_FOUND_CLUSTERED};
     for (size_t i = 0; i < sizeof against / sizeof against[0]; i++) {
         plant_checkpoint_chain();
-        est_info(&e, 1)->saved_state = against[i] == VHDX_FOUND_SAVED_STATE ? VHDX_SAVED_STATE_PRESENT : VHDX_SAVED_STATE_NONE;
+        est_info(&e, 1)->saved_state =
+            against[i] == VHDX_FOUND_SAVED_STATE ? VHDX_SAVED_STATE_PRESENT : VHDX_SAVED_STATE_NONE;
         est_info(&e, 1)->merge_pending = against[i] == VHDX_FOUND_MERGE_PENDING;
         est_info(&e, 1)->clustered = against[i] == VHDX_FOUND_CLUSTERED;
         est_judge(&e);
@@ -1052,14 +1056,14 @@ static void check_merge(const struct wild *w, const vhdx_found_step *step, uint6
     size_t top = number_of(w, e.estate->disks[step->file].pub.path), at = top;
     char into[128] = "";
     cr_assert_lt(top, w->count);
-    cr_assert(!w->named[top] || (!w->by_checkpoint[top] && children_of(w, top) == 0), "seed %llu: %s", (unsigned long long)seed,
-              step->text);
+    cr_assert(!w->named[top] || (!w->by_checkpoint[top] && children_of(w, top) == 0), "seed %llu: %s",
+              (unsigned long long)seed, step->text);
     cr_assert_leq(children_of(w, top), 1);
     do {
         at = w->parents[at];
         cr_assert_neq(at, VHDX_NONE, "seed %llu: %s", (unsigned long long)seed, step->text);
-        cr_assert(!w->named[at] && children_of(w, at) == 1, "seed %llu: %s of %s", (unsigned long long)seed, w->paths[at],
-                  step->text);
+        cr_assert(!w->named[at] && children_of(w, at) == 1, "seed %llu: %s of %s", (unsigned long long)seed,
+                  w->paths[at], step->text);
         snprintf(into, sizeof into, "--into '%s' ", w->paths[at]);
     } while (!strstr(step->text, into));
 }
