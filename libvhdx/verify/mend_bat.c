@@ -378,7 +378,8 @@ static bool may_be_lost(const struct vx_mending *m)
 {
     return vx_present(m, VX_FIND_BAT_EMPTY) || vx_present(m, VX_FIND_BAT_STATE) || vx_present(m, VX_FIND_BAT_RESERVED) ||
            vx_present(m, VX_FIND_BAT_FAR) || vx_present(m, VX_FIND_BAT_NO_PLACE) ||
-           vx_present(m, VX_FIND_BAT_PARTIAL_IN_BASE);
+           vx_present(m, VX_FIND_BAT_PARTIAL_IN_BASE) || vx_present(m, VX_FIND_BAT_BEYOND_END) ||
+           vx_present(m, VX_FIND_BAT_OVERLAP) || vx_present(m, VX_FIND_BAT_ON_STRUCTURE);
 }
 
 static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)

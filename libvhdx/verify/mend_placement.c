@@ -11,11 +11,24 @@
 
 static const struct vx_loss lost_entry = {"its entry in the BAT is lost, and nothing tells where it lies", false, false};
 static const struct vx_loss doubtful_place = {"its entry in the BAT was lost; its content tells where it lies", true, false};
+static const struct vx_loss doubtful_order = {"its entry in the BAT was lost; only the order of the blocks tells where it lies",
+                                              true, false};
 
-static const struct vx_reason placed = {VX_FIND_BAT_EMPTY, true, "blocks are found where the evidence says they lie",
-                                        "the certainty that it is right, and blocks that nothing tells of"};
+/* For the finding that brought us here; what is found is not found any more afterwards. */
+static struct vx_reason reason_of(const struct vx_bat_mending *b)
+{
+    static const enum vx_find kinds[] = {VX_FIND_BAT_EMPTY, VX_FIND_BAT_BEYOND_END, VX_FIND_BAT_FAR, VX_FIND_BAT_NO_PLACE,
+                                         VX_FIND_BAT_OVERLAP, VX_FIND_BAT_ON_STRUCTURE, VX_FIND_BAT_STATE};
+    struct vx_reason reason = {VX_FIND_BAT_EMPTY, true, "blocks are found where the evidence says they lie",
+                               "the certainty that it is right, and blocks that nothing tells of"};
+    for (size_t i = sizeof kinds / sizeof kinds[0]; i-- > 0;)
+        if (vx_present(b->m, kinds[i]))
+            reason.finding = kinds[i];
+    return reason;
+}
 
-static vhdx_status put_placement(struct vx_bat_mending *b, const struct vx_placement *placement, vhdx_error *err)
+static vhdx_status put_placement(struct vx_bat_mending *b, const struct vx_placement *placement,
+                                 const struct vx_reason *reason, vhdx_error *err)
 {
     struct vx_bat_entry entry = vx_bat_entry_decode(placement->raw);
     uint64_t block;
@@ -23,37 +36,40 @@ static vhdx_status put_placement(struct vx_bat_mending *b, const struct vx_place
         return VHDX_OK;
     if (!placement->lossless && vx_geometry_is_payload(&b->geometry, placement->bat_index, &block) &&
         block < b->geometry.payload_count)
-        VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &doubtful_place, err));
-    return vx_bat_put(b, placement->bat_index, &entry, &placed, err);
+        VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
+                           placement->witness == VX_WITNESS_GEOMETRY ? &doubtful_order : &doubtful_place, err));
+    return vx_bat_put(b, placement->bat_index, &entry, reason, err);
 }
 
-static vhdx_status give_up_entry(struct vx_bat_mending *b, uint64_t index, vhdx_error *err)
+static vhdx_status give_up_entry(struct vx_bat_mending *b, uint64_t index, const struct vx_reason *reason, vhdx_error *err)
 {
     const struct vx_bat_entry zero = {.state = VX_PAYLOAD_ZERO};
     uint64_t block;
     if (!vx_geometry_is_payload(&b->geometry, index, &block) || block >= b->geometry.payload_count)
         return VHDX_OK;
     VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &lost_entry, err));
-    return b->geometry.has_parent ? vx_bat_put(b, index, &zero, &placed, err) : VHDX_OK;
+    return b->geometry.has_parent ? vx_bat_put(b, index, &zero, reason, err) : VHDX_OK;
 }
 
 /* What else stands in a page that was nonsense, and is known to be empty or is given up. */
-static vhdx_status clear_rest(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, uint64_t index, vhdx_error *err)
+static vhdx_status clear_rest(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, uint64_t index,
+                              const struct vx_reason *reason, vhdx_error *err)
 {
     uint8_t raw[VX_BAT_ENTRY_SIZE];
     size_t got;
     VX_TRY(vx_file_read_some(rebuilt->view, raw, sizeof raw, vx_bat_entry_offset(&b->image, index), &got, err));
     struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(raw));
-    return vx_bat_put(b, index, &entry, &placed, err);
+    return vx_bat_put(b, index, &entry, reason, err);
 }
 
 /* From the first placement of a page on: the page was rewritten as a whole. */
-static vhdx_status clear_page(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, uint64_t page, vhdx_error *err)
+static vhdx_status clear_page(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, uint64_t page,
+                              const struct vx_reason *reason, vhdx_error *err)
 {
     const uint64_t in_page = VX_PAGE / VX_BAT_ENTRY_SIZE;
     for (uint64_t i = page * in_page; i < (page + 1) * in_page && i < b->geometry.entry_count; i++)
         if (!vx_rebuilt_placement(rebuilt, i) && !(b->geometry.has_parent && vx_rebuilt_entry_lost(rebuilt, i)))
-            VX_TRY(clear_rest(b, rebuilt, i, err));
+            VX_TRY(clear_rest(b, rebuilt, i, reason, err));
     return VHDX_OK;
 }
 
@@ -63,20 +79,21 @@ vhdx_status vx_mend_placements(struct vx_bat_mending *b, vhdx_error *err)
     VX_TRY(vx_mending_rebuild(b->m, true, err));
     rebuilt = b->m->rebuilt;
     if (rebuilt->geometry.entry_count != b->geometry.entry_count || rebuilt->placement_count == 0 ||
-        rebuilt->lost_page_count == 0)
+        (rebuilt->lost_page_count == 0 && rebuilt->single_count == 0))
         return VHDX_OK;
+    const struct vx_reason reason = reason_of(b);
     uint64_t page = UINT64_MAX;
     for (size_t i = 0; i < rebuilt->placement_count; i++) {
         uint64_t here = rebuilt->placements[i].bat_index * VX_BAT_ENTRY_SIZE / VX_PAGE;
         if (here != page)
-            VX_TRY(clear_page(b, rebuilt, here, err));
+            VX_TRY(clear_page(b, rebuilt, here, &reason, err));
         page = here;
     }
     for (uint64_t index = 0; index < b->geometry.entry_count; index++)
         if (vx_rebuilt_entry_lost(rebuilt, index) && !vx_rebuilt_placement(rebuilt, index))
-            VX_TRY(give_up_entry(b, index, err));
+            VX_TRY(give_up_entry(b, index, &reason, err));
     for (size_t i = 0; i < rebuilt->placement_count; i++)
-        VX_TRY(put_placement(b, &rebuilt->placements[i], err));
+        VX_TRY(put_placement(b, &rebuilt->placements[i], &reason, err));
     return VHDX_OK;
 }
 

@@ -69,6 +69,13 @@ struct vx_stray {
     uint64_t file_offset, length;
 };
 
+/* An entry that is not believed because of where it says that the block lies. */
+struct vx_single {
+    uint64_t bat_index, raw; /* as it stands in the file */
+    bool nowhere;            /* there is no such place; else another block is there, too */
+    bool back;               /* of no use outside of rebuild_singles.c */
+};
+
 /* One bit a MiB of the file: 16 MiB of memory for 64 TiB. */
 struct vx_claims {
     uint8_t *once, *more;
@@ -99,6 +106,8 @@ struct vx_rebuilt {
                             only; NULL: none is lost */
     uint64_t page_count;
     uint64_t lost_page_count; /* pages that said nothing before evidence was looked for */
+    struct vx_single *singles; /* ascending; entries in sound pages that are known by `placements` only, as those of lost pages */
+    size_t single_count;
     struct vx_claims claims;  /* who owns the file's space, by the BAT as it is now */
     struct vx_region_table
         *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */
@@ -112,6 +121,11 @@ bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, u
 bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length);
 /* Whether the BAT entry is one of which nothing is known. */
 bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/*
+ * Entries from `bat_index` on that are alike: all as they stand, or all lost (*lost) and without a placement. Returns the first that is not;
+ * `bat_index` itself when it is placed, UINT64_MAX when all others are alike.
+ */
+uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, bool *lost);
 /* NULL: the entry is as it stands. */
 const struct vx_placement *vx_rebuilt_placement(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 

@@ -51,19 +51,32 @@ bool vx_claims_free(const struct vx_claims *claims, uint64_t offset, uint64_t le
     return true;
 }
 
-bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length)
+bool vx_claims_shared(const struct vx_claims *claims, uint64_t offset, uint64_t length)
 {
-    uint64_t end = vx_min(rebuilt->claims.mib_count, vx_ceil_div(file_offset + length, VX_MIB));
-    for (uint64_t mib = file_offset / VX_MIB; mib < end; mib++)
-        if (get_bit(rebuilt->claims.more, mib))
+    uint64_t end = vx_min(claims->mib_count, vx_ceil_div(offset + length, VX_MIB));
+    for (uint64_t mib = offset / VX_MIB; mib < end; mib++)
+        if (get_bit(claims->more, mib))
             return true;
     return false;
+}
+
+bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length)
+{
+    return vx_claims_shared(&rebuilt->claims, file_offset, length);
 }
 
 bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length)
 {
     return file_offset >= VX_MIB && file_offset < rebuilt->file_size && length <= rebuilt->file_size - file_offset &&
            vx_claims_free(&rebuilt->claims, file_offset, length);
+}
+
+void vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims)
+{
+    vx_claim(claims, 0, VX_HEADER_SECTION_SIZE);
+    vx_claim(claims, out->header.log_offset, out->header.log_length);
+    for (uint32_t i = 0; i < out->regions->count && i < VX_REGION_MAX; i++)
+        vx_claim(claims, out->regions->entries[i].file_offset, out->regions->entries[i].length);
 }
 
 static vhdx_status open_claims(struct vx_rebuilding *work, vhdx_error *err)
@@ -75,10 +88,7 @@ static vhdx_status open_claims(struct vx_rebuilding *work, vhdx_error *err)
     out->claims.more = vx_alloc(bytes, 1);
     if (!out->claims.once || !out->claims.more)
         return vx_fail_memory(err, "the map of the file's space");
-    vx_claim(&out->claims, 0, VX_HEADER_SECTION_SIZE);
-    vx_claim(&out->claims, out->header.log_offset, out->header.log_length);
-    for (uint32_t i = 0; i < out->regions->count && i < VX_REGION_MAX; i++)
-        vx_claim(&out->claims, out->regions->entries[i].file_offset, out->regions->entries[i].length);
+    vx_claim_structures(out, &out->claims);
     return VHDX_OK;
 }
 
@@ -107,8 +117,7 @@ static bool is_bad(const struct vx_rebuilt *out, uint64_t index, const struct vx
 
 struct page_look {
     uint64_t set, bad, owners, conflicts;
-    uint64_t singles; /* present entries that point nowhere */
-    uint64_t single;  /* the last of them */
+    uint64_t nowhere; /* blocks with data that lie where no file is */
 };
 
 static uint32_t entries_in_page(const struct vx_rebuilt *out, uint64_t page)
@@ -124,6 +133,8 @@ static void look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint
         struct vx_bat_entry entry = vx_bat_entry_decode(raw);
         look->set += raw != 0;
         look->bad += is_bad(out, index, &entry);
+        look->nowhere += entry.state == VX_PAYLOAD_FULLY_PRESENT && entry.reserved == 0 &&
+                         (entry.file_offset < VX_MIB || entry.file_offset >= out->file_size);
         if (!is_bad(out, index, &entry) && owns(out, index, &entry, &length)) {
             look->owners++;
             look->conflicts += !vx_claims_free(&out->claims, entry.file_offset, length);
@@ -131,14 +142,17 @@ static void look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint
     }
 }
 
-static void claim_page(struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes)
+/* Returns how many claim what somebody else has claimed before. */
+static uint64_t claim_page(struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes)
 {
+    uint64_t contested = 0;
     for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
         uint64_t length, index = page * PAGE_ENTRIES + i;
         struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(bytes + i * VX_BAT_ENTRY_SIZE));
         if (!is_bad(out, index, &entry) && owns(out, index, &entry, &length))
-            vx_claim(&out->claims, entry.file_offset, length);
+            contested += !vx_claim(&out->claims, entry.file_offset, length);
     }
+    return contested;
 }
 
 vhdx_status vx_place(struct vx_rebuilding *work, const struct vx_placement *placement, vhdx_error *err)
@@ -179,21 +193,75 @@ const struct vx_placement *vx_rebuilt_placement(const struct vx_rebuilt *rebuilt
     return bsearch(&key, rebuilt->placements, rebuilt->placement_count, sizeof key, by_index);
 }
 
+static int by_single_index(const void *a, const void *b)
+{
+    const struct vx_single *left = a, *right = b;
+    return (left->bat_index > right->bat_index) - (left->bat_index < right->bat_index);
+}
+
 bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
 {
+    const struct vx_single key = {.bat_index = bat_index};
+    if (rebuilt->single_count > 0 &&
+        bsearch(&key, rebuilt->singles, rebuilt->single_count, sizeof key, by_single_index))
+        return true;
     uint64_t page = bat_index / PAGE_ENTRIES;
     return rebuilt->lost_pages && page < rebuilt->page_count && get_bit(rebuilt->lost_pages, page);
 }
 
-static vhdx_status gather_strays(struct vx_rebuilding *work, vhdx_error *err);
+/* The first page from `page` on that is lost, or that is not. */
+static uint64_t next_page(const struct vx_rebuilt *rebuilt, uint64_t page, bool lost)
+{
+    const uint8_t none = lost ? 0 : 0xFF;
+    while (rebuilt->lost_pages && page < rebuilt->page_count) {
+        if (page % 8 == 0 && rebuilt->lost_pages[page / 8] == none)
+            page += 8;
+        else if (get_bit(rebuilt->lost_pages, page) == lost)
+            return page;
+        else
+            page++;
+    }
+    return lost ? UINT64_MAX : rebuilt->page_count;
+}
+
+static uint64_t next_placed(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+{
+    size_t low = 0, high = rebuilt->placement_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (rebuilt->placements[middle].bat_index < bat_index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < rebuilt->placement_count ? rebuilt->placements[low].bat_index : UINT64_MAX;
+}
+
+static uint64_t next_single(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+{
+    for (size_t i = 0; i < rebuilt->single_count; i++)
+        if (rebuilt->singles[i].bat_index >= bat_index)
+            return rebuilt->singles[i].bat_index;
+    return UINT64_MAX;
+}
+
+uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, bool *lost)
+{
+    uint64_t page = bat_index / PAGE_ENTRIES, placed = next_placed(rebuilt, bat_index);
+    uint64_t single = next_single(rebuilt, bat_index), other;
+    *lost = vx_rebuilt_entry_lost(rebuilt, bat_index);
+    if (*lost && single == bat_index)
+        return placed == bat_index ? bat_index : bat_index + 1;
+    other = next_page(rebuilt, page, !*lost);
+    return vx_min(vx_min(placed, single), other == UINT64_MAX ? other : other * PAGE_ENTRIES);
+}
 
 /* ---- pages ---- */
 
 struct pages {
     uint64_t lost, empty, owners;
+    uint64_t doubtful;   /* entries in sound pages that point nowhere, or to what is claimed already */
     uint8_t *empty_bits; /* pages of zeros: perhaps lost */
-    uint64_t singles;    /* entries in sound pages that point nowhere */
-    uint64_t single;     /* the last of them */
 };
 
 static bool unreadable(const struct vx_rebuilding *work, uint64_t offset, uint64_t length)
@@ -222,43 +290,6 @@ static vhdx_status read_page(struct vx_rebuilding *work, uint64_t page, uint8_t 
     return vx_file_read_some(work->view, bytes, VX_PAGE, page_offset(work, page), &got, err);
 }
 
-/* Entries of blocks that must be somewhere, but not where they say. */
-static void count_singles(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes, struct page_look *look)
-{
-    for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
-        uint64_t which, index = page * PAGE_ENTRIES + i;
-        struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(bytes + i * VX_BAT_ENTRY_SIZE));
-        if (entry.state != VX_PAYLOAD_FULLY_PRESENT || !vx_geometry_is_payload(&out->geometry, index, &which) ||
-            which >= out->geometry.payload_count)
-            continue;
-        if (entry.file_offset == 0 || entry.file_offset >= out->file_size) {
-            look->singles++;
-            look->single = index;
-        }
-    }
-}
-
-/* One block without a place, one place of just its size without a block: they belong together. */
-static vhdx_status join_single(struct vx_rebuilding *work, const struct pages *pages, vhdx_error *err)
-{
-    struct vx_rebuilt *out = work->out;
-    uint64_t mib = 0, length = 0;
-    for (uint64_t i = 1; i < out->claims.mib_count && length <= out->block_size; i++) {
-        if (get_bit(out->claims.once, i))
-            continue;
-        mib = length == 0 ? i : mib;
-        if (i != mib + length / VX_MIB)
-            return VHDX_OK;
-        length += VX_MIB;
-    }
-    const struct vx_bat_entry entry = {.state = VX_PAYLOAD_FULLY_PRESENT, .file_offset = mib * VX_MIB};
-    const struct vx_placement placement = {pages->single, vx_bat_entry_encode(&entry), VX_WITNESS_GEOMETRY, false};
-    if (length != out->block_size)
-        return VHDX_OK;
-    VX_TRY(vx_place(work, &placement, err));
-    return gather_strays(work, err);
-}
-
 static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
@@ -271,10 +302,8 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
             memset(bytes, 0, sizeof bytes); /* a hole: an empty BAT of a huge disk takes no time */
         } else {
             VX_TRY(read_page(work, page, bytes, err));
-            if (!vx_is_zero(bytes, sizeof bytes)) {
+            if (!vx_is_zero(bytes, sizeof bytes))
                 look_at_page(out, page, bytes, &look);
-                count_singles(out, page, bytes, &look);
-            }
         }
         bool gone =
             unreadable(work, page_offset(work, page), VX_PAGE) || page_offset(work, page) >= work->out->file_size;
@@ -285,13 +314,35 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
             continue;
         }
         pages->owners += look.owners;
-        pages->singles += look.singles;
-        pages->single = look.singles ? look.single : pages->single;
+        pages->doubtful += look.nowhere;
         if (look.set == 0) {
             pages->empty++;
             set_bit(pages->empty_bits, page);
         } else {
+            pages->doubtful += claim_page(out, page, bytes);
+        }
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vx_rebuild_claims(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    size_t size = (size_t)(out->claims.mib_count / 8 + 1);
+    memset(out->claims.once, 0, size);
+    memset(out->claims.more, 0, size);
+    vx_claim_structures(out, &out->claims);
+    for (uint64_t page = 0; page < out->page_count; page++) {
+        uint8_t bytes[VX_PAGE];
+        uint64_t data = 0, length;
+        vx_file_next_data(work->view, page_offset(work, page), &data, &length);
+        if (length == 0)
+            return VHDX_OK;
+        if (data < page_offset(work, page) + VX_PAGE) {
+            VX_TRY(read_page(work, page, bytes, err));
             claim_page(out, page, bytes);
+        } else {
+            page = (data - out->bat.file_offset) / VX_PAGE - 1;
         }
     }
     return VHDX_OK;
@@ -386,7 +437,7 @@ static vhdx_status add_stray(struct vx_rebuilding *work, uint64_t offset, uint64
 }
 
 /* Space that nobody owns and that is not all zeros. */
-static vhdx_status gather_strays(struct vx_rebuilding *work, vhdx_error *err)
+vhdx_status vx_rebuild_strays(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
     uint8_t *bytes = vx_alloc((size_t)VX_MIB, 1);
@@ -425,7 +476,7 @@ static void say_what_came_of_it(struct vx_rebuilding *work, const struct pages *
         left += get_bit(out->lost_pages, page);
     if (out->placement_count > 1)
         qsort(out->placements, out->placement_count, sizeof *out->placements, by_index);
-    if (out->placement_count == 0 && left == 0 && pages->lost == 0) {
+    if (out->placement_count == 0 && left == 0 && pages->lost == 0 && out->single_count == 0) {
         vx_clue_set(work, VX_PART_BAT, VX_WITNESS_STORED, true, "%s", "");
         return;
     }
@@ -446,24 +497,24 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
     struct vx_rebuilt *out = work->out;
     VX_TRY(judge_pages(work, pages, err));
     VX_TRY(ask_log(work, pages, err));
-    bool doubt = pages->lost > 0 || pages->empty > 0 || pages->singles > 0;
+    bool doubt = pages->lost > 0 || pages->empty > 0 || pages->doubtful > 0;
     if (doubt && work->options->search_content) {
-        VX_TRY(gather_strays(work, err));
+        VX_TRY(vx_rebuild_strays(work, err));
         bool nothing = pages->owners == 0 && out->placement_count == 0;
         if (out->stray_count > 0 && nothing) {
             out->bat_lost = true;
             pages->lost += pages->empty;
             lose_empty_pages(work, pages);
             VX_TRY(ask_log(work, pages, err));
-            VX_TRY(gather_strays(work, err));
+            VX_TRY(vx_rebuild_strays(work, err));
         }
-        if (out->stray_count > 0 && pages->singles == 1 && pages->lost == 0)
-            VX_TRY(join_single(work, pages, err));
+        if (out->stray_count > 0 && pages->doubtful > 0 && pages->lost == 0)
+            VX_TRY(vx_rebuild_singles(work, err));
         if (out->stray_count > 0 && pages->lost > 0) {
             VX_TRY(vx_rebuild_content(work, err));
-            VX_TRY(gather_strays(work, err));
+            VX_TRY(vx_rebuild_strays(work, err));
         }
-        if (pages->lost == 0 && out->placement_count == 0)
+        if (pages->lost == 0 && out->placement_count == 0 && out->single_count == 0)
             out->stray_count = 0; /* leaks of a disk whose BAT is whole are nobody's pieces */
     }
     out->lost_page_count += pages->lost;

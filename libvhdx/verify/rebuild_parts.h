@@ -53,9 +53,16 @@ vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);  /* 
 vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err);     /* rebuild_bat.c */
 vhdx_status vx_rebuild_content(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_content.c */
 
-/* rebuild_bat.c, for rebuild_content.c */
+vhdx_status vx_rebuild_singles(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_singles.c */
+
+/* rebuild_bat.c, for rebuild_content.c and rebuild_singles.c */
 bool vx_claim(struct vx_claims *claims, uint64_t offset, uint64_t length);
 bool vx_claims_free(const struct vx_claims *claims, uint64_t offset, uint64_t length);
+bool vx_claims_shared(const struct vx_claims *claims, uint64_t offset, uint64_t length);
+void vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims);
+/* Claims and strays of the BAT as the view has it now. */
+vhdx_status vx_rebuild_claims(struct vx_rebuilding *work, vhdx_error *err);
+vhdx_status vx_rebuild_strays(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_place(struct vx_rebuilding *work, const struct vx_placement *placement, vhdx_error *err);
 
 #endif

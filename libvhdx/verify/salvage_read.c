@@ -81,6 +81,25 @@ static bool bits_are_good(struct vx_salvage_layer *layer, uint64_t payload_block
            !vx_rebuilt_shared(layer->rebuilt, at, end - at);
 }
 
+/* How far one question may reach: beyond the block only where nothing has a place, or where all is lost alike. */
+static uint64_t reach(struct vx_salvage_layer *layer, uint64_t virtual_offset, uint64_t limit)
+{
+    const struct vx_geometry *geometry = &layer->image->geometry;
+    uint64_t left = geometry->block_size - virtual_offset % geometry->block_size, block;
+    struct vx_bat_entry entry;
+    uint64_t bat_index = vx_geometry_payload_index(geometry, virtual_offset / geometry->block_size);
+    bool lost;
+    uint64_t changed = vx_rebuilt_alike(layer->rebuilt, bat_index, &lost);
+    if (changed == bat_index || vx_bat_window_get(&layer->reader.bat, bat_index, &entry, NULL) != VHDX_OK ||
+        (!lost && entry.state != VX_PAYLOAD_NOT_PRESENT))
+        return vx_min(limit, left);
+    if (changed >= geometry->entry_count)
+        return limit;
+    if (!vx_geometry_is_payload(geometry, changed, &block))
+        block = (block + 1) * geometry->chunk_ratio;
+    return vx_min(limit, block * geometry->block_size - virtual_offset);
+}
+
 /* The block's own entry, before runs.c is asked: what it would refuse, and what it cannot know. true: answered. */
 static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_offset, uint64_t left)
 {
@@ -95,7 +114,7 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
     }
     const struct vx_placement *placement = vx_rebuilt_placement(layer->rebuilt, bat_index);
     if (!placement && vx_rebuilt_entry_lost(layer->rebuilt, bat_index)) {
-        answer(asked, index, left, VHDX_SALVAGE_LOST, lost_entry);
+        answer(asked, index, reach(layer, virtual_offset, asked->limit), VHDX_SALVAGE_LOST, lost_entry);
         return true;
     }
     uint32_t broken = vx_bat_payload_rules(&entry, geometry->has_parent);
@@ -122,20 +141,6 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         return true;
     }
     return false;
-}
-
-/* How far one question may reach: beyond the block only where nothing has a place, and nothing of the BAT was lost. */
-static uint64_t reach(struct vx_salvage_layer *layer, uint64_t virtual_offset, uint64_t limit)
-{
-    const struct vx_geometry *geometry = &layer->image->geometry;
-    uint64_t left = geometry->block_size - virtual_offset % geometry->block_size;
-    struct vx_bat_entry entry;
-    uint64_t bat_index = vx_geometry_payload_index(geometry, virtual_offset / geometry->block_size);
-    bool whole = layer->rebuilt->clues[VX_PART_BAT].witness == VX_WITNESS_STORED;
-    if (whole && vx_bat_window_get(&layer->reader.bat, bat_index, &entry, NULL) == VHDX_OK &&
-        entry.state == VX_PAYLOAD_NOT_PRESENT)
-        return limit;
-    return vx_min(limit, left);
 }
 
 /* One layer's answer; *transparent: it has none, and the next one is to be asked for asked->limit bytes. */

@@ -265,9 +265,9 @@ way bat_zero fixed.vhdx ext4 4 all all
 way bat_garbage fixed.vhdx ext4 4 all all
 way bat_zero plain.vhdx ext4 4 0 0
 way all_tables fixed.vhdx ext4 4 all all
-way entry_beyond_end plain.vhdx ext4 4 all 0
+way entry_beyond_end plain.vhdx ext4 4 all all
 way entry_state_four plain.vhdx ext4 4 all all
-way two_entries_one_place plain.vhdx ext4 4 40 40
+way two_entries_one_place plain.vhdx ext4 4 all all
 way nothing dirty.vhdx ext4 0 all all
 way header_and_log dirty.vhdx ext4 0 all all
 way both_headers_zero dirty.vhdx ext4 4 all all

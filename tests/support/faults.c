@@ -1060,6 +1060,12 @@ static void bat_beyond_end(struct fault_scene *s)
     cut(s, bld_file_size(s->b) - VX_MIB);
 }
 
+static void bat_far_beyond_end(struct fault_scene *s)
+{
+    dynamic(s);
+    poke(s, bld_payload_entry_offset(s->b, 3), VX_GIB | VX_PAYLOAD_FULLY_PRESENT, 8);
+}
+
 static void bat_short_end(struct fault_scene *s)
 {
     struct bld_options options = usual(VHDX_KIND_DYNAMIC);
@@ -1382,6 +1388,8 @@ static const struct fault faults[] = {
     LOST(BAT_PARTIAL_IN_BASE, "state 7 in a base", bat_partial_in_base, BLOCKS(3), BLOCKS(1), 0),
     LOST(BAT_NO_PLACE, "present at 0", bat_no_place, BLOCKS(1), BLOCKS(1), 0),
     LOST(BAT_BEYOND_END, "the last MiB cut off", bat_beyond_end, BLOCKS(5) + VX_MIB, VX_MIB, 0),
+    LOST(BAT_BEYOND_END, "a block at 1 GiB, and its place nobody's", bat_far_beyond_end, BLOCKS(3), BLOCKS(1),
+         VX_FIND_SPACE_LEAK),
     F(BAT_SHORT_END, "cut behind the disk's end, as qemu does", bat_short_end, 0),
     LOST(BAT_ON_STRUCTURE, "a block in the log", bat_on_structure, BLOCKS(1), BLOCKS(1), 0),
     LOST(BAT_FAR, "a block at 512 TiB", bat_far, BLOCKS(1), BLOCKS(1), 0),

@@ -312,3 +312,91 @@ Test(rebuild, damaged_entries_do_not_change_the_spacing_of_all_others)
     cr_assert_eq(rebuilt->block_size, 2 * VX_MIB);
     end();
 }
+
+/* ---- single entries --------------------------------------------------------------------------------------------- */
+
+static const struct bld_options many = {.virtual_size = 64 * VX_MIB, .block_size = 2 * VX_MIB, .seed = 5};
+
+static void make_many(bool shuffled)
+{
+    struct bld_options options = many;
+    options.shuffle_blocks = shuffled;
+    make(&options, 0);
+    for (unsigned i = 0; i < 24; i++)
+        bld_write_random(disk, i * (uint64_t)(2 * VX_MIB), 4096, i + 1);
+    cr_assert_eq(bld_finish(disk, host, "disk", NULL), VHDX_OK);
+}
+
+static void point(uint64_t block, uint64_t place)
+{
+    bld_poke_int(host, "disk", bld_payload_entry_offset(disk, block), place | 6, 8);
+}
+
+static void placed(uint64_t block)
+{
+    const struct vx_placement *placement = vx_rebuilt_placement(rebuilt, block);
+    cr_assert(placement, "block %llu has no place", (unsigned long long)block);
+    cr_assert_eq(placement->raw, bld_payload_offset(disk, block) | 6, "block %llu", (unsigned long long)block);
+    cr_assert_eq(placement->witness, VX_WITNESS_GEOMETRY);
+    cr_assert_not(placement->lossless);
+}
+
+Test(rebuild, entries_that_lead_nowhere_are_put_between_their_neighbours)
+{
+    make_many(false);
+    point(5, VX_TIB);
+    point(11, 0);
+    point(0, 700 * VX_MIB);
+    look(NULL);
+    cr_assert_eq(rebuilt->placement_count, 3);
+    placed(0);
+    placed(5);
+    placed(11);
+    end();
+}
+
+Test(rebuild, of_two_blocks_in_one_place_each_goes_where_its_neighbours_say)
+{
+    make_many(false);
+    point(9, bld_payload_offset(disk, 3));
+    point(14, bld_payload_offset(disk, 20) + VX_MIB);
+    look(NULL);
+    placed(9);
+    placed(14);
+    cr_assert_not(vx_rebuilt_shared(rebuilt, bld_payload_offset(disk, 3), 2 * VX_MIB));
+    cr_assert_not(vx_rebuilt_shared(rebuilt, bld_payload_offset(disk, 20), 4 * VX_MIB));
+    end();
+}
+
+Test(rebuild, the_only_block_without_a_place_gets_the_only_place_without_a_block)
+{
+    make_many(true);
+    point(9, VX_TIB);
+    look(NULL);
+    cr_assert_eq(rebuilt->placement_count, 1);
+    placed(9);
+    end();
+}
+
+Test(rebuild, without_evidence_two_blocks_in_one_place_stay_there)
+{
+    make_many(true);
+    uint64_t shared = bld_payload_offset(disk, 3);
+    point(9, shared);
+    look(NULL);
+    cr_assert_eq(rebuilt->placement_count, 0);
+    cr_assert(vx_rebuilt_shared(rebuilt, shared, 2 * VX_MIB));
+    end();
+}
+
+/* The file was cut, and has a block that nobody owns: it is not the one that is missing. */
+Test(rebuild, blocks_behind_a_cut_do_not_take_what_is_free)
+{
+    make_many(false);
+    bld_poke_int(host, "disk", bld_payload_entry_offset(disk, 7), 0, 8);
+    bld_resize(host, "disk", bld_payload_offset(disk, 22) + 4096);
+    look(NULL);
+    cr_assert_eq(rebuilt->placement_count, 0);
+    cr_assert_eq(rebuilt->single_count, 0);
+    end();
+}
