@@ -785,7 +785,8 @@ typedef struct vhdx_salvage_report {
  * Writes what can still be read of the virtual disk that `child` shows to the raw file (or block device) `raw`, and beside it a map that GNU
  * ddrescue and its viewers read: '+' good, '*' doubtful, '-' lost, '?' held by a parent that is not there. Damaged headers, tables, metadata and BAT are rebuilt in
  * memory from twins, the log, the shape of what is left and what the guest wrote; sectors that cannot be read become holes. No layer is
- * written to. Bytes that nobody can place go to a file with ".pieces" behind the raw file's name. OK also when much is lost: the report says how
+ * written to. Bytes that nobody can place go to a file with ".pieces" behind the raw file's name; EXISTS when there is one with something in it, and no map
+ * of an earlier run that says that it is ours. OK also when much is lost: the report says how
  * much. NOT_VHDX when nothing of a disk is recognized, CORRUPT when its sizes cannot be told; ARG to write onto a layer, EXISTS onto another disk. On failure the files
  * made here are removed. `report` may be NULL.
  */

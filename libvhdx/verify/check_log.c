@@ -406,6 +406,7 @@ static vhdx_status check_ring(struct ring_walk *walk, vhdx_error *err)
         struct vx_finding finding = vx_found(VX_FIND_LOG_RESIDUE, "log", walk->header->log_offset);
         finding.count = walk->residue;
         vx_found_value(&finding, walk->broken_residue);
+        finding.text = walk->broken_residue > 0 ? " (not all of them are whole)" : "";
         vx_verify_add(walk->v, &finding);
     }
     switch (walk->v->exam->survey->log) {

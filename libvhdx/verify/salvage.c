@@ -264,6 +264,33 @@ static vhdx_status check_output(const struct vx_salvage_layers *layers, const ch
     return vx_export_check_no_disk(layers->host, path, err);
 }
 
+static bool file_length(const vhdx_host *host, const char *path, uint64_t *length)
+{
+    struct vx_file *file;
+    if (vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+        return false;
+    bool known = vx_file_size(file, length, NULL) == VHDX_OK;
+    vx_file_close(file);
+    return known;
+}
+
+/*
+ * A file of pieces replaces only that of an earlier run, beside which our map lies; whatever else has that name is
+ * somebody's. `map` is known to be ours, or nothing.
+ */
+static vhdx_status check_pieces(const struct output *output, vhdx_error *err)
+{
+    const vhdx_salvage_report *report = output->report;
+    uint64_t pieces, map;
+    if (output->layers->items[0].rebuilt->stray_count == 0 ||
+        !file_length(output->layers->host, report->pieces, &pieces) || pieces == 0 ||
+        (file_length(output->layers->host, report->map, &map) && map > 0))
+        return VHDX_OK;
+    vx_fail(err, VHDX_EXISTS, vx_at_file(report->pieces),
+            "there is already a file of this name, and pieces of the disk would replace it");
+    return vx_advise(err, VHDX_EXISTS, "choose another name for the output, or move that file away");
+}
+
 static vhdx_status name_outputs(struct output *output, const char *raw, vhdx_error *err)
 {
     vhdx_salvage_report *report = output->report;
@@ -275,7 +302,8 @@ static vhdx_status name_outputs(struct output *output, const char *raw, vhdx_err
         return vx_fail(err, VHDX_LIMIT, vx_at_file(raw), "the name is too long");
     VX_TRY(check_output(output->layers, report->map, err));
     VX_TRY(vx_rescue_map_check_output(output->layers->host, report->map, err));
-    return check_output(output->layers, report->pieces, err);
+    VX_TRY(check_output(output->layers, report->pieces, err));
+    return check_pieces(output, err);
 }
 
 static vhdx_status check_device(const struct output *output, vhdx_error *err)

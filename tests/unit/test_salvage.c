@@ -332,3 +332,24 @@ Test(salvage, what_is_cancelled_leaves_no_files)
     cr_assert_eq(vx_memory_host_size(memory, "/d/raw.map"), UINT64_MAX);
     finish();
 }
+
+/* Beside a map of an earlier run it is that run's file; else it is somebody's. */
+Test(salvage, a_file_that_is_called_like_the_pieces_is_replaced_only_when_an_earlier_run_has_made_it)
+{
+    vhdx_error err;
+    vhdx_salvage_report report = {.struct_size = sizeof report};
+    begin();
+    make(VHDX_KIND_DYNAMIC, "/d/disk", 1);
+    for (uint64_t block = 0; block < 8; block++)
+        bld_poke_int(host, "/d/disk", bld_payload_entry_offset(disk, block), 0, 8);
+    const vhdx_salvage_options options = {.struct_size = sizeof options, .host = host};
+    cr_assert(vx_memory_host_put(memory, "/d/raw", "earlier", 7));
+    cr_assert(vx_memory_host_put(memory, "/d/raw.pieces", "precious", 8));
+    cr_assert_eq(vhdx_salvage("/d/disk", "/d/raw", &options, NULL, &err), VHDX_EXISTS);
+    cr_assert_eq(vx_memory_host_size(memory, "/d/raw"), 7);
+    cr_assert_eq(vx_memory_host_size(memory, "/d/raw.pieces"), 8);
+    cr_assert_eq(vhdx_salvage("/d/disk", "/d/other", &options, &report, &err), VHDX_OK, "%s", err.message);
+    cr_assert_gt(report.bytes_pieces, 0);
+    cr_assert_eq(vhdx_salvage("/d/disk", "/d/other", &options, &report, &err), VHDX_OK, "%s", err.message);
+    finish();
+}
