@@ -636,6 +636,7 @@ typedef enum vhdx_verdict {
 typedef struct vhdx_lost_range {
     uint64_t offset, length;
     const char *reason;
+    bool doubtful; /* something stands there, but nothing proves that it is right; else it is lost */
 } vhdx_lost_range;
 
 /* What is known of one file of a report. Findings and lost ranges: the worst finding first, ranges by offset. Grows at its end. */

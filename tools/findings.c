@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 79, INDENT = 9, MEMBERS_SHOWN = 3, RANGES_SHOWN = 8, LOST_COLUMN = 48 };
+enum { COLUMNS = 79, INDENT = 9, MEMBERS_SHOWN = 3, RANGES_SHOWN = 8, LOST_COLUMN = 48, LOST_ROOM = 512 };
 
 /* ---- text ------------------------------------------------------------------------------------------------------- */
 
@@ -135,7 +135,7 @@ static void print_group(FILE *out, const vhdx_report *report, size_t file, size_
 static void print_lost(FILE *out, const vhdx_report *report, size_t file, bool all)
 {
     const vhdx_file_report *facts = vhdx_report_file(report, file);
-    char size[REPORT_SIZE_ROOM];
+    char size[REPORT_SIZE_ROOM], text[LOST_ROOM];
     if (facts->lost_count == 0)
         return;
     report_size(facts->lost_bytes, size);
@@ -145,7 +145,8 @@ static void print_lost(FILE *out, const vhdx_report *report, size_t file, bool a
         const vhdx_lost_range *range = vhdx_report_lost(report, file, i);
         report_size_short(range->length, size);
         fprintf(out, "  0x%012" PRIx64 " to 0x%012" PRIx64 "  %10s  ", range->offset, range->offset + range->length, size);
-        put_wrapped(out, range->reason, LOST_COLUMN, LOST_COLUMN);
+        snprintf(text, sizeof text, "%s: %s", range->doubtful ? "in doubt" : "lost", range->reason);
+        put_wrapped(out, text, LOST_COLUMN, LOST_COLUMN);
     }
     if (shown < facts->lost_count)
         fprintf(out, "  and %zu more ranges; '-v' shows them\n", facts->lost_count - shown);
@@ -271,6 +272,7 @@ void findings_json(struct json *json, const vhdx_report *report, size_t file)
         json_number(json, "offset", range->offset);
         json_number(json, "length", range->length);
         json_text(json, "reason", range->reason);
+        json_bool(json, "doubtful", range->doubtful);
         json_object_end(json);
     }
     json_array_end(json);

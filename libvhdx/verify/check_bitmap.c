@@ -65,9 +65,10 @@ static void lose_partial(const struct chunk *chunk, const char *reason)
 {
     for (uint32_t i = 0; i < chunk->block_count; i++) {
         uint64_t block = chunk->first_block + i;
+        const vhdx_lost_range range = {block * chunk->geometry->block_size, block_length(chunk->geometry, block), reason,
+                                       true}; /* all sectors are there; which of them count nobody knows */
         if (entry_at(chunk, i).state == VX_PAYLOAD_PARTIALLY_PRESENT)
-            vx_report_add_lost(chunk->v->report, chunk->v->file, block * chunk->geometry->block_size,
-                               block_length(chunk->geometry, block), reason);
+            vx_report_add_lost(chunk->v->report, chunk->v->file, &range);
     }
 }
 

@@ -192,11 +192,18 @@ static vhdx_status add_overlap(struct vx_verification *v, const struct vx_overla
     if (rival->owner_kind == OWNER_PAYLOAD) {
         uint64_t offset, length;
         shared_part(&exam->geometry, rival, overlap, &offset, &length);
-        vx_report_add_lost(v->report, v->file, offset, length, reason);
+        const vhdx_lost_range lost = vx_finding_lost(kind, offset, length);
+        vx_report_add_lost(v->report, v->file, &lost);
     }
     if (subject->owner_kind == OWNER_BITMAP)
         VX_TRY(vx_lose_partial_blocks(v, subject->owner_index, reason, err));
     return rival->owner_kind == OWNER_BITMAP ? vx_lose_partial_blocks(v, rival->owner_index, reason, err) : VHDX_OK;
+}
+
+static void add_all(struct vx_verification *v)
+{
+    const vhdx_lost_range all = vx_finding_lost(VX_FIND_BAT_OVERLAP, 0, v->exam->geometry.virtual_size);
+    vx_report_add_lost(v->report, v->file, &all);
 }
 
 static vhdx_status name_rivals(struct vx_verification *v, const struct vx_claims *claims, vhdx_error *err)
@@ -208,8 +215,7 @@ static vhdx_status name_rivals(struct vx_verification *v, const struct vx_claims
     while (status == VHDX_OK && vx_ranges_next_overlap(&rivals.ranges, &overlap))
         status = add_overlap(v, &overlap, err);
     if (status == VHDX_OK && rivals.more) /* too many to name them all: then nothing of the disk is beyond doubt */
-        vx_report_add_lost(v->report, v->file, 0, v->exam->geometry.virtual_size,
-                           vx_finding_kind(VX_FIND_BAT_OVERLAP)->id);
+        add_all(v);
     vx_ranges_clear(&rivals.ranges);
     return status;
 }

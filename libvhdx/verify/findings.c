@@ -326,6 +326,21 @@ static bool gather(struct file *file, const struct vx_finding *finding)
     return false;
 }
 
+/* Where one of two claims is right, or a state means nothing, the content is there: which it is nobody can say. */
+vhdx_lost_range vx_finding_lost(enum vx_find kind, uint64_t offset, uint64_t length)
+{
+    bool doubtful = kind == VX_FIND_BAT_OVERLAP || kind == VX_FIND_BAT_STATE || kind == VX_FIND_BAT_OLD_STATE ||
+                    kind == VX_FIND_BAT_PARTIAL_IN_BASE || kind == VX_FIND_DATA_CHANGED ||
+                    (kind >= VX_FIND_BITMAP_STATE && kind < VX_FIND_PARENT_MISSING);
+    return (vhdx_lost_range){offset, length, vx_finding_kind(kind)->id, doubtful};
+}
+
+static void add_lost_of(vhdx_report *report, size_t number, const struct vx_finding *finding)
+{
+    const vhdx_lost_range range = vx_finding_lost(finding->kind, finding->lost_offset, finding->lost_length);
+    vx_report_add_lost(report, number, &range);
+}
+
 void vx_report_add(vhdx_report *report, size_t number, const struct vx_finding *finding)
 {
     struct file *file = &report->files[number];
@@ -333,7 +348,7 @@ void vx_report_add(vhdx_report *report, size_t number, const struct vx_finding *
     if (report->listener)
         report->listener(report->context, number, finding);
     if (finding->lost_length > 0)
-        vx_report_add_lost(report, number, finding->lost_offset, finding->lost_length, kind->id);
+        add_lost_of(report, number, finding);
     if (gather(file, finding))
         return;
     count_severity(file, finding->severity);
@@ -346,16 +361,22 @@ void vx_report_add(vhdx_report *report, size_t number, const struct vx_finding *
         report->no_memory = true;
 }
 
-void vx_report_add_lost(vhdx_report *report, size_t number, uint64_t offset, uint64_t length, const char *reason)
+static bool same_fate(const vhdx_lost_range *a, const vhdx_lost_range *b)
+{
+    return a->doubtful == b->doubtful && strcmp(a->reason, b->reason) == 0;
+}
+
+void vx_report_add_lost(vhdx_report *report, size_t number, const vhdx_lost_range *range)
 {
     struct file *file = &report->files[number];
     vhdx_lost_range *last = file->lost_count ? &file->lost[file->lost_count - 1] : NULL;
-    if (last && last->offset + last->length == offset && strcmp(last->reason, reason) == 0) {
-        last->length += length;
+    if (last && last->offset + last->length == range->offset && same_fate(last, range)) {
+        last->length += range->length;
         return;
     }
     if (file->lost_count == VX_LOST_RANGES) { /* better too much than too little: the last one swallows what lies behind it */
-        last->length = vx_max(last->offset + last->length, offset + length) - last->offset;
+        last->length = vx_max(last->offset + last->length, range->offset + range->length) - last->offset;
+        last->doubtful = last->doubtful && range->doubtful;
         return;
     }
     if (file->lost_count == file->lost_room) {
@@ -368,7 +389,7 @@ void vx_report_add_lost(vhdx_report *report, size_t number, uint64_t offset, uin
         file->lost = lost;
         file->lost_room = room;
     }
-    file->lost[file->lost_count++] = (vhdx_lost_range){offset, length, reason};
+    file->lost[file->lost_count++] = *range;
 }
 
 void vx_report_forget_lost(vhdx_report *report, size_t number)
@@ -452,10 +473,12 @@ static void settle_lost(struct file *file)
         vhdx_lost_range *last = kept ? &file->lost[kept - 1] : NULL;
         const vhdx_lost_range *next = &file->lost[i];
         bool touches = last && next->offset <= last->offset + last->length;
-        if (touches && (next->offset < last->offset + last->length || strcmp(last->reason, next->reason) == 0))
-            last->length = vx_max(last->offset + last->length, next->offset + next->length) - last->offset;
-        else
+        if (!touches || (next->offset == last->offset + last->length && !same_fate(last, next))) {
             file->lost[kept++] = *next;
+            continue;
+        }
+        last->length = vx_max(last->offset + last->length, next->offset + next->length) - last->offset;
+        last->doubtful = last->doubtful && next->doubtful; /* better too much than too little */
     }
     file->lost_count = kept;
     file->shown.lost_count = kept;

@@ -78,8 +78,10 @@ void vx_report_listen(vhdx_report *report, vx_finding_fn listener, void *context
 vhdx_status vx_report_add_file(vhdx_report *report, const char *path, size_t *file, vhdx_error *err);
 /* Hands a record in. Lack of memory is remembered, and told by vx_report_finish(). */
 void vx_report_add(vhdx_report *report, size_t file, const struct vx_finding *finding);
-/* A range of the virtual disk that is lost; records with a lost range do this by themselves. `reason`: static storage. */
-void vx_report_add_lost(vhdx_report *report, size_t file, uint64_t offset, uint64_t length, const char *reason);
+/* A range of the virtual disk that is lost or in doubt; records with a lost range do this by themselves. `range->reason`: static storage. */
+void vx_report_add_lost(vhdx_report *report, size_t file, const vhdx_lost_range *range);
+/* What the report says of the ranges that a kind of finding concerns: lost, or doubtful. */
+vhdx_lost_range vx_finding_lost(enum vx_find kind, uint64_t offset, uint64_t length);
 /* Takes back all lost ranges so far: whoever mends counts anew. */
 void vx_report_forget_lost(vhdx_report *report, size_t file);
 /* The file could not be checked: its verdict is UNREADABLE. */

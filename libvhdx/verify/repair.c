@@ -361,6 +361,12 @@ static vhdx_status apply(struct repair *r, bool *begun, vhdx_error *err)
 
 /* ---- what came of it ---- */
 
+static void add_given_up(struct repair *r, const struct vx_lost *lost)
+{
+    const vhdx_lost_range range = {lost->virtual_offset, lost->length, lost->loss->reason, lost->loss->doubtful};
+    vx_report_add_lost(r->report, r->number, &range);
+}
+
 /* What the plan has given up, and what the disk, read again, still lacks: a finding may be about more than one range. */
 static vhdx_status add_lost(struct repair *r, vhdx_report *left, vhdx_error *err)
 {
@@ -368,10 +374,9 @@ static vhdx_status add_lost(struct repair *r, vhdx_report *left, vhdx_error *err
     VX_TRY(vx_report_finish(left, err));
     vx_report_forget_lost(r->report, r->number);
     for (size_t i = 0; i < r->plan->lost_count; i++)
-        vx_report_add_lost(r->report, r->number, r->plan->lost[i].virtual_offset, r->plan->lost[i].length,
-                           r->plan->lost[i].loss->reason);
+        add_given_up(r, &r->plan->lost[i]);
     for (size_t i = 0; (range = vx_report_lost(left, 0, i)) != NULL; i++)
-        vx_report_add_lost(r->report, r->number, range->offset, range->length, range->reason);
+        vx_report_add_lost(r->report, r->number, range);
     return VHDX_OK;
 }
 

@@ -43,6 +43,7 @@ expect 4 vhdx verify -v broken.vhdx
 [ "$(sed -n 3p out | cut -c1-5)" = error ] || fail "the worst is not the first: $(cat out)"
 says out VHDX-BAT-BEYOND-END
 says out "lost or in doubt"
+says out "lost: VHDX-BAT-BEYOND-END"
 [ "$(awk 'length > 80' out)" = "" ] || fail "lines of more than 80 columns: $(awk 'length > 80' out)"
 expect 4 vhdx verify -q broken.vhdx
 says out VHDX-BAT-BEYOND-END
@@ -50,7 +51,8 @@ expect 4 vhdx verify --json broken.vhdx
 json_is 'd["files"][0]["status"]' errors
 json_is 'd["files"][0]["findings"][0]["id"]' VHDX-BAT-BEYOND-END
 json_is 'd["files"][0]["lost"][0]["offset"] % 512' 0
-json_is 'sorted(d["files"][0]["lost"][0])' "['length', 'offset', 'reason']"
+json_is 'd["files"][0]["lost"][0]["doubtful"]' False
+json_is 'sorted(d["files"][0]["lost"][0])' "['doubtful', 'length', 'offset', 'reason']"
 [ "$before" = "$(cksum broken.vhdx)" ] || fail "verify wrote to the broken disk"
 
 # What cannot be checked at all; and several files have the sum of their bits
