@@ -8,6 +8,7 @@
 #include "files.h"
 
 #include "io/memory.h"
+#include "verify/rescue_map.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 
 #define UNDO FAULT_PATH ".vhdx-undo"
 #define PARENT "/d/parent.vhdx"
+#define MAP "/d/map"
 
 struct bench {
     const struct fault *fault;
@@ -87,6 +89,7 @@ static vhdx_report *repair(const struct bench *bench, bool salvage)
     const vhdx_repair_options options = {.struct_size = sizeof options,
                                          .host = bench->host,
                                          .salvage = salvage,
+                                         .map = salvage ? MAP : NULL,
                                          .parents = parents,
                                          .parent_count = fault_wants_parent(bench->fault) ? 1 : 0};
     vhdx_report *report;
@@ -167,6 +170,71 @@ static void must_read_well(const struct bench *bench, const vhdx_report *report)
     free(bytes);
 }
 
+static void must_be(const struct bench *bench, bool what, const char *text, uint64_t at)
+{
+    char where[128];
+    if (what)
+        return;
+    snprintf(where, sizeof where, "%s at 0x%llx", text, (unsigned long long)at);
+    complain(bench, where, NULL);
+}
+
+static bool is_zero(const uint8_t *bytes, size_t length)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
+}
+
+/* The status of the map at `at`. */
+static char status_at(const struct vx_rescue_map *map, uint64_t at)
+{
+    for (size_t i = 0; i < map->count; i++)
+        if (at - map->ranges[i].offset < map->ranges[i].length)
+            return map->ranges[i].status;
+    return VX_RESCUE_GOOD;
+}
+
+static struct vx_rescue_map read_map(const struct bench *bench)
+{
+    struct vx_rescue_map map = {0};
+    uint64_t size = vx_memory_host_size(bench->memory, MAP);
+    size_t line;
+    if (size == UINT64_MAX)
+        return map; /* nothing is lost */
+    uint8_t *text = malloc((size_t)size + 1);
+    cr_assert_eq(bld_peek(bench->host, MAP, 0, text, (size_t)size), VHDX_OK);
+    cr_assert_eq(vx_rescue_map_parse(vx_bytes_of(text, (size_t)size), &map, &line), VHDX_OK);
+    free(text);
+    return map;
+}
+
+/* Where the row says that something may be lost; anywhere, when it does not say. */
+static bool may_be_lost(const struct fault *fault, uint64_t at)
+{
+    return fault->lost_length == 0 || at - fault->lost_offset < fault->lost_length;
+}
+
+/*
+ * To the sector: good is what it was; lost reads as zeros, not as what anybody else holds; whatever stands there although
+ * nobody vouches for it is in doubt. Nothing else is given up than what the damage took. Report and map say the same.
+ */
+static void must_lose_exactly(const struct bench *bench, const vhdx_report *report)
+{
+    if (!bench->expected)
+        return;
+    struct vx_rescue_map map = read_map(bench);
+    uint8_t *bytes = read_disk(bench);
+    for (uint64_t at = 0; at < bench->size; at += 512) {
+        char status = status_at(&map, at);
+        bool same = memcmp(bytes + at, bench->expected + at, 512) == 0;
+        must_be(bench, is_lost(report, at) == (status != VX_RESCUE_GOOD), "report and map differ", at);
+        must_be(bench, same || status != VX_RESCUE_GOOD, "what is called good reads otherwise", at);
+        must_be(bench, status != VX_RESCUE_LOST || is_zero(bytes + at, 512), "what is lost does not read as zeros", at);
+        must_be(bench, status == VX_RESCUE_GOOD || may_be_lost(bench->fault, at), "more is given up than the damage took", at);
+    }
+    vx_rescue_map_clear(&map);
+    free(bytes);
+}
+
 static void must_be_quiet(const struct bench *bench)
 {
     uint64_t before = digest(bench);
@@ -209,6 +277,7 @@ static void must_be_salvaged(const struct bench *bench)
     report = repair(bench, true);
     if (!find(report, bench->fault->kind) || !find(report, bench->fault->kind)->corrected)
         complain(bench, "is not corrected", NULL);
+    must_lose_exactly(bench, report);
     must_be_quiet(bench);
     must_read_well(bench, report);
     vhdx_report_free(report);
