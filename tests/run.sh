@@ -182,7 +182,7 @@ manuals() {
 under_valgrind() {
     command -v valgrind >/dev/null || { echo "valgrind is not installed"; return 77; }
     local options=(-q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite)
-    local work status=0
+    local work at status=0
     work=$(mktemp -d) || return 1
     run() {
         valgrind "${options[@]}" "$VHDX" "$@" >"$work/out" 2>"$work/err" </dev/null
@@ -200,6 +200,18 @@ under_valgrind() {
     run hash "$work/child.avhdx"
     run merge "$work/child.avhdx"
     run export -o "$work/raw" "$work/base.vhdx"
+    local offset damaged=$work/damaged.vhdx
+    # A header, its twin, both region tables, the metadata table, an entry of the BAT; then all of them.
+    for offset in 65560 "65560 131100" "196640 262180" 2097155 3145732 "65560 196640 2097155 3145732 3145744"; do
+        cp "$work/base.vhdx" "$damaged"
+        for at in $offset; do printf '\007\007' | dd of="$damaged" bs=1 seek="$at" conv=notrunc status=none; done
+        run verify --data --chain "$damaged"
+        run repair --dry-run --salvage "$damaged"
+        run export --salvage -o "$work/raw" "$damaged"
+        run repair --salvage "$damaged"
+        [ ! -e "$damaged.vhdx-undo" ] || run undo "$damaged.vhdx-undo"
+        rm -f "$damaged"*
+    done
     rm -rf "$work"
     local name
     for name in $FUZZERS; do
