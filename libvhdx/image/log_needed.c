@@ -5,9 +5,15 @@
 #include "image/log_needed.h"
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "base/guid.h"
 
 #include <string.h>
+
+#define USUAL_OFFSET VX_MIB
+#define USUAL_LENGTH ((uint32_t)VX_MIB)
+#define SEARCHED (1024 * VX_MIB)
+#define JUDGED_MAX (64 * VX_MIB) /* real logs have 1 MiB */
 
 struct reading {
     struct vx_file *file;
@@ -94,5 +100,75 @@ vhdx_status vx_log_needed(struct vx_file *file, const struct vx_header *header, 
     *needed = reading->needed;
     vx_ring_close(&reading->ring);
     vx_free(reading);
+    return status;
+}
+
+/* ---- where is it? ---- */
+
+/* Whether a page is of a log, as far as its first bytes tell. */
+static bool is_of_log(const uint8_t *page)
+{
+    uint32_t signature = vx_get32(page);
+    return signature == VX_SIG_LOG_ENTRY || signature == VX_SIG_LOG_DATA || signature == VX_SIG_LOG_DATA_DESC ||
+           signature == VX_SIG_LOG_ZERO;
+}
+
+static vhdx_status look_at(struct vx_file *file, struct vx_header *place, enum vx_log_trace *trace, vhdx_error *err)
+{
+    struct vx_log_sequence sequence = {0};
+    uint8_t page[VX_PAGE];
+    size_t got;
+    VX_TRY(vx_file_read_some(file, page, sizeof page, place->log_offset, &got, err));
+    if (place->log_offset != USUAL_OFFSET && (got < sizeof page || !is_of_log(page)))
+        return VHDX_OK;
+    VX_TRY(vx_log_scan(file, place, &sequence, err));
+    if (sequence.found)
+        *trace = VX_LOG_FOUND;
+    else if (sequence.own_sectors > 0)
+        *trace = VX_LOG_TRACES;
+    return VHDX_OK;
+}
+
+vhdx_status vx_log_search(struct vx_file *file, const struct vx_header *header, struct vx_header *place,
+                          enum vx_log_trace *trace, vhdx_error *err)
+{
+    uint64_t size;
+    *trace = VX_LOG_NOWHERE;
+    *place = *header;
+    if (vx_guid_is_zero(&header->log_guid))
+        return VHDX_OK;
+    VX_TRY(vx_file_size(file, &size, err));
+    uint64_t end = vx_min(size, SEARCHED);
+    place->log_length = USUAL_LENGTH;
+    for (uint64_t at = USUAL_OFFSET; *trace != VX_LOG_FOUND && end >= USUAL_LENGTH && at <= end - USUAL_LENGTH; at += VX_MIB) {
+        place->log_offset = at;
+        VX_TRY(look_at(file, place, trace, err));
+    }
+    return VHDX_OK;
+}
+
+static bool is_zero_page(const uint8_t *page)
+{
+    return page[0] == 0 && memcmp(page, page + 1, VX_PAGE - 1) == 0;
+}
+
+vhdx_status vx_log_is_unbegun(struct vx_file *file, const struct vx_header *header, bool *unbegun, vhdx_error *err)
+{
+    struct vx_ring ring;
+    uint64_t size;
+    VX_TRY(vx_file_size(file, &size, err));
+    *unbegun = header->log_length > 0 && header->log_length <= JUDGED_MAX && header->log_offset <= size &&
+               header->log_length <= size - header->log_offset;
+    if (!*unbegun)
+        return VHDX_OK;
+    VX_TRY(vx_ring_open(&ring, file, header->log_offset, header->log_length, err));
+    vhdx_status status = VHDX_OK;
+    for (uint64_t at = 0; at < ring.length && *unbegun && status == VHDX_OK; at += VX_PAGE) {
+        const uint8_t *page;
+        status = vx_ring_sector(&ring, at, &page, err);
+        if (status == VHDX_OK)
+            *unbegun = is_zero_page(page) || is_of_log(page);
+    }
+    vx_ring_close(&ring);
     return status;
 }

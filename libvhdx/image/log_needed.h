@@ -14,4 +14,23 @@
  */
 vhdx_status vx_log_needed(struct vx_file *file, const struct vx_header *header, bool *needed, vhdx_error *err);
 
+enum vx_log_trace {
+    VX_LOG_NOWHERE, /* no entry with that LogGuid where a log can begin */
+    VX_LOG_TRACES,  /* entries, but none from which to replay */
+    VX_LOG_FOUND,
+};
+
+/*
+ * Looks for the log of `header`'s LogGuid where the header does not say that it is: a log of the usual length at a
+ * multiple of 1 MiB in the first GiB. Each entry has a checksum and the LogGuid, so FOUND is a proof; then *place is
+ * `header` with the log's place.
+ */
+vhdx_status vx_log_search(struct vx_file *file, const struct vx_header *header, struct vx_header *place,
+                          enum vx_log_trace *trace, vhdx_error *err);
+/*
+ * Whether the log that `header` names may be one to which nothing was ever written under its LogGuid: it lies in the
+ * file, and holds zeros and pieces of entries only. What holds anything else has been overwritten.
+ */
+vhdx_status vx_log_is_unbegun(struct vx_file *file, const struct vx_header *header, bool *unbegun, vhdx_error *err);
+
 #endif

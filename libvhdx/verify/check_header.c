@@ -6,6 +6,7 @@
 #include "verify/verify.h"
 
 #include "base/guid.h"
+#include "image/log_needed.h"
 
 #include <string.h>
 
@@ -59,16 +60,27 @@ static void check_sequence(struct vx_verification *v)
     vx_verify_add(v, &finding);
 }
 
+/* Where the log must be replayed, its place can be mended only when it is found. */
+static vhdx_repair_class class_of_place(const struct vx_verification *v, enum vx_find kind)
+{
+    struct vx_header place;
+    enum vx_log_trace trace;
+    vhdx_repair_class otherwise = kind != VX_FIND_HEADER_NO_LOG ? VHDX_REPAIR_NONE : VHDX_REPAIR_SALVAGE;
+    if (v->exam->survey->log == VX_SURVEY_LOG_ACTIVE ||
+        vx_log_search(v->exam->file, v->exam->header, &place, &trace, NULL) != VHDX_OK)
+        return otherwise;
+    bool never = kind == VX_FIND_HEADER_NO_LOG && trace == VX_LOG_NOWHERE;
+    return trace == VX_LOG_FOUND || never ? VHDX_REPAIR_LOSSLESS : otherwise;
+}
+
 /* One rule of the header in use. */
 static void add(struct vx_verification *v, enum vx_find kind, uint64_t in_header, uint64_t found, uint64_t expected)
 {
     struct vx_finding finding = vx_found_index(kind, "header", slot_offset(v->exam->header_slot) + in_header,
                                                (uint64_t)v->exam->header_slot + 1);
     vx_found_values(&finding, found, expected);
-    /* where the log must be replayed, nobody can say where else it is */
-    if (kind >= VX_FIND_HEADER_LOG_LENGTH && kind <= VX_FIND_HEADER_LOG_BEYOND_END &&
-        !vx_guid_is_zero(&v->exam->header->log_guid))
-        finding.repair = VHDX_REPAIR_NONE;
+    if (kind >= VX_FIND_HEADER_LOG_LENGTH && kind <= VX_FIND_HEADER_NO_LOG && !vx_guid_is_zero(&v->exam->header->log_guid))
+        finding.repair = class_of_place(v, kind);
     vx_verify_add(v, &finding);
 }
 

@@ -383,6 +383,22 @@ static vhdx_status judge_refused(struct ring_walk *walk, vhdx_error *err)
     return VHDX_OK;
 }
 
+/*
+ * A log of which no entry is there was either never begun, which is harmless, or is gone, and with it what it held. Lost
+ * with it is nothing when it looks unbegun where it should be, or is there elsewhere.
+ */
+static vhdx_status judge_absent(const struct ring_walk *walk, struct vx_finding *finding, vhdx_error *err)
+{
+    struct vx_header place;
+    enum vx_log_trace trace;
+    bool unbegun, shared = vx_exam_log_is_shared(walk->v->exam);
+    VX_TRY(vx_log_search(walk->v->exam->file, walk->header, &place, &trace, err));
+    VX_TRY(vx_log_is_unbegun(walk->v->exam->file, walk->header, &unbegun, err));
+    finding->repair = trace == VX_LOG_FOUND || (trace == VX_LOG_NOWHERE && unbegun && !shared) ? VHDX_REPAIR_LOSSLESS
+                                                                                              : VHDX_REPAIR_SALVAGE;
+    return VHDX_OK;
+}
+
 /* Where all that the log holds stands already on the disk, nothing is lost with it. */
 static vhdx_status judge_missing(struct ring_walk *walk, vhdx_error *err)
 {
@@ -392,9 +408,13 @@ static vhdx_status judge_missing(struct ring_walk *walk, vhdx_error *err)
                                                : VX_FIND_LOG_NEVER_WRITTEN;
     struct vx_finding finding = vx_found(kind, "log", walk->header->log_offset);
     finding.count = walk->own_whole > 0 ? walk->own_whole : vx_max(walk->own_broken, 1);
-    VX_TRY(vx_log_needed(walk->v->exam->file, walk->header, &needed, err));
-    if (!needed)
-        finding.repair = VHDX_REPAIR_LOSSLESS;
+    if (kind == VX_FIND_LOG_NEVER_WRITTEN) {
+        VX_TRY(judge_absent(walk, &finding, err));
+    } else {
+        VX_TRY(vx_log_needed(walk->v->exam->file, walk->header, &needed, err));
+        if (!needed)
+            finding.repair = VHDX_REPAIR_LOSSLESS;
+    }
     vx_verify_add(walk->v, &finding);
     return VHDX_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "image/log_needed.h"
 #include "verify/bat_walk.h"
 #include "verify/claims.h"
 
@@ -159,6 +160,17 @@ static enum vx_find kind_of(uint32_t low, uint32_t high)
     return VX_FIND_SPACE_LOG_OVERLAP;
 }
 
+/* A log that must be replayed can leave the place only when it is found to lie elsewhere. */
+static vhdx_status class_of_log(const struct vx_exam *exam, struct vx_finding *finding, vhdx_error *err)
+{
+    struct vx_header place;
+    enum vx_log_trace trace = VX_LOG_NOWHERE;
+    if (exam->survey->log != VX_SURVEY_LOG_ACTIVE)
+        VX_TRY(vx_log_search(exam->file, exam->header, &place, &trace, err));
+    finding->repair = trace == VX_LOG_FOUND ? VHDX_REPAIR_LOSSLESS : VHDX_REPAIR_NONE;
+    return VHDX_OK;
+}
+
 static vhdx_status add_overlap(struct vx_verification *v, const struct vx_overlap *overlap, vhdx_error *err)
 {
     const struct vx_exam *exam = v->exam;
@@ -182,7 +194,7 @@ static vhdx_status add_overlap(struct vx_verification *v, const struct vx_overla
     finding.other = rival->owner_index;
     finding.length = overlap->length;
     if (kind == VX_FIND_SPACE_LOG_OVERLAP && !vx_guid_is_zero(&exam->header->log_guid))
-        finding.repair = VHDX_REPAIR_NONE;
+        VX_TRY(class_of_log(exam, &finding, err));
     if (subject->owner_kind == OWNER_PAYLOAD)
         shared_part(&exam->geometry, subject, overlap, &finding.lost_offset, &finding.lost_length);
     vx_verify_add(v, &finding);

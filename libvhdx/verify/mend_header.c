@@ -9,6 +9,7 @@
 #include "verify/mend.h"
 
 #include "base/guid.h"
+#include "image/log_needed.h"
 #include "verify/rebuild.h"
 
 #define LOG_LENGTH ((uint32_t)VX_MIB)
@@ -113,17 +114,44 @@ static vhdx_status place_log(struct vx_mending *m, struct vx_header *header, con
     return vx_plan_put_header(m->plan, header, m->exam->survey->current, reason, err);
 }
 
-/* The other header's idea of where the log lies, if the log that is asked for lies there. */
-static vhdx_status take_other_place(struct vx_mending *m, struct vx_header *header, bool *found, vhdx_error *err)
+/* Where the log that is asked for lies, if that is where the other header says, or where logs usually begin. */
+static vhdx_status find_log(struct vx_mending *m, struct vx_header *header, bool *found, vhdx_error *err)
 {
     const struct vx_survey *survey = m->exam->survey;
     const struct vx_survey_header *other = &survey->headers[1 - survey->current];
+    enum vx_log_trace trace;
     *found = false;
-    if (!vx_survey_header_valid(other))
+    if (vx_survey_header_valid(other) &&
+        (other->header.log_offset != header->log_offset || other->header.log_length != header->log_length)) {
+        header->log_offset = other->header.log_offset;
+        header->log_length = other->header.log_length;
+        VX_TRY(looks_active(m, header, found, err));
+    }
+    if (*found)
         return VHDX_OK;
-    header->log_offset = other->header.log_offset;
-    header->log_length = other->header.log_length;
-    return looks_active(m, header, found, err);
+    VX_TRY(vx_log_search(m->plan->sketch, m->exam->header, header, &trace, err));
+    *found = trace == VX_LOG_FOUND;
+    return VHDX_OK;
+}
+
+/* The header asks for a log, and names a place where it is not. *done: it is found, and the header mended. */
+static vhdx_status mend_lost_place(struct vx_mending *m, bool *done, vhdx_error *err)
+{
+    static const enum vx_find kinds[] = {VX_FIND_HEADER_LOG_LENGTH,     VX_FIND_HEADER_LOG_OFFSET, VX_FIND_HEADER_LOG_LOW,
+                                         VX_FIND_HEADER_LOG_BEYOND_END, VX_FIND_HEADER_NO_LOG,     VX_FIND_SPACE_LOG_OVERLAP,
+                                         VX_FIND_LOG_NEVER_WRITTEN};
+    struct vx_reason reason = {.gives = "the log is found, and the header says where it lies"};
+    struct vx_header header = *m->exam->header;
+    *done = false;
+    if (vx_guid_is_zero(&header.log_guid) || m->exam->survey->log == VX_SURVEY_LOG_ACTIVE)
+        return VHDX_OK;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && reason.finding == 0; i++)
+        if (vx_present(m, kinds[i]))
+            reason.finding = kinds[i];
+    if (reason.finding == 0)
+        return VHDX_OK;
+    VX_TRY(find_log(m, &header, done, err));
+    return *done ? vx_plan_put_header(m->plan, &header, m->exam->survey->current, &reason, err) : VHDX_OK;
 }
 
 static const struct {
@@ -144,15 +172,12 @@ static vhdx_status mend_log_place(struct vx_mending *m, size_t row, vhdx_error *
     struct vx_reason reason = {log_places[row].kind, false, log_places[row].gives, NULL};
     if (vx_guid_is_zero(&header.log_guid))
         return place_log(m, &header, &reason, err);
-    bool found;
-    VX_TRY(take_other_place(m, &header, &found, err));
-    if (found) {
-        reason.gives = "the log is found where the other header says";
-        return vx_plan_put_header(m->plan, &header, m->exam->survey->current, &reason, err);
-    }
     if (reason.finding != VX_FIND_HEADER_NO_LOG)
         return VHDX_OK; /* a log that is needed, and cannot be found: mend_log.c's matter */
-    header = *m->exam->header;
+    if (!(m->classes[VX_FIND_HEADER_NO_LOG] & 1u << VHDX_REPAIR_LOSSLESS)) {
+        reason.salvage = true;
+        reason.costs = "what a log held of which only traces are there";
+    }
     VX_TRY(vx_plan_drop_log(m->plan, &header, m->exam->survey->current, &reason, err));
     header = m->plan->header;
     return place_log(m, &header, &reason, err);
@@ -180,6 +205,10 @@ vhdx_status vx_mend_headers(struct vx_mending *m, vhdx_error *err)
     struct vx_header header = survey->headers[survey->current].header;
     if (vx_header_rules(&header) & VX_HEADER_BAD_VERSION)
         return VHDX_OK; /* of another format: nobody here knows what it says */
+    bool done;
+    VX_TRY(mend_lost_place(m, &done, err));
+    if (done)
+        return VHDX_OK;
     for (size_t i = 0; i < sizeof log_places / sizeof log_places[0]; i++)
         if (vx_wanted(m, log_places[i].kind))
             return mend_log_place(m, i, err);

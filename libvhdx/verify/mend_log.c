@@ -14,11 +14,15 @@
 
 /* ---- what is done ---- */
 
-/* Entries that aim where no metadata can be are not to be applied, whoever wrote them. */
+/*
+ * Entries that aim where no metadata can be are not to be applied, whoever wrote them; beyond the end they are harmless,
+ * but not so far that the file would become longer than the disk can need.
+ */
 static bool aims_astray(const struct vx_mending *m)
 {
     return vx_present(m, VX_FIND_LOG_TARGET_LOW) || vx_present(m, VX_FIND_LOG_TARGET_LOG) ||
-           vx_is_error(m, VX_FIND_LOG_TARGET_STRAY) || vx_present(m, VX_FIND_LOG_TARGET_RANGE);
+           vx_is_error(m, VX_FIND_LOG_TARGET_STRAY) || vx_present(m, VX_FIND_LOG_TARGET_RANGE) ||
+           (vx_present(m, VX_FIND_LOG_TARGET_FAR) && vx_present(m, VX_FIND_LOG_TARGET_STRAY));
 }
 
 static vhdx_status drop(struct vx_mending *m, const struct vx_reason *reason, vhdx_error *err)
@@ -69,7 +73,13 @@ static vhdx_status mend_missing(struct vx_mending *m, vhdx_error *err)
 {
     static const struct vx_reason never = {VX_FIND_LOG_NEVER_WRITTEN, false,
                                            "the log is empty, as it was when the disk was last used", NULL};
-    return vx_wanted(m, VX_FIND_LOG_NEVER_WRITTEN) ? drop(m, &never, err) : mend_damaged(m, err);
+    static const struct vx_reason gone = {VX_FIND_LOG_NEVER_WRITTEN, true, "the disk can be used without its log",
+                                          "what the log held: nothing of it is there"};
+    if (!vx_present(m, VX_FIND_LOG_NEVER_WRITTEN))
+        return mend_damaged(m, err);
+    if (m->classes[VX_FIND_LOG_NEVER_WRITTEN] & 1u << VHDX_REPAIR_LOSSLESS)
+        return drop(m, &never, err);
+    return m->salvage ? drop(m, &gone, err) : VHDX_OK;
 }
 
 /*

@@ -586,3 +586,70 @@ Test(repair, names_what_is_lost_as_verify_does_when_it_leaves_it)
     vhdx_report_free(after);
     end(&bench);
 }
+
+/* ---- a log whose place the headers do not know any more ---- */
+
+struct misplaced {
+    const char *text;
+    uint64_t offset; /* 0 = stays */
+    uint32_t length; /* 1 = stays */
+};
+
+static void poke_log_place(const struct bench *bench, const struct misplaced *row)
+{
+    uint8_t bytes[8];
+    vx_put64(bytes, row->offset);
+    if (row->offset)
+        cr_assert_eq(bld_poke_header(bench->host, DISK, 3, 72, bytes, 8), VHDX_OK);
+    vx_put32(bytes, row->length);
+    if (row->length != 1)
+        cr_assert_eq(bld_poke_header(bench->host, DISK, 3, 68, bytes, 4), VHDX_OK);
+}
+
+/* The BAT at home is empty: without its log this disk reads as zeros. */
+Test(repair, finds_a_needed_log_that_the_headers_look_for_elsewhere)
+{
+    static const struct misplaced rows[] = {
+        {"beyond the end", UINT64_C(1) << 40, 1}, {"in the metadata", 2 << 20, 1}, {"in the BAT", 3 << 20, 1},
+        {"in the header section", 65536, 1},      {"at no MiB", (1 << 20) + 1, 1}, {"of no length", 0, 0},
+        {"over everything", 0, 3 << 20},          {"of 4 GiB", 0, 0xFFF00000u},    {"of a page", 0, 4096},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bench bench = begin(&plain, dirty_content);
+        uint8_t before[16], after[16];
+        content(&bench, before);
+        poke_log_place(&bench, &rows[i]);
+        uint64_t damaged = digest(&bench, DISK);
+        vhdx_report *report = repair(&bench, NULL);
+        cr_expect_eq(vhdx_report_file(report, 0)->verdict, VHDX_VERDICT_CORRECTED, "a log %s", rows[i].text);
+        vhdx_report_free(report);
+        content(&bench, after);
+        cr_expect_arr_eq(before, after, sizeof before, "a log %s", rows[i].text);
+        undo(&bench);
+        cr_expect_eq(digest(&bench, DISK), damaged, "a log %s", rows[i].text);
+        end(&bench);
+    }
+}
+
+/* What held a log and holds something else now was not "never written". */
+Test(repair, gives_up_an_overwritten_log_only_when_asked)
+{
+    struct bench bench = begin(&plain, dirty_content);
+    uint8_t page[4096];
+    memset(page, 0xA5, sizeof page);
+    for (uint64_t at = 1 << 20; at < 2 << 20; at += sizeof page)
+        cr_assert_eq(bld_poke(bench.host, DISK, at, page, sizeof page), VHDX_OK);
+    uint64_t damaged = digest(&bench, DISK);
+    vhdx_report *report = verify(&bench);
+    cr_assert_not_null(find(report, "VHDX-LOG-NEVER-WRITTEN"));
+    cr_expect_eq(find(report, "VHDX-LOG-NEVER-WRITTEN")->repair, VHDX_REPAIR_SALVAGE);
+    vhdx_report_free(report);
+    vhdx_report_free(repair(&bench, NULL));
+    cr_expect_eq(digest(&bench, DISK), damaged);
+    report = repair(&bench, &(vhdx_repair_options){.salvage = true});
+    cr_expect(find(report, "VHDX-LOG-NEVER-WRITTEN")->corrected);
+    vhdx_report_free(report);
+    undo(&bench);
+    cr_expect_eq(digest(&bench, DISK), damaged);
+    end(&bench);
+}
