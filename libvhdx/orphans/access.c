@@ -127,11 +127,6 @@ static size_t machine_of(const struct owners *owners, const vhdx_guid *id)
     return low < owners->count && vx_guid_equal(owners->items[low].id, id) ? owners->items[low].machine : VHDX_NONE;
 }
 
-static const char *name_of(const struct vx_machine *machine)
-{
-    return machine->pub.info->name && machine->pub.info->name[0] ? machine->pub.info->name : machine->pub.path;
-}
-
 static bool lacks(const struct vx_disk *disk, const vhdx_guid *id)
 {
     bool listed = disk->pub.access == VHDX_ACCESS_SOME && is_told(disk->pub.accounts, disk->pub.account_count, id);
@@ -151,7 +146,7 @@ static void check_layers(struct vx_estate *estate, size_t number, size_t leaf)
         disk->pub.flags |= VHDX_FOUND_ACCESS_MISSING;
         vx_note(estate, &disk->notes, "ORPHANS-ACCESS-MISSING", VHDX_SEVERITY_WARNING,
                 "the account of the machine %s, which needs it, may not open it: the machine will not start",
-                name_of(machine));
+                vx_machine_name(machine));
     }
 }
 
@@ -163,11 +158,6 @@ static void check_machine(struct vx_estate *estate, size_t number)
     for (size_t i = 0; i < machine->pub.info->disk_count; i++)
         if (machine->files[i] != VHDX_NONE)
             check_layers(estate, number, machine->files[i]);
-}
-
-static bool is_used(const struct vx_disk *disk)
-{
-    return disk->named_by_machine || disk->named_by_checkpoint || disk->needed_by_machine || disk->needed_by_checkpoint;
 }
 
 /* Nothing that was found uses the disk: then its accounts are the only word on whose it is. */
@@ -182,12 +172,12 @@ static void tell_owners(struct vx_estate *estate, const struct owners *owners, s
         if (machine != VHDX_NONE)
             vx_note(estate, &disk->notes, "ORPHANS-OWNER", VHDX_SEVERITY_INFO,
                     "the account of the machine %s may open it: it was a disk of this machine",
-                    name_of(&estate->machines[machine]));
+                    vx_machine_name(&estate->machines[machine]));
         else
             vx_note(estate, &disk->notes, "ORPHANS-FOREIGN", VHDX_SEVERITY_INFO,
                     "it belonged to a machine with the id %s, of which no configuration was found", id);
     }
-    if (known > 0 || (disk->pub.flags & VHDX_FOUND_QUARANTINED))
+    if (known > 0 || vx_disk_is_quarantined(disk))
         return;
     disk->pub.flags |= VHDX_FOUND_FOREIGN;
     if (!estate->totals.complete_asked)
@@ -202,7 +192,7 @@ bool vx_access_judge(struct vx_estate *estate)
     for (size_t i = 0; i < estate->machine_count; i++)
         check_machine(estate, i);
     for (size_t i = 0; i < estate->disk_count; i++)
-        if (estate->disks[i].pub.account_count > 0 && !is_used(&estate->disks[i]))
+        if (estate->disks[i].pub.account_count > 0 && !vx_disk_is_used(&estate->disks[i]))
             tell_owners(estate, &owners, &estate->disks[i]);
     vx_free(owners.items);
     return true;

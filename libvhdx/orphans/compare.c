@@ -117,7 +117,7 @@ static size_t reference_of(const struct vx_estate *estate, size_t ring)
     size_t best = VHDX_NONE, at = ring;
     do {
         const struct vx_disk *disk = &estate->disks[at];
-        bool live = disk->source == 0 && !(disk->pub.flags & VHDX_FOUND_QUARANTINED);
+        bool live = disk->source == 0 && !vx_disk_is_quarantined(disk);
         bool better = best == VHDX_NONE || (estate->disks[best].is_copy && !disk->is_copy);
         if (live && better)
             best = at;

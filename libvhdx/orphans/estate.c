@@ -110,14 +110,11 @@ bool vx_estate_put_place(struct vx_estate *estate, const vhdx_found_place *told)
     return place->path && (place->reason || !told->reason);
 }
 
-void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
-             const char *format, ...)
+static void add_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
+                     const char *format, va_list arguments)
 {
     char text[4096];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
     struct vx_note *note = vx_arena_take(&estate->arena, 1, sizeof *note);
     const char *message = vx_arena_text(&estate->arena, text);
     if (!note || !message) {
@@ -131,6 +128,25 @@ void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, v
         notes->first = note;
     notes->last = note;
     notes->count++;
+}
+
+void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
+             const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    add_note(estate, notes, id, severity, format, arguments);
+    va_end(arguments);
+}
+
+void vx_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id, vhdx_severity severity,
+                  const char *format, ...)
+{
+    bool aside = vx_disk_is_quarantined(disk) && !disk->is_needed;
+    va_list arguments;
+    va_start(arguments, format);
+    add_note(estate, &disk->notes, id, aside ? VHDX_SEVERITY_INFO : severity, format, arguments);
+    va_end(arguments);
 }
 
 const vhdx_found_finding *vx_notes_array(struct vx_estate *estate, const struct vx_notes *notes)
@@ -188,4 +204,17 @@ void vx_estate_sort(struct vx_estate *estate)
     sort(estate->machines, estate->machine_count, sizeof *estate->machines, machine_order);
     sort(estate->sides, estate->side_count, sizeof *estate->sides, side_order);
     sort(estate->places, estate->place_count, sizeof *estate->places, place_order);
+}
+
+size_t vx_disk_live_children(const struct vx_estate *estate, const struct vx_disk *disk)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < disk->pub.child_count; i++)
+        count += !vx_disk_is_quarantined(&estate->disks[disk->pub.children[i]]);
+    return count;
+}
+
+const char *vx_machine_name(const struct vx_machine *machine)
+{
+    return machine->pub.info->name && machine->pub.info->name[0] ? machine->pub.info->name : machine->pub.path;
 }

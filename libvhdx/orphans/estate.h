@@ -144,6 +144,9 @@ bool vx_estate_put_place(struct vx_estate *estate, const vhdx_found_place *place
 /* The words of a finding; a lack of memory is remembered in the estate. */
 void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
              const char *format, ...) VX_PRINTF(5, 6);
+/* Of a disk. What was put aside is told of, but is no problem any more: its findings are information. */
+void vx_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id, vhdx_severity severity,
+                  const char *format, ...) VX_PRINTF(5, 6);
 /* As an array in the arena. */
 const vhdx_found_finding *vx_notes_array(struct vx_estate *estate, const struct vx_notes *notes);
 
@@ -163,6 +166,23 @@ vhdx_status vx_estate_advise(struct vx_estate *estate, vhdx_error *err);
  * of host: its paths tell, for on no other host does a whole path begin with a drive or with two '\\'.
  */
 bool vx_estate_is_windows(const struct vx_estate *estate, const char *absolute, unsigned source);
+
+/* Those that were not put aside. */
+size_t vx_disk_live_children(const struct vx_estate *estate, const struct vx_disk *disk);
+
+/* For sentences: the name that the configuration gives, else the path of the configuration. */
+const char *vx_machine_name(const struct vx_machine *machine);
+
+static inline bool vx_disk_is_quarantined(const struct vx_disk *disk)
+{
+    return (disk->pub.flags & VHDX_FOUND_QUARANTINED) != 0;
+}
+
+/* By a machine or a checkpoint, directly or as an ancestor. */
+static inline bool vx_disk_is_used(const struct vx_disk *disk)
+{
+    return disk->named_by_machine || disk->named_by_checkpoint || disk->needed_by_machine || disk->needed_by_checkpoint;
+}
 
 static inline bool vx_disk_is_differencing(const struct vx_disk *disk)
 {

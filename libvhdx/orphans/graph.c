@@ -260,7 +260,7 @@ static size_t choose(struct vx_estate *estate, const struct vx_disk *child, cons
         const struct vx_disk *candidate = &estate->disks[all->items[i].disk];
         size_t fit = 4 * fit_of(estate, child, relative, candidate);
         fit += candidate->source == child->source ? 2 : 0;
-        fit += candidate->pub.flags & VHDX_FOUND_QUARANTINED ? 0 : 1;
+        fit += !vx_disk_is_quarantined(candidate);
         if (candidate == child && end - first > 1)
             continue; /* a copy of the child's own is no parent while another one is there */
         if (best == VHDX_NONE || fit > best_fit) {

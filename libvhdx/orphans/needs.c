@@ -1,0 +1,100 @@
+/*
+ * Needs. See needs.h.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "orphans/needs.h"
+
+#include "base/utf.h"
+#include "io/path.h"
+#include "orphans/vhd_sets.h"
+
+#include <string.h>
+
+/* Marks the ancestors; ends where everything is marked already, so that all walks together are short. */
+static void need_ancestors(struct vx_estate *estate, size_t number)
+{
+    const struct vx_disk *leaf = &estate->disks[number];
+    bool machine = leaf->named_by_machine, checkpoint = leaf->named_by_checkpoint;
+    uint32_t inherited = leaf->inherited;
+    for (size_t at = leaf->pub.parent; at != VHDX_NONE; at = estate->disks[at].pub.parent) {
+        struct vx_disk *disk = &estate->disks[at];
+        bool known = (disk->needed_by_machine || !machine) && (disk->needed_by_checkpoint || !checkpoint) &&
+                     (disk->inherited & inherited) == inherited;
+        if (known)
+            return;
+        disk->needed_by_machine |= machine;
+        disk->needed_by_checkpoint |= checkpoint;
+        disk->inherited |= inherited;
+    }
+}
+
+static void serve_ancestors(struct vx_estate *estate, size_t number)
+{
+    for (size_t at = estate->disks[number].pub.parent; at != VHDX_NONE && !estate->disks[at].serves_others;
+         at = estate->disks[at].pub.parent)
+        estate->disks[at].serves_others = true;
+}
+
+/* Files that people keep without any machine that names them. */
+static bool is_of_other_use(const struct vx_disk *disk, bool windows)
+{
+    static const char *const names[] = {"ext4.vhdx", "swap.vhdx", "docker_data.vhdx", "sandbox.vhdx",
+                                        "RW.vhdx",   "RO.vhdx",   "Merge.vhdx"};
+    static const char *const beginnings[] = {"UVHD-", "Profile_", "ODFC_"};
+    const char *name = vx_path_name(disk->absolute, windows);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (vx_name_equal(name, names[i]))
+            return true;
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
+        if (strlen(name) > strlen(beginnings[i]) &&
+            vx_name_equal_part(name, strlen(beginnings[i]), beginnings[i], strlen(beginnings[i])))
+            return true;
+    for (const char *part = disk->absolute; *part;) {
+        size_t length = strcspn(part, "\\/");
+        if (vx_name_equal_part(part, length, "WindowsImageBackup", strlen("WindowsImageBackup")))
+            return true;
+        part += length;
+        part += *part != '\0';
+    }
+    return false;
+}
+
+static bool is_recovery(const struct vx_disk *disk, bool windows)
+{
+    static const char ending[] = "-AutoRecovery";
+    const char *name = vx_path_name(disk->absolute, windows);
+    size_t stem = (size_t)(vx_path_extension(name, windows) - name), length = sizeof ending - 1;
+    return stem > length && vx_name_equal_part(name + stem - length, length, ending, length);
+}
+
+static void mark_by_name(struct vx_estate *estate, struct vx_disk *disk)
+{
+    bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
+    if (is_of_other_use(disk, windows))
+        disk->pub.flags |= VHDX_FOUND_OTHER_USE;
+    if (is_recovery(disk, windows))
+        disk->pub.flags |= VHDX_FOUND_RECOVERY;
+}
+
+bool vx_needs_mark(struct vx_estate *estate)
+{
+    for (size_t i = 0; i < estate->disk_count; i++) {
+        struct vx_disk *disk = &estate->disks[i];
+        mark_by_name(estate, disk);
+        if (disk->named_by_machine || disk->named_by_checkpoint)
+            need_ancestors(estate, i);
+    }
+    if (!vx_sets_spread(estate))
+        return false;
+    for (size_t i = 0; i < estate->disk_count; i++) {
+        struct vx_disk *disk = &estate->disks[i];
+        bool other = disk->named_by_machine || disk->named_by_checkpoint || disk->in_set ||
+                     (disk->pub.flags & VHDX_FOUND_OTHER_USE);
+        if (other)
+            serve_ancestors(estate, i);
+        disk->is_needed |= disk->named_by_machine || disk->named_by_checkpoint || disk->needed_by_machine ||
+                           disk->needed_by_checkpoint || disk->named_alike || disk->in_set || disk->locked ||
+                           disk->is_suspect || disk->is_namesake;
+    }
+    return true;
+}
