@@ -337,9 +337,7 @@ static vhdx_status change(struct applying *applying, vhdx_error *err)
     if (count_journaled(applying) == 0)
         return vx_header_update(&applying->image, &header, err);
     header.log_version = VX_LOG_VERSION;
-    /* An empty entry first: cut off before the header names it, an entry with the change would look like one of former times, and its pages
-     * like witnesses, to the repair that follows. */
-    VX_TRY(vx_journal_open(&applying->image, &header, false, err));
+    VX_TRY(vx_journal_open(&applying->image, &header, true, err));
     vhdx_status status = journal_pages(applying, err);
     if (status == VHDX_OK)
         status = vx_journal_close(applying->image.journal, err);

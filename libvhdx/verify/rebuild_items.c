@@ -93,8 +93,12 @@ static bool read_item(struct vx_rebuilding *work, const struct source *source, c
 
 static void take_part(struct vx_rebuilding *work, const struct source *source, enum vx_part part, const uint8_t *bytes)
 {
-    if (vx_clue_missing(work, part) && take_value(work->out, part, bytes))
-        vx_clue_set(work, part, source->witness, source->lossless, "%s", source->evidence);
+    uint64_t stood = work->out->virtual_size; /* with a part of a sector at its end, or it would not be missing */
+    if (!vx_clue_missing(work, part) || !take_value(work->out, part, bytes))
+        return;
+    bool agree = part == VX_PART_VIRTUAL_SIZE && vx_round_down(stood, 512) == work->out->virtual_size;
+    vx_clue_set(work, part, source->witness, source->lossless || agree, "%s%s", source->evidence,
+                agree ? ", and so does what stands there, but for a part of a sector" : "");
 }
 
 static bool is_locator(struct vx_bytes bytes)
@@ -395,6 +399,13 @@ static bool all_known(const struct vx_rebuilding *work)
     return true;
 }
 
+/* Only where there may be one. */
+static vhdx_status look_for_locator(struct vx_rebuilding *work, vhdx_error *err)
+{
+    bool base = !vx_clue_missing(work, VX_PART_PARAMETER_FLAGS) && !(work->out->parameter_flags & VX_PARAMETER_HAS_PARENT);
+    return base || !vx_clue_missing(work, VX_PART_LOCATOR) ? VHDX_OK : find_locator(work, err);
+}
+
 static vhdx_status rebuild_items(struct vx_rebuilding *work, uint8_t *image, struct vx_metadata_table *table,
                                  vhdx_error *err)
 {
@@ -404,13 +415,10 @@ static vhdx_status rebuild_items(struct vx_rebuilding *work, uint8_t *image, str
     if (!all_known(work)) {
         VX_TRY(from_residue(work, image, table, err));
         VX_TRY(from_usual_places(work, image, table, err));
+        VX_TRY(look_for_locator(work, err)); /* what stands is newer than what the log remembers */
         VX_TRY(from_log(work, image, table, err));
     }
-    bool child =
-        !vx_clue_missing(work, VX_PART_PARAMETER_FLAGS) && (work->out->parameter_flags & VX_PARAMETER_HAS_PARENT);
-    if (vx_clue_missing(work, VX_PART_LOCATOR) && (child || vx_clue_missing(work, VX_PART_PARAMETER_FLAGS)))
-        VX_TRY(find_locator(work, err));
-    return VHDX_OK;
+    return look_for_locator(work, err);
 }
 
 vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err)

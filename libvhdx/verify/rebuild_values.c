@@ -138,9 +138,19 @@ static void judge_block_size(struct vx_rebuilding *work, struct vx_bytes entries
         take_block_size(work, roomy_size, roomy);
 }
 
+/* An old entry of the log may be older than the value that is gone: what proves a value goes before it, what only suggests one comes after it. */
+static bool is_only_logged(const struct vx_rebuilding *work, enum vx_part part)
+{
+    const struct vx_clue *clue = &work->out->clues[part];
+    return clue->witness == VX_WITNESS_LOG && !clue->lossless;
+}
+
 static vhdx_status find_block_size(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
+    struct vx_clue *clue = &out->clues[VX_PART_BLOCK_SIZE];
+    const struct vx_clue former = *clue;
+    uint32_t former_size = out->block_size;
     uint32_t sector = out->logical_sector ? out->logical_sector : 512;
     size_t room = (size_t)vx_min(out->bat.length, OFFSETS_MAX * VX_BAT_ENTRY_SIZE), got = 0;
     uint64_t *offsets = vx_alloc(OFFSETS_MAX, sizeof *offsets);
@@ -152,6 +162,10 @@ static vhdx_status find_block_size(struct vx_rebuilding *work, vhdx_error *err)
             judge_block_size(work, vx_bytes_of(entries, got), sector, offsets);
     } else {
         vx_fail_memory(err, "the spacing of blocks");
+    }
+    if (former.witness != VX_WITNESS_NONE && !clue->lossless) {
+        *clue = former;
+        out->block_size = former_size;
     }
     vx_free(offsets);
     vx_free(entries);
@@ -329,8 +343,13 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
     bool proven;
     const struct vx_parent_hint *parent = parent_of(work, &proven);
     uint64_t least = size_of_entries(out, last_set);
-    if (!vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && out->virtual_size % out->logical_sector == 0)
+    uint64_t implied = vx_round_down(content->implied_size, out->logical_sector);
+    if (!vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && out->virtual_size % out->logical_sector == 0) {
+        if (is_only_logged(work, VX_PART_VIRTUAL_SIZE) && content->backup.found && implied == out->virtual_size)
+            vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_LOG, true, "%s",
+                        "an old entry of the log holds it, and the GPT's backup stands at that end");
         return;
+    }
     uint64_t whole = vx_round_down(out->virtual_size, out->logical_sector);
     if (whole > 0 && whole <= VX_VIRTUAL_SIZE_MAX && whole + out->block_size > least) {
         out->virtual_size = whole;
@@ -338,7 +357,6 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
                     "the size that stands there, without the part of a sector at its end: %" PRIu64 " bytes", whole);
         return;
     }
-    uint64_t implied = vx_round_down(content->implied_size, out->logical_sector);
     if (implied > 0 && implied <= VX_VIRTUAL_SIZE_MAX && implied + out->block_size > least) {
         out->virtual_size = implied;
         vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_CONTENT, content->backup.found,
@@ -385,9 +403,10 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
     if (vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && look.present == 0)
         VX_TRY(find_disk_in_file(work, err));
     find_kind(work, &look);
-    if (vx_clue_missing(work, VX_PART_BLOCK_SIZE) && look.present > 0)
+    if ((vx_clue_missing(work, VX_PART_BLOCK_SIZE) || is_only_logged(work, VX_PART_BLOCK_SIZE)) && look.present > 0)
         VX_TRY(find_block_size(work, err));
-    if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) || vx_clue_missing(work, VX_PART_VIRTUAL_SIZE))
+    if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) || vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) ||
+        is_only_logged(work, VX_PART_VIRTUAL_SIZE))
         VX_TRY(ask_guest(work, content));
     find_sectors(work, content);
     if (vx_clue_missing(work, VX_PART_BLOCK_SIZE)) {
