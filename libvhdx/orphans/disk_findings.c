@@ -102,8 +102,7 @@ static void tell_orphan(struct vx_estate *estate, struct vx_disk *disk)
     else
         vx_note_disk(estate, disk, "ORPHANS-ORPHAN", ERROR,
                      "no configuration that was found names this disk. It is either a leftover, or the newest state of "
-                     "a machine "
-                     "whose configuration has lost it");
+                     "a machine whose configuration has lost it");
 }
 
 #define SIBLINGS_MAX 256u /* that are asked for their age */

@@ -101,6 +101,11 @@ const char *vx_tail_name(const char *path)
     return name;
 }
 
+size_t vx_tail_directory(const char *path)
+{
+    return (size_t)(vx_tail_name(path) - path);
+}
+
 /* Cuts the last part of `text` off, in place. false: there is none. */
 static bool climb(char *text, bool windows)
 {

@@ -26,6 +26,8 @@ bool vx_tail_is_same(const char *path, const char *place, bool windows);
 
 /* The last part of a path of whatever kind, inside of it. */
 const char *vx_tail_name(const char *path);
+/* The length of what stands before it, the separator included. */
+size_t vx_tail_directory(const char *path);
 
 /*
  * Where a relative path of a locator leads from the directory of `from` (an absolute path of `source`): without "." and "..". NULL: above
