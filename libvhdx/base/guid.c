@@ -6,6 +6,7 @@
 #include "base/guid.h"
 
 #include "base/bytes.h"
+#include "base/utf.h"
 
 #include <string.h>
 
@@ -39,18 +40,6 @@ void vx_guid_format(const vhdx_guid *guid, char text[VX_GUID_TEXT])
     *t = '\0';
 }
 
-/* 0 to 15, or 16 when it is no hexadecimal digit. */
-static unsigned digit_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return (unsigned)(c - '0');
-    if (c >= 'a' && c <= 'f')
-        return (unsigned)(c - 'a') + 10;
-    if (c >= 'A' && c <= 'F')
-        return (unsigned)(c - 'A') + 10;
-    return 16;
-}
-
 bool vx_guid_parse(const char *text, size_t length, vhdx_guid *guid)
 {
     if (length == VX_GUID_TEXT + 1 && text[0] == '{' && text[length - 1] == '}') {
@@ -66,8 +55,8 @@ bool vx_guid_parse(const char *text, size_t length, vhdx_guid *guid)
                 return false;
             continue;
         }
-        unsigned high = digit_value(*text++);
-        unsigned low = digit_value(*text++);
+        unsigned high = vx_digit_value(*text++);
+        unsigned low = vx_digit_value(*text++);
         if (high > 15 || low > 15)
             return false;
         read.bytes[guid_order[i]] = (uint8_t)(high << 4 | low);

@@ -2,7 +2,7 @@
  * UTF-16LE as it stands in files, to UTF-8 and back. Unpaired surrogates become the three-byte form that would encode
  * them (and come back as they were), so that nothing is lost and nothing is fatal. Also comparison of names as Windows
  * does it, without regard to letter case, good enough for finding candidates: ASCII and the Latin, Greek and Cyrillic
- * blocks.
+ * blocks. And what a digit is worth.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_BASE_UTF_H
@@ -32,5 +32,17 @@ bool vx_name_equal(const char *a, const char *b);
 bool vx_name_equal_part(const char *a, size_t a_length, const char *b, size_t b_length);
 /* Less than 0, 0 or more: an order in which equal names stand together. */
 int vx_name_compare_part(const char *a, size_t a_length, const char *b, size_t b_length);
+
+/* 0 to 15, or 16 when it is no hexadecimal digit. Whoever reads decimal or octal compares with the base. */
+static inline unsigned vx_digit_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    if (c >= 'a' && c <= 'f')
+        return (unsigned)(c - 'a') + 10;
+    if (c >= 'A' && c <= 'F')
+        return (unsigned)(c - 'A') + 10;
+    return 16;
+}
 
 #endif

@@ -5,6 +5,7 @@
 #include "orphans/json.h"
 
 #include "base/alloc.h"
+#include "base/utf.h"
 
 #include <string.h>
 
@@ -53,25 +54,16 @@ static bool take_word(struct reader *r, const char *word)
 
 /* ---- texts ---- */
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool take_hex(struct reader *r, uint32_t *unit)
 {
     *unit = 0;
     if (r->size - r->at < 4)
         return false;
     for (size_t i = 0; i < 4; i++) {
-        int digit = hex_digit(r->data[r->at + i]);
-        if (digit < 0)
+        unsigned digit = vx_digit_value((char)r->data[r->at + i]);
+        if (digit > 15)
             return false;
-        *unit = *unit << 4 | (uint32_t)digit;
+        *unit = *unit << 4 | digit;
     }
     r->at += 4;
     return true;

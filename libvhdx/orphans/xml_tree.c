@@ -233,30 +233,19 @@ static bool put_character(char *out, size_t *used, uint32_t c)
     return true;
 }
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return 16;
-}
-
 /* "#65" or "#x41". */
 static bool numeric(const char *name, size_t length, uint32_t *c)
 {
-    int base = length > 1 && name[1] == 'x' ? 16 : 10;
+    unsigned base = length > 1 && name[1] == 'x' ? 16 : 10;
     size_t i = base == 16 ? 2 : 1;
     *c = 0;
     if (i >= length || length - i > 7)
         return false;
     for (; i < length; i++) {
-        int digit = digit_of(name[i]);
+        unsigned digit = vx_digit_value(name[i]);
         if (digit >= base)
             return false;
-        *c = *c * (uint32_t)base + (uint32_t)digit;
+        *c = *c * base + digit;
     }
     return true;
 }

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/checked.h"
+#include "base/utf.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -77,17 +78,6 @@ static struct vx_bytes next_word(struct vx_bytes *line)
     return word;
 }
 
-static int digit_value(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return 16;
-}
-
 /* As in C: 0x... is hexadecimal, 0... octal. */
 static bool parse_number(struct vx_bytes word, uint64_t *value)
 {
@@ -100,7 +90,7 @@ static bool parse_number(struct vx_bytes word, uint64_t *value)
         base = 8;
     }
     for (size_t i = 0; i < word.size; i++) {
-        uint64_t digit = (uint64_t)digit_value(word.data[i]);
+        uint64_t digit = vx_digit_value((char)word.data[i]);
         if (digit >= base || !vx_mul(*value, base, value) || !vx_add(*value, digit, value))
             return false;
     }

@@ -85,10 +85,8 @@ static const char *cut_again(struct explorer *explorer, struct crash_host *host)
     const char *wrong = NULL;
     for (int round = 0; round < NESTED_CUTS && !wrong; round++) {
         uint8_t fates[4096];
-        struct crash_cut *cut = crash_cut_new(host);
-        uint64_t place = bld_random_below(&explorer->chance, crash_host_trace_length(host) + 1);
-        while (crash_cut_place(cut) < place)
-            crash_cut_advance(cut);
+        struct crash_cut *cut = crash_cut_by_chance(host, &explorer->chance);
+        size_t place = crash_cut_place(cut);
         for (size_t i = 0; i < crash_cut_pending(cut) && i < sizeof fates; i++)
             fates[i] = (uint8_t)bld_random_below(&explorer->chance, 3);
         if (crash_cut_pending(cut) <= sizeof fates) {

@@ -113,28 +113,14 @@ static void must_go_back(const struct exploration *e, struct crash_host *host, c
         complain(e, what, NULL);
 }
 
-static struct crash_host *state_of(struct exploration *e, const struct crash_cut *cut)
-{
-    static uint8_t fates[8192];
-    size_t pending = crash_cut_pending(cut);
-    uint64_t kind = bld_random_below(&e->chance, 4); /* all lost, all kept, or any */
-    cr_assert_leq(pending, sizeof fates);
-    for (size_t i = 0; i < pending; i++)
-        fates[i] = (uint8_t)(kind < 2 ? kind : bld_random_below(&e->chance, 3));
-    return crash_cut_host(cut, fates, bld_random(&e->chance));
-}
-
 static void undo_cut_off(struct exploration *e, const struct crash_host *host)
 {
     struct crash_host *copy = crash_host_copy(host, 1);
     crash_host_record(copy);
     must_go_back(e, copy, "undo:");
     crash_host_record_end(copy);
-    struct crash_cut *cut = crash_cut_new(copy);
-    uint64_t place = bld_random_below(&e->chance, crash_host_trace_length(copy) + 1);
-    while (crash_cut_place(cut) < place)
-        crash_cut_advance(cut);
-    struct crash_host *after = state_of(e, cut);
+    struct crash_cut *cut = crash_cut_by_chance(copy, &e->chance);
+    struct crash_host *after = crash_cut_host_by_chance(cut, &e->chance);
     must_go_back(e, after, "undo after an undo that was cut off:");
     crash_host_free(after);
     crash_cut_free(cut);
@@ -143,7 +129,7 @@ static void undo_cut_off(struct exploration *e, const struct crash_host *host)
 
 static void visit(struct exploration *e, const struct crash_cut *cut)
 {
-    struct crash_host *after = state_of(e, cut);
+    struct crash_host *after = crash_cut_host_by_chance(cut, &e->chance);
     undo_cut_off(e, after);
     must_be_mended(e, after);
     must_go_back(e, after, "undo after the second repair:");

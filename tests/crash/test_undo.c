@@ -73,17 +73,6 @@ static void undo(const struct protected_scene *p, struct crash_host *host, const
     must_be_old(p, host, what);
 }
 
-static struct crash_host *state_of(struct protected_scene *p, const struct crash_cut *cut)
-{
-    static uint8_t fates[8192];
-    size_t pending = crash_cut_pending(cut);
-    uint64_t kind = bld_random_below(&p->chance, 4); /* all lost, all kept, or any */
-    cr_assert_leq(pending, sizeof fates);
-    for (size_t i = 0; i < pending; i++)
-        fates[i] = (uint8_t)(kind < 2 ? kind : bld_random_below(&p->chance, 3));
-    return crash_cut_host(cut, fates, bld_random(&p->chance));
-}
-
 /* The undo is cut off somewhere, and done again. */
 static void undo_cut_off(struct protected_scene *p, const struct crash_host *host)
 {
@@ -91,11 +80,8 @@ static void undo_cut_off(struct protected_scene *p, const struct crash_host *hos
     crash_host_record(copy);
     undo(p, copy, "undo:");
     crash_host_record_end(copy);
-    struct crash_cut *cut = crash_cut_new(copy);
-    uint64_t place = bld_random_below(&p->chance, crash_host_trace_length(copy) + 1);
-    while (crash_cut_place(cut) < place)
-        crash_cut_advance(cut);
-    struct crash_host *after = state_of(p, cut);
+    struct crash_cut *cut = crash_cut_by_chance(copy, &p->chance);
+    struct crash_host *after = crash_cut_host_by_chance(cut, &p->chance);
     undo(p, after, "undo after an undo that was cut off:");
     crash_host_free(after);
     crash_cut_free(cut);
@@ -104,7 +90,7 @@ static void undo_cut_off(struct protected_scene *p, const struct crash_host *hos
 
 static void visit(struct protected_scene *p, const struct crash_cut *cut)
 {
-    struct crash_host *after = state_of(p, cut);
+    struct crash_host *after = crash_cut_host_by_chance(cut, &p->chance);
     const char *wrong = scene_check_leaves(&p->scene, after);
     vhdx_error err;
     if (wrong)

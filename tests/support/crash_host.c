@@ -5,6 +5,7 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "crash_host.h"
+#include "builder.h"
 #include "inside.h"
 
 #include <errno.h>
@@ -936,5 +937,25 @@ struct crash_host *crash_cut_host(const struct crash_cut *cut, const uint8_t *fa
             apply(&host->disk, call);
     }
     forget_nameless(&host->disk);
+    return host;
+}
+
+struct crash_cut *crash_cut_by_chance(const struct crash_host *host, uint64_t *chance)
+{
+    struct crash_cut *cut = crash_cut_new(host);
+    uint64_t place = bld_random_below(chance, crash_host_trace_length(host) + 1);
+    while (crash_cut_place(cut) < place)
+        crash_cut_advance(cut);
+    return cut;
+}
+
+struct crash_host *crash_cut_host_by_chance(const struct crash_cut *cut, uint64_t *chance)
+{
+    uint8_t *fates = bld_alloc(cut->pending_count + 1, 1);
+    uint64_t kind = bld_random_below(chance, 4);
+    for (size_t i = 0; i < cut->pending_count; i++)
+        fates[i] = (uint8_t)(kind < 2 ? kind : bld_random_below(chance, 3));
+    struct crash_host *host = crash_cut_host(cut, fates, bld_random(chance));
+    free(fates);
     return host;
 }

@@ -104,4 +104,9 @@ enum crash_fate {
  * torn. */
 struct crash_host *crash_cut_host(const struct crash_cut *cut, const uint8_t *fates, uint64_t seed);
 
+/* By chance: a cut at some place of what `host` has recorded, and the files after a cut (of the calls that hang in the
+ * air all are lost, all are kept, or each has a fate of its own). `chance` is the state of bld_random(). */
+struct crash_cut *crash_cut_by_chance(const struct crash_host *host, uint64_t *chance);
+struct crash_host *crash_cut_host_by_chance(const struct crash_cut *cut, uint64_t *chance);
+
 #endif
