@@ -25,7 +25,7 @@ struct mutants {
     struct bld *parent, *b;
     uint8_t content[16];
     uint64_t digest;   /* of what verify says about the sound disk */
-    uint64_t made, refused, differing, silent[PLACES];
+    uint64_t made, refused, differing, named, silent[PLACES];
 };
 
 static bool is_slow(void)
@@ -47,10 +47,10 @@ static bool content_of(const struct mutants *m, uint8_t hash[16])
     return status == VHDX_OK;
 }
 
-/* A number for all that is said; 0: could not be checked. */
-static uint64_t said(const struct mutants *m, bool *errors)
+/* A number for all that is said, of the disk alone or of its chain; 0: could not be checked. */
+static uint64_t said(const struct mutants *m, bool chain, bool *errors)
 {
-    const vhdx_verify_options options = {.struct_size = sizeof options, .host = m->host};
+    const vhdx_verify_options options = {.struct_size = sizeof options, .host = m->host, .chain = chain};
     vhdx_report *report;
     vhdx_error err;
     const vhdx_finding *finding;
@@ -80,7 +80,7 @@ static void judge(struct mutants *m, uint64_t offset, uint8_t value, enum place 
 {
     uint8_t content[16];
     bool errors;
-    uint64_t digest = said(m, &errors);
+    uint64_t digest = said(m, false, &errors);
     m->made++;
     cr_expect(errors || opens(m), "byte 0x%llx = 0x%02x: no errors, and cannot be opened", (unsigned long long)offset, value);
     bool readable = content_of(m, content);
@@ -90,8 +90,13 @@ static void judge(struct mutants *m, uint64_t offset, uint8_t value, enum place 
     m->differing++;
     if (digest != m->digest)
         return;
-    /* without --chain nobody asks for the parent */
     m->silent[place]++;
+    if (place == PLACE_ELSE && !readable) { /* it is the parent that does not fit: whoever asks for it is told */
+        said(m, true, &errors);
+        m->named += errors;
+        cr_expect(errors, "byte 0x%llx = 0x%02x: the chain cannot be read, and verify finds nothing wrong with it",
+                  (unsigned long long)offset, value);
+    }
     cr_expect(place != PLACE_ELSE || !readable, "byte 0x%llx = 0x%02x: reads otherwise, and nothing is said", (unsigned long long)offset,
               value);
 }
@@ -169,7 +174,7 @@ static void begin(struct mutants *m, vhdx_kind kind, const struct bld_options *m
         bld_log_dirty(m->b, log);
     cr_assert_eq(bld_finish(m->b, m->host, PATH, &err), VHDX_OK, "%s", err.message);
     bool errors;
-    m->digest = said(m, &errors);
+    m->digest = said(m, false, &errors);
     cr_assert(!errors && content_of(m, m->content));
 }
 
@@ -179,10 +184,10 @@ static void run(const char *name, vhdx_kind kind, const struct bld_options *opti
     begin(&m, kind, options, log);
     sweep_structures(&m);
     cr_log_info("%s: %llu mutants, %llu cannot be read, %llu read otherwise; nothing said of %llu in the BAT, %llu in bitmaps, %llu sizes, "
-                "%llu others that the chain refuses",
+                "%llu others that the chain refuses, of which verify --chain names %llu",
                 name, (unsigned long long)m.made, (unsigned long long)m.refused, (unsigned long long)(m.differing - m.refused),
                 (unsigned long long)m.silent[PLACE_BAT], (unsigned long long)m.silent[PLACE_BITMAP],
-                (unsigned long long)m.silent[PLACE_SIZE], (unsigned long long)m.silent[PLACE_ELSE]);
+                (unsigned long long)m.silent[PLACE_SIZE], (unsigned long long)m.silent[PLACE_ELSE], (unsigned long long)m.named);
     cr_expect_gt(m.made, 100);
     cr_expect_gt(m.differing, 0); /* or the sweep would prove nothing */
     bld_free(m.b);
