@@ -228,6 +228,55 @@ static void print_json(const struct repair *repair, const vhdx_report *report)
     json_end(&json);
 }
 
+static char *path_with(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), more = strlen(suffix) + 1;
+    char *text = malloc(length + more);
+    if (text) {
+        memcpy(text, path, length);
+        memcpy(text + length, suffix, more);
+    }
+    return text;
+}
+
+/* The undo file that a repair which failed has left, or gone on with; NULL = none. For free(). */
+static char *undo_left(const struct repair *repair, const vhdx_error *err)
+{
+    const vhdx_repair_options *options = &repair->options;
+    const vhdx_host *host = vhdx_native_host();
+    vhdx_io io;
+    if (options->no_undo || options->dry_run || err->status == VHDX_EXISTS)
+        return NULL;
+    char *path = options->undo ? path_with(options->undo, "") : path_with(repair->cli.files[0], ".vhdx-undo");
+    if (path && host->open(host->context, path, VHDX_FILE_PEEK, &io, NULL) == VHDX_OK) {
+        io.ops->close(io.file);
+        return path;
+    }
+    free(path);
+    return NULL;
+}
+
+/* The document of a repair that failed. */
+static void print_failure_json(const struct repair *repair, const vhdx_error *err)
+{
+    struct json json;
+    char *undo = undo_left(repair, err);
+    json_begin(&json, stdout);
+    json_object_begin(&json, NULL);
+    json_array_begin(&json, "files");
+    json_object_begin(&json, NULL);
+    findings_failure_json(&json, repair->cli.files[0], err);
+    json_text(&json, "undo", undo);
+    json_text(&json, "map", NULL);
+    json_object_end(&json);
+    json_array_end(&json);
+    machines_json(&json, &repair->machines);
+    notices_json(&json, &repair->notices);
+    json_object_end(&json);
+    json_end(&json);
+    free(undo);
+}
+
 static int exit_status(const struct repair *repair, const vhdx_report *report)
 {
     vhdx_verdict verdict = vhdx_report_file(report, 0)->verdict;
@@ -244,6 +293,8 @@ static int run_repair(struct repair *repair)
     progress_begin(&repair->progress, &repair->cli);
     vhdx_status status = vhdx_repair(repair->cli.files[0], &repair->options, &report, &err);
     progress_clear(&repair->progress);
+    if (status != VHDX_OK && repair->cli.json)
+        print_failure_json(repair, &err);
     if (status != VHDX_OK)
         return cli_error(&err);
     if (repair->cli.json)
@@ -260,17 +311,6 @@ static int run_repair(struct repair *repair)
 
 /* ---- the command line -------------------------------------------------------------------------------------------- */
 
-static char *path_with(const char *path, const char *suffix)
-{
-    size_t length = strlen(path), more = strlen(suffix) + 1;
-    char *text = malloc(length + more);
-    if (text) {
-        memcpy(text, path, length);
-        memcpy(text + length, suffix, more);
-    }
-    return text;
-}
-
 static bool usable(struct repair *repair)
 {
     const vhdx_repair_options *options = &repair->options;
@@ -280,6 +320,8 @@ static bool usable(struct repair *repair)
         cli_usage_error(repair->cli.command, "--undo and --no-undo contradict each other");
     else if (options->map && !options->salvage)
         cli_usage_error(repair->cli.command, "--map needs --salvage: nothing is lost without it");
+    else if (options->undo && options->map && strcmp(options->undo, options->map) == 0)
+        cli_usage_error(repair->cli.command, "--undo and --map name the same file");
     else
         return true;
     return false;

@@ -25,21 +25,6 @@ struct verify {
     bool printed; /* something of an earlier file stands on standard output */
 };
 
-/* A file that could not be checked at all has an object in the document too. */
-static void unreadable_json(struct json *json, const char *path, const vhdx_error *err)
-{
-    json_object_begin(json, NULL);
-    json_text(json, "path", path);
-    json_text(json, "status", findings_verdict(VHDX_VERDICT_UNREADABLE));
-    json_text(json, "reason", err->message);
-    json_array_begin(json, "findings");
-    json_array_end(json);
-    json_number(json, "left_out", 0);
-    json_array_begin(json, "lost");
-    json_array_end(json);
-    json_object_end(json);
-}
-
 static bool wants_repair(const vhdx_report *report, size_t file)
 {
     const vhdx_finding *finding;
@@ -87,8 +72,11 @@ static int verify_file(struct verify *verify, const char *path)
     vhdx_status result = vhdx_verify(path, &verify->options, &report, &err);
     progress_clear(&verify->progress);
     if (result != VHDX_OK) {
-        if (verify->cli.json)
-            unreadable_json(&verify->json, path, &err);
+        if (verify->cli.json) {
+            json_object_begin(&verify->json, NULL);
+            findings_failure_json(&verify->json, path, &err);
+            json_object_end(&verify->json);
+        }
         return cli_error(&err);
     }
     for (size_t i = 0; i < vhdx_report_file_count(report); i++)

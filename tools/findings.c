@@ -277,3 +277,16 @@ void findings_json(struct json *json, const vhdx_report *report, size_t file)
     }
     json_array_end(json);
 }
+
+void findings_failure_json(struct json *json, const char *path, const vhdx_error *err)
+{
+    json_text(json, "path", path);
+    json_text(json, "status", findings_verdict(VHDX_VERDICT_UNREADABLE));
+    json_text(json, "reason", err->message);
+    json_text(json, "advice", err->advice[0] ? err->advice : NULL);
+    json_array_begin(json, "findings");
+    json_array_end(json);
+    json_number(json, "left_out", 0);
+    json_array_begin(json, "lost");
+    json_array_end(json);
+}

@@ -18,4 +18,7 @@ const char *findings_verdict(vhdx_verdict verdict);
 /* The object of one file: path, status, findings, lost; the caller has begun it and will end it. */
 void findings_json(struct json *json, const vhdx_report *report, size_t file);
 
+/* The same for a file that could not be checked, or not be repaired. */
+void findings_failure_json(struct json *json, const char *path, const vhdx_error *err);
+
 #endif
