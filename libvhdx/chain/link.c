@@ -174,8 +174,11 @@ static vhdx_status fill(struct maker *maker, const vhdx_host *host, const char *
 {
     maker->locator->type = vx_guid_locator_type_vhdx;
     VX_TRY(add_guid(maker, VX_KEY_LINKAGE, &link->linkage, err));
+    bool keep = link->keep_unknown && !host->windows_paths && !link->also_path;
     if (link->parent_path) {
+        VX_TRY(keep ? keep_pair(maker, old, VX_KEY_ABSOLUTE, err) : VHDX_OK);
         VX_TRY(add_paths(maker, host, child_path, link, paths, err));
+        VX_TRY(keep ? keep_pair(maker, old, VX_KEY_VOLUME, err) : VHDX_OK);
     } else {
         VX_TRY(keep_pair(maker, old, VX_KEY_ABSOLUTE, err));
         VX_TRY(keep_pair(maker, old, VX_KEY_RELATIVE, err));

@@ -12,6 +12,7 @@ struct vx_link {
     vhdx_guid linkage;
     vhdx_guid linkage2;      /* all zero: not set */
     const char *parent_path; /* NULL: the paths stay as they are */
+    bool keep_unknown;        /* with parent_path: paths in the form of a system that this host is not stay beside the new one */
     const char *also_path;   /* NULL, or where the parent is until it moves to parent_path: found there too */
 };
 

@@ -8,7 +8,9 @@
 #include "base/bytes.h"
 #include "base/guid.h"
 #include "base/quote.h"
+#include "chain/chain.h"
 #include "format/layout.h"
+#include "image/linkage.h"
 #include "io/path.h"
 
 struct visit {
@@ -59,6 +61,58 @@ vhdx_status vx_disks_in(const vhdx_host *host, const char *directory, vx_beside_
     struct visit all = {host, directory, visit, context, VHDX_OK, err};
     host->list(host->context, directory, visit_name, &all, NULL);
     return all.status;
+}
+
+/* ---- one identity ---- */
+
+struct asking {
+    const vhdx_host *host;
+    const char *directory, *except;
+    const vhdx_guid *id;
+    bool known;
+    vhdx_status status;
+};
+
+/* What bears a disk's name and cannot be looked at may be any disk. */
+static vhdx_status ask(struct asking *asking, const char *path)
+{
+    struct vx_file *file;
+    struct vx_linkage linkage;
+    vhdx_status status = vx_file_open(asking->host, path, VHDX_FILE_PEEK, &file, NULL);
+    if (status == VHDX_OK) {
+        status = vx_linkage_read(asking->host, file, &linkage, NULL);
+        vx_file_close(file);
+        if (status == VHDX_OK)
+            asking->known |= linkage.has_identity ? vx_guid_equal(&linkage.data_write_guid, asking->id)
+                                                  : linkage.kind != VX_LINKAGE_NO_DISK;
+    }
+    asking->known |= status != VHDX_OK && status != VHDX_NOT_FOUND;
+    return status == VHDX_NOMEM ? status : VHDX_OK;
+}
+
+static bool ask_name(void *context, const char *name)
+{
+    struct asking *asking = context;
+    bool windows = asking->host->windows_paths;
+    if (!vx_path_has_extension(name, ".vhdx", windows) && !vx_path_has_extension(name, ".avhdx", windows))
+        return true;
+    char *path = vx_path_join(asking->directory, name, windows);
+    if (!path)
+        asking->status = VHDX_NOMEM;
+    else if (!vx_same_path(asking->host, path, asking->except))
+        asking->status = ask(asking, path);
+    vx_free(path);
+    return asking->status == VHDX_OK && !asking->known;
+}
+
+vhdx_status vx_identity_in(const vhdx_host *host, const char *directory, const char *path, const vhdx_guid *id,
+                           bool *known, vhdx_error *err)
+{
+    struct asking asking = {.host = host, .directory = directory, .except = path, .id = id, .status = VHDX_OK};
+    if (host->list(host->context, directory, ask_name, &asking, NULL) != VHDX_OK)
+        asking.status = ask(&asking, directory); /* a file, nothing, or what nobody can look into */
+    *known = asking.known;
+    return asking.status == VHDX_OK ? VHDX_OK : vx_fail_memory(err, "the disks beside another");
 }
 
 /* ---- children ---- */

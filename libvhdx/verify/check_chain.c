@@ -187,20 +187,50 @@ static vhdx_status report_no_parent(struct walk *walk, struct vx_verification *v
 
 /* ---- a link between two layers ---------------------------------------------------------------------------------- */
 
-static void check_linkage(struct vx_verification *v, const struct layer *parent)
+/* An identity that the layers around may still be known by. Not to be known to nobody is not to be free. */
+static vhdx_status is_carried(struct walk *walk, struct vx_verification *v, const struct layer *parent,
+                              const vhdx_guid *id, bool *carried, vhdx_error *err)
+{
+    const vhdx_host *host = v->host;
+    const char *path = vx_file_path(v->exam->raw), *near[2] = {path, parent->path};
+    *carried = false;
+    for (size_t i = 0; i < 2 && !*carried; i++) {
+        char *directory = vx_path_directory(near[i], host->windows_paths);
+        vhdx_status status = directory ? vx_identity_in(host, directory, path, id, carried, err)
+                                       : vx_fail_memory(err, "a path");
+        vx_free(directory);
+        VX_TRY(status);
+    }
+    for (size_t i = 0; i < walk->search.place_count && !*carried; i++)
+        VX_TRY(vx_identity_in(host, walk->search.places[i], path, id, carried, err));
+    return VHDX_OK;
+}
+
+/* A second linkage that somebody beside answers to is how an interrupted merge finds what is left to do. */
+static vhdx_status check_linkage(struct walk *walk, struct vx_verification *v, const struct layer *parent,
+                                 vhdx_error *err)
 {
     const vhdx_parent_names *names = &v->exam->image.parent_names;
     if (!parent->has_identity || !names->has_linkage2 || vx_guid_is_zero(&names->linkage2))
-        return;
+        return VHDX_OK;
     bool first = names->has_linkage && vx_guid_equal(&names->linkage, &parent->identity);
     bool second = vx_guid_equal(&names->linkage2, &parent->identity);
+    bool carried = false;
     if (first == second)
-        return;
+        return VHDX_OK;
+    if (first)
+        VX_TRY(is_carried(walk, v, parent, &names->linkage2, &carried, err));
     struct vx_finding finding =
         found_link(second ? VX_FIND_PARENT_MERGE_BEGUN : VX_FIND_PARENT_LINKAGE2, v->exam);
     if (second)
         finding.advice = "'vhdx merge' with the same arguments goes on with it; until then the disk reads as before";
+    if (carried) {
+        finding.repair = VHDX_REPAIR_NONE;
+        finding.advice = "a disk beside it has that identity, or may have it: this may be the trace of an interrupted merge, which 'vhdx "
+                         "merge' with the same arguments completes";
+    }
     vx_verify_add(v, &finding);
+    return VHDX_OK;
 }
 
 static void check_sizes(struct vx_verification *v, const struct layer *child, const struct layer *parent)
@@ -240,7 +270,7 @@ static void report_stale(struct vx_verification *v, const char *key, const char 
     char text[500];
     snprintf(text, sizeof text, "%s (%.400s)", key, path);
     finding.text = text;
-    finding.advice = "'vhdx relink --parent PARENT CHILD' writes the paths anew";
+    finding.advice = "'vhdx repair' writes the paths anew, as 'vhdx relink --parent PARENT CHILD' does";
     vx_verify_add(v, &finding);
 }
 
@@ -268,13 +298,47 @@ static void check_paths(struct walk *walk, struct vx_verification *v, const stru
         report_stale(v, "volume_path", names->volume_path);
 }
 
-static void check_link(struct walk *walk, struct vx_verification *v)
+static vhdx_status check_link(struct walk *walk, struct vx_verification *v, vhdx_error *err)
 {
     const struct layer *child = &walk->layers[walk->count - 2], *parent = &walk->layers[walk->count - 1];
-    check_linkage(v, parent);
+    VX_TRY(check_linkage(walk, v, parent, err));
     check_sizes(v, child, parent);
     check_disk_id(v, child, parent);
     check_paths(walk, v, parent);
+    return VHDX_OK;
+}
+
+/* As much of it as a repair can put right, without an exam of the parent. */
+static vhdx_status check_near(struct walk *walk, struct vx_verification *v, char *path, vhdx_error *err)
+{
+    struct vx_image *image;
+    vhdx_status status = vx_image_open(v->host, path, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL);
+    if (status != VHDX_OK)
+        return status == VHDX_NOMEM ? vx_fail_memory(err, "a look at a parent") : VHDX_OK;
+    struct layer parent = {.path = path,
+                           .facts = *vx_file_facts(image->file),
+                           .has_identity = true,
+                           .identity = image->header.data_write_guid};
+    if (!same_file(walk, &parent, vx_file_path(v->exam->raw), vx_file_facts(v->exam->raw))) {
+        status = check_linkage(walk, v, &parent, err);
+        check_paths(walk, v, &parent);
+    }
+    vx_image_close(image);
+    return status;
+}
+
+vhdx_status vx_check_own_link(struct vx_verification *v, vhdx_error *err)
+{
+    struct walk walk = {.v = v, .search = {v->options->parents, v->options->parent_count}};
+    vhdx_error why;
+    char *path;
+    if (!has_parent(v->exam))
+        return VHDX_OK;
+    if (vx_resolve_parent(&v->exam->image, &walk.search, &path, &why) != VHDX_OK)
+        return why.status == VHDX_NOMEM ? vx_fail_memory(err, "the search for a parent") : VHDX_OK;
+    vhdx_status status = check_near(&walk, v, path, err);
+    vx_free(path);
+    return status;
 }
 
 /* ---- going down ------------------------------------------------------------------------------------------------- */
@@ -311,8 +375,7 @@ static vhdx_status examine_parent(struct walk *walk, struct vx_verification *v, 
     if (v->options->data)
         VX_TRY(vx_check_data(next, NULL, err));
     VX_TRY(add_layer(walk, next->exam, next->file, err));
-    check_link(walk, v);
-    return VHDX_OK;
+    return check_link(walk, v, err);
 }
 
 /* One layer further. `next` is all zero but for what all files share. */

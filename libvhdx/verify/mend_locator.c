@@ -201,8 +201,13 @@ static vhdx_status write_locator(struct mending_locator *l, size_t row, vhdx_err
     if (!l->has_linkage || (!l->has_path && !l->parent))
         return VHDX_OK; /* what is missing cannot be had: a locator that leads nowhere helps nobody */
     l->link.parent_path = l->parent;
-    VX_TRY(vx_link_encode(l->m->plan->host, vx_file_path(l->m->plan->file), l->locator, &l->link, &bytes, &size, err));
-    vhdx_status status = vx_mend_put_item(l->m, &vx_guid_parent_locator, VX_ITEM_IS_REQUIRED, bytes, size, &reason, &put,
+    l->link.keep_unknown = true;
+    vhdx_status status =
+        vx_link_encode(l->m->plan->host, vx_file_path(l->m->plan->file), l->locator, &l->link, &bytes, &size, err);
+    if (status == VHDX_LIMIT || status == VHDX_ARG)
+        return VHDX_OK; /* the way to the parent cannot be said in a locator, which is no reason to mend nothing else */
+    VX_TRY(status);
+    status = vx_mend_put_item(l->m, &vx_guid_parent_locator, VX_ITEM_IS_REQUIRED, bytes, size, &reason, &put,
                                           err);
     vx_free(bytes);
     return status;

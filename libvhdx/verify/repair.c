@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/quote.h"
 #include "image/header_update.h"
+#include "io/path.h"
 #include "verify/apply.h"
 #include "verify/beside.h"
 #include "verify/maps.h"
@@ -34,6 +35,8 @@ struct repair {
     vhdx_report *report; /* what the caller gets */
     size_t number;       /* of the file in it */
     char *undo;          /* path of the undo file, NULL = none */
+    char *directory;     /* of the disk */
+    const char **places; /* in which to look for the parent: those that the caller names, and the directory of the disk */
     struct vx_ranges bad;
     uint64_t virtual_size; /* of the disk as it is in the end, 0 = not known */
     vhdx_guid former_id;   /* DataWriteGuid that the plan takes away, zeros = none */
@@ -50,8 +53,8 @@ static vhdx_status look(const struct repair *r, struct vx_file *file, vhdx_repor
     struct vx_ranges bad;
     const vhdx_verify_options options = {.struct_size = sizeof options,
                                          .host = r->host,
-                                         .parents = r->options->parents,
-                                         .parent_count = r->options->parent_count,
+                                         .parents = r->places,
+                                         .parent_count = r->options->parent_count + 1,
                                          .chain = r->options->parent_count > 0,
                                          .progress = r->options->progress,
                                          .progress_context = r->options->progress_context};
@@ -69,8 +72,8 @@ static vhdx_status look(const struct repair *r, struct vx_file *file, vhdx_repor
         status = vx_report_add_file(v.report, vx_file_path(file), &v.file, err);
     if (status == VHDX_OK)
         status = vx_verify_structures(&v, err);
-    if (status == VHDX_OK && options.chain)
-        status = vx_check_chain(&v, err);
+    if (status == VHDX_OK)
+        status = options.chain ? vx_check_chain(&v, err) : vx_check_own_link(&v, err);
     return status == VHDX_OK ? vx_report_check(v.report, err) : status;
 }
 
@@ -468,6 +471,19 @@ static vhdx_status repair(struct repair *r, vhdx_error *err)
     return vx_report_finish(r->report, err);
 }
 
+static vhdx_status name_places(struct repair *r, const char *path, vhdx_error *err)
+{
+    size_t count = r->options->parent_count;
+    r->directory = vx_path_directory(path, r->host->windows_paths);
+    r->places = vx_alloc(count + 1, sizeof *r->places);
+    if (!r->directory || !r->places)
+        return vx_fail_memory(err, "the places of a parent");
+    for (size_t i = 0; i < count; i++)
+        r->places[i] = r->options->parents[i];
+    r->places[count] = r->directory;
+    return VHDX_OK;
+}
+
 static vhdx_status name_undo(struct repair *r, const char *path, vhdx_error *err)
 {
     static const char suffix[] = ".vhdx-undo";
@@ -491,6 +507,8 @@ vhdx_status vx_repair(const char *path, const vhdx_repair_options *options, vhdx
     struct repair r = {.host = vx_host_or_native(options->host), .options = options};
     vhdx_status status = name_undo(&r, path, err);
     if (status == VHDX_OK)
+        status = name_places(&r, path, err);
+    if (status == VHDX_OK)
         status = vx_file_open(r.host, path, options->dry_run ? VHDX_FILE_READ : VHDX_FILE_WRITE, &r.file, err);
     if (status == VHDX_OK)
         status = vx_report_new(&r.report, err);
@@ -502,6 +520,8 @@ vhdx_status vx_repair(const char *path, const vhdx_repair_options *options, vhdx
     vx_ranges_clear(&r.bad);
     vx_file_close(r.file);
     vx_free(r.undo);
+    vx_free(r.places);
+    vx_free(r.directory);
     if (status == VHDX_OK)
         *report = r.report;
     else

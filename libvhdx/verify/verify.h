@@ -56,6 +56,8 @@ vhdx_status vx_lose_partial_blocks(struct vx_verification *v, uint64_t chunk, co
 vhdx_status vx_check_host(struct vx_verification *v, vhdx_error *err);
 vhdx_status vx_check_data(struct vx_verification *v, const char *manifest, vhdx_error *err);
 vhdx_status vx_check_chain(struct vx_verification *v, vhdx_error *err);
+/* Of all that, only what is wrong with the link from the first file to its parent, and nothing when that is not found. */
+vhdx_status vx_check_own_link(struct vx_verification *v, vhdx_error *err);
 
 /* All of them on an exam that the caller made; records go to `v->report`, file `v->file`. */
 vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err);

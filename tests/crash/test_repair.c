@@ -277,6 +277,17 @@ static void dirty(struct bld *b)
     bld_log_dirty(b, &(struct bld_log){.what = BLD_LOG_ALL, .entries = 3, .home = BLD_HOME_OLDER});
 }
 
+/* A child whose locator leads nowhere and remembers a merge of long ago; its parent lies beside it. */
+static void misled(struct bld *b)
+{
+    bld_parent(b, &(vhdx_guid){{1, 2, 3}}, &(vhdx_guid){{8, 8}}, "..\\former\\base.vhdx", NULL, NULL);
+}
+
+static void parent_beside(const vhdx_host *host, const struct bld *b)
+{
+    build_parent(b, host, "/d/base.vhdx", (vhdx_guid){{1, 2, 3}});
+}
+
 static const struct scenario scenarios[] = {
     {.name = "first header", .damage = first_header},
     {.name = "current header", .damage = current_header},
@@ -288,6 +299,10 @@ static const struct scenario scenarios[] = {
     {.name = "region table of a dirty disk", .fill = dirty, .damage = region_table},
     {.name = "log in the header section", .damage = log_place},
     {.name = "many", .damage = many},
+    {.name = "link to the parent",
+     .fill = misled,
+     .damage = parent_beside,
+     .options = {.kind = VHDX_KIND_DIFFERENCING}},
     {.name = "many, without an undo file", .damage = many, .no_undo = true},
 };
 

@@ -54,7 +54,9 @@ static vhdx_status repair(const struct trial *trial, struct crash_host *host, vh
 
 static bool read_content(struct crash_host *host, uint8_t hash[16], vhdx_error *err)
 {
-    const vhdx_open_options options = {.struct_size = sizeof options, .host = crash_host_interface(host)};
+    static const char *const parents[] = {"/d"};
+    const vhdx_open_options options = {
+        .struct_size = sizeof options, .host = crash_host_interface(host), .parents = parents, .parent_count = 1};
     vhdx_chain *chain;
     if (vhdx_chain_open(DISK, &options, &chain, err) != VHDX_OK)
         return false;
@@ -189,12 +191,9 @@ static void build(struct trial *trial)
     crash_host_free(host);
 }
 
-static void fail_some(enum vx_find kind, bool salvage, uint64_t stride)
+static void fail_at(const struct fault *fault, bool salvage, uint64_t stride)
 {
-    struct trial trial = {.salvage = salvage, .stride = stride, .host = crash_host_new(3)};
-    for (size_t row = 0; row < fault_count() && !trial.fault; row++)
-        if (fault_at(row)->kind == kind)
-            trial.fault = fault_at(row);
+    struct trial trial = {.fault = fault, .salvage = salvage, .stride = stride, .host = crash_host_new(3)};
     build(&trial);
     fail_each_call(&trial, "write", (struct crash_fault){.calls = CRASH_WRITE, .status = VHDX_IO, .torn = true});
     fail_each_call(&trial, "write on a full volume",
@@ -210,6 +209,16 @@ static void fail_some(enum vx_find kind, bool salvage, uint64_t stride)
     fail_each_allocation(&trial, true);
     cr_log_info("%" PRIu64 " faults", trial.faults);
     crash_host_free(trial.host);
+}
+
+static void fail_some(enum vx_find kind, bool salvage, uint64_t stride)
+{
+    for (size_t row = 0; row < fault_count(); row++)
+        if (fault_at(row)->kind == kind) {
+            fail_at(fault_at(row), salvage, stride);
+            return;
+        }
+    cr_assert_fail("no row for %u", (unsigned)kind);
 }
 
 static void fail_everything(enum vx_find kind, bool salvage)
@@ -255,4 +264,26 @@ Test(fault_repair, of_blocks_in_one_place)
 Test(fault_repair, of_a_cut_file)
 {
     fail_everything(VX_FIND_BAT_BEYOND_END, true);
+}
+
+/* A parent beside its child, whose locator leads elsewhere and remembers a merge of long ago. */
+static void make_misled(struct fault_scene *scene)
+{
+    struct bld_options options = {.virtual_size = FAULT_SIZE, .seed = 98, .virtual_disk_id = {{7}}};
+    struct bld *base = bld_new(&options);
+    options.kind = VHDX_KIND_DIFFERENCING;
+    options.seed = 97;
+    scene->b = bld_new(&options);
+    bld_write_random(scene->b, 0, 65536, 1);
+    bld_write_random(base, 0, 131072, 2);
+    bld_parent(scene->b, bld_data_write_guid(base), &(vhdx_guid){{8, 8}}, "..\\former\\base.vhdx", NULL, NULL);
+    cr_assert_eq(bld_finish(base, scene->host, "/d/base.vhdx", NULL), VHDX_OK);
+    cr_assert_eq(bld_finish(scene->b, scene->host, DISK, NULL), VHDX_OK);
+    bld_free(base);
+}
+
+Test(fault_repair, of_a_link_to_the_parent)
+{
+    const struct fault fault = {.kind = VX_FIND_PARENT_PATH_STALE, .text = "a link", .make = make_misled};
+    fail_at(&fault, false, 1);
 }
