@@ -234,19 +234,6 @@ static vhdx_status check_volume(const vhdx_host *host, const char *path, const s
     return VHDX_OK;
 }
 
-#define UNFINISHED ".unfinished"
-
-static char *unfinished_path(const char *path)
-{
-    size_t length = strlen(path);
-    char *unfinished = vx_alloc(length + sizeof UNFINISHED, 1);
-    if (unfinished) {
-        memcpy(unfinished, path, length);
-        memcpy(unfinished + length, UNFINISHED, sizeof UNFINISHED);
-    }
-    return unfinished;
-}
-
 /* Nothing that has content is overwritten; an empty file, as mktemp(1) leaves it, is. */
 static vhdx_status check_name_is_free(const vhdx_host *host, const char *path, vhdx_error *err)
 {
@@ -291,7 +278,7 @@ vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const 
     VX_TRY(vx_create_spec_complete(&complete, err));
     VX_TRY(check_volume(host, path, &complete, err));
     VX_TRY(check_name_is_free(host, path, err));
-    char *unfinished = unfinished_path(path);
+    char *unfinished = vx_path_unfinished(path, host->windows_paths);
     if (!unfinished)
         return vx_fail_memory(err, "a path");
     vhdx_status status = make_unfinished(host, unfinished, &complete, image, err);

@@ -25,7 +25,7 @@ struct vx_create_spec {
 /* The values that Windows would choose, for members that are zero; ARG when one is not allowed (MS-VHDX 2.6.2). */
 vhdx_status vx_create_spec_complete(struct vx_create_spec *spec, vhdx_error *err);
 
-/* Makes the file, under a name of its own (`path` with ".unfinished" behind it), and opens it for writing. On failure that is removed. */
+/* Makes the file, under a name of its own (see vx_path_unfinished()), and opens it for writing. On failure that is removed. */
 vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const struct vx_create_spec *spec,
                                  struct vx_image **image, vhdx_error *err);
 /* Takes the mark off, closes the image and gives it its name; begins writing first where nobody did. On failure the file is removed. */

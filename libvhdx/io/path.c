@@ -5,9 +5,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/path.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/crc32c.h"
 
 static bool has_drive(const char *path, bool windows)
 {
@@ -102,4 +105,33 @@ bool vx_path_has_extension(const char *path, const char *extension, bool windows
         extension++;
     }
     return !*found && !*extension;
+}
+
+/* Some file systems count a name's bytes, others its characters: taking characters off makes it shorter for both. A byte that begins none goes
+ * with what is before it. */
+static size_t without_last_characters(const char *name, size_t number)
+{
+    size_t length = strlen(name);
+    while (number > 0 && length > 0) {
+        length--;
+        number -= ((unsigned char)name[length] & 0xc0U) != 0x80;
+    }
+    return length;
+}
+
+char *vx_path_unfinished(const char *path, bool windows)
+{
+    enum { LONG_NAME = 100, ADDED = 20 }; /* ".01234567.unfinished"; a name of 100 bytes has 25 characters at least */
+    const char *name = vx_path_name(path, windows);
+    size_t room = strlen(path) + ADDED + 1;
+    char *made = vx_alloc(room, 1);
+    if (!made)
+        return NULL;
+    if (strlen(name) <= LONG_NAME)
+        snprintf(made, room, "%s.unfinished", path);
+    else
+        snprintf(made, room, "%.*s.%08" PRIx32 ".unfinished",
+                 (int)((size_t)(name - path) + without_last_characters(name, ADDED)), path,
+                 vx_crc32c(0, name, strlen(name)));
+    return made;
 }

@@ -155,16 +155,13 @@ static vhdx_status put_text(struct vx_manifest_writer *writer, const char *text,
 
 static vhdx_status open_unfinished(struct vx_manifest_writer *writer, const char *path, vhdx_error *err)
 {
-    static const char suffix[] = ".unfinished";
-    size_t size = strlen(path) + sizeof suffix;
     writer->path = vx_copy_string(path);
-    writer->unfinished = vx_alloc(size, 1);
+    writer->unfinished = vx_path_unfinished(path, writer->host->windows_paths);
     writer->buffer = vx_alloc(BUFFER, 1);
     writer->hash = XXH3_createState();
     if (!writer->path || !writer->unfinished || !writer->buffer || !writer->hash)
         return vx_fail_memory(err, "a manifest");
     XXH3_64bits_reset(writer->hash);
-    snprintf(writer->unfinished, size, "%s%s", path, suffix);
     return vx_file_open(writer->host, writer->unfinished, VHDX_FILE_REPLACE, &writer->file, err);
 }
 

@@ -66,3 +66,9 @@ done
 expect 0 vhdx create --size 64T largest.vhdx
 expect 0 vhdx info --json largest.vhdx
 json_is 'd["virtual_size"]' $((64 << 40))
+
+# Whatever is made on the way has a name that fits where the disk's own does.
+long=$(printf 'n%.0s' {1..250}).vhdx
+expect 0 vhdx create --size 16M "$long"
+expect 0 vhdx merge -o "${long/n/m}" "$long"
+expect 0 vhdx info "${long/n/m}"

@@ -102,3 +102,41 @@ Test(path, extension_is_the_last_one_and_has_no_case)
     cr_expect_not(vx_path_has_extension("b.vhdx2", ".vhdx", false));
     cr_expect_not(vx_path_has_extension("b.vhd", ".vhdx", false));
 }
+
+static void expect_unfinished(const char *path, size_t limit)
+{
+    char *made = vx_path_unfinished(path, false);
+    cr_assert(made);
+    cr_expect_leq(strlen(vx_path_name(made, false)), limit, "%s", made);
+    cr_expect_eq(strcmp(made + strlen(made) - 11, ".unfinished"), 0, "%s", made);
+    size_t directory = (size_t)(vx_path_name(path, false) - path);
+    cr_expect_eq(strncmp(made, path, directory), 0, "%s", made);
+    vx_free(made);
+}
+
+Test(path, an_unfinished_name_is_no_longer_than_a_long_name)
+{
+    char path[600], other[600];
+    char *made = vx_path_unfinished("a/b.vhdx", false);
+    cr_expect_str_eq(made, "a/b.vhdx.unfinished");
+    vx_free(made);
+    for (size_t length = 90; length <= 255; length++) {
+        memcpy(path, "dir/", 4);
+        memset(path + 4, 'n', length);
+        path[4 + length] = '\0';
+        expect_unfinished(path, length <= 100 ? length + 11 : length);
+    }
+    /* 255 units of UTF-16, in three bytes each */
+    for (size_t i = 0; i < 85; i++)
+        memcpy(path + 4 + 3 * i, "\xe6\x97\xa5", 3);
+    path[4 + 255] = '\0';
+    expect_unfinished(path, 255 - 3 * 20 + 20);
+    made = vx_path_unfinished(path, false);
+    cr_expect_eq((unsigned char)made[4 + 3 * 65 - 1], 0xa5, "a character was cut");
+    memcpy(other, path, sizeof path);
+    other[4 + 254] = '\xa6';
+    char *second = vx_path_unfinished(other, false);
+    cr_expect_neq(strcmp(made, second), 0, "two names have the same unfinished one");
+    vx_free(made);
+    vx_free(second);
+}
