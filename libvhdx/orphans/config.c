@@ -236,6 +236,34 @@ static void find_state(const struct source *source, struct vx_config *config)
     }
 }
 
+/* Before Server 2016 the saved state is in a folder of the configuration's name, "ID/ID.vsv"; where files were gathered, beside it. */
+static void find_old_state(const struct source *source, struct vx_config *config)
+{
+    static const char *const extensions[] = {".vsv", ".VSV"};
+    bool windows = source->host->windows_paths;
+    const char *name = vx_path_name(source->path, windows);
+    size_t length = strlen(source->path) - strlen(vx_path_extension(source->path, windows));
+    int stem = (int)(length - (size_t)(name - source->path));
+    size_t room = length + (size_t)stem + 8;
+    char *path = vx_alloc(room, 1);
+    if (!path)
+        vx_config_fail(config);
+    for (size_t i = 0; path && i < 4; i++) {
+        struct vx_file *file;
+        if (i < 2)
+            snprintf(path, room, "%.*s/%.*s%s", (int)length, source->path, stem, name, extensions[i]);
+        else
+            snprintf(path, room, "%.*s%s", (int)length, source->path, extensions[i - 2]);
+        if (vx_file_open(source->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+            continue;
+        vx_file_close(file);
+        vx_config_add(config, &config->info.saved_state_files, VX_CONFIG_TEXTS_MAX, path);
+        config->info.saved_state = VHDX_SAVED_STATE_PRESENT;
+        break;
+    }
+    vx_free(path);
+}
+
 static void look_around(const struct source *source, struct vx_config *config)
 {
     vhdx_config_info *info = &config->info;
@@ -245,6 +273,9 @@ static void look_around(const struct source *source, struct vx_config *config)
     info->checkpoint = info->checkpoint || lies_in_snapshots(source, config);
     if (info->format == VHDX_CONFIG_VMCX && !(source->flags & VX_CONFIG_ALONE))
         find_state(source, config);
+    bool old = info->format == VHDX_CONFIG_XML && !info->checkpoint && info->saved_state == VHDX_SAVED_STATE_UNKNOWN;
+    if (old && !(source->flags & VX_CONFIG_ALONE))
+        find_old_state(source, config);
 }
 
 static vhdx_status read_file(const struct source *source, struct vx_config *config, vhdx_error *err)

@@ -197,6 +197,26 @@ Test(config, saved_state_is_looked_for_beside_the_configuration)
     free(file);
 }
 
+/* Before Server 2016; a checkpoint has one of its own, which is no reason to leave its machine alone. */
+Test(config, saved_state_of_an_old_machine_is_a_file_in_the_folder_of_its_name)
+{
+    static const char *const places[] = {"/vm/a/a.vsv", "/vm/a/a.VSV", "/vm/a.vsv"};
+    static const char xml[] = "<configuration><manifest/><properties><name type=\"string\">m</name></properties></configuration>";
+    for (size_t i = 0; i < 3; i++) {
+        vx_memory_host_free(memory);
+        begin();
+        cr_assert_eq(read_bytes("/vm/a.xml", xml, sizeof xml - 1), VHDX_OK);
+        cr_assert_eq(config->info.saved_state, VHDX_SAVED_STATE_UNKNOWN);
+        cr_assert(vx_memory_host_put(memory, places[i], "x", 1));
+        cr_assert_eq(read_at("/vm/a.xml"), VHDX_OK);
+        cr_assert_eq(config->info.saved_state, VHDX_SAVED_STATE_PRESENT, "%s", places[i]);
+        cr_assert_str_eq(config->info.saved_state_files.items[0], places[i]);
+    }
+    cr_assert(vx_memory_host_put(memory, "/vm/Snapshots/a/a.vsv", "x", 1));
+    cr_assert_eq(read_bytes("/vm/Snapshots/a.xml", xml, sizeof xml - 1), VHDX_OK);
+    cr_assert_eq(config->info.saved_state, VHDX_SAVED_STATE_UNKNOWN);
+}
+
 Test(config, list_of_a_host)
 {
     size_t size;
