@@ -148,7 +148,7 @@ static uint32_t flags_of(const struct vx_estate *estate, const struct vx_disk *d
     flags |= disk->in_set ? VHDX_FOUND_SET_MEMBER : 0u;
     flags |= disk->parent_second ? VHDX_FOUND_MERGE_BEGUN : 0u;
     flags |= disk->locked ? VHDX_FOUND_IN_USE : 0u;
-    flags |= disk->named_alike ? VHDX_FOUND_NAMED_ALIKE : 0u;
+    flags |= disk->named_alike || (disk->named_less && !vx_disk_is_used(disk)) ? VHDX_FOUND_NAMED_ALIKE : 0u;
     flags |= disk->chain_state == CHAIN_BROKEN ? VHDX_FOUND_BROKEN_BELOW : 0u;
     flags |= disk->named_by_checkpoint || disk->needed_by_checkpoint ? VHDX_FOUND_CHECKPOINT_NAMED : 0u;
     if (disk->pub.parent == VHDX_NONE)

@@ -229,6 +229,10 @@ static const struct flag_words flag_words[] = {
 
 static void tell_flags(struct vx_estate *estate, struct vx_disk *disk)
 {
+    if (disk->named_less && !disk->named_alike && !vx_disk_is_used(disk))
+        vx_note_disk(estate, disk, "ORPHANS-NAMED-ALIKE", WARNING,
+                     "a machine names a disk of this folder and name; another file fits its path better. That proves "
+                     "nothing, but the file is kept. --map tells which is meant");
     if (vx_disk_is_vhd(disk) && (disk->pub.flags & VHDX_FOUND_SIZE_DIFFERS))
         vx_note_disk(estate, disk, "ORPHANS-VHD-SIZE-DIFFERS", ERROR,
                      "its virtual size is not the parent's, which the VHD format does not allow");

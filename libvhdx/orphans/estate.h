@@ -53,6 +53,7 @@ struct vx_disk {
     bool named_by_machine, named_by_checkpoint; /* by a configuration, directly */
     bool needed_by_machine, needed_by_checkpoint; /* an ancestor of such a disk */
     bool named_alike;
+    bool named_less;     /* folder and name are those of a disk that a configuration names, though another file fits better */
     bool in_set;
     bool serves_others;  /* some child, of whatever kind, is no orphan */
     bool parent_second;  /* found by its second linkage only */

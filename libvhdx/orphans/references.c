@@ -13,6 +13,7 @@
 #include "orphans/vhd_sets.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static uint32_t flags_of_machine(const vhdx_config_info *info)
 {
@@ -80,9 +81,12 @@ static void note_not_found(struct vx_estate *estate, struct vx_machine *machine,
     }
 }
 
+/* Whether it is missed when it is not found: no other medium and no physical disk is. Each that is found is kept,
+ * whatever its type. */
 static bool is_medium_of_disks(const vhdx_config_disk *medium)
 {
-    return !vx_name_equal(medium->type, "ISO") && !vx_name_equal(medium->type, "VFD");
+    return !vx_name_equal(medium->type, "ISO") && !vx_name_equal(medium->type, "VFD") &&
+           strncmp(medium->path, "\\\\.\\", 4) != 0;
 }
 
 /* The files of its own host first; then those of others, when reports are judged together. */
@@ -102,7 +106,7 @@ static bool take_medium(struct vx_estate *estate, size_t number, size_t medium)
     const vhdx_config_disk *disk = &machine->pub.disks[medium];
     struct vx_hits hits;
     machine->files[medium] = VHDX_NONE;
-    if (!is_medium_of_disks(disk) || !disk->path || !disk->path[0])
+    if (!disk->path || !disk->path[0])
         return true;
     bool ok = find_medium(estate, machine, disk->path, &hits);
     for (size_t i = 0; i < hits.found.count && ok; i++)
@@ -111,7 +115,9 @@ static bool take_medium(struct vx_estate *estate, size_t number, size_t medium)
         machine->files[medium] = hits.found.disks[0];
     if (hits.found.count > 1)
         note_tie(estate, machine, disk->path, &hits.found);
-    if (ok && hits.found.count == 0)
+    if (ok && hits.found.count > 0 && !hits.mapped)
+        vx_names_mark_namesakes(estate, disk->path, machine->source);
+    if (ok && hits.found.count == 0 && is_medium_of_disks(disk))
         note_not_found(estate, machine, disk->path, &hits.alike);
     vx_hits_free(&hits);
     return ok;

@@ -157,6 +157,7 @@ struct name_entry {
     const char *place;
     unsigned source;
     bool windows;
+    bool marked; /* with all that have its folder and name */
 };
 
 struct vx_name_index {
@@ -205,7 +206,7 @@ struct vx_name_index *vx_names_new(const struct vx_estate *estate)
     for (size_t i = 0; i < estate->disk_count; i++) {
         const struct vx_disk *disk = &estate->disks[i];
         bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
-        struct name_entry entry = {i, disk->absolute, disk->source, windows};
+        struct name_entry entry = {i, disk->absolute, disk->source, windows, false};
         add_name(index, &entry);
         for (size_t j = 0; j < disk->pub.other_name_count; j++) {
             entry.place = disk->pub.other_names[j];
@@ -415,16 +416,159 @@ static bool find_in(const struct vx_estate *estate, const struct vx_name_index *
     return true;
 }
 
-bool vx_names_find(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
-                   bool any_source, struct vx_hits *hits)
+static bool find_text(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
+                      bool any_source, struct vx_hits *hits)
 {
-    memset(hits, 0, sizeof *hits);
     if (!find_mapped(estate, index, path, source, hits) || hits->mapped)
         return hits->mapped;
     for (unsigned i = any_source ? 0 : source; i <= (any_source ? index->last_source : source); i++)
         if (!find_in(estate, index, path, i, hits))
             return false;
+    return true;
+}
+
+/* ---- other ways to write a name ---- */
+
+/* "D:\a \b.\..\c.vhdx::$DATA" in quotation marks is "D:\a\c.vhdx" to Windows. In a buffer of the caller's with room for all of `path`. */
+static void write_plainly(const char *path, char *plain)
+{
+    size_t used = 0, root = 0;
+    path += *path == '"';
+    if (strncmp(path, "\\\\?\\", 4) == 0 || strncmp(path, "\\\\.\\", 4) == 0)
+        root = 4;
+    memcpy(plain, path, root);
+    used = root;
+    for (path += root; *path;) {
+        size_t length = strcspn(path, "\\/"), kept = strcspn(path, "\\/\"");
+        const char *stream = memchr(path, ':', kept);
+        if (stream && stream - path > 1) /* not a drive's */
+            kept = (size_t)(stream - path);
+        bool up = length == 2 && path[0] == '.' && path[1] == '.';
+        while (kept > 0 && (path[kept - 1] == '.' || path[kept - 1] == ' '))
+            kept--;
+        memmove(plain + used, path, kept);
+        used += kept;
+        while (up && used > root && is_separator(plain[used - 1], true))
+            used--;
+        while (up && used > root && !is_separator(plain[used - 1], true))
+            used--;
+        path += length;
+        if (*path && (kept > 0 || used == root))
+            plain[used++] = *path;
+        path += *path != '\0';
+    }
+    plain[used] = '\0';
+}
+
+/* The beginning of a short name that is made of the long one: "WEB_1~1.AVH", or with four digits "WEA1B2~1.AVH". 0: no short name. */
+static size_t short_stem(const char *name)
+{
+    size_t stem = strcspn(name, "~.");
+    if (stem == 0 || stem > 6 || name[stem] != '~' || name[stem + 1] < '1' || name[stem + 1] > '9')
+        return 0;
+    size_t number = strspn(name + stem + 1, "0123456789");
+    const char *rest = name + stem + 1 + number;
+    if (stem + 1 + number > 8 || (*rest != '\0' && *rest != '.') || strlen(rest) > 4)
+        return 0;
+    return stem == 6 && strspn(name + 2, "0123456789ABCDEFabcdef") >= 4 ? 2 : stem;
+}
+
+static bool may_be_short_for(const char *short_name, size_t stem, const char *name)
+{
+    size_t letters = 0;
+    for (; *name && letters < stem; name++) {
+        if (*name == ' ' || *name == '.')
+            continue;
+        bool replaced = (unsigned char)*name >= 0x80 || strchr("+,;=[]", *name) != NULL;
+        if (!replaced && !vx_name_equal_part(name, 1, short_name + letters, 1))
+            return false;
+        letters++;
+    }
+    return letters == stem;
+}
+
+/* What a short name means only its volume knows. Here it may be any disk that begins as it does. */
+static bool find_short(const struct vx_estate *estate, const char *path, unsigned source, bool any_source,
+                       struct vx_hits *hits)
+{
+    const char *name = vx_tail_name(path);
+    size_t stem = short_stem(name);
+    for (size_t i = 0; stem > 0 && i < estate->disk_count; i++) {
+        const struct vx_disk *disk = &estate->disks[i];
+        if ((any_source || disk->source == source) && may_be_short_for(name, stem, vx_tail_name(disk->absolute)) &&
+            !add_hit(&hits->alike, i))
+            return false;
+    }
+    return true;
+}
+
+bool vx_names_find(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
+                   bool any_source, struct vx_hits *hits)
+{
+    memset(hits, 0, sizeof *hits);
+    if (!find_text(estate, index, path, source, any_source, hits))
+        return false;
+    char *plain = hits->found.count > 0 ? NULL : vx_alloc(strlen(path) + 1, 1);
+    if (hits->found.count == 0 && !plain)
+        return false;
+    if (plain)
+        write_plainly(path, plain);
+    bool ok = true;
+    if (plain && strcmp(plain, path) != 0)
+        ok = find_text(estate, index, plain, source, any_source, hits);
+    if (plain && ok && hits->found.count == 0 && hits->alike.count == 0)
+        ok = find_short(estate, plain, source, any_source, hits);
+    vx_free(plain);
     if (hits->found.count > 0)
         hits->alike.count = 0;
-    return true;
+    return ok;
+}
+
+/* ---- of the same folder and name ---- */
+
+/* "folder\name" at the end of the path; NULL: there is no folder. */
+static const char *folder_and_name(const char *path)
+{
+    const char *name = vx_tail_name(path), *folder = name;
+    while (folder > path && is_separator(folder[-1], true))
+        folder--;
+    if (folder == path || folder[-1] == ':')
+        return NULL;
+    while (folder > path && !is_separator(folder[-1], true))
+        folder--;
+    return *name ? folder : NULL;
+}
+
+/* Shared folders are there for several hosts. */
+static bool is_shared(const char *path)
+{
+    static const char cluster[] = "ClusterStorage";
+    const char *rest = without_root(path);
+    bool unc = strncmp(path, "\\\\", 2) == 0 && path[2] != '?' && path[2] != '.';
+    bool long_unc = strncmp(path, "\\\\?\\", 4) == 0 && strlen(path) > 8 && vx_name_equal_part(path + 4, 4, "UNC\\", 4);
+    return unc || long_unc || vx_name_equal_part(rest, strcspn(rest, "\\/"), cluster, sizeof cluster - 1);
+}
+
+/* All of them stand together, so that a look at the first one tells whether it has been done. */
+static void mark_namesakes(struct vx_estate *estate, const char *tail, unsigned source)
+{
+    struct vx_name_index *index = estate->names;
+    for (size_t i = place_of(index, tail, true, source); i < index->count; i++) {
+        struct name_entry *entry = &index->entries[i];
+        if (entry->source != source || tail_at(index, i, tail).parts < 2 || entry->marked)
+            return;
+        entry->marked = true;
+        estate->disks[entry->disk].named_less = true;
+    }
+}
+
+void vx_names_mark_namesakes(struct vx_estate *estate, const char *path, unsigned source)
+{
+    const struct vx_name_index *index = estate->names;
+    const char *tail = folder_and_name(path);
+    if (!tail || (vx_estate_is_windows(estate, path, source) && vx_names_at(estate, index, path, source) != VHDX_NONE))
+        return;
+    bool all = is_shared(path);
+    for (unsigned i = all ? 0 : source; i <= (all ? index->last_source : source); i++)
+        mark_namesakes(estate, tail, i);
 }

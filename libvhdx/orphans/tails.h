@@ -57,10 +57,17 @@ void vx_hits_free(struct vx_hits *hits);
 
 /*
  * Looks for the path among the disks of `source`, or of all sources (`any_source`): through the estate's maps first, then by tail,
- * folder and name at least; a name alone will do where the path has no folder and the disk lies in a root. false: no memory.
+ * folder and name at least; a name alone will do where the path has no folder and the disk lies in a root. What is not found so is looked for
+ * as Windows reads it (dots and spaces at the ends of names, streams, ".."), and a short name ("WEB_1~1.AVH") is like every name that it
+ * may stand for. false: no memory.
  */
 bool vx_names_find(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
                    bool any_source, struct vx_hits *hits);
+/*
+ * Marks (`named_less`) the disks whose folder and name are those of `path`, of whatever volume: the one that has most in common with the
+ * path is likely to be meant, but another volume may be searched below its root. Those that are used are marked as well.
+ */
+void vx_names_mark_namesakes(struct vx_estate *estate, const char *path, unsigned source);
 /* The disk of that absolute path, before those whose path differs in letter case only; or VHDX_NONE. */
 size_t vx_names_at(const struct vx_estate *estate, const struct vx_name_index *index, const char *absolute,
                    unsigned source);

@@ -106,6 +106,56 @@ Test(classify, the_longest_tail_decides)
     cr_expect_eq(e.estate->totals.problem_count, 0);
 }
 
+/* Of D:\VMs the volume of /vms/d may be what is searched below its root, and C: have a folder of the same names. */
+Test(classify, what_fits_less_is_not_in_use_and_yet_kept)
+{
+    size_t base = est_base(&e, "/vms/c/VMs/web/disk.vhdx"), other = est_base(&e, "/vms/d/web/disk.vhdx");
+    est_child(&e, "/vms/c/VMs/web/leaf.avhdx", base, ".\\disk.vhdx");
+    est_child(&e, "/vms/d/web/leaf.avhdx", other, ".\\disk.vhdx");
+    est_child(&e, "/vms/d/web/left.avhdx", other, ".\\disk.vhdx");
+    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\web\\leaf.avhdx");
+    est_judge(&e);
+    expect_status("/vms/c/VMs/web/leaf.avhdx", "in-use-by-vm");
+    expect_status("/vms/d/web/leaf.avhdx", "orphan");
+    cr_expect(est_has_finding(&e, "/vms/d/web/leaf.avhdx", "ORPHANS-NAMED-ALIKE"));
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/d/web/leaf.avhdx"));
+    cr_expect(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/d/web/left.avhdx"));
+}
+
+static void expect_kept(const char *named, const char *status)
+{
+    est_close(&e);
+    est_open(&e);
+    size_t base = est_base(&e, "/vms/web/disk.vhdx");
+    est_child(&e, "/vms/web/my leaf_1.avhdx", base, ".\\disk.vhdx");
+    est_machine(&e, "/vms/vm.xml", "web", false, named);
+    est_judge(&e);
+    cr_expect_str_eq(est_status(&e, "/vms/web/my leaf_1.avhdx"), status, "%s", named);
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL), "%s", named);
+}
+
+Test(classify, a_path_is_read_as_windows_reads_it)
+{
+    expect_kept("D:\\web\\my leaf_1.avhdx.", "in-use-by-vm");
+    expect_kept("D:\\web. \\my leaf_1.avhdx ", "in-use-by-vm");
+    expect_kept("D:\\web\\my leaf_1.avhdx::$DATA", "in-use-by-vm");
+    expect_kept("\"D:\\web\\my leaf_1.avhdx\"", "in-use-by-vm");
+    expect_kept("D:\\web\\old\\..\\my leaf_1.avhdx", "in-use-by-vm");
+    expect_kept("\\\\?\\D:\\x\\..\\..\\web\\my leaf_1.avhdx", "in-use-by-vm");
+    expect_kept("D:\\web\\MYLEAF~1.AVH", "orphan");
+    expect_kept("D:\\web\\MY1A2B~1.AVH", "orphan");
+    expect_kept("MYLE~12.AVH", "orphan");
+}
+
+Test(classify, what_is_no_disk_file_is_not_missed)
+{
+    size_t machine = est_machine(&e, "/vms/vm.xml", "web", false, "\\\\.\\PHYSICALDRIVE3");
+    est_base(&e, "/vms/web/disk.vhdx");
+    est_names(&e, machine, "D:\\web\\disk.vhdx");
+    est_judge(&e);
+    cr_expect_eq(e.estate->totals.problem_count, 0);
+}
+
 Test(classify, a_tie_of_tails_is_a_finding_and_both_are_in_use)
 {
     est_base(&e, "/vms/one/web/disk.vhdx");
