@@ -15,6 +15,16 @@ enum { LINE_ROOM = 8192 };
 
 /* ---- gathering ---- */
 
+/* Bytes before the name in a path of this host or of Windows. */
+static size_t directory_length(const char *path)
+{
+    size_t length = 0;
+    for (size_t i = 0; path[i]; i++)
+        if (path[i] == '/' || path[i] == '\\')
+            length = i + 1;
+    return length;
+}
+
 static char *copy(struct machines *machines, const char *text)
 {
     size_t size = strlen(text ? text : "") + 1;
@@ -55,6 +65,21 @@ static void add_unread(struct machines *machines, const vhdx_config_mention *men
         machines->no_memory = true;
 }
 
+/* A configuration may lie beside the disk and in a place that was named, or be there as a copy of the same name. */
+static bool is_known(const struct machines *machines, const vhdx_config_mention *mention)
+{
+    for (size_t i = 0; i < machines->count; i++) {
+        const struct machine *m = &machines->items[i];
+        bool same = m->disk == mention->disk && m->controller == mention->drive->controller &&
+                    m->controller_number == mention->drive->controller_number && m->location == mention->drive->location;
+        const char *name = mention->info->name ? mention->info->name : "", *path = mention->info->path;
+        same = same && strcmp(m->drive, mention->drive->path) == 0 && strcmp(m->name, name) == 0;
+        if (same && strcmp(m->config + directory_length(m->config), path + directory_length(path)) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool take_mention(void *context, const vhdx_config_mention *mention)
 {
     struct machines *machines = context;
@@ -63,6 +88,8 @@ static bool take_mention(void *context, const vhdx_config_mention *mention)
         add_unread(machines, mention);
         return !machines->no_memory;
     }
+    if (is_known(machines, mention))
+        return true;
     if (info->format == VHDX_CONFIG_VHDS)
         return true; /* the merge itself looks at sets beside the disks */
     struct machine *machine = add(machines);
@@ -202,31 +229,95 @@ void machines_warn(const struct machines *machines, struct notices *notices, siz
              machines->unread.items[i]);
 }
 
-/* Bytes before the name in a path of this host or of Windows. */
-static size_t directory_length(const char *path)
-{
-    size_t length = 0;
-    for (size_t i = 0; path[i]; i++)
-        if (path[i] == '/' || path[i] == '\\')
-            length = i + 1;
-    return length;
-}
-
 static const char *without_dot(const char *path)
 {
     return path[0] == '.' && (path[1] == '/' || path[1] == '\\') ? path + 2 : path;
 }
 
-/* The target as the machine's host knows it: beside the child, when it lies beside it here; else as it is here. */
+/* Where the last part of [path, end) begins. */
+static size_t part_before(const char *path, size_t end)
+{
+    while (end > 0 && path[end - 1] != '/' && path[end - 1] != '\\')
+        end--;
+    return end;
+}
+
+static bool same_letters(const char *a, const char *b, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        bool letter = (a[i] >= 'A' && a[i] <= 'Z') || (a[i] >= 'a' && a[i] <= 'z');
+        if (a[i] != b[i] && !(letter && (a[i] ^ b[i]) == 0x20))
+            return false;
+    }
+    return true;
+}
+
+/* How much of both is left before the parts that they have in common at their ends, at least folder and name. false: they have less in common. */
+static bool common_end(const char *here, const char *there, size_t *here_left, size_t *there_left)
+{
+    size_t a = strlen(here), b = strlen(there);
+    unsigned parts = 0;
+    for (;;) {
+        size_t a_part = part_before(here, a), b_part = part_before(there, b);
+        if (a == a_part || a - a_part != b - b_part || !same_letters(here + a_part, there + b_part, a - a_part))
+            break;
+        parts++;
+        *here_left = a_part;
+        *there_left = b_part;
+        if (a_part == 0 || b_part == 0)
+            break;
+        a = a_part - 1;
+        b = b_part - 1;
+    }
+    return parts >= 2;
+}
+
+/* "mail/../bases/x" is "bases/x", where no link is on the way. Both have room for LINE_ROOM / 8; cut ones become "". */
+static void without_detours(const char *path, char *made)
+{
+    size_t used = 0;
+    made[0] = '\0';
+    if (strlen(path) >= LINE_ROOM / 8)
+        return;
+    while (*path) {
+        size_t length = strcspn(path, "/\\");
+        size_t last = part_before(made, used > 0 ? used - 1 : 0);
+        bool up = length == 2 && strncmp(path, "..", 2) == 0;
+        bool from_here = used - last == 3 && strncmp(made + last, "..", 2) == 0;
+        size_t whole = length + (path[length] != '\0');
+        if (up && used > last + 1 && !from_here) {
+            used = last;
+        } else {
+            memcpy(made + used, path, whole);
+            used += whole;
+        }
+        path += whole;
+    }
+    made[used] = '\0';
+}
+
+/* The target as the machine's host knows it: beside the child or below a directory that both hosts know. Else what stands there is no path,
+ * and a line with it does nothing. */
 static void target_there(const struct machine *m, const char *child, const char *target, char text[LINE_ROOM / 8])
 {
+    char straight[LINE_ROOM / 8];
+    without_detours(without_dot(target), straight);
     child = without_dot(child);
-    target = without_dot(target);
-    size_t length = directory_length(target);
+    target = straight;
+    size_t length = directory_length(target), here, there;
+    bool of_windows = (target[0] && target[1] == ':') || strncmp(target, "\\\\", 2) == 0;
+    int written = 0;
     if (directory_length(child) == length && strncmp(child, target, length) == 0)
-        snprintf(text, LINE_ROOM / 8, "%.*s%s", (int)directory_length(m->drive), m->drive, target + length);
-    else
-        snprintf(text, LINE_ROOM / 8, "%s", target);
+        written = snprintf(text, LINE_ROOM / 8, "%.*s%s", (int)directory_length(m->drive), m->drive, target + length);
+    else if (of_windows)
+        written = snprintf(text, LINE_ROOM / 8, "%s", target);
+    else if (common_end(child, m->drive, &here, &there) && strncmp(child, target, here) == 0 && !strstr(target + here, "..") &&
+             !strchr(target + here, '\\') && (here > 0 || target[0] != '/'))
+        written = snprintf(text, LINE_ROOM / 8, "%.*s%s", (int)there, m->drive, target + here);
+    if (written <= 0 || written >= LINE_ROOM / 8)
+        snprintf(text, LINE_ROOM / 8, "<where the host has %.400s>", target + length);
+    for (char *c = text; *c; c++)
+        *c = *c == '/' ? '\\' : *c;
 }
 
 static void next_disk(const struct machines *machines, const struct machine *m, struct notices *notices,

@@ -30,6 +30,15 @@ static size_t root_of(const struct vx_adviser *a, const struct vx_disk *disk)
     return best;
 }
 
+/* Its path is told from ".", which is not written in front of it. */
+static bool is_told_from_here(const struct vx_adviser *a, const struct vx_disk *disk)
+{
+    bool here = false;
+    for (size_t i = 0; i < a->estate->place_count && a->estate->places[i].searched; i++)
+        here = here || strcmp(a->estate->places[i].path, ".") == 0;
+    return here && !vx_path_is_absolute(disk->pub.path, vx_advice_is_windows(a, disk));
+}
+
 /* "ROOT/vhdx-quarantine/below", in which a file keeps the place that it had; from the second `turn` on
  * "ROOT/vhdx-quarantine/2/below". */
 static const char *quarantine_at(struct vx_adviser *a, const struct vx_disk *disk, unsigned turn)
@@ -42,6 +51,9 @@ static const char *quarantine_at(struct vx_adviser *a, const struct vx_disk *dis
         snprintf(number, sizeof number, "%s%u", separator, turn);
     while (root > 1 && vx_path_is_separator(path[root - 1], windows) && !(windows && path[root - 2] == ':'))
         root--;
+    if (root == 0 && is_told_from_here(a, disk))
+        return vx_say(a, "%s%s%s%.*s", VX_QUARANTINE, number, directory ? separator : "",
+                      directory ? (int)directory - 1 : 0, path);
     if (root == 0)
         return vx_say(a, "%.*s%s%s", (int)directory, path, VX_QUARANTINE, number);
     bool joined = vx_path_is_separator(path[root - 1], windows); /* "/", "C:\" */

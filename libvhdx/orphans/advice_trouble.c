@@ -26,7 +26,7 @@ static void tell_difference(struct vx_adviser *a, size_t newest)
     if (disk->pub.comparison == VHDX_COMPARED_DIFFERS)
         vx_step(a, VHDX_STEP_NOTE, newest, "%s differs from what the machine names in %" PRIu64 " bytes.",
                 disk->pub.path, disk->pub.differing_bytes);
-    else
+    else if (!a->estate->totals.data_compared)
         vx_step(a, VHDX_STEP_NOTE, newest, "With --data a search says in how many bytes %s differs from it.",
                 disk->pub.path);
     if (!plain || disk->in_set)

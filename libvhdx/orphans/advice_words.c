@@ -95,6 +95,45 @@ const vhdx_found_reference *vx_advice_owner(const struct vx_adviser *a, size_t *
     return found;
 }
 
+/* `number` parts taken off the end of the path, with the separators before them: what is left is [path, end). */
+static size_t without_parts(const char *path, size_t number, bool windows)
+{
+    size_t end = strlen(path);
+    for (; number > 0; number--) {
+        while (end > 0 && !vx_path_is_separator(path[end - 1], windows))
+            end--;
+        while (end > 0 && vx_path_is_separator(path[end - 1], windows))
+            end--;
+    }
+    return end;
+}
+
+/* The machine names `named` by `path`. What has no part in their common end is one and the same directory, here and there; NULL: the disk is not
+ * below it. */
+static const char *below_same_directory(struct vx_adviser *a, const struct vx_disk *named, const char *path,
+                                        const struct vx_disk *disk)
+{
+    bool windows = vx_advice_is_windows(a, named);
+    size_t parts = vx_tail_compare(path, named->absolute, windows).parts;
+    size_t here = without_parts(named->absolute, parts, windows), there = without_parts(path, parts, true);
+    bool below = parts >= 2 && named->source == disk->source && strncmp(named->absolute, disk->absolute, here) == 0 &&
+                 vx_path_is_separator(disk->absolute[here], windows);
+    if (!below || there == 0 || (!windows && strchr(disk->absolute + here, '\\')))
+        return NULL;
+    const char *rest = disk->absolute + here + 1;
+    char *made = vx_arena_take(&a->estate->arena, there + strlen(rest) + 2, 1);
+    if (!made) {
+        a->estate->no_memory = true;
+        return "";
+    }
+    memcpy(made, path, there);
+    made[there] = '\\';
+    memcpy(made + there + 1, rest, strlen(rest));
+    for (char *c = made + there; *c; c++)
+        *c = *c == '/' ? '\\' : *c;
+    return made;
+}
+
 const char *vx_say_host_path(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
@@ -116,7 +155,11 @@ const char *vx_say_host_path(struct vx_adviser *a, size_t number)
         const char *path = a->estate->machines[r->config].pub.disks[r->disk].path;
         return vx_say(a, "%.*s%s", (int)vx_tail_directory(path), path, vx_tail_name(disk->pub.path));
     }
-    return disk->pub.path;
+    if (vx_advice_is_windows(a, disk))
+        return disk->absolute;
+    const char *near =
+        other ? below_same_directory(a, other, a->estate->machines[r->config].pub.disks[r->disk].path, disk) : NULL;
+    return near ? near : vx_say(a, "<where the host has %s>", vx_tail_name(disk->pub.path));
 }
 
 const char *vx_say_new_name(struct vx_adviser *a, const struct vx_disk *disk)

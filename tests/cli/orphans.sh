@@ -109,6 +109,21 @@ follow
 [ "$(hash_of vol/web/full-content.vhdx)" = "$(vhdx hash --parent vol/web vol/vhdx-quarantine/web/full.avhdx | cut -d' ' -f1)" ] ||
     fail "what the leftover held was not kept"
 
+# From inside: the same place for what is put aside, and lines for Hyper-V that have a path of its host, or none.
+plant
+cd vol || exit 1
+expect 4 vhdx orphans --json .
+json_is '[s["text"] for f in d["families"] for s in f["steps"] if s["kind"] == "quarantine" and "full" in s["text"]][0].split(" && ")[0]' \
+    "mkdir -p 'vhdx-quarantine/web'"
+expect 0 vhdx relink --parent bases/mail-base.vhdx mail/disk_1.avhdx
+expect 4 vhdx orphans --json .
+json_is '[s["text"].split("-Path ")[1] for f in d["families"] for s in f["steps"] if "Set-VM" in s["text"]]' \
+    "[\"'D:\\\\VMs\\\\bases\\\\mail-base.vhdx'\"]"
+expect 0 vhdx merge --config mail --dry-run --into bases/mail-base.vhdx mail/disk_2.avhdx
+says out "-Path 'D:\\VMs\\bases\\mail-base.vhdx'"
+[ "$(grep -c Set-VMHardDiskDrive out)" = 1 ] || fail "a machine is told twice: $(cat out)"
+cd ..
+
 # With everything searched and compared, what is redundant may go, and what is not may not.
 plant
 follow --data --complete
