@@ -43,8 +43,8 @@ const char *vx_say_quoted(struct vx_adviser *a, const char *name, bool windows);
 const char *vx_say_powershell(struct vx_adviser *a, const char *name);
 const char *vx_say_path(struct vx_adviser *a, size_t disk);
 
-/* Where the disk lies as the Hyper-V host sees it: as a configuration or a child names it, or beside a disk that is
- * named so. */
+/* Where the disk lies as the Hyper-V host sees it: as a configuration or a child names it, or near a disk that is named
+ * so. Where that is not known the result is no path, and a line that has it does nothing. */
 const char *vx_say_host_path(struct vx_adviser *a, size_t number);
 /* A name beside the disk that no file has, for a copy of its content. */
 const char *vx_say_new_name(struct vx_adviser *a, const struct vx_disk *disk);
