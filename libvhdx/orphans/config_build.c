@@ -17,6 +17,11 @@ struct vx_config_memory {
     bool failed;
 };
 
+static const char *keep(struct vx_config *config, const char *text)
+{
+    return vx_config_own(config, vx_copy_string(text));
+}
+
 struct vx_config *vx_config_new(const char *path)
 {
     struct vx_config *config = vx_alloc(1, sizeof *config);
@@ -28,7 +33,7 @@ struct vx_config *vx_config_new(const char *path)
         return NULL;
     }
     config->info.complete = true;
-    config->info.path = vx_config_keep(config, path);
+    config->info.path = keep(config, path);
     if (!vx_config_failed(config))
         return config;
     vx_config_free(config);
@@ -86,11 +91,6 @@ const char *vx_config_own(struct vx_config *config, char *text)
     return text;
 }
 
-const char *vx_config_keep(struct vx_config *config, const char *text)
-{
-    return vx_config_own(config, vx_copy_string(text));
-}
-
 /* Lists are short but for that of machines, and equal neighbours are what matters there: looking at some is enough. */
 static bool is_listed(const vhdx_texts *list, const char *text)
 {
@@ -113,7 +113,7 @@ bool vx_config_add(struct vx_config *config, vhdx_texts *list, size_t limit, con
         return false;
     }
     list->items = items;
-    items[list->count] = vx_config_keep(config, text);
+    items[list->count] = keep(config, text);
     list->count++;
     return true;
 }

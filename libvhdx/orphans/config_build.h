@@ -21,7 +21,6 @@ void vx_config_fail(struct vx_config *config);
 
 /* The text, which must come from vx_alloc(), belongs to the configuration from now on. NULL stands for a lack of memory. */
 const char *vx_config_own(struct vx_config *config, char *text);
-const char *vx_config_keep(struct vx_config *config, const char *text);
 
 /* Appends a copy unless it is there already. false: the list is full (or memory ran out). */
 bool vx_config_add(struct vx_config *config, vhdx_texts *list, size_t limit, const char *text);

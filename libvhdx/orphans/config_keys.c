@@ -92,7 +92,7 @@ static bool name_begins(const struct vx_tree *tree, uint32_t key, const char *te
     return name.size >= length && memcmp(name.data, text, length) == 0;
 }
 
-bool vx_config_has_saved_state(const struct vx_tree *tree)
+static bool has_saved_state(const struct vx_tree *tree)
 {
     /* Before version 5.0 what is now below savedstate stands at the root. */
     for (uint32_t key = tree->keys[VX_TREE_ROOT].child; is_there(key); key = tree->keys[key].next)
@@ -110,7 +110,7 @@ enum vx_config_sort vx_config_sort(const struct vx_tree *tree)
     if (is_there(vx_tree_child(tree, top, "manifest")) || is_there(vx_tree_find(tree, "configuration/properties/name")) ||
         is_there(vx_tree_find(tree, "configuration/properties/global_id")))
         return VX_CONFIG_OF_MACHINE;
-    if (vx_config_has_saved_state(tree) || is_there(vx_tree_find(tree, "configuration/properties/version")))
+    if (has_saved_state(tree) || is_there(vx_tree_find(tree, "configuration/properties/version")))
         return VX_CONFIG_OF_STATE;
     if (is_there(top) && has_export_keys(tree, top))
         return VX_CONFIG_OF_EXPORT;
@@ -398,6 +398,6 @@ void vx_config_fill(const struct vx_tree *tree, struct vx_config *config)
     add_drives(tree, config);
     add_strings(tree, config, "Configurations/VirtualMachines");
     add_former_places(tree, config);
-    if (vx_config_has_saved_state(tree))
+    if (has_saved_state(tree))
         config->info.saved_state = VHDX_SAVED_STATE_PRESENT;
 }

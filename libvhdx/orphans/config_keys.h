@@ -22,7 +22,4 @@ enum vx_config_sort vx_config_sort(const struct vx_tree *tree);
 /* Fills all of `config->info` that the tree tells, for whichever sort it is. `format` and `path` are set by the caller. */
 void vx_config_fill(const struct vx_tree *tree, struct vx_config *config);
 
-/* Whether a saved state is in the tree of a runtime file. */
-bool vx_config_has_saved_state(const struct vx_tree *tree);
-
 #endif

@@ -36,8 +36,6 @@ struct vx_sighting {
 /* NOMEM is the only failure. */
 vhdx_status vx_probe_file(struct vx_probe *probe, const char *path, struct vx_sighting *out, vhdx_error *err);
 
-/* What the name alone says; 0: no side file. */
-int vx_side_kind_of(const char *path, bool windows);
 /* Whether a name promises a disk: .vhdx, .avhdx, .vhd, .avhd. */
 bool vx_named_like_disk(const char *path, bool windows);
 
