@@ -2,7 +2,7 @@
  * Stands in for the virtual machine: guest [OPTION...] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...
  * makes a chain of disks, base first, whose layers show what the raw files hold. Each checkpoint gets exactly the
  * sectors in which its raw file differs from the one before it, as if a machine had written them. -b: the first disk
- * has blocks of so many MiB. The command vhdx
+ * has blocks of so many MiB. -i: another number gives other identities. The command vhdx
  * writes nothing into a disk but what a merge moves, so the demo, the bench and comparisons with other software
  * start here.
  *
@@ -101,6 +101,7 @@ static void name_parent(struct bld *disk, const struct bld *parent, const char *
 struct manner {
     uint32_t block_size; /* of the base; 0 = as Windows does */
     bool fixed, shuffled, dirty;
+    uint64_t seed; /* of the identities */
 };
 
 /* The first argument that is no option. */
@@ -110,6 +111,8 @@ static int read_options(int argc, char **argv, struct manner *manner)
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "-b") == 0 && i + 1 < argc)
             manner->block_size = (uint32_t)strtoul(argv[++i], NULL, 10) * (uint32_t)VX_MIB;
+        else if (strcmp(argv[i], "-i") == 0 && i + 1 < argc)
+            manner->seed = strtoul(argv[++i], NULL, 10) * 1000;
         else if (strcmp(argv[i], "-f") == 0)
             manner->fixed = true;
         else if (strcmp(argv[i], "-s") == 0)
@@ -128,14 +131,14 @@ int main(int argc, char **argv)
     struct manner manner = {0};
     int first = read_options(argc, argv, &manner);
     if (argc - first < 2 || (argc - first) % 2 != 0) {
-        fprintf(stderr, "usage: guest [-b MIB] [-f] [-s] [-d] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...\n"
+        fprintf(stderr, "usage: guest [-b MIB] [-i N] [-f] [-s] [-d] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...\n"
                         "  -f: the base is a fixed disk; -s: blocks lie in random order; -d: the logs are to be replayed\n");
         return 2;
     }
     for (int i = first; i < argc; i += 2) {
         const char *path = argv[i], *raw = argv[i + 1];
         struct bld_options options = {.kind = VHDX_KIND_DIFFERENCING,
-                                      .seed = (uint64_t)(i - first + 1),
+                                      .seed = manner.seed + (uint64_t)(i - first + 1),
                                       .creator = "guest",
                                       .shuffle_blocks = manner.shuffled};
         vhdx_error err;
