@@ -89,6 +89,20 @@ static void gather_family(struct vx_adviser *a)
     }
 }
 
+/* A disk that a machine needs and nobody has found may be any of those here under another name: that speaks against removing, not against moving aside. */
+static void gather_missed(struct vx_adviser *a)
+{
+    for (size_t i = 0; i < a->estate->machine_count; i++) {
+        const struct vx_machine *machine = &a->estate->machines[i];
+        bool misses = false;
+        for (const struct vx_note *note = machine->notes.first; note && !machine->is_extra; note = note->next)
+            misses = misses || strcmp(note->finding.id, "ORPHANS-DISK-NOT-FOUND") == 0;
+        if (misses)
+            block(&a->blockers, vx_say(a, "disks that %s names were not found",
+                                       machine->pub.info->name ? machine->pub.info->name : machine->pub.path));
+    }
+}
+
 void vx_gate_judge(struct vx_adviser *a)
 {
     a->blockers = a->global;
@@ -98,5 +112,6 @@ void vx_gate_judge(struct vx_adviser *a)
         block(&a->blockers, "nobody has said that everything was searched (--complete)");
     if (!a->estate->totals.data_compared)
         block(&a->blockers, "contents were not compared (--data)");
+    gather_missed(a);
     a->family->may_delete = a->blockers.count == 0;
 }

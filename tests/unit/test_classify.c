@@ -482,6 +482,23 @@ Test(classify, only_what_is_redundant_goes_and_only_when_everything_was_searched
     cr_expect(e.estate->families[0].may_delete);
 }
 
+Test(classify, nothing_is_removed_while_a_machine_misses_a_disk)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    est_child(&e, "/vms/a/used.avhdx", base, ".\\base.vhdx");
+    est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx");
+    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\used.avhdx");
+    est_machine(&e, "/vms/db.xml", "db", false, "D:\\VMs\\db\\db.avhdx");
+    e.estate->totals.complete_asked = e.estate->totals.data_compared = true;
+    vhdx_error err;
+    cr_assert_eq(vx_estate_relate(e.estate, &err), VHDX_OK);
+    ((struct vx_disk *)est_disk(&e, "/vms/a/left.avhdx"))->pub.comparison = VHDX_COMPARED_EQUAL;
+    cr_assert_eq(vx_estate_advise(e.estate, &err), VHDX_OK);
+    cr_expect_not(est_has_step(&e, VHDX_STEP_DELETE, NULL));
+    cr_expect(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/a/left.avhdx"));
+    cr_expect_not(e.estate->families[0].may_delete);
+}
+
 Test(classify, what_holds_anything_of_its_own_is_never_proposed_to_go)
 {
     size_t base = est_base(&e, "/vms/a/base.vhdx");
