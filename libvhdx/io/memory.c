@@ -413,6 +413,10 @@ static vhdx_status memory_list(void *context, const char *directory, bool (*visi
     char *prefix = canonical(directory);
     if (!prefix)
         return vx_fail_memory(err, "a path");
+    if (find_canonical(host, prefix)) {
+        vx_free(prefix);
+        return vx_fail(err, VHDX_NOT_FOUND, vx_at_file(directory), "this is a file, not a directory");
+    }
     for (const struct memory_file *file = host->files; file && go_on; file = file->next) {
         size_t length;
         const char *name = child_name(file, prefix, &length);

@@ -11,11 +11,13 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/quote.h"
 #include "chain/chain.h"
 #include "io/path.h"
 #include "verify/beside.h"
 #include "verify/check_content.h"
 #include "verify/host.h"
+#include "verify/proof.h"
 #include "verify/recognize.h"
 
 #include <inttypes.h>
@@ -116,41 +118,43 @@ static void report_missing(struct vx_verification *v, const vhdx_parent_names *n
     vx_verify_add(v, &finding);
 }
 
-/* What the content says about the two together; "" when nothing. */
-static void look_through(struct walk *walk, const struct vx_exam *child, const char *candidate, char *text, size_t size)
+/* The next step that a person may choose where the content leaves it open. */
+static const char *advise_mismatch(struct vx_arena *arena, const struct vx_exam *child, const char *candidate, bool proven)
 {
-    struct vx_chain *chain;
-    char words[300];
-    text[0] = '\0';
-    if (vx_chain_open_over(walk->v->host, vx_file_path(child->raw), candidate, &walk->search, &chain, NULL) != VHDX_OK)
-        return;
-    struct vx_content *content = vx_alloc(1, sizeof *content);
-    if (content)
-        vx_content_of_chain(chain, content);
-    vx_chain_close(chain);
-    if (content && (content->verdict == VX_CONTENT_ALIVE || content->verdict == VX_CONTENT_DOUBTFUL)) {
-        vx_content_text(content, words, sizeof words);
-        snprintf(text, size, "; together they %s (%s)",
-                 content->verdict == VX_CONTENT_ALIVE ? "seem to fit" : "do not fit", words);
-    }
-    vx_free(content);
+    bool windows = child->image.host->windows_paths;
+    const char *parent = vx_quote_word(arena, candidate, windows);
+    const char *path = vx_quote_word(arena, vx_file_path(child->raw), windows);
+    if (!parent || !path)
+        return NULL;
+    return vx_arena_format(arena,
+                           "look for the right file first (a copy, a backup); if this one was merely written to since, work on copies: "
+                           "%s'vhdx relink --force --parent %s %s', then look at what the guest says",
+                           proven ? "'vhdx repair --salvage', or " : "", parent, path);
 }
 
-static void report_mismatch(struct walk *walk, struct vx_verification *v, const char *candidate)
+/* `only_proven`: what the content does not speak for is not worth a word. */
+static vhdx_status report_mismatch(struct walk *walk, struct vx_verification *v, const char *candidate,
+                                   bool only_proven, vhdx_error *err)
 {
     struct vx_finding finding = found_link(VX_FIND_PARENT_MISMATCH, v->exam);
-    char text[1200], seems[400] = "", expected[VX_GUID_TEXT], found[VX_GUID_TEXT] = "?";
+    char text[1600], expected[VX_GUID_TEXT], found[VX_GUID_TEXT] = "?";
+    struct vx_proof proof = {0};
+    struct vx_arena arena = {0};
     vhdx_guid id;
+    if (candidate)
+        VX_TRY(vx_prove_parent(v->exam, candidate, &walk->search, &proof, err));
+    if (only_proven && !proof.proven)
+        return VHDX_OK;
     vx_guid_format(&v->exam->image.parent_names.linkage, expected);
     if (candidate && vx_image_peek_identity(v->host, candidate, &id, NULL) == VHDX_OK)
         vx_guid_format(&id, found);
-    if (candidate)
-        look_through(walk, v->exam, candidate, seems, sizeof seems);
-    snprintf(text, sizeof text, "expected %s, found %s in %.500s%s", expected, found, candidate ? candidate : "?", seems);
+    snprintf(text, sizeof text, "expected %s, found %s in %.500s%s", expected, found, candidate ? candidate : "?", proof.text);
     finding.text = text;
-    finding.advice = "look for the right file first (a copy, a backup); if this one was merely written to since, work on copies: "
-                     "'vhdx relink --force', then look at what the guest says";
+    finding.repair = proof.proven ? VHDX_REPAIR_SALVAGE : VHDX_REPAIR_NONE;
+    finding.advice = candidate ? advise_mismatch(&arena, v->exam, candidate, proof.proven) : NULL;
     vx_verify_add(v, &finding);
+    vx_arena_clear(&arena);
+    return VHDX_OK;
 }
 
 static void report_unreadable(struct vx_verification *v, const vhdx_error *why)
@@ -175,8 +179,7 @@ static vhdx_status report_no_parent(struct walk *walk, struct vx_verification *v
         report_missing(v, names);
         return VHDX_OK;
     case VHDX_PARENT_MISMATCH:
-        report_mismatch(walk, v, candidate);
-        return VHDX_OK;
+        return report_mismatch(walk, v, candidate, false, err);
     default:
         if (v->exam->image.items.locator && (names->has_linkage || names->has_linkage2) && why->path[0] &&
             strcmp(why->path, vx_file_path(v->exam->raw)) != 0)
@@ -331,13 +334,18 @@ vhdx_status vx_check_own_link(struct vx_verification *v, vhdx_error *err)
 {
     struct walk walk = {.v = v, .search = {v->options->parents, v->options->parent_count}};
     vhdx_error why;
-    char *path;
+    char *path, *candidate;
     if (!has_parent(v->exam))
         return VHDX_OK;
-    if (vx_resolve_parent(&v->exam->image, &walk.search, &path, &why) != VHDX_OK)
-        return why.status == VHDX_NOMEM ? vx_fail_memory(err, "the search for a parent") : VHDX_OK;
-    vhdx_status status = check_near(&walk, v, path, err);
+    vhdx_status status = vx_resolve_parent_or(&v->exam->image, &walk.search, &path, &candidate, &why);
+    if (status == VHDX_NOMEM)
+        return vx_fail_memory(err, "the search for a parent");
+    if (status == VHDX_OK)
+        status = check_near(&walk, v, path, err);
+    else
+        status = candidate ? report_mismatch(&walk, v, candidate, true, err) : VHDX_OK;
     vx_free(path);
+    vx_free(candidate);
     return status;
 }
 

@@ -22,38 +22,6 @@ void vx_content_of_chain(struct vx_chain *chain, struct vx_content *content)
     vx_content_look(&source, content);
 }
 
-vhdx_status vx_chain_open_over(const vhdx_host *host, const char *child, const char *parent,
-                               const struct vx_search *search, struct vx_chain **chain, vhdx_error *err)
-{
-    struct vx_image *leaf;
-    struct vx_chain *below;
-    VX_TRY(vx_chain_open(host, parent, search, NULL, &below, NULL, err));
-    vhdx_status status = vx_image_open(host, child, 0, &leaf, err);
-    struct vx_image **layers = NULL;
-    if (status == VHDX_OK)
-        layers = vx_alloc(below->count + 1, sizeof *layers);
-    if (!layers) {
-        if (status == VHDX_OK) {
-            vx_image_close(leaf);
-            status = vx_fail_memory(err, "the layers of a chain");
-        }
-        vx_chain_close(below);
-        return status;
-    }
-    layers[0] = leaf;
-    for (size_t i = 0; i < below->count; i++)
-        layers[i + 1] = below->layers[i];
-    vx_free(below->layers);
-    below->layers = layers;
-    below->count++;
-    if (leaf->geometry.logical_sector_size == layers[1]->geometry.logical_sector_size) {
-        *chain = below;
-        return VHDX_OK;
-    }
-    vx_chain_close(below);
-    return vx_fail(err, VHDX_UNSUPPORTED, vx_at_file(child), "its logical sector size is not the parent's");
-}
-
 vhdx_status vx_check_content(struct vx_verification *v, vhdx_error *err)
 {
     struct vx_search search = {v->options->parents, v->options->parent_count};

@@ -12,12 +12,6 @@
 /* Through all layers of the chain. */
 void vx_content_of_chain(struct vx_chain *chain, struct vx_content *content);
 
-/*
- * The disk at `child` over the one at `parent` and that one's own ancestors, whether they belong together or not: to look whether they seem to. For nothing else.
- */
-vhdx_status vx_chain_open_over(const vhdx_host *host, const char *child, const char *parent,
-                               const struct vx_search *search, struct vx_chain **chain, vhdx_error *err);
-
 /* Says what the content of the file's chain looks like, when it is recognized and the chain can be read. */
 vhdx_status vx_check_content(struct vx_verification *v, vhdx_error *err);
 

@@ -14,6 +14,7 @@
 #include "chain/link.h"
 #include "chain/resolve.h"
 #include "io/path.h"
+#include "verify/proof.h"
 
 #include <string.h>
 
@@ -22,18 +23,21 @@ enum { COUNT_FIELD = 18 };
 static const struct {
     enum vx_find kind;
     const char *gives;
+    const char *costs; /* of a salvage; NULL = the usual */
 } kinds[] = {
-    {VX_FIND_LOCATOR_SHORT, "the parent locator can be read"},
-    {VX_FIND_LOCATOR_COUNT, "the parent locator can be read"},
-    {VX_FIND_LOCATOR_PLACE, "the parent locator holds readable entries only"},
-    {VX_FIND_LOCATOR_NUL, "no string of the parent locator contains a NUL"},
-    {VX_FIND_LOCATOR_DUPLICATE, "each key of the parent locator is there once"},
-    {VX_FIND_LOCATOR_NO_LINKAGE, "the parent locator says who the parent is"},
-    {VX_FIND_LOCATOR_LINKAGE, "the linkage in the parent locator is a GUID"},
-    {VX_FIND_LOCATOR_NO_PATH, "the parent locator says where the parent is"},
-    {VX_FIND_PARENT_LINKAGE2, "the locator does not speak of a merge that did not begin any more"},
-    {VX_FIND_PARENT_PATH_STALE, "the paths lead to the parent"},
-    {VX_FIND_METADATA_NO_LOCATOR, "a parent locator says which disk the parent is"},
+    {VX_FIND_LOCATOR_SHORT, "the parent locator can be read", NULL},
+    {VX_FIND_LOCATOR_COUNT, "the parent locator can be read", NULL},
+    {VX_FIND_LOCATOR_PLACE, "the parent locator holds readable entries only", NULL},
+    {VX_FIND_LOCATOR_NUL, "no string of the parent locator contains a NUL", NULL},
+    {VX_FIND_LOCATOR_DUPLICATE, "each key of the parent locator is there once", NULL},
+    {VX_FIND_LOCATOR_NO_LINKAGE, "the parent locator says who the parent is", NULL},
+    {VX_FIND_LOCATOR_LINKAGE, "the linkage in the parent locator is a GUID", NULL},
+    {VX_FIND_LOCATOR_NO_PATH, "the parent locator says where the parent is", NULL},
+    {VX_FIND_PARENT_LINKAGE2, "the locator does not speak of a merge that did not begin any more", NULL},
+    {VX_FIND_PARENT_PATH_STALE, "the paths lead to the parent", NULL},
+    {VX_FIND_METADATA_NO_LOCATOR, "a parent locator says which disk the parent is", NULL},
+    {VX_FIND_PARENT_MISMATCH, "the disk is linked to the one that its content shows to be a state of the same disk",
+     "the certainty that this is what the disk was made on"},
 };
 
 struct mending_locator {
@@ -127,25 +131,33 @@ static vhdx_status read_locator(struct mending_locator *l, vhdx_error *err)
 /* ---- the parent ---- */
 
 /* Any disk that the caller names, or that lies beside the child, if it has the identity that the child names. */
-static vhdx_status find_by_identity(struct mending_locator *l, vhdx_error *err)
+static vhdx_status find_by_identity(struct mending_locator *l, const struct vx_search *search, vhdx_error *err)
+{
+    struct vx_image child = l->m->exam->image;
+    child.parent_names = (vhdx_parent_names){.has_linkage = true,
+                                             .linkage = l->link.linkage,
+                                             .has_linkage2 = true,
+                                             .linkage2 = l->link.linkage2};
+    vhdx_status status = vx_resolve_parent(&child, search, &l->parent, NULL);
+    if (status != VHDX_OK)
+        l->parent = NULL;
+    return status == VHDX_NOMEM ? vx_fail_memory(err, "the search for a parent") : VHDX_OK;
+}
+
+typedef vhdx_status search_fn(struct mending_locator *l, const struct vx_search *search, vhdx_error *err);
+
+/* Where the caller says, and beside the child. */
+static vhdx_status search(struct mending_locator *l, search_fn *find, vhdx_error *err)
 {
     const vhdx_repair_options *options = l->m->options;
-    const char *path = vx_file_path(l->m->plan->file);
-    struct vx_image child = l->m->exam->image;
-    char *directory = vx_path_directory(path, l->m->plan->host->windows_paths);
+    char *directory = vx_path_directory(vx_file_path(l->m->plan->file), l->m->plan->host->windows_paths);
     const char **places = vx_alloc(options->parent_count + 1, sizeof *places);
     vhdx_status status = directory && places ? VHDX_OK : vx_fail_memory(err, "the places of a parent");
     for (size_t i = 0; status == VHDX_OK && i < options->parent_count; i++)
         places[i] = options->parents[i];
     if (status == VHDX_OK) {
-        struct vx_search search = {places, options->parent_count + 1};
         places[options->parent_count] = directory;
-        child.parent_names = (vhdx_parent_names){.has_linkage = true,
-                                                 .linkage = l->link.linkage,
-                                                 .has_linkage2 = true,
-                                                 .linkage2 = l->link.linkage2};
-        if (vx_resolve_parent(&child, &search, &l->parent, NULL) != VHDX_OK)
-            l->parent = NULL;
+        status = find(l, &(struct vx_search){places, options->parent_count + 1}, err);
     }
     vx_free(places);
     vx_free(directory);
@@ -174,12 +186,36 @@ static vhdx_status take_named(struct mending_locator *l, const char *path, vhdx_
     return !fits || l->parent ? VHDX_OK : vx_fail_memory(err, "a path");
 }
 
-static vhdx_status find_parent(struct mending_locator *l, vhdx_error *err)
+/* The file that is found instead, as long as the content speaks for it. The same search as that of the finding. */
+static vhdx_status find_by_content(struct mending_locator *l, const struct vx_search *search, vhdx_error *err)
+{
+    struct vx_image child = l->m->exam->image;
+    struct vx_proof proof;
+    char *path, *candidate;
+    vhdx_status status = vx_resolve_parent_or(&child, search, &path, &candidate, NULL);
+    vx_free(path);
+    if (status != VHDX_PARENT_MISMATCH)
+        return status == VHDX_NOMEM ? vx_fail_memory(err, "the search for a parent") : VHDX_OK;
+    status = vx_prove_parent(l->m->exam, candidate, search, &proof, err);
+    l->has_linkage = status == VHDX_OK && proof.proven;
+    if (l->has_linkage) {
+        l->link.linkage = proof.identity;
+        memset(&l->link.linkage2, 0, sizeof l->link.linkage2);
+        l->parent = candidate;
+        candidate = NULL;
+    }
+    vx_free(candidate);
+    return status;
+}
+
+static vhdx_status find_parent(struct mending_locator *l, size_t row, vhdx_error *err)
 {
     const vhdx_repair_options *options = l->m->options;
     bool stale = vx_wanted(l->m, VX_FIND_PARENT_PATH_STALE);
+    if (kinds[row].kind == VX_FIND_PARENT_MISMATCH)
+        return search(l, find_by_content, err);
     if (l->has_linkage && (stale || !l->has_path))
-        VX_TRY(find_by_identity(l, err));
+        VX_TRY(search(l, find_by_identity, err));
     if (vx_wanted(l->m, VX_FIND_PARENT_LINKAGE2))
         memset(&l->link.linkage2, 0, sizeof l->link.linkage2);
     if (l->has_linkage)
@@ -194,7 +230,9 @@ static vhdx_status write_locator(struct mending_locator *l, size_t row, vhdx_err
 {
     bool salvage = vx_wanted(l->m, kinds[row].kind) && !(l->m->classes[kinds[row].kind] & 1u << VHDX_REPAIR_LOSSLESS);
     const struct vx_reason reason = {kinds[row].kind, salvage, kinds[row].gives,
-                                     salvage ? "the certainty that it is the last one that the disk had" : NULL};
+                                     salvage && !kinds[row].costs ? "the certainty that it is the last one that the disk had"
+                                     : salvage                    ? kinds[row].costs
+                                                                  : NULL};
     uint8_t *bytes = NULL;
     uint32_t size;
     bool put;
@@ -224,7 +262,7 @@ vhdx_status vx_mend_locator(struct vx_mending *m, vhdx_error *err)
         return VHDX_OK;
     vhdx_status status = read_locator(&l, err);
     if (status == VHDX_OK)
-        status = find_parent(&l, err);
+        status = find_parent(&l, row, err);
     if (status == VHDX_OK)
         status = write_locator(&l, row, err);
     vx_free(l.parent);

@@ -7,6 +7,7 @@
 #include "crash_host.h"
 #include "faults.h"
 #include "files.h"
+#include "guest.h"
 
 #include "base/bytes.h"
 
@@ -288,6 +289,23 @@ static void parent_beside(const vhdx_host *host, const struct bld *b)
     build_parent(b, host, "/d/base.vhdx", (vhdx_guid){{1, 2, 3}});
 }
 
+/* The child of a disk that was written to since; a partition table lies in one of them, its backup in the other. */
+static void disowned(struct bld *b)
+{
+    guest_gpt(b, bld_virtual_size(b), 7, GUEST_HEADER | GUEST_ENTRIES);
+    bld_parent(b, &(vhdx_guid){{1, 2, 3}}, NULL, ".\\base.vhdx", NULL, NULL);
+}
+
+static void changed_parent(const vhdx_host *host, const struct bld *child)
+{
+    const struct bld_options options = {
+        .virtual_size = bld_virtual_size(child), .seed = 99, .virtual_disk_id = *bld_virtual_disk_id(child)};
+    struct bld *b = bld_new(&options);
+    guest_gpt(b, options.virtual_size, 7, GUEST_GPT);
+    cr_assert_eq(bld_finish(b, host, "/d/base.vhdx", NULL), VHDX_OK);
+    bld_free(b);
+}
+
 static const struct scenario scenarios[] = {
     {.name = "first header", .damage = first_header},
     {.name = "current header", .damage = current_header},
@@ -302,6 +320,11 @@ static const struct scenario scenarios[] = {
     {.name = "link to the parent",
      .fill = misled,
      .damage = parent_beside,
+     .options = {.kind = VHDX_KIND_DIFFERENCING}},
+    {.name = "link by content",
+     .fill = disowned,
+     .damage = changed_parent,
+     .salvage = true,
      .options = {.kind = VHDX_KIND_DIFFERENCING}},
     {.name = "many, without an undo file", .damage = many, .no_undo = true},
 };

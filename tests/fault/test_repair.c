@@ -7,6 +7,7 @@
 #include "crash_host.h"
 #include "faults.h"
 #include "files.h"
+#include "guest.h"
 
 #include "allocations.h"
 #include "inside.h"
@@ -264,6 +265,28 @@ Test(fault_repair, of_blocks_in_one_place)
 Test(fault_repair, of_a_cut_file)
 {
     fail_everything(VX_FIND_BAT_BEYOND_END, true);
+}
+
+/* A child of a disk that was written to since; a partition table lies in both. */
+static void make_disowned(struct fault_scene *scene)
+{
+    struct bld_options options = {.virtual_size = FAULT_SIZE, .seed = 98, .virtual_disk_id = {{7}}};
+    struct bld *base = bld_new(&options);
+    options.kind = VHDX_KIND_DIFFERENCING;
+    options.seed = 97;
+    scene->b = bld_new(&options);
+    guest_gpt(base, FAULT_SIZE, 7, GUEST_GPT);
+    guest_gpt(scene->b, FAULT_SIZE, 7, GUEST_HEADER);
+    bld_parent(scene->b, &(vhdx_guid){{8, 8}}, NULL, ".\\base.vhdx", NULL, NULL);
+    cr_assert_eq(bld_finish(base, scene->host, "/d/base.vhdx", NULL), VHDX_OK);
+    cr_assert_eq(bld_finish(scene->b, scene->host, DISK, NULL), VHDX_OK);
+    bld_free(base);
+}
+
+Test(fault_repair, of_a_link_that_only_the_content_speaks_for)
+{
+    const struct fault fault = {.kind = VX_FIND_PARENT_MISMATCH, .text = "a link by content", .make = make_disowned};
+    fail_at(&fault, true, 1);
 }
 
 /* A parent beside its child, whose locator leads elsewhere and remembers a merge of long ago. */

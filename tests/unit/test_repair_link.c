@@ -9,6 +9,7 @@
 
 #include "faults_around.h"
 #include "files.h"
+#include "guest.h"
 #include "io/memory.h"
 
 #define BASE "/d/base.vhdx"
@@ -281,4 +282,192 @@ Test(repair_link, of_a_merge_that_was_begun_changes_nothing)
     make(VX_FIND_PARENT_MERGE_BEGUN);
     must_do_nothing(0);
     must_do_nothing(1);
+}
+
+/* ---- a parent that only its content speaks for -------------------------------------------------------------------- */
+
+#define SIZE ((uint64_t)8 << 20)
+
+/* A child that names another identity than the disk under its parent's name has. */
+struct doubtful {
+    unsigned in_base, in_child; /* pieces of the partition table */
+    uint8_t base_name, child_name;
+    uint64_t base_size;
+    uint8_t base_disk; /* of the virtual disk id */
+};
+
+static const struct doubtful usual = {GUEST_GPT, GUEST_HEADER, 7, 7, SIZE, 5};
+
+static uint8_t expected[SIZE];
+
+static void make_doubtful(const struct doubtful *pair)
+{
+    host->remove(host->context, UNDO, NULL); /* of another disk, which only the ids do not tell from this one */
+    struct bld_options options = {
+        .virtual_size = pair->base_size, .block_size = 1 << 20, .seed = 1, .virtual_disk_id = {{pair->base_disk}}};
+    struct bld *base = bld_new(&options);
+    options = (struct bld_options){.kind = VHDX_KIND_DIFFERENCING,
+                                   .virtual_size = SIZE,
+                                   .block_size = 1 << 20,
+                                   .seed = 2,
+                                   .virtual_disk_id = {{5}}};
+    struct bld *child = bld_new(&options);
+    bld_write_random(base, 3 << 20, 65536, 1);
+    bld_write_random(child, (3 << 20) + 4096, 65536, 2);
+    guest_gpt(base, SIZE, pair->base_name, pair->base_size == SIZE ? pair->in_base : 3 & pair->in_base);
+    guest_gpt(child, SIZE, pair->child_name, pair->in_child);
+    bld_parent(child, &(vhdx_guid){{6, 6}}, NULL, ".\\base.vhdx", NULL, NULL);
+    cr_assert_eq(bld_finish(base, host, BASE, NULL), VHDX_OK);
+    cr_assert_eq(bld_finish(child, host, AROUND_PATH, NULL), VHDX_OK);
+    memset(expected, 0, sizeof expected);
+    if (pair->base_size == SIZE)
+        bld_apply(base, expected);
+    bld_apply(child, expected);
+    bld_free(base);
+    bld_free(child);
+}
+
+static vhdx_report *salvage(size_t place_count)
+{
+    const vhdx_repair_options options = {
+        .struct_size = sizeof options, .host = host, .salvage = true, .parents = places, .parent_count = place_count};
+    vhdx_report *report;
+    vhdx_error err;
+    cr_assert_eq(vhdx_repair(AROUND_PATH, &options, &report, &err), VHDX_OK, "%s", err.message);
+    return report;
+}
+
+static void must_read_as_expected(void)
+{
+    static uint8_t bytes[SIZE];
+    const vhdx_open_options options = {.struct_size = sizeof options, .host = host};
+    vhdx_chain *chain;
+    vhdx_error err;
+    cr_assert_eq(vhdx_chain_open(AROUND_PATH, &options, &chain, &err), VHDX_OK, "%s", err.message);
+    cr_assert_eq(vhdx_chain_read(chain, bytes, sizeof bytes, 0, &err), VHDX_OK, "%s", err.message);
+    vhdx_chain_free(chain);
+    cr_assert(memcmp(bytes, expected, sizeof bytes) == 0);
+}
+
+static void must_be_salvaged(const char *parent, size_t place_count)
+{
+    const vhdx_undo_options undo = {.struct_size = sizeof undo, .host = host};
+    uint64_t damaged = digest(AROUND_PATH), other = digest(parent);
+    vhdx_error err;
+    vhdx_report *report = verify();
+    cr_assert(find(report, VX_FIND_PARENT_MISMATCH));
+    cr_assert_eq(find(report, VX_FIND_PARENT_MISMATCH)->repair, VHDX_REPAIR_SALVAGE);
+    vhdx_report_free(report);
+    must_do_nothing(place_count);
+
+    report = salvage(place_count);
+    const vhdx_finding *finding = find(report, VX_FIND_PARENT_MISMATCH);
+    cr_assert(finding && finding->corrected);
+    cr_expect(strstr(finding->message, "GPT"), "%s", finding->message);
+    cr_expect(strstr(finding->message, "cannot be known"), "%s", finding->message);
+    cr_assert_eq(vhdx_report_file(report, 0)->verdict, VHDX_VERDICT_CORRECTED);
+    vhdx_report_free(report);
+
+    report = verify();
+    cr_assert_eq(vhdx_report_file(report, 0)->errors + vhdx_report_file(report, 0)->warnings, 0);
+    vhdx_report_free(report);
+    must_read_as_expected();
+    uint64_t mended = digest(AROUND_PATH);
+    vhdx_report_free(salvage(place_count));
+    cr_assert_eq(digest(AROUND_PATH), mended, "a second repair writes");
+    cr_assert_eq(digest(parent), other);
+    cr_assert_eq(vhdx_undo(UNDO, &undo, NULL, &err), VHDX_OK, "%s", err.message);
+    cr_assert_eq(digest(AROUND_PATH), damaged, "undo does not lead back");
+}
+
+static void must_not_be_salvaged(const char *why)
+{
+    for (size_t place_count = 0; place_count < 2; place_count++) {
+        uint64_t before = digest(AROUND_PATH);
+        vhdx_report_free(salvage(place_count));
+        cr_expect_eq(digest(AROUND_PATH), before, "%s", why);
+    }
+}
+
+Test(repair_link, links_to_the_disk_that_a_partition_table_in_both_shows)
+{
+    static const unsigned in_child[] = {GUEST_HEADER,        GUEST_ENTRIES, GUEST_HEADER | GUEST_ENTRIES,
+                                        GUEST_BACKUP_HEADER, GUEST_GPT & ~GUEST_BACKUP_ENTRIES};
+    for (size_t i = 0; i < sizeof in_child / sizeof in_child[0]; i++) {
+        struct doubtful pair = usual;
+        pair.in_child = in_child[i];
+        make_doubtful(&pair);
+        must_be_salvaged(BASE, 0);
+        must_be_salvaged(BASE, 1);
+    }
+}
+
+Test(repair_link, takes_a_table_in_one_of_the_two_for_no_proof)
+{
+    struct doubtful pair = usual;
+    make_doubtful((pair.in_child = 0, &pair));
+    must_not_be_salvaged("the child has no part of it");
+    make_doubtful((pair.in_child = GUEST_GPT, &pair));
+    must_not_be_salvaged("the child has all of it");
+    pair = (struct doubtful){0, GUEST_GPT, 7, 7, SIZE, 5};
+    make_doubtful(&pair);
+    must_not_be_salvaged("the base is empty");
+    pair = (struct doubtful){GUEST_GPT, GUEST_HEADER | GUEST_BACKUP_HEADER, 0, 0, SIZE, 5};
+    make_doubtful(&pair);
+    must_not_be_salvaged("a table without partitions has the same checksum everywhere");
+}
+
+Test(repair_link, takes_no_disk_that_the_content_contradicts)
+{
+    struct doubtful pair = usual;
+    make_doubtful((pair.base_name = 9, &pair));
+    must_not_be_salvaged("another table");
+    pair = usual;
+    make_doubtful((pair.base_disk = 6, &pair));
+    must_not_be_salvaged("another virtual disk id");
+    pair = usual;
+    make_doubtful((pair.base_size = SIZE - (1 << 20), &pair));
+    must_not_be_salvaged("another size");
+}
+
+/* Any layer below a missing one would fit as well. */
+Test(repair_link, asks_the_content_only_of_what_bears_the_name_of_the_parent_or_is_named)
+{
+    make_doubtful(&usual);
+    rename_file(BASE, "/d/renamed.vhdx");
+    must_not_be_salvaged("another name");
+    const char *const named[] = {"/d/renamed.vhdx"};
+    const vhdx_repair_options options = {
+        .struct_size = sizeof options, .host = host, .salvage = true, .parents = named, .parent_count = 1};
+    vhdx_report *report;
+    cr_assert_eq(vhdx_repair(AROUND_PATH, &options, &report, NULL), VHDX_OK);
+    cr_assert(find(report, VX_FIND_PARENT_MISMATCH) && find(report, VX_FIND_PARENT_MISMATCH)->corrected);
+    vhdx_report_free(report);
+    must_read_as_expected();
+}
+
+/* What hides the content is mended in the same run. */
+Test(repair_link, asks_the_content_of_the_disk_as_it_will_be)
+{
+    make_doubtful(&usual);
+    bld_poke_int(host, AROUND_PATH, 0x30020, 0x5566, 2);
+    bld_poke_int(host, AROUND_PATH, 0x40020, 0x5566, 2);
+    vhdx_report_free(salvage(0));
+    must_read_as_expected();
+    uint64_t mended = digest(AROUND_PATH);
+    vhdx_report_free(salvage(0));
+    cr_assert_eq(digest(AROUND_PATH), mended, "a second repair writes");
+}
+
+Test(repair_link, names_the_command_where_the_content_leaves_it_open)
+{
+    struct doubtful pair = usual;
+    make_doubtful((pair.in_child = GUEST_GPT, &pair));
+    vhdx_report *report = verify();
+    const vhdx_finding *finding = find(report, VX_FIND_PARENT_MISMATCH);
+    cr_assert(finding);
+    cr_expect_eq(finding->repair, VHDX_REPAIR_NONE);
+    cr_expect(strstr(finding->message, "together they seem to fit"), "%s", finding->message);
+    cr_expect(strstr(finding->advice, "vhdx relink --force --parent /d/base.vhdx " AROUND_PATH), "%s", finding->advice);
+    vhdx_report_free(report);
 }
