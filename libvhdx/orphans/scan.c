@@ -319,33 +319,40 @@ static bool stand_in(struct walker *walker, struct vx_machine *machine, const ch
     return reasons[0] != NULL;
 }
 
-static bool take_config(struct walker *walker, const struct found_paths *paths)
+/* On success the machine's configuration, if it has one, belongs to the estate. */
+static bool keep_machine(struct walker *walker, struct vx_machine *machine, const struct found_paths *paths,
+                         const vhdx_error *trouble)
 {
     struct walk *walk = walker->walk;
-    struct vx_machine machine = {0};
-    vhdx_error trouble;
-    vhdx_status status = vx_config_read(walk->host, paths->path, 0, &machine.config, &trouble);
-    if (status == VHDX_NOT_CONFIG || status == VHDX_NOT_FOUND)
-        return true;
-    if (status == VHDX_NOMEM || !keep_paths(walker, paths->path, paths->absolute, &machine.pub.path, &machine.absolute))
+    if (!keep_paths(walker, paths->path, paths->absolute, &machine->pub.path, &machine->absolute) ||
+        (!machine->config && !stand_in(walker, machine, machine->pub.path, trouble)))
         return false;
-    if (status != VHDX_OK && !stand_in(walker, &machine, machine.pub.path, &trouble))
-        return false;
-    if (status == VHDX_OK) {
-        machine.pub.info = &machine.config->info;
-        machine.pub.disks = machine.config->disks;
+    if (machine->config) {
+        machine->pub.info = &machine->config->info;
+        machine->pub.disks = machine->config->disks;
+        machine->pub.readable = machine->pub.info->complete;
     }
-    machine.is_extra = walk->extra;
-    machine.pub.readable = status == VHDX_OK && machine.pub.info->complete;
+    machine->is_extra = walk->extra;
     vx_lock_take(walk->lock);
     struct vx_machine *kept = vx_estate_add_machine(walk->estate);
     if (kept)
-        *kept = machine;
+        *kept = *machine;
     walk->progress.configs_found += kept != NULL;
     vx_lock_give(walk->lock);
-    if (!kept)
-        vx_config_free(machine.config);
     return kept != NULL;
+}
+
+static bool take_config(struct walker *walker, const struct found_paths *paths)
+{
+    struct vx_machine machine = {0};
+    vhdx_error trouble;
+    vhdx_status status = vx_config_read(walker->walk->host, paths->path, 0, &machine.config, &trouble);
+    if (status == VHDX_NOT_CONFIG || status == VHDX_NOT_FOUND)
+        return true;
+    if (status != VHDX_NOMEM && keep_machine(walker, &machine, paths, &trouble))
+        return true;
+    vx_config_free(machine.config);
+    return false;
 }
 
 static bool take(struct walker *walker, const struct vx_sighting *sighting, const struct found_paths *paths,
