@@ -147,11 +147,6 @@ vhdx_status vx_log_search(struct vx_file *file, const struct vx_header *header, 
     return VHDX_OK;
 }
 
-static bool is_zero_page(const uint8_t *page)
-{
-    return page[0] == 0 && memcmp(page, page + 1, VX_PAGE - 1) == 0;
-}
-
 vhdx_status vx_log_is_unbegun(struct vx_file *file, const struct vx_header *header, bool *unbegun, vhdx_error *err)
 {
     struct vx_ring ring;
@@ -167,7 +162,7 @@ vhdx_status vx_log_is_unbegun(struct vx_file *file, const struct vx_header *head
         const uint8_t *page;
         status = vx_ring_sector(&ring, at, &page, err);
         if (status == VHDX_OK)
-            *unbegun = is_zero_page(page) || is_of_log(page);
+            *unbegun = vx_is_zero(page, VX_PAGE) || is_of_log(page);
     }
     vx_ring_close(&ring);
     return status;

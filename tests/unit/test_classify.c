@@ -811,10 +811,10 @@ Test(classify, a_circle_of_a_thousand_disks_is_told_at_each_and_listed_once)
 Test(classify, a_thousand_parents_in_doubt_for_a_thousand_children)
 {
     char path[64];
-    size_t base = est_base(&e, "/vms/root/base.vhdx");
+    size_t base = est_base(&e, "/vms/top/base.vhdx");
     for (int i = 0; i < 1000; i++) {
         snprintf(path, sizeof path, "/vms/%d/web/m.avhdx", i);
-        est_child(&e, path, base, "..\\..\\root\\base.vhdx");
+        est_child(&e, path, base, "..\\..\\top\\base.vhdx");
     }
     for (int i = 0; i < 1000; i++) {
         snprintf(path, sizeof path, "/vms/leaf%d.avhdx", i);
