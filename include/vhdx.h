@@ -626,10 +626,9 @@ typedef struct vhdx_finding {
 } vhdx_finding;
 
 typedef enum vhdx_verdict {
-    VHDX_VERDICT_CLEAN = 0,      /* nothing worse than warnings */
-    VHDX_VERDICT_CORRECTED = 1,  /* errors or warnings were found and all that repair undertook was corrected */
-    VHDX_VERDICT_ERRORS = 2,     /* errors are left */
-    VHDX_VERDICT_UNREADABLE = 3, /* could not be checked at all; `reason` says why */
+    VHDX_VERDICT_CLEAN = 0,     /* nothing worse than warnings */
+    VHDX_VERDICT_CORRECTED = 1, /* errors or warnings were found and all that repair undertook was corrected */
+    VHDX_VERDICT_ERRORS = 2,    /* errors are left */
 } vhdx_verdict;
 
 /* A range of the virtual disk that is lost or in doubt, and why. */
@@ -643,7 +642,6 @@ typedef struct vhdx_lost_range {
 typedef struct vhdx_file_report {
     const char *path;
     vhdx_verdict verdict;
-    const char *reason; /* of UNREADABLE, else "" */
     size_t finding_count;
     uint64_t errors, warnings, infos; /* all that were found, also those that the report has no room for */
     uint64_t left_out;                /* findings that it had no room for: at most 1000 of each kind are kept */

@@ -280,8 +280,7 @@ static void print_failure_json(const struct repair *repair, const vhdx_error *er
 static int exit_status(const struct repair *repair, const vhdx_report *report)
 {
     vhdx_verdict verdict = vhdx_report_file(report, 0)->verdict;
-    if (verdict == VHDX_VERDICT_ERRORS || verdict == VHDX_VERDICT_UNREADABLE ||
-        (repair->options.dry_run && repair->count > 0))
+    if (verdict == VHDX_VERDICT_ERRORS || (repair->options.dry_run && repair->count > 0))
         return EXIT_LEFT;
     return verdict == VHDX_VERDICT_CORRECTED ? EXIT_CORRECTED : EXIT_DONE;
 }

@@ -58,9 +58,7 @@ static int report_file(struct verify *verify, const vhdx_report *report, size_t 
         print_next(report, file);
         verify->printed = true;
     }
-    return facts->verdict == VHDX_VERDICT_ERRORS       ? EXIT_LEFT
-           : facts->verdict == VHDX_VERDICT_UNREADABLE ? EXIT_LEFT
-                                                       : EXIT_DONE;
+    return facts->verdict == VHDX_VERDICT_ERRORS ? EXIT_LEFT : EXIT_DONE;
 }
 
 static int verify_file(struct verify *verify, const char *path)

@@ -165,12 +165,6 @@ static void print_heading(FILE *out, const vhdx_file_report *facts)
     bool any = false;
     text_put(out, facts->path);
     fputs(": ", out);
-    if (facts->verdict == VHDX_VERDICT_UNREADABLE) {
-        fputs("cannot be checked: ", out);
-        text_put(out, facts->reason);
-        fputc('\n', out);
-        return;
-    }
     if (facts->errors == 0)
         fputs(facts->verdict == VHDX_VERDICT_CORRECTED ? "corrected" : "clean", out);
     if (facts->errors == 0 && facts->warnings + facts->infos > 0)
@@ -200,7 +194,7 @@ void findings_print(FILE *out, const vhdx_report *report, size_t file, bool all)
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------- */
 
-const char *findings_verdict(vhdx_verdict verdict)
+static const char *verdict_name(vhdx_verdict verdict)
 {
     switch (verdict) {
     case VHDX_VERDICT_CLEAN:
@@ -208,11 +202,9 @@ const char *findings_verdict(vhdx_verdict verdict)
     case VHDX_VERDICT_CORRECTED:
         return "corrected";
     case VHDX_VERDICT_ERRORS:
-        return "errors";
-    case VHDX_VERDICT_UNREADABLE:
         break;
     }
-    return "unreadable";
+    return "errors";
 }
 
 static const char *severity_name(vhdx_severity severity)
@@ -257,9 +249,7 @@ void findings_json(struct json *json, const vhdx_report *report, size_t file)
 {
     const vhdx_file_report *facts = vhdx_report_file(report, file);
     json_text(json, "path", facts->path);
-    json_text(json, "status", findings_verdict(facts->verdict));
-    if (facts->verdict == VHDX_VERDICT_UNREADABLE)
-        json_text(json, "reason", facts->reason);
+    json_text(json, "status", verdict_name(facts->verdict));
     json_array_begin(json, "findings");
     for (size_t i = 0; i < facts->finding_count; i++)
         finding_json(json, vhdx_report_finding(report, file, i));
@@ -281,7 +271,7 @@ void findings_json(struct json *json, const vhdx_report *report, size_t file)
 void findings_failure_json(struct json *json, const char *path, const vhdx_error *err)
 {
     json_text(json, "path", path);
-    json_text(json, "status", findings_verdict(VHDX_VERDICT_UNREADABLE));
+    json_text(json, "status", "unreadable");
     json_text(json, "reason", err->message);
     json_text(json, "advice", err->advice[0] ? err->advice : NULL);
     json_array_begin(json, "findings");

@@ -12,9 +12,6 @@
 /* Findings and lost ranges of one file. `all`: notes too, and every member of a group. */
 void findings_print(FILE *out, const vhdx_report *report, size_t file, bool all);
 
-/* "clean", "corrected", "errors", "unreadable". */
-const char *findings_verdict(vhdx_verdict verdict);
-
 /* The object of one file: path, status, findings, lost; the caller has begun it and will end it. */
 void findings_json(struct json *json, const vhdx_report *report, size_t file);
 

@@ -45,7 +45,8 @@ static vhdx_status check_spec(const struct vx_create_spec *spec, vhdx_error *err
     return VHDX_OK;
 }
 
-vhdx_status vx_create_spec_complete(struct vx_create_spec *spec, vhdx_error *err)
+/* The values that Windows would choose, for members that are zero; ARG when one is not allowed (MS-VHDX 2.6.2). */
+static vhdx_status complete_spec(struct vx_create_spec *spec, vhdx_error *err)
 {
     if (spec->block_size == 0)
         spec->block_size = spec->fixed || spec->locator ? OTHER_BLOCK_SIZE : DYNAMIC_BLOCK_SIZE;
@@ -275,7 +276,7 @@ vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const 
 {
     struct vx_create_spec complete = *spec;
     host = vx_host_or_native(host);
-    VX_TRY(vx_create_spec_complete(&complete, err));
+    VX_TRY(complete_spec(&complete, err));
     VX_TRY(check_volume(host, path, &complete, err));
     VX_TRY(check_name_is_free(host, path, err));
     char *unfinished = vx_path_unfinished(path, host->windows_paths);

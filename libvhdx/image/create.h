@@ -22,9 +22,6 @@ struct vx_create_spec {
     size_t inherited_count;
 };
 
-/* The values that Windows would choose, for members that are zero; ARG when one is not allowed (MS-VHDX 2.6.2). */
-vhdx_status vx_create_spec_complete(struct vx_create_spec *spec, vhdx_error *err);
-
 /* Makes the file, under a name of its own (see vx_path_unfinished()), and opens it for writing. On failure that is removed. */
 vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const struct vx_create_spec *spec,
                                  struct vx_image **image, vhdx_error *err);

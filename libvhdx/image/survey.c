@@ -23,7 +23,7 @@ bool vx_survey_header_valid(const struct vx_survey_header *header)
     return header->status == VHDX_OK && !(header->rules & VX_HEADER_BAD_CHECKSUM);
 }
 
-bool vx_survey_regions_usable(const struct vx_survey_regions *regions)
+static bool regions_usable(const struct vx_survey_regions *regions)
 {
     return regions->status == VHDX_OK && !(regions->rules & VX_REGIONS_UNUSABLE);
 }
@@ -40,9 +40,9 @@ static bool has_metadata(struct vx_file *view, const struct vx_region_table *tab
 int vx_survey_choose_regions(const struct vx_survey *survey, struct vx_file *view)
 {
     const struct vx_survey_regions *first = &survey->regions[0], *second = &survey->regions[1];
-    if (!vx_survey_regions_usable(second))
-        return vx_survey_regions_usable(first) ? 0 : -1;
-    if (!vx_survey_regions_usable(first))
+    if (!regions_usable(second))
+        return regions_usable(first) ? 0 : -1;
+    if (!regions_usable(first))
         return 1;
     return has_metadata(view, &first->table) || !has_metadata(view, &second->table) ? 0 : 1;
 }

@@ -52,7 +52,6 @@ bool vx_survey_header_valid(const struct vx_survey_header *header);
     (VX_REGION_BAD_CHECKSUM | VX_REGION_TOO_MANY | VX_REGION_DUPLICATE | VX_REGION_UNALIGNED | VX_REGION_BAD_LENGTH |  \
      VX_REGION_OVERFLOW | VX_REGION_OVERLAP | VX_REGION_NO_BAT | VX_REGION_NO_METADATA)
 
-bool vx_survey_regions_usable(const struct vx_survey_regions *regions);
 /*
  * The copy of the region table to use, 0 or 1: the first when it is usable, else the second; where both are but differ, the one that leads to
  * metadata in `view`. -1: neither is usable.

@@ -27,7 +27,8 @@ static enum vx_part part_of_item(const char *name)
     return VX_PART_COUNT;
 }
 
-enum vx_part vx_evidence_part(const struct vx_finding *finding)
+/* The part that a finding says is lost; VX_PART_COUNT = none of those that can be rebuilt. */
+static enum vx_part part_of(const struct vx_finding *finding)
 {
     switch (finding->kind) {
     case VX_FIND_REGION_TABLES_LOST:
@@ -87,7 +88,7 @@ static bool something_is_lost(struct vx_verification *v)
 {
     const struct vx_finding *finding;
     for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
-        if (vx_evidence_part(finding) != VX_PART_COUNT)
+        if (part_of(finding) != VX_PART_COUNT)
             return true;
     return false;
 }
@@ -96,8 +97,8 @@ static void tell_all(struct vx_verification *v, const struct vx_rebuilt *rebuilt
 {
     struct vx_finding *finding;
     for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
-        if (vx_evidence_part(finding) != VX_PART_COUNT)
-            tell(v, finding, rebuilt, vx_evidence_part(finding));
+        if (part_of(finding) != VX_PART_COUNT)
+            tell(v, finding, rebuilt, part_of(finding));
 }
 
 vhdx_status vx_check_evidence(struct vx_verification *v, const struct vx_rebuilt *known, vhdx_error *err)

@@ -10,8 +10,6 @@
 #include "verify/rebuild.h"
 #include "verify/verify.h"
 
-/* The part that a finding says is lost; VX_PART_COUNT = none of those that can be rebuilt. */
-enum vx_part vx_evidence_part(const struct vx_finding *finding);
 /* What a repair of that part would be. */
 vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_part part);
 

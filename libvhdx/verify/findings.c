@@ -144,7 +144,8 @@ static void put_value(struct sink *sink, const struct vx_finding *finding, const
         put_number(sink, finding->count, hex);
 }
 
-void vx_finding_message(const struct vx_finding *finding, char *text, size_t text_size)
+/* Writes the kind's sentence with the record's values; cut to fit, always terminated. */
+static void message_of(const struct vx_finding *finding, char *text, size_t text_size)
 {
     struct sink sink = {text, text_size, 0};
     if (text_size > 0)
@@ -184,22 +185,19 @@ static const char *usual_advice(const struct vx_finding *finding)
 
 struct file {
     vhdx_file_report shown;
-    char *path, *reason, *undo;
+    char *path, *undo;
     struct vx_finding *records;
     size_t count, room;
     uint64_t of_kind[KINDS]; /* kept records */
     vhdx_lost_range *lost;
     size_t lost_count, lost_room;
     vhdx_finding *findings; /* after finishing */
-    bool unreadable;
 };
 
 struct vhdx_report {
     struct file *files;
     size_t count;
     bool no_memory, finished;
-    vx_finding_fn listener;
-    void *context;
 };
 
 vhdx_status vx_report_new(vhdx_report **report, vhdx_error *err)
@@ -229,7 +227,6 @@ static void free_file(struct file *file)
     vx_free(file->findings);
     vx_free(file->lost);
     vx_free(file->path);
-    vx_free(file->reason);
     vx_free(file->undo);
 }
 
@@ -241,12 +238,6 @@ void vx_report_free(vhdx_report *report)
         free_file(&report->files[i]);
     vx_free(report->files);
     vx_free(report);
-}
-
-void vx_report_listen(vhdx_report *report, vx_finding_fn listener, void *context)
-{
-    report->listener = listener;
-    report->context = context;
 }
 
 vhdx_status vx_report_add_file(vhdx_report *report, const char *path, size_t *number, vhdx_error *err)
@@ -345,8 +336,6 @@ void vx_report_add(vhdx_report *report, size_t number, const struct vx_finding *
 {
     struct file *file = &report->files[number];
     const struct vx_finding_kind *kind = vx_finding_kind(finding->kind);
-    if (report->listener)
-        report->listener(report->context, number, finding);
     if (finding->lost_length > 0)
         add_lost_of(report, number, finding);
     if (gather(file, finding))
@@ -397,16 +386,6 @@ void vx_report_forget_lost(vhdx_report *report, size_t number)
     report->files[number].lost_count = 0;
 }
 
-void vx_report_unreadable(vhdx_report *report, size_t number, const vhdx_error *why)
-{
-    struct file *file = &report->files[number];
-    vx_free(file->reason);
-    file->reason = vx_copy_string(why->message);
-    file->unreadable = true;
-    if (!file->reason)
-        report->no_memory = true;
-}
-
 void vx_report_advise(vhdx_report *report, struct vx_finding *finding, const char *advice)
 {
     free_text(finding->advice);
@@ -422,14 +401,6 @@ void vx_report_undo_path(vhdx_report *report, size_t number, const char *path)
     file->undo = path ? vx_copy_string(path) : NULL;
     if (path && !file->undo)
         report->no_memory = true;
-}
-
-uint64_t vx_report_count(const vhdx_report *report, size_t number, vhdx_severity severity)
-{
-    const vhdx_file_report *shown = &report->files[number].shown;
-    return severity == VHDX_SEVERITY_ERROR     ? shown->errors
-           : severity == VHDX_SEVERITY_WARNING ? shown->warnings
-                                               : shown->infos;
 }
 
 struct vx_finding *vx_report_record(vhdx_report *report, size_t number, size_t record)
@@ -491,7 +462,7 @@ static bool show(const struct vx_finding *record, vhdx_finding *shown)
 {
     char message[MESSAGE_ROOM];
     const struct vx_finding_kind *kind = vx_finding_kind(record->kind);
-    vx_finding_message(record, message, sizeof message);
+    message_of(record, message, sizeof message);
     *shown = (vhdx_finding){.id = kind->id,
                             .number = (uint32_t)record->kind,
                             .severity = record->severity,
@@ -523,8 +494,6 @@ static vhdx_verdict verdict_of(const struct file *file)
         corrected |= file->records[i].corrected;
         open -= file->records[i].corrected && file->records[i].severity == VHDX_SEVERITY_ERROR;
     }
-    if (file->unreadable)
-        return VHDX_VERDICT_UNREADABLE;
     if (open > 0)
         return VHDX_VERDICT_ERRORS;
     return corrected ? VHDX_VERDICT_CORRECTED : VHDX_VERDICT_CLEAN;
@@ -544,7 +513,6 @@ static void finish_file(vhdx_report *report, struct file *file)
         if (!show(&file->records[i], &file->findings[i]))
             report->no_memory = true;
     file->shown.path = file->path;
-    file->shown.reason = file->reason ? file->reason : "";
     file->shown.undo = file->undo;
     file->shown.finding_count = file->count;
     file->shown.verdict = verdict_of(file);

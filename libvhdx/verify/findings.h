@@ -58,21 +58,14 @@ struct vx_finding vx_found_index(enum vx_find kind, const char *structure, uint6
 void vx_found_values(struct vx_finding *finding, uint64_t found, uint64_t expected);
 void vx_found_value(struct vx_finding *finding, uint64_t found);
 
-/* Writes the kind's sentence with the record's values; cut to fit, always terminated. */
-void vx_finding_message(const struct vx_finding *finding, char *text, size_t text_size);
-
 #define VX_FINDINGS_OF_A_KIND 1000u
 #define VX_LOST_RANGES 65536u
-
-/* Sees every record as it comes in, before neighbours are gathered and the rest is left out. */
-typedef void (*vx_finding_fn)(void *context, size_t file, const struct vx_finding *finding);
 
 /* The report; vhdx_report of the public interface. Owns copies of everything. */
 struct vhdx_report;
 
 vhdx_status vx_report_new(vhdx_report **report, vhdx_error *err);
 void vx_report_free(vhdx_report *report); /* takes NULL */
-void vx_report_listen(vhdx_report *report, vx_finding_fn listener, void *context);
 
 /* A further file; its number in *file. */
 vhdx_status vx_report_add_file(vhdx_report *report, const char *path, size_t *file, vhdx_error *err);
@@ -84,10 +77,6 @@ void vx_report_add_lost(vhdx_report *report, size_t file, const vhdx_lost_range 
 vhdx_lost_range vx_finding_lost(enum vx_find kind, uint64_t offset, uint64_t length);
 /* Takes back all lost ranges so far: whoever mends counts anew. */
 void vx_report_forget_lost(vhdx_report *report, size_t file);
-/* The file could not be checked: its verdict is UNREADABLE. */
-void vx_report_unreadable(vhdx_report *report, size_t file, const vhdx_error *why);
-/* Errors (or others) so far. */
-uint64_t vx_report_count(const vhdx_report *report, size_t file, vhdx_severity severity);
 
 /* Before vx_report_finish(): the records as they are kept, for a repair that plans. NULL behind the last. */
 struct vx_finding *vx_report_record(vhdx_report *report, size_t file, size_t record);

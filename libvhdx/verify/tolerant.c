@@ -92,14 +92,6 @@ bool vx_tolerant_next_bad(const struct vx_tolerant *tolerant, uint64_t offset, u
     return true;
 }
 
-uint64_t vx_tolerant_refused(const struct vx_tolerant *tolerant)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < tolerant->count; i++)
-        sum += tolerant->refused[i].end - tolerant->refused[i].offset;
-    return sum;
-}
-
 /* Halves the range until what cannot be read is one page. Only a medium's refusal is tolerated. */
 static vhdx_status read_around(struct vx_tolerant *tolerant, uint8_t *buf, uint64_t length, uint64_t offset,
                                vhdx_error *err)

@@ -25,8 +25,6 @@ vhdx_status vx_tolerant_open(const vhdx_host *host, const char *path, vhdx_file_
  * while the file is open. */
 bool vx_tolerant_next_bad(const struct vx_tolerant *tolerant, uint64_t offset, uint64_t end, uint64_t *bad_offset,
                           uint64_t *bad_length);
-/* Bytes that the host refused to read so far. */
-uint64_t vx_tolerant_refused(const struct vx_tolerant *tolerant);
 
 /* Reads and parses a map of ddrescue. CORRUPT names the line; LIMIT: larger than 256 MiB. */
 vhdx_status vx_rescue_map_load(const vhdx_host *host, const char *path, struct vx_rescue_map *map, vhdx_error *err);
