@@ -370,6 +370,22 @@ static vhdx_status weigh_locator(struct vx_rebuilding *work, struct vx_bytes fou
     return VHDX_OK;
 }
 
+/* The next place from `at` where a locator with its type has room to begin; SIZE_MAX = there is none. */
+static size_t next_locator(struct vx_bytes region, size_t at)
+{
+    const uint8_t *type = vx_guid_locator_type_vhdx.bytes, *here;
+    while (at + VX_LOCATOR_HEADER_SIZE < region.size) {
+        here = memchr(region.data + at, type[0], region.size - VX_LOCATOR_HEADER_SIZE - at);
+        if (!here)
+            break;
+        at = (size_t)(here - region.data);
+        if (memcmp(here, type, sizeof vx_guid_locator_type_vhdx.bytes) == 0)
+            return at;
+        at++;
+    }
+    return SIZE_MAX;
+}
+
 static vhdx_status find_locator(struct vx_rebuilding *work, vhdx_error *err)
 {
     uint64_t size = vx_min(work->out->metadata.length, 2 * VX_MIB);
@@ -377,15 +393,14 @@ static vhdx_status find_locator(struct vx_rebuilding *work, vhdx_error *err)
     size_t got;
     if (!bytes)
         return vx_fail_memory(err, "the metadata region");
+    const struct vx_bytes region = vx_bytes_of(bytes, (size_t)size);
     vhdx_status status = vx_file_read_some(work->view, bytes, (size_t)size, work->out->metadata.file_offset, &got, err);
-    for (size_t at = 0; status == VHDX_OK && at + VX_LOCATOR_HEADER_SIZE < size; at++) {
-        const uint8_t *here = bytes + at;
-        size_t room = (size_t)size - at;
-        if (here[0] != vx_guid_locator_type_vhdx.bytes[0] || memcmp(here, vx_guid_locator_type_vhdx.bytes, 16) != 0)
-            continue;
-        size_t length = locator_length(vx_bytes_of(here, room));
-        if (length <= room && is_locator(vx_bytes_of(here, length)))
-            status = weigh_locator(work, vx_bytes_of(here, length), err);
+    size_t at = next_locator(region, 0);
+    while (status == VHDX_OK && at != SIZE_MAX) {
+        size_t room = (size_t)size - at, length = locator_length(vx_bytes_of(bytes + at, room));
+        if (length <= room && is_locator(vx_bytes_of(bytes + at, length)))
+            status = weigh_locator(work, vx_bytes_of(bytes + at, length), err);
+        at = next_locator(region, at + 1);
     }
     vx_free(bytes);
     return status;
