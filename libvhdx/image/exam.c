@@ -207,6 +207,29 @@ static void take_geometry(struct vx_exam *exam)
         exam->bat_entries = vx_min(exam->geometry.entry_count, exam->bat.length / VX_BAT_ENTRY_SIZE);
 }
 
+/* Of two good copies that lead to the same metadata, the one whose BAT has room for the disk that these describe. */
+static void take_longer_bat(struct vx_exam *exam)
+{
+    if (!exam->has_geometry || !exam->has_bat || exam->bat_entries == exam->geometry.entry_count)
+        return;
+    const struct vx_survey_regions *other = &exam->survey->regions[1 - exam->region_copy];
+    const struct vx_region_table *table = exam->regions;
+    if (other->status != VHDX_OK || (other->rules & VX_REGIONS_UNUSABLE))
+        return;
+    exam->regions = &other->table;
+    struct vx_region bat, metadata;
+    if (take_region(exam, &vx_guid_bat_region, &bat) && take_region(exam, &vx_guid_metadata_region, &metadata) &&
+        metadata.file_offset == exam->metadata.file_offset &&
+        bat.length / VX_BAT_ENTRY_SIZE >= exam->geometry.entry_count) {
+        exam->region_copy = 1 - exam->region_copy;
+        exam->bat = bat;
+        exam->metadata = metadata;
+        exam->bat_entries = exam->geometry.entry_count;
+    } else {
+        exam->regions = table;
+    }
+}
+
 static enum vhdx_kind kind_of(const struct vx_exam *exam)
 {
     if (exam->parameters.flags & VX_PARAMETER_HAS_PARENT)
@@ -292,6 +315,7 @@ static vhdx_status learn(struct vx_exam *exam, vhdx_error *err)
     VX_TRY(take_values(exam, err));
     VX_TRY(take_locator(exam, err));
     take_geometry(exam);
+    take_longer_bat(exam);
     return fill_image(exam, err);
 }
 

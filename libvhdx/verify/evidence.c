@@ -84,11 +84,51 @@ static void tell(struct vx_verification *v, struct vx_finding *finding, const st
     vx_report_advise(v->report, finding, text);
 }
 
+vhdx_repair_class vx_evidence_room_class(const struct vx_rebuilt *rebuilt)
+{
+    const struct vx_room *room = &rebuilt->room;
+    if (room->cure == VX_ROOM_ENOUGH)
+        return VHDX_REPAIR_NONE;
+    return room->clue.lossless ? VHDX_REPAIR_LOSSLESS : VHDX_REPAIR_SALVAGE;
+}
+
+/* What is done about a BAT that is too short. */
+static const char *cure_of(enum vx_room_cure cure)
+{
+    switch (cure) {
+    case VX_ROOM_BLOCK_SIZE:
+        return "makes the block size anew";
+    case VX_ROOM_VIRTUAL_SIZE:
+        return "makes the disk's size anew";
+    case VX_ROOM_LENGTH:
+        return "makes the region longer";
+    default:
+        return "moves the BAT to the end of the file";
+    }
+}
+
+static void tell_of_room(struct vx_verification *v, struct vx_finding *finding, const struct vx_rebuilt *rebuilt)
+{
+    const struct vx_room *room = &rebuilt->room;
+    char text[ADVICE_ROOM];
+    finding->repair = vx_evidence_room_class(rebuilt);
+    if (finding->repair == VHDX_REPAIR_NONE)
+        return;
+    snprintf(text, sizeof text, "'vhdx repair%s' %s; the evidence: %s",
+             finding->repair == VHDX_REPAIR_LOSSLESS ? "" : " --salvage", cure_of(room->cure), room->clue.evidence);
+    vx_report_advise(v->report, finding, text);
+}
+
+static bool hangs_on_evidence(const struct vx_finding *finding)
+{
+    return finding->kind == VX_FIND_BAT_SHORT || part_of(finding) != VX_PART_COUNT;
+}
+
 static bool something_is_lost(struct vx_verification *v)
 {
     const struct vx_finding *finding;
     for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
-        if (part_of(finding) != VX_PART_COUNT)
+        if (hangs_on_evidence(finding))
             return true;
     return false;
 }
@@ -97,7 +137,9 @@ static void tell_all(struct vx_verification *v, const struct vx_rebuilt *rebuilt
 {
     struct vx_finding *finding;
     for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
-        if (part_of(finding) != VX_PART_COUNT)
+        if (finding->kind == VX_FIND_BAT_SHORT)
+            tell_of_room(v, finding, rebuilt);
+        else if (part_of(finding) != VX_PART_COUNT)
             tell(v, finding, rebuilt, part_of(finding));
 }
 

@@ -12,6 +12,8 @@
 
 /* What a repair of that part would be. */
 vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_part part);
+/* The same for a BAT that is too short. */
+vhdx_repair_class vx_evidence_room_class(const struct vx_rebuilt *rebuilt);
 
 /*
  * Settles repair class and advice of the findings so far. Does nothing when none of them is about something lost. `known`: what was rebuilt of

@@ -49,11 +49,14 @@ static inline bool vx_present(const struct vx_mending *m, enum vx_find kind)
 
 typedef vhdx_status vx_mender(struct vx_mending *m, vhdx_error *err);
 
-vx_mender vx_mend_file_id, vx_mend_headers, vx_mend_log, vx_mend_regions, vx_mend_metadata, vx_mend_locator, vx_mend_bat,
-    vx_mend_space;
+vx_mender vx_mend_file_id, vx_mend_headers, vx_mend_log, vx_mend_regions, vx_mend_metadata, vx_mend_locator, vx_mend_room,
+    vx_mend_bat, vx_mend_space;
 
 /* What the sketch must have been, by all the evidence there is; m->rebuilt from then on. `search_content`: see rebuild.h. */
 vhdx_status vx_mending_rebuild(struct vx_mending *m, bool search_content, vhdx_error *err);
+/* Both copies of the region table get these bytes; their checksum is made here. */
+vhdx_status vx_mend_put_regions(struct vx_mending *m, uint8_t bytes[VX_REGION_TABLE_SIZE],
+                                const struct vx_reason *reason, vhdx_error *err);
 /* Values of items that are lost or make no sense. */
 vhdx_status vx_mend_values(struct vx_mending *m, vhdx_error *err);
 /*

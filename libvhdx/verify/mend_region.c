@@ -31,6 +31,13 @@ static void seal(uint8_t *bytes)
     vx_put32(bytes + TABLE_CHECKSUM, vx_crc32c(0, bytes, VX_REGION_TABLE_SIZE));
 }
 
+vhdx_status vx_mend_put_regions(struct vx_mending *m, uint8_t bytes[VX_REGION_TABLE_SIZE],
+                                const struct vx_reason *reason, vhdx_error *err)
+{
+    seal(bytes);
+    return put_both(m, bytes, reason, err);
+}
+
 /* The copy that is in use, as it stands, into both places. */
 static vhdx_status mend_copies(struct vx_mending *m, uint8_t *bytes, vhdx_error *err)
 {

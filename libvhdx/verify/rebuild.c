@@ -267,8 +267,9 @@ static vhdx_status rebuild(struct vx_rebuilding *work, vhdx_error *err)
     VX_TRY(vx_rebuild_values(work, err));
     if (out->geometry.entry_count == 0)
         return VHDX_OK;
-    VX_TRY(vx_rebuild_bat(work, err));
-    return VHDX_OK;
+    VX_TRY(vx_rebuild_room(work, err));
+    /* a BAT that moves is copied only for who reads the disk */
+    return out->room.cure == VX_ROOM_MOVE && !work->options->search_content ? VHDX_OK : vx_rebuild_bat(work, err);
 }
 
 vhdx_status vx_rebuild(struct vx_file *file, const struct vx_rebuild_options *options, struct vx_rebuilt **rebuilt,

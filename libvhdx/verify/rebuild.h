@@ -76,6 +76,22 @@ struct vx_single {
     bool back;               /* of no use outside of rebuild_singles.c */
 };
 
+/* How a disk comes right whose BAT region has fewer entries than it has blocks. */
+enum vx_room_cure {
+    VX_ROOM_ENOUGH,       /* it has not */
+    VX_ROOM_BLOCK_SIZE,   /* the blocks are larger than the metadata say */
+    VX_ROOM_VIRTUAL_SIZE, /* the disk is smaller */
+    VX_ROOM_LENGTH,       /* the region is longer: what lies behind its end is the rest of the BAT, or nobody's */
+    VX_ROOM_MOVE,         /* there is room at the end of the file only */
+};
+
+struct vx_room {
+    enum vx_room_cure cure;
+    struct vx_clue clue;
+    struct vx_region former; /* the region as the tables have it */
+    bool tail_stands;        /* LENGTH: the entries behind its end are there */
+};
+
 /* One bit a MiB of the file: 16 MiB of memory for 64 TiB. */
 struct vx_claims {
     uint8_t *once, *more;
@@ -96,6 +112,7 @@ struct vx_rebuilt {
     uint32_t locator_size;
     struct vx_geometry geometry; /* all zeros when the values do not allow one */
     /* BAT */
+    struct vx_room room; /* LENGTH, MOVE: `bat` is the region as it should be, `regions` what the tables say */
     bool bat_lost; /* the BAT as it stands says nothing (all of it is implausible, or zeros beside blocks that nobody
                       owns) */
     struct vx_placement *placements; /* ascending by bat_index */

@@ -77,11 +77,16 @@ void vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims)
     vx_claim(claims, out->header.log_offset, out->header.log_length);
     for (uint32_t i = 0; i < out->regions->count && i < VX_REGION_MAX; i++)
         vx_claim(claims, out->regions->entries[i].file_offset, out->regions->entries[i].length);
+    if (out->room.cure == VX_ROOM_LENGTH)
+        vx_claim(claims, out->bat.file_offset + out->room.former.length, out->bat.length - out->room.former.length);
 }
 
-static vhdx_status open_claims(struct vx_rebuilding *work, vhdx_error *err)
+vhdx_status vx_rebuild_open_claims(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
+    vx_free(out->claims.once);
+    vx_free(out->claims.more);
+    out->claims.once = out->claims.more = NULL;
     out->claims.mib_count = vx_ceil_div(work->view_size, VX_MIB);
     size_t bytes = (size_t)(out->claims.mib_count / 8 + 1);
     out->claims.once = vx_alloc(bytes, 1);
@@ -115,19 +120,15 @@ static bool is_bad(const struct vx_rebuilt *out, uint64_t index, const struct vx
     return (vx_bat_bitmap_rules(entry, has_parent) & (VX_BAT_RESERVED_SET | VX_BAT_BAD_STATE | VX_BAT_NO_PLACE)) != 0;
 }
 
-struct page_look {
-    uint64_t set, bad, owners, conflicts;
-    uint64_t nowhere; /* blocks with data that lie where no file is */
-};
-
 static uint32_t entries_in_page(const struct vx_rebuilt *out, uint64_t page)
 {
     return (uint32_t)vx_min(PAGE_ENTRIES, out->geometry.entry_count - page * PAGE_ENTRIES);
 }
 
-static void look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes, struct page_look *look)
+void vx_rebuild_look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes,
+                             struct vx_page_look *look)
 {
-    *look = (struct page_look){0};
+    *look = (struct vx_page_look){0};
     for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
         uint64_t raw = vx_get64(bytes + i * VX_BAT_ENTRY_SIZE), length, index = page * PAGE_ENTRIES + i;
         struct vx_bat_entry entry = vx_bat_entry_decode(raw);
@@ -142,8 +143,7 @@ static void look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint
     }
 }
 
-/* Returns how many claim what somebody else has claimed before. */
-static uint64_t claim_page(struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes)
+uint64_t vx_rebuild_claim_page(struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes)
 {
     uint64_t contested = 0;
     for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
@@ -284,6 +284,24 @@ static vhdx_status lose_page(struct vx_rebuilding *work, uint64_t page, vhdx_err
                         err); /* costs the view no memory, as bytes would */
 }
 
+/* Behind the end of a region that was too short: no file ever held the page. */
+static bool is_new(const struct vx_rebuilt *out, uint64_t page)
+{
+    return (out->room.cure == VX_ROOM_LENGTH || out->room.cure == VX_ROOM_MOVE) &&
+           page >= out->room.former.length / VX_PAGE;
+}
+
+/* The file does not have it. */
+static bool is_gone(const struct vx_rebuilding *work, uint64_t page)
+{
+    const struct vx_rebuilt *out = work->out;
+    bool moved = out->room.cure == VX_ROOM_MOVE;
+    uint64_t offset = moved ? out->room.former.file_offset + page * VX_PAGE : page_offset(work, page);
+    if (is_new(out, page) && (moved || offset >= out->file_size))
+        return false;
+    return unreadable(work, offset, VX_PAGE) || offset >= out->file_size;
+}
+
 static vhdx_status read_page(struct vx_rebuilding *work, uint64_t page, uint8_t bytes[VX_PAGE], vhdx_error *err)
 {
     size_t got;
@@ -295,7 +313,7 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
     struct vx_rebuilt *out = work->out;
     for (uint64_t page = 0; page < out->page_count; page++) {
         uint8_t bytes[VX_PAGE];
-        struct page_look look = {0};
+        struct vx_page_look look = {0};
         uint64_t data = 0, length;
         vx_file_next_data(work->view, page_offset(work, page), &data, &length);
         if (length == 0 || data >= page_offset(work, page) + VX_PAGE) {
@@ -303,12 +321,10 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
         } else {
             VX_TRY(read_page(work, page, bytes, err));
             if (!vx_is_zero(bytes, sizeof bytes))
-                look_at_page(out, page, bytes, &look);
+                vx_rebuild_look_at_page(out, page, bytes, &look);
         }
-        bool gone =
-            unreadable(work, page_offset(work, page), VX_PAGE) || page_offset(work, page) >= work->out->file_size;
         uint64_t many = vx_min(8, entries_in_page(out, page) / 2 + 1); /* fewer are single entries that went bad */
-        if (gone || (look.bad >= many && look.bad * 4 >= look.set)) {
+        if (is_gone(work, page) || (look.bad >= many && look.bad * 4 >= look.set)) {
             pages->lost++;
             VX_TRY(lose_page(work, page, err));
             continue;
@@ -319,7 +335,7 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
             pages->empty++;
             set_bit(pages->empty_bits, page);
         } else {
-            pages->doubtful += claim_page(out, page, bytes);
+            pages->doubtful += vx_rebuild_claim_page(out, page, bytes);
         }
     }
     return VHDX_OK;
@@ -340,7 +356,7 @@ vhdx_status vx_rebuild_claims(struct vx_rebuilding *work, vhdx_error *err)
             return VHDX_OK;
         if (data < page_offset(work, page) + VX_PAGE) {
             VX_TRY(read_page(work, page, bytes, err));
-            claim_page(out, page, bytes);
+            vx_rebuild_claim_page(out, page, bytes);
         } else {
             page = (data - out->bat.file_offset) / VX_PAGE - 1;
         }
@@ -373,14 +389,14 @@ static vhdx_status ask_log(struct vx_rebuilding *work, const struct pages *pages
     struct vx_rebuilt *out = work->out;
     for (uint64_t page = 0; page < out->page_count; page++) {
         uint8_t bytes[VX_PAGE];
-        struct page_look look;
+        struct vx_page_look look;
         if (!get_bit(out->lost_pages, page) && !get_bit(pages->empty_bits, page))
             continue;
         const struct vx_log_witness *witness = vx_log_witness_find(&work->log, page_offset(work, page));
         if (!witness)
             continue;
         VX_TRY(vx_log_witness_page(&work->log, witness, bytes, err));
-        look_at_page(out, page, bytes, &look);
+        vx_rebuild_look_at_page(out, page, bytes, &look);
         if (look.bad > 0 || look.set == 0 || look.conflicts * 4 > look.owners)
             continue;
         /* What the last session logged last is what stands at home in a disk that is well: zeros there are no news, but
@@ -394,8 +410,7 @@ static vhdx_status ask_log(struct vx_rebuilding *work, const struct pages *pages
 
 /* ---- what nobody owns ---- */
 
-/* The next MiB from `mib` on that nobody owns and whose bytes may be set; passes over holes of the host's file. */
-static uint64_t next_unowned(const struct vx_rebuilding *work, uint64_t mib)
+uint64_t vx_rebuild_next_unowned(const struct vx_rebuilding *work, uint64_t mib)
 {
     const struct vx_claims *claims = &work->out->claims;
     while (mib < claims->mib_count) {
@@ -443,7 +458,7 @@ vhdx_status vx_rebuild_strays(struct vx_rebuilding *work, vhdx_error *err)
     uint8_t *bytes = vx_alloc((size_t)VX_MIB, 1);
     vhdx_status status = bytes ? VHDX_OK : vx_fail_memory(err, "a window of the file");
     out->stray_count = 0;
-    uint64_t mib = next_unowned(work, 1);
+    uint64_t mib = vx_rebuild_next_unowned(work, 1);
     while (status == VHDX_OK && mib < out->claims.mib_count) {
         size_t got = 0;
         status = vx_file_read_some(work->view, bytes, (size_t)VX_MIB, mib * VX_MIB, &got, err);
@@ -451,10 +466,23 @@ vhdx_status vx_rebuild_strays(struct vx_rebuilding *work, vhdx_error *err)
             status = add_stray(work, mib * VX_MIB, got, err);
         if (status == VHDX_OK)
             status = vx_rebuild_progress(work, mib * VX_MIB, work->view_size, err);
-        mib = next_unowned(work, mib + 1);
+        mib = vx_rebuild_next_unowned(work, mib + 1);
     }
     vx_free(bytes);
     return status;
+}
+
+/* Pages that no file ever held are empty; but where something lies in the file that nobody owns, they may not have been. */
+static void lose_new_pages(struct vx_rebuilding *work, struct pages *pages)
+{
+    const struct vx_rebuilt *out = work->out;
+    if (out->room.clue.lossless || out->room.tail_stands)
+        return;
+    for (uint64_t page = 0; page < out->page_count; page++)
+        if (is_new(out, page) && get_bit(pages->empty_bits, page)) {
+            set_bit(out->lost_pages, page);
+            pages->lost++;
+        }
 }
 
 static void lose_empty_pages(struct vx_rebuilding *work, const struct pages *pages)
@@ -496,6 +524,7 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
 {
     struct vx_rebuilt *out = work->out;
     VX_TRY(judge_pages(work, pages, err));
+    lose_new_pages(work, pages);
     VX_TRY(ask_log(work, pages, err));
     bool doubt = pages->lost > 0 || pages->empty > 0 || pages->doubtful > 0;
     if (doubt && work->options->search_content) {
@@ -534,7 +563,7 @@ vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err)
     if (!out->lost_pages || !pages.empty_bits)
         vx_fail_memory(err, "the pages of the BAT");
     else
-        status = open_claims(work, err);
+        status = vx_rebuild_open_claims(work, err);
     if (status == VHDX_OK)
         status = rebuild_bat(work, &pages, err);
     vx_free(pages.empty_bits);

@@ -50,6 +50,7 @@ void vx_bat_look_at(struct vx_bytes entries, uint64_t view_size, uint64_t first_
 vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_regions.c */
 vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_items.c: what is stored */
 vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_values.c: what is not */
+vhdx_status vx_rebuild_room(struct vx_rebuilding *work, vhdx_error *err);    /* rebuild_room.c: a BAT that is too short */
 vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err);     /* rebuild_bat.c */
 vhdx_status vx_rebuild_content(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_content.c */
 
@@ -60,6 +61,30 @@ bool vx_claim(struct vx_claims *claims, uint64_t offset, uint64_t length);
 bool vx_claims_free(const struct vx_claims *claims, uint64_t offset, uint64_t length);
 bool vx_claims_shared(const struct vx_claims *claims, uint64_t offset, uint64_t length);
 void vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims);
+/* What a page of the BAT looks like beside what is claimed already. */
+struct vx_page_look {
+    uint64_t set, bad, owners, conflicts;
+    uint64_t nowhere; /* blocks with data that lie where no file is */
+};
+void vx_rebuild_look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes,
+                             struct vx_page_look *look);
+/* Returns how many claim what somebody else has claimed before. */
+uint64_t vx_rebuild_claim_page(struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes);
+/* Nobody claims anything but the structures. */
+vhdx_status vx_rebuild_open_claims(struct vx_rebuilding *work, vhdx_error *err);
+/* The next MiB from `mib` on that nobody owns and whose bytes may be set; passes over holes of the host's file. */
+uint64_t vx_rebuild_next_unowned(const struct vx_rebuilding *work, uint64_t mib);
+
+/* rebuild_regions.c: the other copy of the region table, when it leads to the same metadata and to a BAT of that length */
+vhdx_status vx_rebuild_longer_copy(struct vx_rebuilding *work, uint64_t needed, bool *taken, vhdx_error *err);
+
+/* rebuild_values.c, for rebuild_room.c */
+struct vx_content;
+vhdx_status vx_rebuild_block_size(struct vx_rebuilding *work, vhdx_error *err); /* by the spacing of blocks */
+void vx_rebuild_ask_guest(struct vx_rebuilding *work, struct vx_content *content);
+/* The size of a disk of whose blocks the last with an entry is the last. */
+vhdx_status vx_rebuild_least_size(struct vx_rebuilding *work, uint64_t *size, vhdx_error *err);
+
 /* Claims and strays of the BAT as the view has it now. */
 vhdx_status vx_rebuild_claims(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_strays(struct vx_rebuilding *work, vhdx_error *err);

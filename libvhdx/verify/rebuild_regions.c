@@ -313,18 +313,66 @@ static vhdx_status rebuild_regions(struct vx_rebuilding *work, struct copies *co
     return taken ? VHDX_OK : scan(work, copies->bytes, err);
 }
 
+static vhdx_status open_copies(struct copies *copies, vhdx_error *err)
+{
+    *copies = (struct copies){{vx_alloc(1, sizeof *copies->tables[0]), vx_alloc(1, sizeof *copies->tables[0])},
+                              vx_alloc(VX_REGION_TABLE_SIZE, 1)};
+    return copies->tables[0] && copies->tables[1] && copies->bytes ? VHDX_OK : vx_fail_memory(err, "the region tables");
+}
+
+static void close_copies(struct copies *copies)
+{
+    vx_free(copies->tables[0]);
+    vx_free(copies->tables[1]);
+    vx_free(copies->bytes);
+}
+
 vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err)
 {
-    struct copies copies = {{vx_alloc(1, sizeof *copies.tables[0]), vx_alloc(1, sizeof *copies.tables[0])},
-                            vx_alloc(VX_REGION_TABLE_SIZE, 1)};
-    vhdx_status status = VHDX_NOMEM;
+    struct copies copies;
+    vhdx_status status = open_copies(&copies, err);
     work->out->regions = vx_alloc(1, sizeof *work->out->regions);
-    if (copies.tables[0] && copies.tables[1] && copies.bytes && work->out->regions)
+    if (status == VHDX_OK && !work->out->regions)
+        status = vx_fail_memory(err, "the region tables");
+    if (status == VHDX_OK)
         status = rebuild_regions(work, &copies, err);
-    else
-        vx_fail_memory(err, "the region tables");
-    vx_free(copies.tables[0]);
-    vx_free(copies.tables[1]);
-    vx_free(copies.bytes);
+    close_copies(&copies);
+    return status;
+}
+
+/* ---- the copy that is not in use ---- */
+
+static bool is_longer(const struct vx_rebuilding *work, const struct vx_region_table *table, uint64_t needed)
+{
+    if (vx_region_table_rules(table) & UNUSABLE)
+        return false;
+    return vx_region_find(table, &vx_guid_metadata_region)->file_offset == work->out->metadata.file_offset &&
+           vx_region_find(table, &vx_guid_bat_region)->length >= needed;
+}
+
+static vhdx_status longer_copy(struct vx_rebuilding *work, struct copies *copies, uint64_t needed, bool *taken,
+                               vhdx_error *err)
+{
+    for (int i = 0; i < 2 && !*taken; i++) {
+        bool decoded;
+        VX_TRY(read_copy(work, copies, i, &decoded, err));
+        *taken = decoded && is_longer(work, copies->tables[i], needed);
+        if (*taken) {
+            take_table(work, copies->tables[i]);
+            vx_clue_set(work, VX_PART_REGIONS, VX_WITNESS_TWIN, true,
+                        "copy %d is the one whose BAT has room for all of the disk", i + 1);
+        }
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vx_rebuild_longer_copy(struct vx_rebuilding *work, uint64_t needed, bool *taken, vhdx_error *err)
+{
+    struct copies copies;
+    vhdx_status status = open_copies(&copies, err);
+    *taken = false;
+    if (status == VHDX_OK)
+        status = longer_copy(work, &copies, needed, taken, err);
+    close_copies(&copies);
     return status;
 }

@@ -145,7 +145,7 @@ static bool is_only_logged(const struct vx_rebuilding *work, enum vx_part part)
     return clue->witness == VX_WITNESS_LOG && !clue->lossless;
 }
 
-static vhdx_status find_block_size(struct vx_rebuilding *work, vhdx_error *err)
+vhdx_status vx_rebuild_block_size(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
     struct vx_clue *clue = &out->clues[VX_PART_BLOCK_SIZE];
@@ -209,13 +209,12 @@ static bool read_guess(void *context, void *buf, size_t length, uint64_t virtual
     return true;
 }
 
-static vhdx_status ask_guest(struct vx_rebuilding *work, struct vx_content *content)
+void vx_rebuild_ask_guest(struct vx_rebuilding *work, struct vx_content *content)
 {
     struct guess guess = {work, work->out->block_size, work->out->logical_sector ? work->out->logical_sector : 512};
     const struct vx_content_source source = {
         &guess, read_guess, work->out->virtual_size ? work->out->virtual_size : UINT64_MAX, work->out->logical_sector};
     vx_content_look(&source, content);
-    return VHDX_OK;
 }
 
 /* Neither metadata nor BAT: a partition table at the start of some MiB still says how large the disk is and where it
@@ -337,6 +336,15 @@ static uint64_t size_of_entries(const struct vx_rebuilt *out, uint64_t entries)
     return vx_min(vx_max(blocks, 1) * out->block_size, VX_VIRTUAL_SIZE_MAX);
 }
 
+vhdx_status vx_rebuild_least_size(struct vx_rebuilding *work, uint64_t *size, vhdx_error *err)
+{
+    struct vx_bat_look look = {0};
+    uint64_t last_payload = 0;
+    VX_TRY(look_at_bat(work, &look, &last_payload, err));
+    *size = size_of_entries(work->out, last_payload);
+    return VHDX_OK;
+}
+
 static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struct vx_content *content)
 {
     struct vx_rebuilt *out = work->out;
@@ -382,12 +390,8 @@ static void settle_geometry(struct vx_rebuilding *work)
     }
     uint64_t needed = vx_geometry_bat_region_length(&out->geometry);
     bool guessed = out->clues[VX_PART_REGIONS].witness >= VX_WITNESS_GEOMETRY; /* then its length is a guess, too */
-    if (out->bat.length == needed || (out->bat.length > needed && !guessed))
+    if (!guessed) /* rebuild_room.c asks whether it is long enough */
         return;
-    if (out->clues[VX_PART_REGIONS].witness == VX_WITNESS_STORED)
-        vx_clue_set(work, VX_PART_REGIONS, VX_WITNESS_GEOMETRY, false,
-                    "the BAT region has 0x%" PRIx32 " bytes, but a disk of this size needs 0x%" PRIx64, out->bat.length,
-                    needed);
     out->bat.length = (uint32_t)needed;
     for (uint32_t i = 0; i < out->regions->count && i < VX_REGION_MAX; i++)
         if (vx_guid_equal(&out->regions->entries[i].guid, &vx_guid_bat_region))
@@ -404,10 +408,10 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
         VX_TRY(find_disk_in_file(work, err));
     find_kind(work, &look);
     if ((vx_clue_missing(work, VX_PART_BLOCK_SIZE) || is_only_logged(work, VX_PART_BLOCK_SIZE)) && look.present > 0)
-        VX_TRY(find_block_size(work, err));
+        VX_TRY(vx_rebuild_block_size(work, err));
     if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) || vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) ||
         is_only_logged(work, VX_PART_VIRTUAL_SIZE))
-        VX_TRY(ask_guest(work, content));
+        vx_rebuild_ask_guest(work, content);
     find_sectors(work, content);
     if (vx_clue_missing(work, VX_PART_BLOCK_SIZE)) {
         bool child = (out->parameter_flags & VX_PARAMETER_HAS_PARENT) != 0;

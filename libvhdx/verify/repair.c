@@ -144,7 +144,7 @@ static vhdx_status mend(struct vx_mending *m, vhdx_error *err)
     } menders[] = {
         {vx_mend_file_id, false}, {vx_mend_headers, false}, {vx_mend_log, false},
         {vx_mend_regions, true},  {vx_mend_metadata, true}, {vx_mend_locator, true},
-        {vx_mend_bat, true},      {vx_mend_space, true},
+        {vx_mend_room, true},     {vx_mend_bat, true},      {vx_mend_space, true},
     };
     uint64_t before = m->plan->changes;
     if (vx_present(m, VX_FIND_FILE_SHORT))

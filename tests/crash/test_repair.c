@@ -80,7 +80,7 @@ static bool content(struct crash_host *host, uint8_t hash[16], vhdx_error *err)
     vhdx_chain *chain;
     if (vhdx_chain_open(DISK, &options, &chain, err) != VHDX_OK)
         return false;
-    bool read = vhdx_chain_hash(chain, hash, NULL, err) == VHDX_OK;
+    bool read = files_content(chain, hash, err);
     vhdx_chain_free(chain);
     return read;
 }

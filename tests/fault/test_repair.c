@@ -61,7 +61,7 @@ static bool read_content(struct crash_host *host, uint8_t hash[16], vhdx_error *
     vhdx_chain *chain;
     if (vhdx_chain_open(DISK, &options, &chain, err) != VHDX_OK)
         return false;
-    bool read = vhdx_chain_hash(chain, hash, NULL, err) == VHDX_OK;
+    bool read = files_content(chain, hash, err);
     vhdx_chain_free(chain);
     return read;
 }
@@ -265,6 +265,11 @@ Test(fault_repair, of_blocks_in_one_place)
 Test(fault_repair, of_a_cut_file)
 {
     fail_everything(VX_FIND_BAT_BEYOND_END, true);
+}
+
+Test(fault_repair, of_a_bat_that_is_too_short)
+{
+    fail_everything(VX_FIND_BAT_SHORT, false);
 }
 
 /* A child of a disk that was written to since; a partition table lies in both. */

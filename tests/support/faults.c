@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "faults.h"
 
+#include "guest.h"
 #include "inside.h"
 
 #include <stdlib.h>
@@ -1018,10 +1019,93 @@ static void bat_overlap_half(struct fault_scene *s)
     poke_block(s, 7, raw_of(s, 5) - VX_MIB);
 }
 
+/* As if somebody had made the disk larger, and nothing else. */
+static void grow_size(struct fault_scene *s)
+{
+    s->size = 400 * VX_GIB;
+    poke(s, item_at(s, &vx_guid_virtual_disk_size), s->size, 8);
+}
+
 static void bat_short(struct fault_scene *s)
 {
     dynamic(s);
+    grow_size(s);
+}
+
+/* A BAT of two MiB: its second one begins with the entry of the block at 128 GiB or so. */
+#define LONG_BLOCK ((uint32_t)VX_MIB)
+#define LONG_SIZE (200 * VX_GIB)
+#define LONG_PLACE (150 * VX_GIB)
+
+static void long_disk(struct fault_scene *s, bool entries_behind)
+{
+    struct bld_options options = usual(VHDX_KIND_DYNAMIC);
+    options.virtual_size = LONG_SIZE;
+    options.block_size = LONG_BLOCK;
+    s->b = bld_new(&options);
+    bld_write_random(s->b, 0, LONG_BLOCK, 1);
+    for (uint64_t i = 0; entries_behind && i < 3; i++)
+        bld_write_random(s->b, LONG_PLACE + i * LONG_BLOCK, LONG_BLOCK, 2 + i);
+    finish(s);
+}
+
+static void poke_bat_length(struct fault_scene *s, int copy, uint32_t length)
+{
+    uint8_t bytes[4];
+    vx_put32(bytes, length);
+    BLD_DEMAND(bld_poke_region_table(s->host, FAULT_PATH, copy, VX_REGION_ENTRIES_OFFSET + 24, bytes, sizeof bytes) ==
+                   VHDX_OK,
+               "the BAT's length");
+}
+
+static void bat_short_length(struct fault_scene *s)
+{
+    long_disk(s, true);
+    poke_bat_length(s, 3, (uint32_t)VX_MIB);
+}
+
+static void bat_short_empty(struct fault_scene *s)
+{
+    long_disk(s, false);
+    poke_bat_length(s, 3, (uint32_t)VX_MIB);
+}
+
+static void bat_short_lost(struct fault_scene *s)
+{
+    bat_short_length(s);
+    for (uint64_t i = 0; i < 3; i++)
+        poke(s, bld_payload_entry_offset(s->b, LONG_PLACE / LONG_BLOCK + i), 0, 8);
+}
+
+static void bat_short_size(struct fault_scene *s)
+{
+    empty(s, VHDX_KIND_DYNAMIC);
+    fill(s);
+    guest_gpt(s->b, FAULT_SIZE, 7, GUEST_GPT);
+    finish(s);
     poke(s, item_at(s, &vx_guid_virtual_disk_size), 400 * VX_GIB, 8);
+}
+
+static void bat_short_blocks(struct fault_scene *s)
+{
+    struct bld_options options = usual(VHDX_KIND_DYNAMIC);
+    options.virtual_size = LONG_SIZE;
+    s->b = bld_new(&options);
+    fill(s);
+    finish(s);
+    poke(s, item_at(s, &vx_guid_file_parameters), LONG_BLOCK, 4);
+}
+
+static void bat_short_child(struct fault_scene *s)
+{
+    child(s);
+    grow_size(s);
+}
+
+static void bat_short_in_one_copy(struct fault_scene *s)
+{
+    long_disk(s, true);
+    poke_bat_length(s, 1, (uint32_t)VX_MIB);
 }
 
 static void bat_reserved(struct fault_scene *s)
@@ -1287,6 +1371,7 @@ static const struct fault faults[] = {
     F(REGION_TABLE_DAMAGED, "the second copy has a wrong checksum", region_table_damaged, 0),
     F(REGION_TABLES_LOST, "both copies have wrong checksums", region_tables_lost, VX_FIND_METADATA_DERIVED),
     F(REGION_TABLES_DIFFER, "the second copy says not required", region_tables_differ, 0),
+    F(REGION_TABLES_DIFFER, "a BAT too short for the disk in the first copy", bat_short_in_one_copy, 0),
     F(REGION_COUNT, "3000 entries", region_count, VX_FIND_METADATA_DERIVED),
     F(REGION_RESERVED, "the reserved field is 5", region_reserved, 0),
     F(REGION_DUPLICATE, "two metadata regions", region_duplicate, 0),
@@ -1382,6 +1467,15 @@ static const struct fault faults[] = {
     LOST(BAT_OVERLAP, "two blocks in one place", bat_overlap, BLOCKS(3), 0, 0),
     LOST(BAT_OVERLAP, "half of one block in another", bat_overlap_half, BLOCKS(3), 0, 0),
     LOST(BAT_SHORT, "a BAT too short for 400 GiB", bat_short, 0, 0, 0),
+    LOST(BAT_SHORT, "a child's BAT too short for 400 GiB", bat_short_child, 0, 0, 0),
+    LOST(BAT_SHORT, "half of the BAT behind its region's end", bat_short_length, 0, 0, VX_FIND_SPACE_LEAK,
+         VX_FIND_SPACE_TRAILING),
+    LOST(BAT_SHORT, "a region shorter than a BAT that is empty there", bat_short_empty, 0, 0, VX_FIND_SPACE_LEAK),
+    LOST(BAT_SHORT, "half of the BAT gone, with three blocks", bat_short_lost, 0, 0, VX_FIND_SPACE_LEAK,
+         VX_FIND_SPACE_TRAILING),
+    LOST(BAT_SHORT, "a size of 400 GiB, and a GPT that knows better", bat_short_size, 0, 0, 0),
+    LOST(BAT_SHORT, "blocks of 1 MiB that lie 2 MiB apart", bat_short_blocks, 0, 0, VX_FIND_SPACE_LEAK,
+         VX_FIND_SPACE_TRAILING),
     F(BAT_RESERVED, "a reserved bit", bat_reserved, 0),
     LOST(BAT_STATE, "state 4", bat_state, BLOCKS(1), BLOCKS(1), 0),
     LOST(BAT_OLD_STATE, "state 5", bat_old_state, 0, 0, 0),
