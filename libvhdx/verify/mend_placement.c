@@ -9,6 +9,8 @@
 #include "verify/rebuild.h"
 #include "verify/rebuild_log.h"
 
+#define IN_PAGE (VX_PAGE / VX_BAT_ENTRY_SIZE)
+
 static const struct vx_loss lost_entry = {"its entry in the BAT is lost, and nothing tells where it lies", false, false};
 static const struct vx_loss doubtful_place = {"its entry in the BAT was lost; its content tells where it lies", true, false};
 static const struct vx_loss doubtful_order = {"its entry in the BAT was lost; only the order of the blocks tells where it lies",
@@ -27,18 +29,33 @@ static struct vx_reason reason_of(const struct vx_bat_mending *b)
     return reason;
 }
 
-static vhdx_status put_placement(struct vx_bat_mending *b, const struct vx_placement *placement,
+static vhdx_status put_placement(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, uint64_t index,
                                  const struct vx_reason *reason, vhdx_error *err)
 {
-    struct vx_bat_entry entry = vx_bat_entry_decode(placement->raw);
-    uint64_t block;
-    if (placement->bat_index >= b->geometry.entry_count)
-        return VHDX_OK;
-    if (!placement->lossless && vx_geometry_is_payload(&b->geometry, placement->bat_index, &block) &&
+    enum vx_witness witness = vx_rebuilt_witness(rebuilt, index);
+    uint64_t block, raw;
+    VX_TRY(vx_rebuilt_entry(rebuilt, index, &raw, err));
+    struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+    if (!rebuilt->placements_lossless && vx_geometry_is_payload(&b->geometry, index, &block) &&
         block < b->geometry.payload_count)
         VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
-                           placement->witness == VX_WITNESS_GEOMETRY ? &doubtful_order : &doubtful_place, err));
-    return vx_bat_put(b, placement->bat_index, &entry, reason, err);
+                           witness == VX_WITNESS_GEOMETRY ? &doubtful_order : &doubtful_place, err));
+    return vx_bat_put(b, index, &entry, reason, err);
+}
+
+/* What is in the plan need not stay in the view, too: both together would be twice the BAT of a disk that has lost all of it. */
+static vhdx_status put_placements(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt,
+                                  const struct vx_reason *reason, vhdx_error *err)
+{
+    uint64_t index = vx_rebuilt_next_placed(rebuilt, 0);
+    while (index != UINT64_MAX) {
+        uint64_t page = index / IN_PAGE, next = vx_rebuilt_next_placed(rebuilt, index + 1);
+        VX_TRY(put_placement(b, rebuilt, index, reason, err));
+        if (next / IN_PAGE != page)
+            VX_TRY(vx_file_zero(rebuilt->view, rebuilt->bat.file_offset + page * VX_PAGE, VX_PAGE, err));
+        index = next;
+    }
+    return VHDX_OK;
 }
 
 static vhdx_status give_up_entry(struct vx_bat_mending *b, uint64_t index, const struct vx_reason *reason, vhdx_error *err)
@@ -55,10 +72,9 @@ static vhdx_status give_up_entry(struct vx_bat_mending *b, uint64_t index, const
 static vhdx_status clear_rest(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, uint64_t index,
                               const struct vx_reason *reason, vhdx_error *err)
 {
-    uint8_t raw[VX_BAT_ENTRY_SIZE];
-    size_t got;
-    VX_TRY(vx_file_read_some(rebuilt->view, raw, sizeof raw, vx_bat_entry_offset(&b->image, index), &got, err));
-    struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(raw));
+    uint64_t raw;
+    VX_TRY(vx_rebuilt_entry(rebuilt, index, &raw, err));
+    struct vx_bat_entry entry = vx_bat_entry_decode(raw);
     return vx_bat_put(b, index, &entry, reason, err);
 }
 
@@ -66,9 +82,8 @@ static vhdx_status clear_rest(struct vx_bat_mending *b, const struct vx_rebuilt 
 static vhdx_status clear_page(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, uint64_t page,
                               const struct vx_reason *reason, vhdx_error *err)
 {
-    const uint64_t in_page = VX_PAGE / VX_BAT_ENTRY_SIZE;
-    for (uint64_t i = page * in_page; i < (page + 1) * in_page && i < b->geometry.entry_count; i++)
-        if (!vx_rebuilt_placement(rebuilt, i) && !(b->geometry.has_parent && vx_rebuilt_entry_lost(rebuilt, i)))
+    for (uint64_t i = page * IN_PAGE; i < (page + 1) * IN_PAGE && i < b->geometry.entry_count; i++)
+        if (vx_rebuilt_witness(rebuilt, i) == VX_WITNESS_STORED && !(b->geometry.has_parent && vx_rebuilt_entry_lost(rebuilt, i)))
             VX_TRY(clear_rest(b, rebuilt, i, reason, err));
     return VHDX_OK;
 }
@@ -82,19 +97,14 @@ vhdx_status vx_mend_placements(struct vx_bat_mending *b, vhdx_error *err)
         (rebuilt->lost_page_count == 0 && rebuilt->single_count == 0))
         return VHDX_OK;
     const struct vx_reason reason = reason_of(b);
-    uint64_t page = UINT64_MAX;
-    for (size_t i = 0; i < rebuilt->placement_count; i++) {
-        uint64_t here = rebuilt->placements[i].bat_index * VX_BAT_ENTRY_SIZE / VX_PAGE;
-        if (here != page)
-            VX_TRY(clear_page(b, rebuilt, here, &reason, err));
-        page = here;
+    for (uint64_t index = 0; (index = vx_rebuilt_next_placed(rebuilt, index)) != UINT64_MAX;) {
+        VX_TRY(clear_page(b, rebuilt, index / IN_PAGE, &reason, err));
+        index = (index / IN_PAGE + 1) * IN_PAGE;
     }
     for (uint64_t index = 0; index < b->geometry.entry_count; index++)
-        if (vx_rebuilt_entry_lost(rebuilt, index) && !vx_rebuilt_placement(rebuilt, index))
+        if (vx_rebuilt_entry_lost(rebuilt, index) && vx_rebuilt_witness(rebuilt, index) == VX_WITNESS_STORED)
             VX_TRY(give_up_entry(b, index, &reason, err));
-    for (size_t i = 0; i < rebuilt->placement_count; i++)
-        VX_TRY(put_placement(b, &rebuilt->placements[i], &reason, err));
-    return VHDX_OK;
+    return put_placements(b, rebuilt, &reason, err);
 }
 
 /* ---- entries that could not be read ---- */

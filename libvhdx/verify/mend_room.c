@@ -71,15 +71,15 @@ static vhdx_status copy_entries(struct vx_mending *m, uint64_t to, const struct 
 }
 
 /* What the entry says when the file has none: where evidence has found the block, or nothing. */
-static uint64_t new_entry(const struct vx_rebuilt *rebuilt, uint64_t index)
+static vhdx_status new_entry(const struct vx_rebuilt *rebuilt, uint64_t index, uint64_t *raw, vhdx_error *err)
 {
-    const struct vx_placement *placement = vx_rebuilt_placement(rebuilt, index);
     const struct vx_bat_entry zero = {.state = VX_PAYLOAD_ZERO};
     uint64_t block;
-    if (placement)
-        return placement->raw;
+    if (vx_rebuilt_witness(rebuilt, index) != VX_WITNESS_STORED)
+        return vx_rebuilt_entry(rebuilt, index, raw, err);
     bool payload = vx_geometry_is_payload(&rebuilt->geometry, index, &block) && block < rebuilt->geometry.payload_count;
-    return payload && rebuilt->geometry.has_parent ? vx_bat_entry_encode(&zero) : 0;
+    *raw = payload && rebuilt->geometry.has_parent ? vx_bat_entry_encode(&zero) : 0;
+    return VHDX_OK;
 }
 
 /* Blocks may have stood there: each gets an entry that vouches for nothing, and all of them are listed. */
@@ -90,8 +90,11 @@ static vhdx_status put_unknown(struct vx_mending *m, uint64_t to, const struct v
     while (index < count) {
         uint8_t page[VX_PAGE] = {0};
         uint64_t first = index;
-        for (; index < count && index - first < PAGE_ENTRIES; index++)
-            vx_put64(page + (index - first) * VX_BAT_ENTRY_SIZE, new_entry(rebuilt, index));
+        for (; index < count && index - first < PAGE_ENTRIES; index++) {
+            uint64_t raw;
+            VX_TRY(new_entry(rebuilt, index, &raw, err));
+            vx_put64(page + (index - first) * VX_BAT_ENTRY_SIZE, raw);
+        }
         VX_TRY(put_window(m, page, sizeof page, to + first * VX_BAT_ENTRY_SIZE, reason, err));
     }
     return VHDX_OK;

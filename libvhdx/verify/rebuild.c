@@ -297,7 +297,7 @@ void vx_rebuild_free(struct vx_rebuilt *rebuilt)
         return;
     vx_file_close(rebuilt->view);
     vx_free(rebuilt->locator);
-    vx_free(rebuilt->placements);
+    vx_free(rebuilt->placed);
     vx_free(rebuilt->strays);
     vx_free(rebuilt->lost_pages);
     vx_free(rebuilt->singles);

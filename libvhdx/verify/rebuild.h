@@ -56,7 +56,10 @@ struct vx_clue {
     char evidence[232]; /* one sentence for a person, without a period; "" for STORED */
 };
 
-/* A payload block (or sector bitmap block) whose BAT entry is proposed. */
+/*
+ * A payload block (or sector bitmap block) whose BAT entry is proposed. The entry stands in the view; whose proposal it
+ * is takes two bits, because a disk may have lost millions.
+ */
 struct vx_placement {
     uint64_t bat_index;
     uint64_t raw; /* the entry */
@@ -115,8 +118,9 @@ struct vx_rebuilt {
     struct vx_room room; /* LENGTH, MOVE: `bat` is the region as it should be, `regions` what the tables say */
     bool bat_lost; /* the BAT as it stands says nothing (all of it is implausible, or zeros beside blocks that nobody
                       owns) */
-    struct vx_placement *placements; /* ascending by bat_index */
-    size_t placement_count, placement_room;
+    uint8_t *placed; /* two bits for each entry of the BAT, see vx_rebuilt_witness(); NULL: none is proposed */
+    uint64_t placement_count, placed_by_log, placed_surely;
+    bool placements_lossless;
     struct vx_stray *strays;
     size_t stray_count, stray_room;
     uint8_t *lost_pages; /* a bit for each page of the BAT that says nothing: entries in it are known by `placements`
@@ -139,12 +143,16 @@ bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, 
 /* Whether the BAT entry is one of which nothing is known. */
 bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 /*
- * Entries from `bat_index` on that are alike: all as they stand, or all lost (*lost) and without a placement. Returns the first that is not;
- * `bat_index` itself when it is placed, UINT64_MAX when all others are alike.
+ * Entries from `bat_index` on that are alike: all as they stand, or all lost (*lost) and without a placement. Returns the first that is not, or one
+ * before it when that is far; `bat_index` itself when it is placed, UINT64_MAX when all others are alike.
  */
 uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, bool *lost);
-/* NULL: the entry is as it stands. */
-const struct vx_placement *vx_rebuilt_placement(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/* LOG, CONTENT or GEOMETRY, whoever proposes the entry; STORED: nobody, it is as it stands. */
+enum vx_witness vx_rebuilt_witness(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/* The first entry from `bat_index` on that is proposed; UINT64_MAX = none. */
+uint64_t vx_rebuilt_next_placed(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/* The entry as it should be. Only before vx_rebuilt_view(). */
+vhdx_status vx_rebuilt_entry(const struct vx_rebuilt *rebuilt, uint64_t bat_index, uint64_t *raw, vhdx_error *err);
 
 /* What is known of a disk that may be the parent. It is asked only when the child's locator does not name another. */
 struct vx_parent_hint {

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define PAGE_ENTRIES (VX_PAGE / VX_BAT_ENTRY_SIZE)
-#define PLACEMENTS_MAX ((size_t)1 << 24)
+#define ALIKE_MOST (UINT64_C(1) << 16)
 #define STRAYS_MAX ((size_t)1 << 16)
 
 /* ---- claims ---- */
@@ -155,22 +155,32 @@ uint64_t vx_rebuild_claim_page(struct vx_rebuilt *out, uint64_t page, const uint
     return contested;
 }
 
+/* In the order of their bits; 0 = nobody. */
+static const enum vx_witness proposers[] = {VX_WITNESS_STORED, VX_WITNESS_LOG, VX_WITNESS_CONTENT, VX_WITNESS_GEOMETRY};
+
+static void set_witness(struct vx_rebuilt *out, uint64_t bat_index, enum vx_witness witness)
+{
+    unsigned shift = bat_index % 4 * 2, bits = 1;
+    while (bits < 3 && proposers[bits] != witness)
+        bits++;
+    out->placed[bat_index / 4] = (uint8_t)((out->placed[bat_index / 4] & ~(3u << shift)) | bits << shift);
+}
+
 vhdx_status vx_place(struct vx_rebuilding *work, const struct vx_placement *placement, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
     uint8_t raw[VX_BAT_ENTRY_SIZE];
     uint64_t length;
-    if (out->placement_count == out->placement_room) {
-        size_t room = out->placement_room ? out->placement_room * 2 : 256;
-        if (room > PLACEMENTS_MAX)
-            return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(work->file)), "too many lost blocks");
-        struct vx_placement *placements = vx_resize(out->placements, room, sizeof *placements);
-        if (!placements)
-            return vx_fail_memory(err, "the places of lost blocks");
-        out->placements = placements;
-        out->placement_room = room;
+    if (!out->placed)
+        out->placed = vx_alloc((size_t)(out->geometry.entry_count / 4 + 1), 1);
+    if (!out->placed)
+        return vx_fail_memory(err, "the places of lost blocks");
+    if (vx_rebuilt_witness(out, placement->bat_index) == VX_WITNESS_STORED) {
+        out->placement_count++;
+        out->placed_by_log += placement->witness == VX_WITNESS_LOG;
+        out->placed_surely += placement->lossless;
     }
-    out->placements[out->placement_count++] = *placement;
+    set_witness(out, placement->bat_index, placement->witness);
     struct vx_bat_entry entry = vx_bat_entry_decode(placement->raw);
     if (owns(out, placement->bat_index, &entry, &length))
         vx_claim(&out->claims, entry.file_offset, length);
@@ -179,18 +189,41 @@ vhdx_status vx_place(struct vx_rebuilding *work, const struct vx_placement *plac
                          err);
 }
 
-static int by_index(const void *a, const void *b)
+enum vx_witness vx_rebuilt_witness(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
 {
-    const struct vx_placement *left = a, *right = b;
-    return (left->bat_index > right->bat_index) - (left->bat_index < right->bat_index);
+    if (!rebuilt->placed || bat_index >= rebuilt->geometry.entry_count)
+        return VX_WITNESS_STORED;
+    return proposers[rebuilt->placed[bat_index / 4] >> bat_index % 4 * 2 & 3];
 }
 
-const struct vx_placement *vx_rebuilt_placement(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+vhdx_status vx_rebuilt_entry(const struct vx_rebuilt *rebuilt, uint64_t bat_index, uint64_t *raw, vhdx_error *err)
 {
-    const struct vx_placement key = {.bat_index = bat_index};
-    if (rebuilt->placement_count == 0)
-        return NULL;
-    return bsearch(&key, rebuilt->placements, rebuilt->placement_count, sizeof key, by_index);
+    uint8_t bytes[VX_BAT_ENTRY_SIZE] = {0};
+    size_t got;
+    VX_TRY(vx_file_read_some(rebuilt->view, bytes, sizeof bytes,
+                             rebuilt->bat.file_offset + bat_index * VX_BAT_ENTRY_SIZE, &got, err));
+    *raw = vx_get64(bytes);
+    return VHDX_OK;
+}
+
+/* The first in [bat_index, end) that is proposed; `end` when there is none. */
+static uint64_t placed_before(const struct vx_rebuilt *rebuilt, uint64_t bat_index, uint64_t end)
+{
+    end = vx_min(end, rebuilt->geometry.entry_count);
+    while (bat_index < end && vx_rebuilt_witness(rebuilt, bat_index) == VX_WITNESS_STORED) {
+        bat_index++;
+        if (bat_index % 4 == 0 && bat_index < end)
+            bat_index += 4 * vx_zero_run(rebuilt->placed + bat_index / 4, (size_t)((end - bat_index) / 4));
+    }
+    return bat_index;
+}
+
+uint64_t vx_rebuilt_next_placed(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+{
+    if (!rebuilt->placed)
+        return UINT64_MAX;
+    bat_index = placed_before(rebuilt, bat_index, UINT64_MAX);
+    return bat_index < rebuilt->geometry.entry_count ? bat_index : UINT64_MAX;
 }
 
 static int by_single_index(const void *a, const void *b)
@@ -224,25 +257,23 @@ static uint64_t next_page(const struct vx_rebuilt *rebuilt, uint64_t page, bool 
     return lost ? UINT64_MAX : rebuilt->page_count;
 }
 
+/* Who asks for each block must not search through all of the BAT each time. */
 static uint64_t next_placed(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
 {
-    size_t low = 0, high = rebuilt->placement_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (rebuilt->placements[middle].bat_index < bat_index)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < rebuilt->placement_count ? rebuilt->placements[low].bat_index : UINT64_MAX;
+    return rebuilt->placed ? placed_before(rebuilt, bat_index, bat_index + ALIKE_MOST) : UINT64_MAX;
 }
 
 static uint64_t next_single(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
 {
-    for (size_t i = 0; i < rebuilt->single_count; i++)
-        if (rebuilt->singles[i].bat_index >= bat_index)
-            return rebuilt->singles[i].bat_index;
-    return UINT64_MAX;
+    size_t low = 0, high = rebuilt->single_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (rebuilt->singles[middle].bat_index < bat_index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < rebuilt->single_count ? rebuilt->singles[low].bat_index : UINT64_MAX;
 }
 
 uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, bool *lost)
@@ -495,29 +526,22 @@ static void lose_empty_pages(struct vx_rebuilding *work, const struct pages *pag
 static void say_what_came_of_it(struct vx_rebuilding *work, const struct pages *pages)
 {
     struct vx_rebuilt *out = work->out;
-    uint64_t from_log = 0, strong = 0, left = 0;
-    for (size_t i = 0; i < out->placement_count; i++) {
-        from_log += out->placements[i].witness == VX_WITNESS_LOG;
-        strong += out->placements[i].lossless;
-    }
+    uint64_t left = 0;
     for (uint64_t page = 0; page < out->page_count; page++)
         left += get_bit(out->lost_pages, page);
-    if (out->placement_count > 1)
-        qsort(out->placements, out->placement_count, sizeof *out->placements, by_index);
     if (out->placement_count == 0 && left == 0 && pages->lost == 0 && out->single_count == 0) {
         vx_clue_set(work, VX_PART_BAT, VX_WITNESS_STORED, true, "%s", "");
         return;
     }
     /* All of it from the log's last session, everything in the file has an owner, nothing has two: there is no other
      * reading. */
-    bool whole = left == 0 && out->stray_count == 0 && strong == out->placement_count;
-    for (size_t i = 0; i < out->placement_count; i++)
-        out->placements[i].lossless = whole;
-    vx_clue_set(work, VX_PART_BAT, from_log ? VX_WITNESS_LOG : VX_WITNESS_CONTENT, whole,
+    bool whole = left == 0 && out->stray_count == 0 && out->placed_surely == out->placement_count;
+    out->placements_lossless = whole;
+    vx_clue_set(work, VX_PART_BAT, out->placed_by_log ? VX_WITNESS_LOG : VX_WITNESS_CONTENT, whole,
                 "%" PRIu64 " pages of the BAT said nothing; %" PRIu64
                 " blocks were put back by old log entries, %" PRIu64 " by what is in them; %" PRIu64
                 " pages stay unknown, %zu pieces have no place",
-                pages->lost, from_log, (uint64_t)out->placement_count - from_log, left, out->stray_count);
+                pages->lost, out->placed_by_log, out->placement_count - out->placed_by_log, left, out->stray_count);
 }
 
 static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, vhdx_error *err)

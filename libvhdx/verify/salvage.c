@@ -145,8 +145,8 @@ static vhdx_status put_bytes(struct output *output, size_t length, uint64_t virt
 }
 
 /* What the medium did not give is lost, whoever vouched for its place. */
-static vhdx_status judge_data(struct output *output, const struct vx_salvage_piece *piece, uint64_t done, size_t length,
-                              vhdx_error *err)
+static vhdx_status judge_data(struct output *output, const struct vx_salvage_piece *piece, uint64_t done,
+                              uint64_t length, vhdx_error *err)
 {
     const struct vx_tolerant *tolerant = output->layers->items[piece->layer].tolerant;
     uint64_t at = piece->file_offset + done, end = at + length;
@@ -161,6 +161,16 @@ static vhdx_status judge_data(struct output *output, const struct vx_salvage_pie
     return VHDX_OK;
 }
 
+/* Bytes from `done` on that are a hole of the host's file: they are zeros, and need not be read. */
+static uint64_t hole_of(const struct output *output, const struct vx_salvage_piece *piece, uint64_t done)
+{
+    uint64_t at = piece->file_offset + done, left = piece->length - done, data, length;
+    if (piece->mixed)
+        return 0;
+    vx_file_next_data(output->layers->items[piece->layer].image->view, at, &data, &length);
+    return length == 0 ? left : vx_min(left, data - vx_min(data, at));
+}
+
 static vhdx_status put_piece(struct output *output, const struct vx_salvage_piece *piece, vhdx_error *err)
 {
     if (piece->file_offset == VHDX_NOWHERE) {
@@ -169,9 +179,14 @@ static vhdx_status put_piece(struct output *output, const struct vx_salvage_piec
         return judge(output, piece->virtual_offset, piece->length, piece->kind, piece->reason, err);
     }
     for (uint64_t done = 0; done < piece->length;) {
-        size_t here = (size_t)vx_min(BUFFER, piece->length - done);
-        VX_TRY(vx_salvage_read(output->layers, piece, done, output->buf, here, err));
-        VX_TRY(put_bytes(output, here, piece->virtual_offset + done, err));
+        uint64_t here = hole_of(output, piece, done);
+        if (here == 0) {
+            here = vx_min(BUFFER, piece->length - done);
+            VX_TRY(vx_salvage_read(output->layers, piece, done, output->buf, (size_t)here, err));
+            VX_TRY(put_bytes(output, (size_t)here, piece->virtual_offset + done, err));
+        } else if (output->is_device) {
+            VX_TRY(vx_file_zero(output->raw, piece->virtual_offset + done, here, err));
+        }
         VX_TRY(judge_data(output, piece, done, here, err));
         done += here;
         VX_TRY(step(output, piece->virtual_offset + done, err));

@@ -100,6 +100,25 @@ static uint64_t reach(struct vx_salvage_layer *layer, uint64_t virtual_offset, u
     return vx_min(limit, block * geometry->block_size - virtual_offset);
 }
 
+/* Blocks from this one on that all lie behind the end of the file: one answer is enough, a cut file may have lost millions. */
+static uint64_t reach_behind_end(struct vx_salvage_layer *layer, uint64_t virtual_offset, uint64_t limit)
+{
+    const struct vx_geometry *geometry = &layer->image->geometry;
+    uint64_t block = virtual_offset / geometry->block_size, length = geometry->block_size - virtual_offset % geometry->block_size;
+    uint64_t alike = 0;
+    for (block++; length < limit && block < geometry->payload_count; block++, length += geometry->block_size) {
+        uint64_t bat_index = vx_geometry_payload_index(geometry, block);
+        struct vx_bat_entry entry;
+        bool lost = false;
+        if (bat_index >= alike)
+            alike = vx_rebuilt_alike(layer->rebuilt, bat_index, &lost);
+        if (lost || alike <= bat_index || vx_bat_window_get(&layer->reader.bat, bat_index, &entry, NULL) != VHDX_OK ||
+            entry.state != VX_PAYLOAD_FULLY_PRESENT || entry.reserved != 0 || entry.file_offset < layer->view_size)
+            break;
+    }
+    return vx_min(length, limit);
+}
+
 /* The block's own entry, before runs.c is asked: what it would refuse, and what it cannot know. true: answered. */
 static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_offset, uint64_t left)
 {
@@ -112,8 +131,8 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         answer(asked, index, left, VHDX_SALVAGE_LOST, lost_entry);
         return true;
     }
-    const struct vx_placement *placement = vx_rebuilt_placement(layer->rebuilt, bat_index);
-    if (!placement && vx_rebuilt_entry_lost(layer->rebuilt, bat_index)) {
+    const enum vx_witness placed = vx_rebuilt_witness(layer->rebuilt, bat_index);
+    if (placed == VX_WITNESS_STORED && vx_rebuilt_entry_lost(layer->rebuilt, bat_index)) {
         answer(asked, index, reach(layer, virtual_offset, asked->limit), VHDX_SALVAGE_LOST, lost_entry);
         return true;
     }
@@ -135,8 +154,8 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, no_bitmap);
         return true;
     }
-    if (placement && !placement->lossless && entry.state == VX_PAYLOAD_FULLY_PRESENT) {
-        const char *reason = placement->witness == VX_WITNESS_GEOMETRY ? by_neighbours : by_evidence;
+    if (placed != VX_WITNESS_STORED && !layer->rebuilt->placements_lossless && entry.state == VX_PAYLOAD_FULLY_PRESENT) {
+        const char *reason = placed == VX_WITNESS_GEOMETRY ? by_neighbours : by_evidence;
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, reason);
         return true;
     }
@@ -168,7 +187,9 @@ static vhdx_status ask_layer(struct asked *asked, size_t index, uint64_t virtual
         answer(asked, index, left, VHDX_SALVAGE_LOST, bad_entry);
         return VHDX_OK;
     }
-    if (run.kind == VX_RUN_DATA)
+    if (run.kind == VX_RUN_DATA && run.file_offset >= layer->view_size && run.length == left)
+        answer(asked, index, reach_behind_end(layer, virtual_offset, asked->limit), VHDX_SALVAGE_LOST, behind_end);
+    else if (run.kind == VX_RUN_DATA)
         answer_data(asked, index, run.file_offset, run.length, VHDX_SALVAGE_GOOD, "");
     else if (run.kind == VX_RUN_ZERO)
         answer(asked, index, run.length, VHDX_SALVAGE_GOOD, "");

@@ -6,10 +6,12 @@
 
 #include "crash_host.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
-static bool armed, failing_for_good;
+static bool armed, failing_for_good, measuring;
 static uint64_t allocations, failing_allocation;
+static int64_t bytes, most_bytes;
 
 void allocations_fail(uint64_t nth, bool for_good)
 {
@@ -25,6 +27,33 @@ uint64_t allocations_end(void)
     return allocations;
 }
 
+void allocations_measure(void)
+{
+    bytes = most_bytes = 0;
+    measuring = true;
+}
+
+uint64_t allocations_peak(void)
+{
+    measuring = false;
+    return (uint64_t)most_bytes;
+}
+
+static void *count(void *memory)
+{
+    if (measuring && memory)
+        bytes += (int64_t)malloc_usable_size(memory);
+    if (bytes > most_bytes)
+        most_bytes = bytes;
+    return memory;
+}
+
+static void discount(void *memory)
+{
+    if (measuring && memory)
+        bytes -= (int64_t)malloc_usable_size(memory);
+}
+
 static bool refuses(void)
 {
     if (!armed || crash_host_allocating > 0)
@@ -37,21 +66,35 @@ static bool refuses(void)
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
+void __real_free(void *memory);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
+void __wrap_free(void *memory);
 
 void *__wrap_malloc(size_t size)
 {
-    return refuses() ? NULL : __real_malloc(size);
+    return refuses() ? NULL : count(__real_malloc(size));
 }
 
-void *__wrap_calloc(size_t count, size_t size)
+void *__wrap_calloc(size_t items, size_t size)
 {
-    return refuses() ? NULL : __real_calloc(count, size);
+    return refuses() ? NULL : count(__real_calloc(items, size));
 }
 
 void *__wrap_realloc(void *memory, size_t size)
 {
-    return refuses() ? NULL : __real_realloc(memory, size);
+    if (refuses())
+        return NULL;
+    discount(memory);
+    void *moved = __real_realloc(memory, size);
+    if (!moved)
+        count(memory); /* it is still there */
+    return count(moved);
+}
+
+void __wrap_free(void *memory)
+{
+    discount(memory);
+    __real_free(memory);
 }

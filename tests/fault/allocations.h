@@ -14,4 +14,9 @@ void allocations_fail(uint64_t nth, bool for_good);
 /* None fails any more. Returns how many there were. */
 uint64_t allocations_end(void);
 
+/* From now on bytes are counted, those of every host too. */
+void allocations_measure(void);
+/* Ends that. Returns the most that there were at any time beyond those at its beginning. */
+uint64_t allocations_peak(void);
+
 #endif

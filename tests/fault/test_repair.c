@@ -7,6 +7,9 @@
 #include "crash_host.h"
 #include "faults.h"
 #include "files.h"
+#include "base/bytes.h"
+#include "io/io.h"
+#include "io/memory.h"
 #include "guest.h"
 
 #include "allocations.h"
@@ -270,6 +273,82 @@ Test(fault_repair, of_a_cut_file)
 Test(fault_repair, of_a_bat_that_is_too_short)
 {
     fail_everything(VX_FIND_BAT_SHORT, false);
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+#define HUGE (4 * VX_TIB)
+#define TABLE_ROOM 20480u /* protective MBR, header, entries */
+#define ENOUGH (48 * VX_MIB)
+
+/* What a guest has written to a disk of that size: a partition table at both ends. */
+static void copy_table(const vhdx_host *host, uint64_t base)
+{
+    const vhdx_open_options options = {.struct_size = sizeof options, .host = host};
+    const struct bld_options small = {.virtual_size = HUGE, .seed = 3};
+    struct bld *b = bld_new(&small);
+    uint8_t *bytes = bld_alloc(TABLE_ROOM, 1);
+    vhdx_chain *chain;
+    guest_gpt(b, HUGE, 7, GUEST_GPT);
+    cr_assert_eq(bld_finish(b, host, "/d/small.vhdx", NULL), VHDX_OK);
+    bld_free(b);
+    cr_assert_eq(vhdx_chain_open("/d/small.vhdx", &options, &chain, NULL), VHDX_OK);
+    for (uint64_t at = 0; at < HUGE; at += HUGE - TABLE_ROOM) {
+        cr_assert_eq(vhdx_chain_read(chain, bytes, TABLE_ROOM, at, NULL), VHDX_OK);
+        cr_assert_eq(bld_poke(host, DISK, base + at, bytes, TABLE_ROOM), VHDX_OK);
+        if (at > 0)
+            break;
+    }
+    vhdx_chain_free(chain);
+    free(bytes);
+}
+
+/* A fixed disk with blocks of 1 MiB whose BAT is zeros. */
+static void make_without_bat(const vhdx_host *host)
+{
+    const vhdx_create_options options = {
+        .struct_size = sizeof options, .host = host, .virtual_size = HUGE, .block_size = (uint32_t)VX_MIB, .fixed = true};
+    struct vx_file *file;
+    uint8_t bytes[12];
+    vhdx_error err;
+    cr_assert_eq(vhdx_create(DISK, &options, &err), VHDX_OK, "%s", err.message);
+    cr_assert_eq(bld_peek(host, DISK, VX_REGION_TABLE1_OFFSET + VX_REGION_ENTRIES_OFFSET + 16, bytes, 12), VHDX_OK);
+    uint64_t bat = vx_get64(bytes), length = vx_get32(bytes + 8);
+    cr_assert_eq(bld_peek(host, DISK, bat, bytes, 8), VHDX_OK);
+    copy_table(host, vx_round_down(vx_get64(bytes), VX_MIB));
+    cr_assert_eq(vx_file_open(host, DISK, VHDX_FILE_WRITE, &file, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_zero(file, bat, length, NULL), VHDX_OK);
+    vx_file_close(file);
+}
+
+static uint64_t count_doubtful(const vhdx_report *report)
+{
+    const vhdx_lost_range *range;
+    uint64_t sum = 0;
+    for (size_t i = 0; (range = vhdx_report_lost(report, 0, i)) != NULL; i++)
+        sum += range->doubtful ? range->length : 0;
+    return sum;
+}
+
+/* Four million blocks are put back by the order in which they stand. */
+Test(fault_repair, of_a_large_bat_that_is_lost_takes_little_more_memory_than_the_bat)
+{
+    struct vx_memory_host *memory = vx_memory_host_new(3);
+    const vhdx_host *host = vx_memory_host_interface(memory);
+    const vhdx_repair_options options = {
+        .struct_size = sizeof options, .host = host, .salvage = true, .dry_run = true};
+    vhdx_report *report;
+    vhdx_error err;
+    make_without_bat(host);
+    allocations_measure();
+    vhdx_status status = vhdx_repair(DISK, &options, &report, &err);
+    uint64_t peak = allocations_peak();
+    cr_assert_eq(status, VHDX_OK, "%s", err.message);
+    cr_assert_eq(count_doubtful(report), HUGE);
+    cr_assert_leq(peak, ENOUGH, "%" PRIu64 " bytes", peak);
+    cr_assert_gt(peak, 32 * VX_MIB, "nothing was put back");
+    vhdx_report_free(report);
+    vx_memory_host_free(memory);
 }
 
 /* A child of a disk that was written to since; a partition table lies in both. */

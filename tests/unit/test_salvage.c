@@ -12,6 +12,7 @@
 #include "io/io.h"
 #include "io/memory.h"
 #include "verify/rescue_map.h"
+#include "verify/salvage.h"
 
 #define SIZE (16 * VX_MIB)
 
@@ -351,5 +352,70 @@ Test(salvage, a_file_that_is_called_like_the_pieces_is_replaced_only_when_an_ear
     cr_assert_eq(vhdx_salvage("/d/disk", "/d/other", &options, &report, &err), VHDX_OK, "%s", err.message);
     cr_assert_gt(report.bytes_pieces, 0);
     cr_assert_eq(vhdx_salvage("/d/disk", "/d/other", &options, &report, &err), VHDX_OK, "%s", err.message);
+    finish();
+}
+
+/* ---- many blocks in one answer --------------------------------------------------------------------------------------
+ */
+
+#define HUGE (4 * VX_TIB)
+#define HUGE_BLOCKS (HUGE / VX_MIB)
+
+static void make_huge(void (*fill)(void))
+{
+    const struct bld_options options = {.virtual_size = HUGE, .block_size = (uint32_t)VX_MIB, .seed = 6};
+    disk = bld_new(&options);
+    bld_write_random(disk, 0, 4096, 1);
+    if (fill)
+        fill();
+    cr_assert_eq(bld_finish(disk, host, "/d/disk", NULL), VHDX_OK);
+}
+
+static void all_behind_the_end(void)
+{
+    for (uint64_t i = 1; i < HUGE_BLOCKS; i++)
+        bld_bat_raw(disk, i + i / 4096, (20 * VX_TIB + i * VX_MIB) | 6);
+}
+
+/* How many questions it takes to get from one end of the disk to the other; all but the first block is lost for one reason. */
+static unsigned count_answers(const char *reason)
+{
+    const vhdx_salvage_options options = {.struct_size = sizeof options, .host = host};
+    struct vx_salvage_layers layers;
+    unsigned count = 0;
+    vhdx_error err;
+    cr_assert_eq(vx_salvage_open("/d/disk", &options, &layers, &err), VHDX_OK, "%s", err.message);
+    for (uint64_t at = 0; at < HUGE; count++) {
+        struct vx_salvage_piece piece;
+        cr_assert_eq(vx_salvage_at(&layers, 0, at, HUGE - at, &piece, &err), VHDX_OK, "%s", err.message);
+        cr_assert_gt(piece.length, 0);
+        if (at >= VX_MIB) {
+            cr_assert_eq(piece.kind, VHDX_SALVAGE_LOST, "at %llx", (unsigned long long)at);
+            cr_assert_str_eq(piece.reason, reason);
+        }
+        at += piece.length;
+    }
+    vx_salvage_close(&layers);
+    return count;
+}
+
+Test(salvage, a_cut_file_is_not_asked_block_by_block)
+{
+    begin();
+    make_huge(all_behind_the_end);
+    cr_assert_leq(count_answers("it lies behind the end of the file"), 1024);
+    finish();
+}
+
+Test(salvage, a_bat_that_says_nothing_is_not_asked_block_by_block)
+{
+    begin();
+    make_huge(NULL);
+    uint64_t bat = bld_region_offset(disk, &vx_guid_bat_region);
+    uint8_t *garbage = malloc(32 * VX_MIB);
+    memset(garbage, 0x5C, 32 * VX_MIB);
+    cr_assert_eq(bld_poke(host, "/d/disk", bat, garbage, 32 * VX_MIB), VHDX_OK);
+    free(garbage);
+    cr_assert_leq(count_answers("the BAT entry of the block is lost"), 1024);
     finish();
 }
