@@ -6,12 +6,17 @@
 
 #include "base/alloc.h"
 
+#include <string.h>
+
 #define WINDOW (UINT32_C(256) * 1024)
 #define CAPACITY (WINDOW / VX_BAT_ENTRY_SIZE)
 
 vhdx_status vx_bat_walk_open(struct vx_exam *exam, uint64_t end, struct vx_bat_walk *walk, vhdx_error *err)
 {
-    *walk = (struct vx_bat_walk){.exam = exam, .end = end};
+    uint64_t size;
+    *walk = (struct vx_bat_walk){.exam = exam, .end = end, .file_size = exam->survey->file_size};
+    if (vx_file_size(exam->view, &size, NULL) == VHDX_OK)
+        walk->file_size = vx_max(walk->file_size, size);
     walk->bytes = vx_alloc(WINDOW, 1);
     return walk->bytes ? VHDX_OK : vx_fail_memory(err, "a window of the BAT");
 }
@@ -33,6 +38,22 @@ static uint64_t skip_hole(const struct vx_bat_walk *walk, uint64_t index)
     return vx_min(walk->end, vx_max(index, there - there % CAPACITY));
 }
 
+static vhdx_status blank_nonsense(struct vx_bat_walk *walk, vhdx_error *err)
+{
+    const struct vx_bat_world world = {&walk->exam->geometry, walk->file_size};
+    for (uint64_t at = 0; at < walk->count; at += VX_BAT_PAGE_ENTRIES) {
+        struct vx_bat_page_look look;
+        uint64_t page = (walk->first + at) / VX_BAT_PAGE_ENTRIES;
+        uint8_t *bytes = walk->bytes + at * VX_BAT_ENTRY_SIZE;
+        if (!vx_bat_page_is_nonsense(&world, page, bytes, &look))
+            continue;
+        memset(bytes, 0, vx_bat_page_entries(world.geometry, page) * VX_BAT_ENTRY_SIZE); /* padding stays */
+        if (walk->nonsense)
+            VX_TRY(walk->nonsense(walk->context, page, &look, err));
+    }
+    return VHDX_OK;
+}
+
 static vhdx_status load(struct vx_bat_walk *walk, vhdx_error *err)
 {
     uint64_t first = walk->index - walk->index % CAPACITY;
@@ -43,6 +64,8 @@ static vhdx_status load(struct vx_bat_walk *walk, vhdx_error *err)
                              walk->exam->bat.file_offset + first * VX_BAT_ENTRY_SIZE, &got, err));
     walk->first = first;
     walk->count = (uint32_t)count;
+    memset(walk->bytes + got, 0, WINDOW - got); /* a page is judged as a whole */
+    VX_TRY(blank_nonsense(walk, err));
     walk->is_zero = vx_is_zero(walk->bytes, (size_t)count * VX_BAT_ENTRY_SIZE);
     return VHDX_OK;
 }

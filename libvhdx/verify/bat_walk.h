@@ -1,6 +1,7 @@
 /*
  * The BAT of an exam from its first entry to its last, in windows, passing over zeros and holes. What does not lie in the file reads as zeros. Unlike
- * image/bat_window.h it wants no sound image, only a geometry and a region.
+ * image/bat_window.h it wants no sound image, only a geometry and a region. Pages of nonsense (bat_page.h) read as zeros: what stands there are no
+ * entries.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_BAT_WALK_H
@@ -8,6 +9,10 @@
 
 #include "format/bat.h"
 #include "image/exam.h"
+#include "verify/bat_page.h"
+
+/* A page is nonsense; called once for each, in order. */
+typedef vhdx_status vx_bat_nonsense_fn(void *context, uint64_t page, const struct vx_bat_page_look *look, vhdx_error *err);
 
 struct vx_bat_walk {
     struct vx_exam *exam;
@@ -18,6 +23,9 @@ struct vx_bat_walk {
     uint32_t count;
     bool is_zero; /* the whole window */
     uint8_t *bytes;
+    uint64_t file_size;
+    vx_bat_nonsense_fn *nonsense; /* NULL, or to be set after opening */
+    void *context;
 };
 
 /* `end`: entries to walk, no more than the region has room for. */

@@ -179,6 +179,30 @@ static vhdx_status take_entry(struct pass *pass, uint64_t bat_index, uint64_t ra
     return take_payload(pass, bat_index, bat_index - pass->chunk, raw, err);
 }
 
+/* Nothing that stands in the page is judged by itself: that would be chance. */
+static vhdx_status take_nonsense(void *context, uint64_t page, const struct vx_bat_page_look *look, vhdx_error *err)
+{
+    struct pass *pass = context;
+    const struct vx_geometry *geometry = pass->geometry;
+    uint64_t first = page * VX_BAT_PAGE_ENTRIES, last = first + vx_bat_page_entries(geometry, page) - 1, block, last_block;
+    if (!vx_geometry_is_payload(geometry, first, &block))
+        vx_geometry_is_payload(geometry, first + 1, &block);
+    if (!vx_geometry_is_payload(geometry, last, &last_block))
+        vx_geometry_is_payload(geometry, last - 1, &last_block);
+    last_block = vx_min(last_block, geometry->payload_count - 1);
+    VX_TRY(vx_verify_set_nonsense(pass->v, page, err));
+    if (block > last_block)
+        return VHDX_OK; /* only slots that a chunk without blocks has */
+    struct vx_finding finding = vx_found_index(VX_FIND_BAT_NONSENSE, "BAT", entry_offset(pass, first), block);
+    finding.length = VX_PAGE;
+    finding.other = last_block;
+    vx_found_value(&finding, look->bad);
+    finding.lost_offset = block * geometry->block_size;
+    finding.lost_length = last_block * geometry->block_size + block_length(geometry, last_block) - finding.lost_offset;
+    vx_verify_add(pass->v, &finding);
+    return VHDX_OK;
+}
+
 static vhdx_status walk(struct pass *pass, struct vx_bat_walk *bat, vhdx_error *err)
 {
     uint64_t steps = 0;
@@ -215,7 +239,7 @@ static void check_fixed(struct pass *pass)
     const struct vx_exam *exam = pass->v->exam;
     uint64_t described = pass->geometry->payload_count;
     bool is_fixed = (exam->parameters.flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED) && !pass->geometry->has_parent;
-    if (!is_fixed || exam->bat_entries < pass->geometry->entry_count)
+    if (!is_fixed || pass->v->nonsense || exam->bat_entries < pass->geometry->entry_count)
         return;
     if (pass->absent_count == 0)
         pass->first_absent = pass->next_block;
@@ -241,6 +265,8 @@ vhdx_status vx_check_bat(struct vx_verification *v, struct vx_claims *claims, vh
     pass.bitmap_index = exam->geometry.chunk_ratio;
     check_room(&pass);
     VX_TRY(vx_bat_walk_open(exam, exam->bat.length / VX_BAT_ENTRY_SIZE, &bat, err));
+    bat.nonsense = take_nonsense;
+    bat.context = &pass;
     vhdx_status status = walk(&pass, &bat, err);
     vx_bat_walk_close(&bat);
     if (status == VHDX_OK)

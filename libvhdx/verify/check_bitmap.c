@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "format/bat.h"
 #include "format/bitmap.h"
+#include "verify/bat_page.h"
 #include "verify/claims.h"
 
 /* One chunk: its entries, and its bits when they can be had. */
@@ -35,6 +36,14 @@ static struct vx_bat_entry entry_at(const struct chunk *chunk, uint32_t i)
     return vx_bat_entry_decode(vx_get64(chunk->entries + (size_t)i * VX_BAT_ENTRY_SIZE));
 }
 
+/* Entries in pages of nonsense are none. */
+static void blank_nonsense(struct chunk *chunk, uint64_t first, uint64_t count)
+{
+    for (uint64_t i = 0; chunk->v->nonsense && i < count; i++)
+        if (vx_verify_is_nonsense(chunk->v, (first + i) / VX_BAT_PAGE_ENTRIES))
+            vx_put64(chunk->entries + i * VX_BAT_ENTRY_SIZE, 0);
+}
+
 /* Reads the chunk's entries; what the region has no room for reads as zeros. */
 static vhdx_status load(struct chunk *chunk, uint64_t number, vhdx_error *err)
 {
@@ -49,6 +58,7 @@ static vhdx_status load(struct chunk *chunk, uint64_t number, vhdx_error *err)
     chunk->block_count = (uint32_t)vx_min(chunk->block_count, room);
     chunk->has_bitmap_entry = room == stride;
     VX_TRY(vx_file_read_some(exam->view, chunk->entries, wanted, bat_offset(chunk, first), &got, err));
+    blank_nonsense(chunk, first, stride);
     chunk->bitmap = chunk->has_bitmap_entry ? entry_at(chunk, geometry->chunk_ratio) : (struct vx_bat_entry){0};
     chunk->partial_count = 0;
     for (uint32_t i = 0; i < chunk->block_count; i++)

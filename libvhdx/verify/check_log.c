@@ -387,13 +387,14 @@ static vhdx_status judge_refused(struct ring_walk *walk, vhdx_error *err)
  * A log of which no entry is there was either never begun, which is harmless, or is gone, and with it what it held. Lost
  * with it is nothing when it looks unbegun where it should be, or is there elsewhere.
  */
-static vhdx_status judge_absent(const struct ring_walk *walk, struct vx_finding *finding, vhdx_error *err)
+static vhdx_status judge_absent(struct ring_walk *walk, struct vx_finding *finding, vhdx_error *err)
 {
     struct vx_header place;
     enum vx_log_trace trace;
     bool unbegun, shared = vx_exam_log_is_shared(walk->v->exam);
     VX_TRY(vx_log_search(walk->v->exam->file, walk->header, &place, &trace, err));
     VX_TRY(vx_log_is_unbegun(walk->v->exam->file, walk->header, &unbegun, err));
+    walk->v->log_is_blank = trace == VX_LOG_NOWHERE && unbegun && walk->residue == 0;
     finding->repair = trace == VX_LOG_FOUND || (trace == VX_LOG_NOWHERE && unbegun && !shared) ? VHDX_REPAIR_LOSSLESS
                                                                                               : VHDX_REPAIR_SALVAGE;
     return VHDX_OK;

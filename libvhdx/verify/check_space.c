@@ -253,24 +253,51 @@ static vhdx_status probe(struct vx_exam *exam, uint64_t offset, uint64_t end, un
     return VHDX_OK;
 }
 
-/* MS-VHDX 2.5: nothing is wrong with an empty BAT, but with one in a file that is full of something. */
-static vhdx_status check_empty(struct vx_verification *v, const struct vx_claims *claims, uint64_t unowned,
-                               vhdx_error *err)
+static bool is_fixed(const struct vx_exam *exam)
 {
-    struct vx_exam *exam = v->exam;
+    return (exam->parameters.flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED) && !exam->geometry.has_parent;
+}
+
+/* Whether something else than zeros stands in what nobody claims. */
+static vhdx_status probe_unowned(struct vx_exam *exam, const struct vx_claims *claims, bool *holds, vhdx_error *err)
+{
     unsigned probes = 0;
-    bool holds = false;
-    if (v->owned_blocks > 0 || unowned < exam->geometry.block_size)
-        return VHDX_OK;
     uint64_t slot = vx_claims_next_free(claims, 0);
-    while (slot < claims->slots && !holds && probes < PROBES_MAX) {
+    *holds = false;
+    while (slot < claims->slots && !*holds && probes < PROBES_MAX) {
         uint64_t end = vx_claims_next_taken(claims, slot);
-        VX_TRY(probe(exam, slot * VX_MIB, vx_min(end * VX_MIB, exam->survey->file_size), &probes, &holds, err));
+        VX_TRY(probe(exam, slot * VX_MIB, vx_min(end * VX_MIB, exam->survey->file_size), &probes, holds, err));
         slot = vx_claims_next_free(claims, end);
     }
-    if (holds) {
+    return VHDX_OK;
+}
+
+/* A log of zeros was never begun, or it is gone: then the blocks of which it alone knew lie about. */
+static void doubt_log(struct vx_verification *v)
+{
+    struct vx_finding *finding;
+    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
+        if (finding->kind == VX_FIND_LOG_NEVER_WRITTEN)
+            finding->repair = VHDX_REPAIR_SALVAGE;
+}
+
+/* MS-VHDX 2.5: nothing is wrong with an empty BAT, but with one in a file that is full of something. */
+static vhdx_status check_content(struct vx_verification *v, const struct vx_claims *claims, uint64_t unowned,
+                                 vhdx_error *err)
+{
+    struct vx_exam *exam = v->exam;
+    bool holds, is_empty = v->owned_blocks == 0 && !v->nonsense;
+    if (unowned == 0 || (!is_empty && !v->log_is_blank))
+        return VHDX_OK;
+    VX_TRY(probe_unowned(exam, claims, &holds, err));
+    if (holds && v->log_is_blank)
+        doubt_log(v);
+    if (holds && is_empty) {
         struct vx_finding finding = vx_found(VX_FIND_BAT_EMPTY, "BAT", exam->bat.file_offset);
         vx_found_value(&finding, unowned);
+        if (is_fixed(exam)) /* it never gives a block back */
+            finding.severity = VHDX_SEVERITY_ERROR;
+        finding.advice = "'vhdx repair --salvage' puts back what the log and the blocks tell; 'vhdx export --salvage' saves the rest in pieces";
         vx_verify_add(v, &finding);
     }
     return VHDX_OK;
@@ -281,9 +308,8 @@ static void check_fixed(struct vx_verification *v)
 {
     const struct vx_exam *exam = v->exam;
     const struct vx_geometry *geometry = &exam->geometry;
-    bool is_fixed = (exam->parameters.flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED) && !geometry->has_parent;
     uint64_t need = VX_HEADER_SECTION_SIZE + geometry->virtual_size;
-    if (!is_fixed)
+    if (!is_fixed(exam))
         return;
     need += exam->header && exam->has_log ? exam->header->log_length : 0;
     for (uint32_t i = 0; exam->regions && i < vx_min(exam->regions->count, VX_REGION_MAX); i++)
@@ -329,7 +355,7 @@ static vhdx_status check_unowned(struct vx_verification *v, const struct vx_clai
     add_unowned(v, VX_FIND_SPACE_TRAILING, v->owned_end, trailing);
     check_fixed(v);
     check_last_offset(v);
-    return check_empty(v, claims, v->leaked_bytes + trailing, err);
+    return check_content(v, claims, v->leaked_bytes + trailing, err);
 }
 
 static vhdx_status check(struct vx_verification *v, struct vx_claims *claims, vhdx_error *err)

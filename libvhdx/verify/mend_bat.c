@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "format/bitmap.h"
+#include "verify/bat_page.h"
 
 #include <string.h>
 
@@ -50,6 +51,26 @@ vhdx_status vx_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx
     b->chunk_readable = entry.state == VX_BITMAP_PRESENT && entry.file_offset >= VX_HEADER_SECTION_SIZE &&
                         entry.file_offset <= b->m->plan->new_size &&
                         VX_BITMAP_BLOCK_SIZE <= b->m->plan->new_size - entry.file_offset;
+    return VHDX_OK;
+}
+
+vhdx_status vx_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, bool *nonsense, vhdx_error *err)
+{
+    const struct vx_bat_world world = {&b->geometry, b->file_size};
+    uint64_t page = bat_index / VX_BAT_PAGE_ENTRIES;
+    *nonsense = false;
+    if (!vx_present(b->m, VX_FIND_BAT_NONSENSE) || bat_index >= b->geometry.entry_count)
+        return VHDX_OK;
+    if (b->judged_page != page + 1) {
+        uint8_t bytes[VX_PAGE];
+        struct vx_bat_page_look look;
+        size_t got;
+        VX_TRY(vx_file_read_some(b->m->plan->sketch, bytes, sizeof bytes, b->image.bat.file_offset + page * VX_PAGE, &got,
+                                 err));
+        b->page_is_nonsense = vx_bat_page_is_nonsense(&world, page, bytes, &look);
+        b->judged_page = page + 1;
+    }
+    *nonsense = b->page_is_nonsense;
     return VHDX_OK;
 }
 
@@ -288,7 +309,11 @@ static vhdx_status mend_bitmap_entry(struct vx_bat_mending *b, uint64_t bat_inde
 {
     static const struct vx_reason reserved = {VX_FIND_BAT_RESERVED, false, "the reserved bits are zero", NULL};
     struct vx_bat_entry entry;
+    bool nonsense;
     VX_TRY(vx_bat_window_get(&b->walk, bat_index, &entry, err));
+    VX_TRY(vx_bat_in_nonsense(b, bat_index, &nonsense, err));
+    if (nonsense)
+        return VHDX_OK;
     if (!b->geometry.has_parent)
         return mend_base_slot(b, bat_index, err);
     if (entry.reserved != 0 && vx_wanted(b->m, VX_FIND_BAT_RESERVED)) {
@@ -311,7 +336,10 @@ static bool bitmaps_are_lost(const struct vx_mending *m)
 static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
 {
     struct payload p = {.b = b, .bat_index = bat_index};
-    bool is_payload = vx_geometry_is_payload(&b->geometry, bat_index, &p.block);
+    bool nonsense, is_payload = vx_geometry_is_payload(&b->geometry, bat_index, &p.block);
+    VX_TRY(vx_bat_in_nonsense(b, bat_index, &nonsense, err));
+    if (nonsense)
+        return VHDX_OK;
     if (bat_index >= b->geometry.entry_count || (is_payload && p.block >= b->geometry.payload_count))
         return vx_wanted(b->m, VX_FIND_BAT_PADDING)
                    ? clear_entry(b, bat_index, VX_FIND_BAT_PADDING, "the padding of the BAT is zero", err)
@@ -376,7 +404,7 @@ static vhdx_status open_windows(struct vx_bat_mending *b, vhdx_error *err)
 /* Whether whole pages may say nothing: that comes before single entries, or garbage is given up that the log still knows. */
 static bool may_be_lost(const struct vx_mending *m)
 {
-    return vx_present(m, VX_FIND_BAT_EMPTY) || vx_present(m, VX_FIND_BAT_STATE) || vx_present(m, VX_FIND_BAT_RESERVED) ||
+    return vx_present(m, VX_FIND_BAT_EMPTY) || vx_present(m, VX_FIND_BAT_NONSENSE) || vx_present(m, VX_FIND_BAT_STATE) || vx_present(m, VX_FIND_BAT_RESERVED) ||
            vx_present(m, VX_FIND_BAT_FAR) || vx_present(m, VX_FIND_BAT_NO_PLACE) ||
            vx_present(m, VX_FIND_BAT_PARTIAL_IN_BASE) || vx_present(m, VX_FIND_BAT_BEYOND_END) ||
            vx_present(m, VX_FIND_BAT_OVERLAP) || vx_present(m, VX_FIND_BAT_ON_STRUCTURE);

@@ -19,6 +19,8 @@ struct vx_bat_mending {
     uint64_t chunk;             /* whose bitmap was looked at last; UINT64_MAX = none */
     bool chunk_readable;        /* its bits can be read */
     uint64_t chunk_bits;        /* file offset of them */
+    uint64_t judged_page;       /* of the BAT, that was looked at last, plus one; 0 = none */
+    bool page_is_nonsense;
 };
 
 /* The entry becomes `entry`. */
@@ -30,6 +32,8 @@ vhdx_status vx_bat_put(struct vx_bat_mending *b, uint64_t bat_index, const struc
  */
 vhdx_status vx_bat_lose(struct vx_bat_mending *b, uint64_t payload_block, unsigned state, uint64_t from, uint64_t to,
                         const struct vx_loss *loss, vhdx_error *err);
+/* Whether the entry stands in a page of nonsense (bat_page.h): what it seems to say is chance. */
+vhdx_status vx_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, bool *nonsense, vhdx_error *err);
 /* Looks at the sector bitmap of a chunk: fills chunk, chunk_readable, chunk_bits. */
 vhdx_status vx_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err);
 /* Space at the end of the file, a multiple of 1 MiB, reads as zeros. */

@@ -6,10 +6,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/mend_bat.h"
 
+#include "verify/bat_page.h"
 #include "verify/rebuild.h"
 #include "verify/rebuild_log.h"
 
-#define IN_PAGE (VX_PAGE / VX_BAT_ENTRY_SIZE)
+#define IN_PAGE VX_BAT_PAGE_ENTRIES
 
 static const struct vx_loss lost_entry = {"its entry in the BAT is lost, and nothing tells where it lies", false, false};
 static const struct vx_loss doubtful_place = {"its entry in the BAT was lost; its content tells where it lies", true, false};
@@ -19,7 +20,7 @@ static const struct vx_loss doubtful_order = {"its entry in the BAT was lost; on
 /* For the finding that brought us here; what is found is not found any more afterwards. */
 static struct vx_reason reason_of(const struct vx_bat_mending *b)
 {
-    static const enum vx_find kinds[] = {VX_FIND_BAT_EMPTY, VX_FIND_BAT_BEYOND_END, VX_FIND_BAT_FAR, VX_FIND_BAT_NO_PLACE,
+    static const enum vx_find kinds[] = {VX_FIND_BAT_NONSENSE, VX_FIND_BAT_EMPTY, VX_FIND_BAT_BEYOND_END, VX_FIND_BAT_FAR, VX_FIND_BAT_NO_PLACE,
                                          VX_FIND_BAT_OVERLAP, VX_FIND_BAT_ON_STRUCTURE, VX_FIND_BAT_STATE};
     struct vx_reason reason = {VX_FIND_BAT_EMPTY, true, "blocks are found where the evidence says they lie",
                                "the certainty that it is right, and blocks that nothing tells of"};
@@ -58,12 +59,13 @@ static vhdx_status put_placements(struct vx_bat_mending *b, const struct vx_rebu
     return VHDX_OK;
 }
 
-static vhdx_status give_up_entry(struct vx_bat_mending *b, uint64_t index, const struct vx_reason *reason, vhdx_error *err)
+static vhdx_status give_up_entry(struct vx_bat_mending *b, uint64_t index, bool nonsense, const struct vx_reason *reason,
+                                 vhdx_error *err)
 {
-    const struct vx_bat_entry zero = {.state = VX_PAYLOAD_ZERO};
+    const struct vx_bat_entry zero = {.state = VX_PAYLOAD_ZERO}, none = {0};
     uint64_t block;
     if (!vx_geometry_is_payload(&b->geometry, index, &block) || block >= b->geometry.payload_count)
-        return VHDX_OK;
+        return nonsense ? vx_bat_put(b, index, &none, reason, err) : VHDX_OK; /* mend_bitmap.c makes a bitmap anew */
     VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &lost_entry, err));
     return b->geometry.has_parent ? vx_bat_put(b, index, &zero, reason, err) : VHDX_OK;
 }
@@ -88,22 +90,42 @@ static vhdx_status clear_page(struct vx_bat_mending *b, const struct vx_rebuilt 
     return VHDX_OK;
 }
 
+/* Pages that were rewritten as a whole: those with placements, and those of nonsense. */
+static vhdx_status clear_pages(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, const struct vx_reason *reason,
+                               vhdx_error *err)
+{
+    for (uint64_t index = 0; (index = vx_rebuilt_next_placed(rebuilt, index)) != UINT64_MAX;) {
+        VX_TRY(clear_page(b, rebuilt, index / IN_PAGE, reason, err));
+        index = (index / IN_PAGE + 1) * IN_PAGE;
+    }
+    for (uint64_t page = 0; vx_present(b->m, VX_FIND_BAT_NONSENSE) && page < rebuilt->page_count; page++) {
+        bool nonsense;
+        VX_TRY(vx_bat_in_nonsense(b, page * IN_PAGE, &nonsense, err));
+        if (nonsense)
+            VX_TRY(clear_page(b, rebuilt, page, reason, err));
+    }
+    return VHDX_OK;
+}
+
 vhdx_status vx_mend_placements(struct vx_bat_mending *b, vhdx_error *err)
 {
     const struct vx_rebuilt *rebuilt;
     VX_TRY(vx_mending_rebuild(b->m, true, err));
     rebuilt = b->m->rebuilt;
-    if (rebuilt->geometry.entry_count != b->geometry.entry_count || rebuilt->placement_count == 0 ||
+    if (rebuilt->geometry.entry_count != b->geometry.entry_count ||
         (rebuilt->lost_page_count == 0 && rebuilt->single_count == 0))
         return VHDX_OK;
+    /* Where no witness has an answer, only what is nonsense is given up; zeros beside unowned blocks stay for whoever finds one. */
+    if (rebuilt->placement_count == 0 && !vx_present(b->m, VX_FIND_BAT_NONSENSE))
+        return VHDX_OK;
     const struct vx_reason reason = reason_of(b);
-    for (uint64_t index = 0; (index = vx_rebuilt_next_placed(rebuilt, index)) != UINT64_MAX;) {
-        VX_TRY(clear_page(b, rebuilt, index / IN_PAGE, &reason, err));
-        index = (index / IN_PAGE + 1) * IN_PAGE;
-    }
-    for (uint64_t index = 0; index < b->geometry.entry_count; index++)
+    for (uint64_t index = 0; index < b->geometry.entry_count; index++) {
+        bool nonsense; /* a page is judged before its first entry changes */
+        VX_TRY(vx_bat_in_nonsense(b, index, &nonsense, err));
         if (vx_rebuilt_entry_lost(rebuilt, index) && vx_rebuilt_witness(rebuilt, index) == VX_WITNESS_STORED)
-            VX_TRY(give_up_entry(b, index, &reason, err));
+            VX_TRY(give_up_entry(b, index, nonsense, &reason, err));
+    }
+    VX_TRY(clear_pages(b, rebuilt, &reason, err));
     return put_placements(b, rebuilt, &reason, err);
 }
 

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "image/header_update.h"
+#include "image/log_needed.h"
 #include "image/log_replay.h"
 #include "io/overlay.h"
 #include "verify/rebuild_parts.h"
@@ -188,8 +189,11 @@ static vhdx_status apply_pages(struct vx_rebuilding *work, uint32_t rank, bool w
 static vhdx_status rescue_log(struct vx_rebuilding *work, vhdx_error *err)
 {
     uint64_t changed = 0;
+    bool unbegun = false;
     work->out->header.log_guid = (vhdx_guid){{0}};
-    if (work->survey->log == VX_SURVEY_LOG_MISSING && work->survey->sequence.own_sectors == 0) {
+    if (work->survey->log == VX_SURVEY_LOG_MISSING && work->survey->sequence.own_sectors == 0)
+        VX_TRY(vx_log_is_unbegun(work->file, &work->out->header, &unbegun, err));
+    if (unbegun) {
         vx_clue_set(work, VX_PART_LOG, VX_WITNESS_GEOMETRY, true,
                     "the log is marked as used, but no sector of it carries its id: nothing was ever written to it");
         return VHDX_OK;
@@ -198,6 +202,19 @@ static vhdx_status rescue_log(struct vx_rebuilding *work, vhdx_error *err)
     vx_clue_set(work, VX_PART_LOG, VX_WITNESS_LOG, false,
                 "the log cannot be replayed as a whole; %" PRIu64 " pages of %zu entries that are whole were used",
                 changed, work->log.own_entries);
+    return VHDX_OK;
+}
+
+/* A log of zeros was never begun, or it is gone: then blocks of which it alone knew lie about, and nobody owns them. */
+static vhdx_status doubt_blank_log(struct vx_rebuilding *work, vhdx_error *err)
+{
+    if (work->out->clues[VX_PART_LOG].witness != VX_WITNESS_GEOMETRY || work->log.count > 0 ||
+        !work->options->search_content || work->out->geometry.entry_count == 0)
+        return VHDX_OK;
+    VX_TRY(vx_rebuild_strays(work, err));
+    if (work->out->stray_count > 0)
+        vx_clue_set(work, VX_PART_LOG, VX_WITNESS_GEOMETRY, false,
+                    "the log is marked as used and all zeros, and blocks lie in the file that nobody owns");
     return VHDX_OK;
 }
 
@@ -269,7 +286,10 @@ static vhdx_status rebuild(struct vx_rebuilding *work, vhdx_error *err)
         return VHDX_OK;
     VX_TRY(vx_rebuild_room(work, err));
     /* a BAT that moves is copied only for who reads the disk */
-    return out->room.cure == VX_ROOM_MOVE && !work->options->search_content ? VHDX_OK : vx_rebuild_bat(work, err);
+    if (out->room.cure == VX_ROOM_MOVE && !work->options->search_content)
+        return VHDX_OK;
+    VX_TRY(vx_rebuild_bat(work, err));
+    return doubt_blank_log(work, err);
 }
 
 vhdx_status vx_rebuild(struct vx_file *file, const struct vx_rebuild_options *options, struct vx_rebuilt **rebuilt,

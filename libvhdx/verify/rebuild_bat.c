@@ -5,13 +5,14 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
+#include "verify/bat_page.h"
 #include "verify/rebuild_parts.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_ENTRIES (VX_PAGE / VX_BAT_ENTRY_SIZE)
+#define PAGE_ENTRIES VX_BAT_PAGE_ENTRIES
 #define ALIKE_MOST (UINT64_C(1) << 16)
 #define STRAYS_MAX ((size_t)1 << 16)
 
@@ -109,31 +110,32 @@ static bool owns(const struct vx_rebuilt *out, uint64_t index, const struct vx_b
     return payload ? vx_bat_payload_owns_space(entry) : entry->state == VX_BITMAP_PRESENT;
 }
 
+static struct vx_bat_world world_of(const struct vx_rebuilt *out)
+{
+    return (struct vx_bat_world){&out->geometry, out->file_size};
+}
+
 static bool is_bad(const struct vx_rebuilt *out, uint64_t index, const struct vx_bat_entry *entry)
 {
-    uint64_t which;
-    bool has_parent = out->geometry.has_parent;
-    if (vx_geometry_is_payload(&out->geometry, index, &which))
-        return (vx_bat_payload_rules(entry, has_parent) &
-                (VX_BAT_RESERVED_SET | VX_BAT_BAD_STATE | VX_BAT_NO_PLACE | VX_BAT_STATE_FOR_CHILD)) != 0 ||
-               entry->file_offset > 65 * VX_TIB;
-    return (vx_bat_bitmap_rules(entry, has_parent) & (VX_BAT_RESERVED_SET | VX_BAT_BAD_STATE | VX_BAT_NO_PLACE)) != 0;
+    const struct vx_bat_world world = world_of(out);
+    return vx_bat_entry_is_bad(&world, index, entry);
 }
 
 static uint32_t entries_in_page(const struct vx_rebuilt *out, uint64_t page)
 {
-    return (uint32_t)vx_min(PAGE_ENTRIES, out->geometry.entry_count - page * PAGE_ENTRIES);
+    return vx_bat_page_entries(&out->geometry, page);
 }
 
 void vx_rebuild_look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes,
                              struct vx_page_look *look)
 {
+    const struct vx_bat_world world = world_of(out);
     *look = (struct vx_page_look){0};
+    vx_bat_page_look(&world, page, bytes, &look->entries);
     for (uint32_t i = 0; i < entries_in_page(out, page); i++) {
         uint64_t raw = vx_get64(bytes + i * VX_BAT_ENTRY_SIZE), length, index = page * PAGE_ENTRIES + i;
         struct vx_bat_entry entry = vx_bat_entry_decode(raw);
-        look->set += raw != 0;
-        look->bad += is_bad(out, index, &entry);
+        look->said += entry.state != VX_PAYLOAD_NOT_PRESENT;
         look->nowhere += entry.state == VX_PAYLOAD_FULLY_PRESENT && entry.reserved == 0 &&
                          (entry.file_offset < VX_MIB || entry.file_offset >= out->file_size);
         if (!is_bad(out, index, &entry) && owns(out, index, &entry, &length)) {
@@ -292,7 +294,7 @@ uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, 
 struct pages {
     uint64_t lost, empty, owners;
     uint64_t doubtful;   /* entries in sound pages that point nowhere, or to what is claimed already */
-    uint8_t *empty_bits; /* pages of zeros: perhaps lost */
+    uint8_t *empty_bits; /* pages in which no block is: perhaps lost */
 };
 
 static bool unreadable(const struct vx_rebuilding *work, uint64_t offset, uint64_t length)
@@ -342,6 +344,7 @@ static vhdx_status read_page(struct vx_rebuilding *work, uint64_t page, uint8_t 
 static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
+    const struct vx_bat_world world = world_of(out);
     for (uint64_t page = 0; page < out->page_count; page++) {
         uint8_t bytes[VX_PAGE];
         struct vx_page_look look = {0};
@@ -354,15 +357,14 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
             if (!vx_is_zero(bytes, sizeof bytes))
                 vx_rebuild_look_at_page(out, page, bytes, &look);
         }
-        uint64_t many = vx_min(8, entries_in_page(out, page) / 2 + 1); /* fewer are single entries that went bad */
-        if (is_gone(work, page) || (look.bad >= many && look.bad * 4 >= look.set)) {
+        if (is_gone(work, page) || vx_bat_page_is_lost(&world, page, &look.entries)) {
             pages->lost++;
             VX_TRY(lose_page(work, page, err));
             continue;
         }
         pages->owners += look.owners;
         pages->doubtful += look.nowhere;
-        if (look.set == 0) {
+        if (look.said == 0) {
             pages->empty++;
             set_bit(pages->empty_bits, page);
         } else {
@@ -428,7 +430,7 @@ static vhdx_status ask_log(struct vx_rebuilding *work, const struct pages *pages
             continue;
         VX_TRY(vx_log_witness_page(&work->log, witness, bytes, err));
         vx_rebuild_look_at_page(out, page, bytes, &look);
-        if (look.bad > 0 || look.set == 0 || look.conflicts * 4 > look.owners)
+        if (look.entries.bad > 0 || look.said == 0 || look.conflicts * 4 > look.owners)
             continue;
         /* What the last session logged last is what stands at home in a disk that is well: zeros there are no news, but
          * a loss. */

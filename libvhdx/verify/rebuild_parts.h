@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "format/metadata.h"
+#include "verify/bat_page.h"
 #include "verify/rebuild.h"
 #include "verify/rebuild_log.h"
 #include "verify/tolerant.h"
@@ -63,7 +64,9 @@ bool vx_claims_shared(const struct vx_claims *claims, uint64_t offset, uint64_t 
 void vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims);
 /* What a page of the BAT looks like beside what is claimed already. */
 struct vx_page_look {
-    uint64_t set, bad, owners, conflicts;
+    struct vx_bat_page_look entries;
+    uint64_t said; /* entries that say more than "not present": a place that is remembered beside that is no news */
+    uint64_t owners, conflicts;
     uint64_t nowhere; /* blocks with data that lie where no file is */
 };
 void vx_rebuild_look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes,

@@ -87,8 +87,8 @@ static void look_at_tail_page(struct vx_rebuilding *work, uint64_t page, const u
 {
     struct vx_page_look look;
     vx_rebuild_look_at_page(work->out, page, bytes, &look);
-    tail->set += look.set;
-    tail->wrong += look.bad + look.nowhere + vx_rebuild_claim_page(work->out, page, bytes);
+    tail->set += look.entries.set;
+    tail->wrong += look.entries.bad + look.nowhere + vx_rebuild_claim_page(work->out, page, bytes);
 }
 
 static vhdx_status look_at_tail(struct vx_rebuilding *work, uint64_t needed, struct tail *tail, vhdx_error *err)

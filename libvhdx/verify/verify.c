@@ -4,6 +4,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
+#include "base/alloc.h"
+#include "verify/bat_page.h"
 #include "verify/derive.h"
 #include "verify/evidence.h"
 
@@ -13,6 +15,21 @@ vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t to
     if (!v->options->progress || v->options->progress(v->options->progress_context, &progress))
         return VHDX_OK;
     return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(v->exam->raw)), "the check was cancelled");
+}
+
+vhdx_status vx_verify_set_nonsense(struct vx_verification *v, uint64_t page, vhdx_error *err)
+{
+    if (!v->nonsense)
+        v->nonsense = vx_alloc((size_t)(v->exam->geometry.entry_count / VX_BAT_PAGE_ENTRIES / 8 + 1), 1);
+    if (!v->nonsense)
+        return vx_fail_memory(err, "the pages of the BAT");
+    v->nonsense[page / 8] = (uint8_t)(v->nonsense[page / 8] | 1u << page % 8);
+    return VHDX_OK;
+}
+
+bool vx_verify_is_nonsense(const struct vx_verification *v, uint64_t page)
+{
+    return v->nonsense && v->nonsense[page / 8] >> page % 8 & 1;
 }
 
 /* What needs a geometry. */
@@ -38,6 +55,8 @@ vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err)
     if (status == VHDX_OK)
         status = vx_check_evidence(v, derived.rebuilt, err);
     vx_derive_end(v, &derived);
+    vx_free(v->nonsense);
+    v->nonsense = NULL;
     return status;
 }
 

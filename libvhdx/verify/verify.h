@@ -19,11 +19,13 @@ struct vx_verification {
     vhdx_report *report;
     size_t file;           /* which one of the report */
     struct vx_exam *exam;  /* everything that could be learnt of the file */
+    bool log_is_blank;     /* left by check_log: it is in use, and all of it is zeros */
     /* left by check_space for the others: bytes of the file that somebody owns */
     uint64_t owned_end;    /* end of the last owner inside of the file */
     uint64_t leaked_bytes; /* owned by nobody below that */
     uint64_t owned_blocks; /* payload blocks that are said to be present */
     bool beyond_end;       /* some of them are not wholly in the file */
+    uint8_t *nonsense;     /* a bit for each page of the BAT that is nonsense (bat_page.h); NULL: none is */
 };
 
 /* Hands a record in. */
@@ -34,6 +36,10 @@ static inline void vx_verify_add(struct vx_verification *v, const struct vx_find
 
 /* Tells the caller how far the work is; CANCELLED when it is to end. */
 vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t total, vhdx_error *err);
+
+/* Pages of the BAT in which something else stands: check_bat.c finds them, others must not take their entries at their word. */
+vhdx_status vx_verify_set_nonsense(struct vx_verification *v, uint64_t page, vhdx_error *err);
+bool vx_verify_is_nonsense(const struct vx_verification *v, uint64_t page);
 
 /* The structures of one file, in the order of the format. */
 vhdx_status vx_check_file(struct vx_verification *v, vhdx_error *err);

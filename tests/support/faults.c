@@ -1114,6 +1114,17 @@ static void bat_reserved(struct fault_scene *s)
     poke_block(s, 0, raw_of(s, 0) | 0x100);
 }
 
+/* What of a block of text could stand where all entries were: reserved bits, states and places at random. */
+static void bat_nonsense(struct fault_scene *s)
+{
+    uint64_t noise = UINT64_C(0x9E3779B97F4A7C15);
+    dynamic(s);
+    for (uint64_t block = 0; block < FAULT_SIZE / FAULT_BLOCK; block++) {
+        noise = noise * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        poke_block(s, block, noise | 0x1F000);
+    }
+}
+
 static void bat_state(struct fault_scene *s)
 {
     dynamic(s);
@@ -1491,6 +1502,7 @@ static const struct fault faults[] = {
     F(BAT_ANCHOR, "a place kept that is another block's", bat_anchor_on_block, 0),
     F(BAT_STRAY_OFFSET, "ZERO with an offset", bat_stray_offset, 0),
     F(BAT_FIXED_ABSENT, "a block missing in a fixed disk", bat_fixed_absent, VX_FIND_SPACE_LEAK),
+    LOST(BAT_NONSENSE, "noise in place of all entries", bat_nonsense, 0, FAULT_SIZE, VX_FIND_SPACE_TRAILING),
     F(BAT_PADDING, "an entry behind the last", bat_padding, 0),
     F(BAT_FIXED_SHORT, "the last block of a fixed disk cut off", bat_fixed_short, VX_FIND_BAT_FIXED_ABSENT),
     F(BAT_EMPTY, "all entries zero", bat_empty, VX_FIND_SPACE_TRAILING),

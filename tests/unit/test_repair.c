@@ -493,6 +493,82 @@ Test(repair, puts_a_bat_of_zeros_back_from_old_entries_of_the_log)
     end(&bench);
 }
 
+/* Without residue a ring of zeros may be one that was never begun; blocks that nobody owns say that it was. */
+Test(repair, does_not_call_a_log_never_written_that_blocks_without_owner_came_from)
+{
+    for (int salvage = 0; salvage < 2; salvage++) {
+        struct bench bench = begin(&plain, windows_log);
+        wipe(&bench, 1u << 20, 1u << 20);
+        vhdx_report *report = repair(&bench, &(vhdx_repair_options){.salvage = salvage});
+        const vhdx_finding *log = find(report, "VHDX-LOG-NEVER-WRITTEN");
+        cr_assert(log && log->repair == VHDX_REPAIR_SALVAGE && log->corrected == (salvage != 0));
+        vhdx_report_free(report);
+        end(&bench);
+    }
+}
+
+/* Reserved bits, states and places by chance, for all entries of the first page. */
+static void garble_bat(const struct bench *bench, uint64_t entries)
+{
+    uint64_t noise = UINT64_C(0x9E3779B97F4A7C15);
+    for (uint64_t i = 0; i < entries; i++) {
+        noise = noise * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        bld_poke_int(bench->host, DISK, bld_bat_entry_offset(bench->builder, i), noise | 0x1F000, 8);
+    }
+}
+
+/* Single entries in it look like states that are repaired without loss; nothing of the kind is true. */
+Test(repair, does_not_tidy_up_a_bat_that_is_garbage)
+{
+    struct bench bench = begin(&plain, some_content);
+    garble_bat(&bench, bld_virtual_size(bench.builder) >> 20);
+    uint64_t damaged = digest(&bench, DISK);
+    vhdx_report *report = repair(&bench, NULL);
+    cr_assert(find(report, "VHDX-BAT-NONSENSE") && !find(report, "VHDX-BAT-NONSENSE")->corrected);
+    cr_assert_not(find(report, "VHDX-BAT-RESERVED"));
+    cr_assert_eq(digest(&bench, DISK), damaged);
+    vhdx_report_free(report);
+    vhdx_report_free(salvage(&bench, NULL));
+    end(&bench);
+}
+
+/* A parent whose every byte is 0xAA below a child that holds four blocks: what is lost must not be read from the parent. */
+Test(repair, of_a_childs_garbled_bat_does_not_show_the_parents_content)
+{
+    struct bench bench = {.memory = vx_memory_host_new(7)};
+    struct bld_options options = plain;
+    vhdx_guid identity;
+    vhdx_error err;
+    bench.host = vx_memory_host_interface(bench.memory);
+    struct bld *base = bld_new(&options);
+    uint8_t *old = malloc(1u << 20);
+    memset(old, 0xAA, 1u << 20);
+    for (uint64_t block = 0; block < 64; block++)
+        bld_write(base, block << 20, old, 1u << 20);
+    free(old);
+    cr_assert_eq(bld_finish(base, bench.host, "/vm/base.vhdx", &err), VHDX_OK, "%s", err.message);
+    identity = *bld_data_write_guid(base);
+    options.kind = VHDX_KIND_DIFFERENCING;
+    options.seed++;
+    bench.builder = bld_new(&options);
+    bld_parent(bench.builder, &identity, NULL, ".\\base.vhdx", NULL, NULL);
+    four_blocks(bench.builder);
+    cr_assert_eq(bld_finish(bench.builder, bench.host, DISK, &err), VHDX_OK, "%s", err.message);
+    garble_bat(&bench, 512);
+    vhdx_report *report = repair(&bench, &(vhdx_repair_options){.salvage = true});
+    vhdx_chain *chain = open_disk(&bench);
+    for (uint64_t block = 0; block < 64; block++) {
+        uint8_t byte;
+        cr_assert_eq(vhdx_chain_read(chain, &byte, 1, block << 20, &err), VHDX_OK, "%s", err.message);
+        cr_assert(byte != 0xAA, "block %llu is the parent's", (unsigned long long)block);
+        cr_assert(is_lost(report, block << 20), "block %llu is not listed", (unsigned long long)block);
+    }
+    vhdx_chain_free(chain);
+    vhdx_report_free(report);
+    bld_free(base);
+    end(&bench);
+}
+
 Test(repair, cuts_what_nobody_owns_only_when_asked_to)
 {
     struct bench bench = begin(&plain, some_content);
