@@ -770,8 +770,8 @@ typedef struct vhdx_salvage_options {
 
 /* Grows at its end. */
 typedef struct vhdx_salvage_report {
-    size_t struct_size; /* set by the caller */
-    uint64_t virtual_size;
+    size_t struct_size;    /* set by the caller */
+    uint64_t virtual_size; /* 0: nothing tells it; then there are only pieces, and no raw file was made */
     uint64_t bytes_good, bytes_doubtful, bytes_lost, bytes_missing; /* these add up to the size */
     uint64_t bytes_pieces;
     uint32_t layers; /* that were opened */
@@ -785,8 +785,10 @@ typedef struct vhdx_salvage_report {
  * ddrescue and its viewers read: '+' good, '*' doubtful, '-' lost, '?' held by a parent that is not there. Damaged headers, tables, metadata and BAT are rebuilt in
  * memory from twins, the log, the shape of what is left and what the guest wrote; sectors that cannot be read become holes. No layer is
  * written to. Bytes that nobody can place go to a file with ".pieces" behind the raw file's name; EXISTS when there is one with something in it, and no map
- * of an earlier run that says that it is ours. OK also when much is lost: the report says how
- * much. NOT_VHDX when nothing of a disk is recognized, CORRUPT when its sizes cannot be told; ARG to write onto a layer, EXISTS onto another disk. On failure the files
+ * of an earlier run that says that it is ours. When nothing tells the disk's size, nor where any block belongs, only that file is written: all that is not zeros and no
+ * structure's, in the order of the file, with a map of its pieces; `raw` is left as it is. OK also when much is lost: the report says how
+ * much. NOT_VHDX when nothing of a disk is recognized, unless the file's name says that it was one (.vhdx, .avhdx) and it
+ * does not begin as something else; CORRUPT when its sizes cannot be told and there are no pieces either; ARG to write onto a layer, EXISTS onto another disk. On failure the files
  * made here are removed. `report` may be NULL.
  */
 VHDX_API vhdx_status vhdx_salvage(const char *child, const char *raw, const vhdx_salvage_options *options,

@@ -173,7 +173,7 @@ static void salvage_json(const struct salvage *salvage, const struct request *re
     json_begin(&json, stdout);
     json_object_begin(&json, NULL);
     json_text(&json, "path", salvage->cli->files[0]);
-    json_text(&json, "output", request->output);
+    json_text(&json, "output", report->virtual_size > 0 ? request->output : NULL);
     json_text(&json, "map", report->map);
     json_text(&json, "pieces", report->pieces[0] ? report->pieces : NULL);
     json_number(&json, "virtual_size", report->virtual_size);
@@ -225,7 +225,10 @@ static void salvage_text(const struct salvage *salvage, const vhdx_salvage_repor
 {
     text_put(stdout, salvage->cli->files[0]);
     printf(":\n");
-    report_size_row(stdout, 2, "virtual size", report->virtual_size);
+    if (report->virtual_size > 0)
+        report_size_row(stdout, 2, "virtual size", report->virtual_size);
+    else
+        report_row(stdout, 2, "virtual size", "not known; RAW was not made, there are only pieces");
     print_amount("good", report->bytes_good);
     print_amount("doubtful", report->bytes_doubtful);
     print_amount("lost", report->bytes_lost);
@@ -355,6 +358,7 @@ const struct command command_export = {
     .details = "Writes the virtual disk that CHILD shows through its chain as a raw disk. Where\n"
                "the disk reads zeros, the file has holes. No layer is written to. With --salvage\n"
                "damage is no reason to stop: what cannot be read becomes a hole, and the map\n"
-               "says which ranges are good, doubtful, lost, or held by a missing parent.",
+               "says which ranges are good, doubtful, lost, or held by a missing parent. What\n"
+               "has no place goes to RAW.pieces; without any sign of the disk's size, all of it.",
     .run = run,
 };

@@ -113,6 +113,8 @@ struct vx_rebuilt {
     vhdx_guid virtual_disk_id;
     uint8_t *locator; /* bytes of the parent locator item, NULL = none */
     uint32_t locator_size;
+    bool only_pieces; /* nothing tells the disk's size, nor where any block belongs: all that is not zeros and no structure's is in
+                         `strays`. Found out by a search of the content only. */
     struct vx_geometry geometry; /* all zeros when the values do not allow one */
     /* BAT */
     struct vx_room room; /* LENGTH, MOVE: `bat` is the region as it should be, `regions` what the tables say */

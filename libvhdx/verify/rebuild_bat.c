@@ -505,6 +505,31 @@ vhdx_status vx_rebuild_strays(struct vx_rebuilding *work, vhdx_error *err)
     return status;
 }
 
+/* Structures whose place is a mere guess own nothing: what lies there may be content. */
+static void claim_witnessed(const struct vx_rebuilt *out, struct vx_claims *claims)
+{
+    bool tables = out->clues[VX_PART_REGIONS].witness < VX_WITNESS_GEOMETRY;
+    vx_claim(claims, 0, VX_HEADER_SECTION_SIZE);
+    if (out->clues[VX_PART_HEADER].witness != VX_WITNESS_DEFAULT)
+        vx_claim(claims, out->header.log_offset, out->header.log_length);
+    for (uint32_t i = 0; tables && i < out->regions->count && i < VX_REGION_MAX; i++)
+        vx_claim(claims, out->regions->entries[i].file_offset, out->regions->entries[i].length);
+    if (!tables && out->clues[VX_PART_METADATA].witness != VX_WITNESS_DEFAULT)
+        vx_claim(claims, out->metadata.file_offset, out->metadata.length);
+}
+
+vhdx_status vx_rebuild_pieces(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    VX_TRY(vx_rebuild_open_claims(work, err));
+    memset(out->claims.once, 0, (size_t)(out->claims.mib_count / 8 + 1));
+    memset(out->claims.more, 0, (size_t)(out->claims.mib_count / 8 + 1));
+    claim_witnessed(out, &out->claims);
+    VX_TRY(vx_rebuild_strays(work, err));
+    out->only_pieces = out->stray_count > 0;
+    return VHDX_OK;
+}
+
 /* Pages that no file ever held are empty; but where something lies in the file that nobody owns, they may not have been. */
 static void lose_new_pages(struct vx_rebuilding *work, struct pages *pages)
 {

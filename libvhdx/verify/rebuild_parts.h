@@ -23,6 +23,7 @@ struct vx_rebuilding {
     struct vx_rebuilt *out;
     struct vx_metadata_table *table; /* the items, wherever they were found */
     uint64_t view_size;
+    bool size_unknown; /* virtual_size is a mere guess: no entry of the BAT speaks for it */
     /* entries that break rules of place or overlap others, as they stand: not to be believed where they stand again */
     struct vx_metadata_entry distrusted[VX_DISTRUSTED];
     uint32_t distrusted_count;
@@ -88,6 +89,8 @@ void vx_rebuild_ask_guest(struct vx_rebuilding *work, struct vx_content *content
 /* The size of a disk of whose blocks the last with an entry is the last. */
 vhdx_status vx_rebuild_least_size(struct vx_rebuilding *work, uint64_t *size, vhdx_error *err);
 
+/* What nobody owns in a file of which next to nothing is known. */
+vhdx_status vx_rebuild_pieces(struct vx_rebuilding *work, vhdx_error *err);
 /* Claims and strays of the BAT as the view has it now. */
 vhdx_status vx_rebuild_claims(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_strays(struct vx_rebuilding *work, vhdx_error *err);

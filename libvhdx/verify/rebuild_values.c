@@ -363,6 +363,7 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
         out->virtual_size = whole;
         vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_RESIDUE, true,
                     "the size that stands there, without the part of a sector at its end: %" PRIu64 " bytes", whole);
+        work->size_unknown = false;
         return;
     }
     if (implied > 0 && implied <= VX_VIRTUAL_SIZE_MAX && implied + out->block_size > least) {
@@ -377,7 +378,9 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
         out->virtual_size = least;
         vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_GEOMETRY, false,
                     "the BAT's last entry in use is number %" PRIu64 "; the disk may have been larger", last_set);
+        return;
     }
+    work->size_unknown = false;
 }
 
 static void settle_geometry(struct vx_rebuilding *work)
@@ -422,6 +425,8 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
     if (vx_clue_missing(work, VX_PART_VIRTUAL_SIZE)) {
         struct vx_bat_look again = {0};
         VX_TRY(look_at_bat(work, &again, &last_payload, err));
+        work->size_unknown = again.present == 0 || again.bad > again.present ||
+                             out->clues[VX_PART_REGIONS].witness == VX_WITNESS_DEFAULT;
     }
     find_size(work, last_payload, content);
     if (!out->locator && !(out->parameter_flags & VX_PARAMETER_HAS_PARENT))

@@ -272,7 +272,8 @@ static vhdx_status put_pieces(struct output *output, vhdx_error *err)
 static vhdx_status check_output(const struct vx_salvage_layers *layers, const char *path, vhdx_error *err)
 {
     for (size_t i = 0; i < layers->count; i++) {
-        struct vx_image *image = layers->items[i].image;
+        struct vx_image file = {.host = layers->host, .file = layers->items[i].file}; /* no more of it is looked at */
+        struct vx_image *image = layers->items[i].image ? layers->items[i].image : &file;
         const struct vx_chain one = {layers->host, &image, 1};
         VX_TRY(vx_chain_check_output(&one, path, err));
     }
@@ -357,6 +358,62 @@ static vhdx_status write_outputs(struct output *output, const char *raw, vhdx_er
     return status;
 }
 
+/* ---- nothing but pieces ---- */
+
+/* Each piece is a line of its own: a map of the file of pieces, because nobody knows the disk. */
+static vhdx_status map_pieces(struct output *output, vhdx_error *err)
+{
+    const struct vx_rebuilt *rebuilt = output->layers->items[0].rebuilt;
+    char text[512];
+    uint64_t offset = 0;
+    size_t length = vx_rescue_map_begin_text("of a file of pieces: a line each, in the order in which they lie in the "
+                                             "disk's file. Their places on the virtual disk are not known, nor its size",
+                                             text, sizeof text);
+    VX_TRY(text_add(&output->map, text, length, err));
+    for (size_t i = 0; i < rebuilt->stray_count; i++) {
+        const struct vx_rescue_range range = {offset, rebuilt->strays[i].length, VX_RESCUE_DOUBTFUL};
+        length = vx_rescue_map_range_text(&range, text);
+        VX_TRY(text_add(&output->map, text, length, err));
+        offset += range.length;
+    }
+    VX_TRY(text_flush(&output->map, err));
+    return vx_file_flush(output->map.file, err);
+}
+
+static vhdx_status write_pieces(struct output *output, vhdx_error *err)
+{
+    const vhdx_host *host = output->layers->host;
+    VX_TRY(vx_file_open(host, output->report->map, VHDX_FILE_REPLACE, &output->map.file, err));
+    output->buf = vx_alloc(BUFFER, 1);
+    output->map.buf = vx_alloc(TEXT_BUFFER, 1);
+    vhdx_status status = output->buf && output->map.buf ? map_pieces(output, err) : vx_fail_memory(err, "a buffer");
+    if (status == VHDX_OK)
+        status = put_pieces(output, err);
+    vx_file_close(output->map.file);
+    vx_free(output->buf);
+    vx_free(output->map.buf);
+    if (status != VHDX_OK)
+        host->remove(host->context, output->report->map, NULL);
+    return status;
+}
+
+/* The raw file is not made, and one that is there stays as it is: a disk of a size that was guessed would look like one. */
+static vhdx_status salvage_pieces(struct vx_salvage_layers *layers, const char *raw, const vhdx_salvage_options *options,
+                                  vhdx_salvage_report *report, vhdx_error *err)
+{
+    struct output output = {.layers = layers, .options = options, .report = report};
+    struct vx_file *file;
+    if (vx_file_open(layers->host, raw, VHDX_FILE_PEEK, &file, NULL) == VHDX_OK) {
+        output.is_device = (vx_file_facts(file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
+        vx_file_close(file);
+    }
+    if (output.is_device && !options->map)
+        return vx_fail(err, VHDX_ARG, vx_at_file(raw), "beside a device there is no place for a map; give it a name");
+    VX_TRY(check_output(layers, raw, err));
+    VX_TRY(name_outputs(&output, raw, err));
+    return write_pieces(&output, err);
+}
+
 static vhdx_status salvage(struct vx_salvage_layers *layers, const char *raw, const vhdx_salvage_options *options,
                            vhdx_salvage_report *report, vhdx_error *err)
 {
@@ -380,7 +437,9 @@ vhdx_status vx_salvage(const char *child, const char *raw, const vhdx_salvage_op
 {
     struct vx_salvage_layers layers;
     vhdx_status status = vx_salvage_open(child, options, &layers, err);
-    if (status == VHDX_OK)
+    if (status == VHDX_OK && layers.only_pieces)
+        status = salvage_pieces(&layers, raw, options, report, err);
+    else if (status == VHDX_OK)
         status = salvage(&layers, raw, options, report, err);
     vx_salvage_close(&layers);
     return status;

@@ -5,6 +5,8 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
+#include "image/traces.h"
+#include "io/path.h"
 #include "verify/salvage.h"
 
 #include <stdarg.h>
@@ -71,6 +73,28 @@ static void judge_layer(struct vx_salvage_layer *layer)
     layer->maybe_child = !clues[VX_PART_PARAMETER_FLAGS].lossless;
 }
 
+/* Nothing in the file speaks for a VHDX, but its name does, and it does not begin as something else. */
+static vhdx_status was_one(const struct vx_salvage_layer *layer, const vhdx_host *host, bool *was, vhdx_error *err)
+{
+    const char *path = vx_file_path(layer->file);
+    struct vx_traces traces;
+    VX_TRY(vx_traces_look(layer->file, &traces, err));
+    *was = !traces.foreign && layer->rebuilt->only_pieces &&
+           (vx_path_has_extension(path, ".vhdx", host->windows_paths) ||
+            vx_path_has_extension(path, ".avhdx", host->windows_paths));
+    return VHDX_OK;
+}
+
+static vhdx_status refuse_foreign(const struct vx_salvage_layer *layer, vhdx_error *err)
+{
+    vx_fail(err, VHDX_NOT_VHDX, vx_at_file(vx_file_path(layer->file)),
+            "nothing of a VHDX is recognized: no identifier, header, region table or metadata");
+    return layer->rebuilt->only_pieces
+               ? vx_advise(err, VHDX_NOT_VHDX,
+                           "if it was one, give it a name that ends in .vhdx: then what lies in it is written as pieces")
+               : VHDX_NOT_VHDX;
+}
+
 static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_layer *layer, vhdx_error *err)
 {
     const struct vx_rebuild_options options = {
@@ -83,9 +107,17 @@ static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_laye
     };
     struct vx_file *view;
     VX_TRY(vx_rebuild(layer->file, &options, &layer->rebuilt, err));
-    if (is_foreign(layer->rebuilt))
-        return vx_fail(err, VHDX_NOT_VHDX, vx_at_file(vx_file_path(layer->file)),
-                       "nothing of a VHDX is recognized: no identifier, header, region table or metadata");
+    bool known = !is_foreign(layer->rebuilt);
+    if (!known)
+        VX_TRY(was_one(layer, opening->layers->host, &known, err));
+    if (!known)
+        return refuse_foreign(layer, err);
+    if (layer->rebuilt->only_pieces) {
+        say(opening, VHDX_NOTICE_WARNING,
+            "%s: nothing tells the disk's size, or which block of it lies where: only pieces of it can be had",
+            vx_file_path(layer->file));
+        return VHDX_OK;
+    }
     layer->view_size = layer->rebuilt->claims.mib_count ? layer->rebuilt->file_size : 0;
     VX_TRY(vx_rebuilt_view(layer->rebuilt, &view, err));
     VX_TRY(vx_image_open_file(opening->layers->host, view, VX_OPEN_INSPECT | VX_OPEN_UNFINISHED, &layer->image, err));
@@ -114,7 +146,10 @@ static vhdx_status open_layer(struct opening *opening, const char *path, bool do
     VX_TRY(vx_tolerant_open(layers->host, path, VHDX_FILE_READ, bad, &layer->file, &layer->tolerant, err));
     layers->count++;
     VX_TRY(rebuild_layer(opening, layer, err));
-    images[opening->chain.count++] = layer->image;
+    if (layers->count > 1 && !layer->image)
+        return vx_fail(err, VHDX_CORRUPT, vx_at_file(path), "nothing tells the disk's size");
+    if (layer->image)
+        images[opening->chain.count++] = layer->image;
     return VHDX_OK;
 }
 
@@ -206,6 +241,9 @@ static vhdx_status open_all(struct opening *opening, const char *path, vhdx_erro
     opening->has_hint = vx_parent_hint_find(layers->host, opening->options->parents, opening->options->parent_count,
                                             &opening->hint);
     VX_TRY(open_layer(opening, path, false, err));
+    layers->only_pieces = !layers->items[0].image;
+    if (layers->only_pieces)
+        return VHDX_OK;
     while (opened && vx_image_has_parent(opening->chain.layers[opening->chain.count - 1]))
         VX_TRY(open_parent(opening, &opened, err));
     layers->parent_missing = !opened;

@@ -29,6 +29,28 @@ grep -q ' ?$' alone.raw.map || fail "nothing is missing in the map"
 expect 4 vhdx export --salvage --json -o alone.raw alone/disk_1.avhdx
 json_is 'd["parent_missing"], sorted(set(r["kind"] for r in d["ranges"]))' "(True, ['missing'])"
 
+# Nothing is left that tells sizes or places: only pieces, and no raw file that would look like a disk.
+mkdir pieces
+cp disk.vhdx pieces
+dd if=/dev/zero of=pieces/disk.vhdx bs=1M count=4 conv=notrunc status=none
+expect 4 vhdx export --salvage -o all.raw pieces/disk.vhdx
+says out "not known"
+says out "all.raw.pieces"
+says err "only pieces of it can be had"
+[ -z "$(awk 'length > 80' out)" ] || fail "lines of more than 80 columns: $(cat out)"
+[ ! -e all.raw ] || fail "a raw file of a size that nobody knows"
+cmp -n 1048576 all.raw.pieces <(tail -c +4194305 pieces/disk.vhdx) || fail "the first piece is the first block"
+says all.raw.map "Their places on the virtual disk are not known"
+expect 4 vhdx export --salvage --json -o all.raw pieces/disk.vhdx
+json_is 'd["output"], d["virtual_size"], d["pieces"], d["good"], sorted(set(r["kind"] for r in d["ranges"]))' \
+    "(None, 0, 'all.raw.pieces', 0, ['piece'])"
+mv pieces/disk.vhdx pieces/disk
+expect 8 vhdx export --salvage -o none.raw pieces/disk
+one_line_of_error
+says err ".vhdx"
+[ ! -e none.raw.pieces ] || fail "pieces of what nobody says was a disk"
+rm -r pieces
+
 # Usage.
 expect 16 vhdx export --salvage -o - disk.vhdx
 one_line_of_error

@@ -318,6 +318,112 @@ Test(salvage, something_else_is_refused)
     finish();
 }
 
+/* ---- nothing but pieces ---------------------------------------------------------------------------------------------
+ */
+
+static void wipe(const char *path, uint64_t offset, uint64_t length)
+{
+    uint8_t *zeros = calloc(1, (size_t)length);
+    cr_assert_eq(bld_poke(host, path, offset, zeros, (size_t)length), VHDX_OK);
+    free(zeros);
+}
+
+static unsigned piece_count;
+static void count_pieces(void *context, const vhdx_salvage_range *range)
+{
+    uint64_t *next = context;
+    cr_assert_eq(range->kind, VHDX_SALVAGE_PIECE);
+    cr_assert_eq(range->offset % VX_MIB, 0);
+    cr_assert_gt(range->file_offset, next[0], "in the order of the file");
+    next[0] = range->file_offset;
+    piece_count++;
+}
+
+/* All that the file holds behind its structures is in the pieces, in its order. */
+static void pieces_hold_the_blocks(const char *path, uint64_t structures)
+{
+    size_t file_size, pieces_size;
+    uint8_t *file = read_file(path, &file_size), *pieces = read_file("/d/raw.pieces", &pieces_size);
+    size_t at = 0;
+    for (uint64_t mib = structures; mib < file_size; mib += VX_MIB)
+        if (!vx_is_zero(file + mib, (size_t)VX_MIB)) {
+            cr_assert_leq(at + VX_MIB, pieces_size);
+            cr_assert_eq(memcmp(file + mib, pieces + at, (size_t)VX_MIB), 0);
+            at += (size_t)VX_MIB;
+        }
+    cr_assert_eq(at, pieces_size);
+    free(file);
+    free(pieces);
+}
+
+Test(salvage, without_any_size_only_pieces_are_written)
+{
+    static const struct {
+        uint64_t from, to; /* MiB that are gone */
+    } damage[] = {{0, 4}, {1, 4}};
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t place = 0;
+        begin();
+        make(VHDX_KIND_DYNAMIC, "/d/disk.vhdx", 1);
+        wipe("/d/disk.vhdx", damage[i].from * VX_MIB, (damage[i].to - damage[i].from) * VX_MIB);
+        cr_assert(vx_memory_host_put(memory, "/d/raw", "mine", 4));
+        const vhdx_salvage_options options = {
+            .struct_size = sizeof options, .host = host, .range = count_pieces, .range_context = &place};
+        vhdx_salvage_report report = {.struct_size = sizeof report};
+        vhdx_error err;
+        piece_count = 0;
+        cr_assert_eq(vhdx_salvage("/d/disk.vhdx", "/d/raw", &options, &report, &err), VHDX_OK, "%s", err.message);
+        cr_assert_eq(report.virtual_size, 0);
+        cr_assert_eq(report.bytes_good + report.bytes_doubtful + report.bytes_lost + report.bytes_missing, 0);
+        cr_assert_str_eq(report.pieces, "/d/raw.pieces");
+        cr_assert_str_eq(report.map, "/d/raw.map");
+        cr_assert_gt(piece_count, 0);
+        pieces_hold_the_blocks("/d/disk.vhdx", 4 * VX_MIB);
+        cr_assert_eq(vx_memory_host_size(memory, "/d/raw"), 4, "what lay there has changed");
+        struct vx_rescue_map map = read_map("/d/raw.map");
+        cr_assert_eq(map.ranges[map.count - 1].offset + map.ranges[map.count - 1].length, report.bytes_pieces);
+        for (size_t n = 0; n < map.count; n++)
+            cr_assert_eq(map.ranges[n].status, VX_RESCUE_DOUBTFUL);
+        vx_rescue_map_clear(&map);
+        finish();
+    }
+}
+
+Test(salvage, what_lies_where_structures_usually_do_is_a_piece_too)
+{
+    begin();
+    make(VHDX_KIND_DYNAMIC, "/d/disk.vhdx", 1);
+    uint64_t size = bld_file_size(disk);
+    wipe("/d/disk.vhdx", 0, 4 * VX_MIB);
+    for (uint64_t mib = 1; mib < 4; mib++) /* text, as a guest may have it */
+        for (uint64_t at = 0; at < VX_MIB; at += 4096)
+            cr_assert_eq(bld_poke(host, "/d/disk.vhdx", mib * VX_MIB + at, "content of some file", 20), VHDX_OK);
+    vhdx_salvage_report report = {.struct_size = sizeof report};
+    const vhdx_salvage_options options = {.struct_size = sizeof options, .host = host};
+    cr_assert_eq(vhdx_salvage("/d/disk.vhdx", "/d/raw", &options, &report, NULL), VHDX_OK);
+    cr_assert_eq(report.virtual_size, 0);
+    cr_assert_eq(bld_file_size(disk), size);
+    pieces_hold_the_blocks("/d/disk.vhdx", VX_MIB);
+    finish();
+}
+
+Test(salvage, pieces_of_what_was_never_a_vhdx_are_not_written)
+{
+    static const char *const paths[] = {"/d/disk", "/d/other.vhdx"};
+    begin();
+    make(VHDX_KIND_DYNAMIC, "/d/disk", 1);
+    make(VHDX_KIND_DYNAMIC, "/d/other.vhdx", 1);
+    wipe("/d/disk", 0, 4 * VX_MIB);
+    wipe("/d/other.vhdx", 0, 4 * VX_MIB);
+    cr_assert_eq(bld_poke(host, "/d/other.vhdx", 510, "\x55\xAA", 2), VHDX_OK); /* begins as a raw disk */
+    for (size_t i = 0; i < 2; i++) {
+        const vhdx_salvage_options options = {.struct_size = sizeof options, .host = host};
+        cr_assert_eq(vhdx_salvage(paths[i], "/d/raw", &options, NULL, NULL), VHDX_NOT_VHDX);
+        cr_assert_eq(vx_memory_host_size(memory, "/d/raw.pieces"), UINT64_MAX);
+    }
+    finish();
+}
+
 static bool stop(void *context, const vhdx_progress *now)
 {
     (void)context;
