@@ -1,0 +1,140 @@
+/*
+ * Two layers with a file system from a stranger: little is read, nothing outside of the disk, asking twice gives the same; a child that has nothing, or
+ * that has everything, proves nothing; and what fits is never said together with what does not.
+ *
+ * An input is a byte of flags and patches; a patch changes the lower layers, the child, or both. Checksums are mended on request, or nothing would get behind
+ * them.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "fuzz.h"
+#include "forge.h"
+
+#include "base/bytes.h"
+#include "base/checked.h"
+#include "base/crc32c.h"
+#include "verify/ext4.h"
+#include "verify/proof_ext4.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DISK_SIZE (2 * VX_MIB)
+#define SECTOR 512u
+#define READ_MAX (200 * VX_MIB)
+#define PATCH_SIZE 5u /* before its bytes: whose (1), sector (2), length (2) */
+
+enum { BELOW, WHOLE };
+
+struct layers {
+    uint8_t bytes[2][DISK_SIZE];
+    bool held[DISK_SIZE / SECTOR];
+    uint64_t bytes_read;
+};
+
+static bool read_layers(void *context, bool below, void *buf, size_t length, uint64_t virtual_offset)
+{
+    struct layers *layers = context;
+    layers->bytes_read += length;
+    if (virtual_offset > DISK_SIZE || length > DISK_SIZE - virtual_offset)
+        return false;
+    memcpy(buf, layers->bytes[below ? BELOW : WHOLE] + virtual_offset, length);
+    return true;
+}
+
+static bool who_says(void *context, uint64_t virtual_offset, uint64_t limit, bool *child, uint64_t *length)
+{
+    struct layers *layers = context;
+    FUZZ_DEMAND(limit > 0);
+    if (virtual_offset > DISK_SIZE || limit > DISK_SIZE - virtual_offset)
+        return false;
+    *child = layers->held[virtual_offset / SECTOR];
+    *length = vx_min(limit, SECTOR - virtual_offset % SECTOR);
+    return true;
+}
+
+static bool go_on(void *context)
+{
+    (void)context;
+    return true;
+}
+
+static void patch(struct layers *layers, struct forge_input *in)
+{
+    while (in->size > PATCH_SIZE) {
+        unsigned whose = forge_byte(in);
+        uint64_t at = forge_number(in, 2) % (DISK_SIZE / SECTOR) * SECTOR;
+        uint64_t length = vx_min(vx_min(forge_number(in, 2), in->size), DISK_SIZE - at);
+        for (uint64_t i = 0; i < length; i++) {
+            uint8_t byte = forge_byte(in);
+            layers->bytes[WHOLE][at + i] = byte;
+            layers->held[(at + i) / SECTOR] = layers->held[(at + i) / SECTOR] || (whose & 1);
+            if (!(whose & 1))
+                layers->bytes[BELOW][at + i] = byte;
+        }
+    }
+}
+
+static uint32_t sum(uint32_t seed, const void *data, size_t size)
+{
+    return ~vx_crc32c(~seed, data, size);
+}
+
+/* Superblock and descriptors of one view. What the two have in common may get apart by it, which is as hostile as a file can be. */
+static void mend(uint8_t *disk)
+{
+    struct vx_ext4_super super;
+    uint8_t *p = disk + VX_EXT4_SUPER_OFFSET, number[4];
+    vx_put32(p + 1020, sum(UINT32_MAX, p, 1020));
+    if (!vx_ext4_super_decode(vx_bytes_of(p, VX_EXT4_SUPER_SIZE), &super))
+        return;
+    uint64_t table = (VX_EXT4_SUPER_OFFSET / super.block_size + 1) * (uint64_t)super.block_size;
+    for (uint32_t group = 0; group < vx_min(super.group_count, 64); group++) {
+        uint64_t at = table + (uint64_t)group * super.descriptor_size;
+        if (at > DISK_SIZE - super.descriptor_size)
+            return;
+        vx_put32(number, group);
+        vx_put16(disk + at + 0x1E, 0);
+        vx_put16(disk + at + 0x1E, (uint16_t)sum(sum(super.seed, number, 4), disk + at, super.descriptor_size));
+    }
+}
+
+static struct vx_ext4_proof ask(struct layers *layers)
+{
+    const struct vx_two_views views = {layers, read_layers, who_says, go_on};
+    struct vx_ext4_proof proof;
+    layers->bytes_read = 0;
+    FUZZ_DEMAND(vx_prove_by_ext4(&views, 0, DISK_SIZE, &proof, NULL) == VHDX_OK);
+    FUZZ_DEMAND(layers->bytes_read <= READ_MAX);
+    FUZZ_DEMAND((proof.word == VX_PROOF_NONE) == (proof.text[0] == '\0'));
+    FUZZ_DEMAND(proof.mismatches == 0 || (proof.word != VX_PROOF_DISK && proof.word != VX_PROOF_STATE));
+    FUZZ_DEMAND(proof.matches >= 2 || (proof.word != VX_PROOF_DISK && proof.word != VX_PROOF_STATE));
+    return proof;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct layers layers;
+    struct forge_input in = {data, size};
+    memset(&layers, 0, sizeof layers);
+    uint8_t kind = forge_byte(&in);
+    patch(&layers, &in);
+    if (kind & 1) {
+        mend(layers.bytes[BELOW]);
+        mend(layers.bytes[WHOLE]);
+    }
+    struct vx_ext4_proof first = ask(&layers), second = ask(&layers);
+    FUZZ_DEMAND(first.word == second.word && strcmp(first.text, second.text) == 0);
+    memset(layers.held, 0, sizeof layers.held);
+    FUZZ_DEMAND(ask(&layers).matches == 0);
+    memset(layers.held, 1, sizeof layers.held);
+    FUZZ_DEMAND(ask(&layers).matches == 0);
+    return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+    size = LLVMFuzzerMutate(data, size, max_size);
+    if (size > 0 && seed % 8 != 0)
+        data[0] |= 1;
+    return size;
+}
