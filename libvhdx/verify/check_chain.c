@@ -118,18 +118,33 @@ static void report_missing(struct vx_verification *v, const vhdx_parent_names *n
     vx_verify_add(v, &finding);
 }
 
-/* The next step that a person may choose where the content leaves it open. */
-static const char *advise_mismatch(struct vx_arena *arena, const struct vx_exam *child, const char *candidate, bool proven)
+/* The next step that a person may choose where the content leaves it open, or speaks against it. */
+static const char *advise_mismatch(struct vx_arena *arena, const struct vx_exam *child, const char *candidate,
+                                   enum vx_proof_word word)
 {
     bool windows = child->image.host->windows_paths;
     const char *parent = vx_quote_word(arena, candidate, windows);
     const char *path = vx_quote_word(arena, vx_file_path(child->raw), windows);
+    if (word == VX_PROOF_STATE)
+        return "'vhdx repair' writes its id into the parent locator";
     if (!parent || !path)
         return NULL;
+    if (word == VX_PROOF_OTHER)
+        return vx_arena_format(arena,
+                               "look for the right file (a copy, a backup); what this one lacks or has too much shows as damage inside of the disk. "
+                               "Only 'vhdx relink --force --parent %s %s' links to it all the same; work on copies",
+                               parent, path);
     return vx_arena_format(arena,
                            "look for the right file first (a copy, a backup); if this one was merely written to since, work on copies: "
                            "%s'vhdx relink --force --parent %s %s', then look at what the guest says",
-                           proven ? "'vhdx repair --salvage', or " : "", parent, path);
+                           word == VX_PROOF_DISK ? "'vhdx repair --salvage', or " : "", parent, path);
+}
+
+static vhdx_repair_class class_of(enum vx_proof_word word)
+{
+    return word == VX_PROOF_STATE  ? VHDX_REPAIR_LOSSLESS
+           : word == VX_PROOF_DISK ? VHDX_REPAIR_SALVAGE
+                                   : VHDX_REPAIR_NONE;
 }
 
 /* `only_proven`: what the content does not speak for is not worth a word. */
@@ -137,21 +152,22 @@ static vhdx_status report_mismatch(struct walk *walk, struct vx_verification *v,
                                    bool only_proven, vhdx_error *err)
 {
     struct vx_finding finding = found_link(VX_FIND_PARENT_MISMATCH, v->exam);
-    char text[1600], expected[VX_GUID_TEXT], found[VX_GUID_TEXT] = "?";
+    char text[1800], expected[VX_GUID_TEXT], found[VX_GUID_TEXT] = "?";
     struct vx_proof proof = {0};
     struct vx_arena arena = {0};
     vhdx_guid id;
+    const struct vx_proof_progress progress = {v->options->progress, v->options->progress_context};
     if (candidate)
-        VX_TRY(vx_prove_parent(v->exam, candidate, &walk->search, &proof, err));
-    if (only_proven && !proof.proven)
+        VX_TRY(vx_prove_parent(v->exam, candidate, &walk->search, &progress, &proof, err));
+    if (only_proven && class_of(proof.word) == VHDX_REPAIR_NONE)
         return VHDX_OK;
     vx_guid_format(&v->exam->image.parent_names.linkage, expected);
     if (candidate && vx_image_peek_identity(v->host, candidate, &id, NULL) == VHDX_OK)
         vx_guid_format(&id, found);
     snprintf(text, sizeof text, "expected %s, found %s in %.500s%s", expected, found, candidate ? candidate : "?", proof.text);
     finding.text = text;
-    finding.repair = proof.proven ? VHDX_REPAIR_SALVAGE : VHDX_REPAIR_NONE;
-    finding.advice = candidate ? advise_mismatch(&arena, v->exam, candidate, proof.proven) : NULL;
+    finding.repair = class_of(proof.word);
+    finding.advice = candidate ? advise_mismatch(&arena, v->exam, candidate, proof.word) : NULL;
     vx_verify_add(v, &finding);
     vx_arena_clear(&arena);
     return VHDX_OK;

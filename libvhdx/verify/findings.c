@@ -32,7 +32,7 @@ static const struct vx_finding_kind kinds[] = {
 #undef SALVAGE
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
-#define MESSAGE_ROOM 512
+#define MESSAGE_ROOM 1024
 
 size_t vx_finding_kind_count(void)
 {

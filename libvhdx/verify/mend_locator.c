@@ -36,7 +36,7 @@ static const struct {
     {VX_FIND_PARENT_LINKAGE2, "the locator does not speak of a merge that did not begin any more", NULL},
     {VX_FIND_PARENT_PATH_STALE, "the paths lead to the parent", NULL},
     {VX_FIND_METADATA_NO_LOCATOR, "a parent locator says which disk the parent is", NULL},
-    {VX_FIND_PARENT_MISMATCH, "the disk is linked to the one that its content shows to be a state of the same disk",
+    {VX_FIND_PARENT_MISMATCH, "the disk is linked to the one that its content shows to be below it",
      "the certainty that this is what the disk was made on"},
 };
 
@@ -196,8 +196,10 @@ static vhdx_status find_by_content(struct mending_locator *l, const struct vx_se
     vx_free(path);
     if (status != VHDX_PARENT_MISMATCH)
         return status == VHDX_NOMEM ? vx_fail_memory(err, "the search for a parent") : VHDX_OK;
-    status = vx_prove_parent(l->m->exam, candidate, search, &proof, err);
-    l->has_linkage = status == VHDX_OK && proof.proven;
+    const struct vx_proof_progress progress = {l->m->options->progress, l->m->options->progress_context};
+    status = vx_prove_parent(l->m->exam, candidate, search, &progress, &proof, err);
+    bool certain = proof.word == VX_PROOF_STATE;
+    l->has_linkage = status == VHDX_OK && (certain || (l->m->salvage && proof.word == VX_PROOF_DISK));
     if (l->has_linkage) {
         l->link.linkage = proof.identity;
         memset(&l->link.linkage2, 0, sizeof l->link.linkage2);

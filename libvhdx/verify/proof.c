@@ -1,5 +1,12 @@
 /*
- * The proof of a parent by content. See proof.h. Zeros prove nothing: a table of which one layer holds only zeros reads the same over any empty disk.
+ * The proof of a parent by content. See proof.h. Here the two are put together, and what the structures say is weighed:
+ *
+ *  P1  What contradicts outweighs what fits. A file that is another state is not linked to, whatever the partition table says.
+ *  P2  Nothing is a proof between disks that differ in virtual disk id, size or sector size, or of which one is the other.
+ *  P3  STATE holds for the disk when it holds for one file system, and every other one that is recognized is proven as well, or is a FAT file system (the
+ *      EFI system partition) or swap space, in which nothing depends on the parent's state. Else it is DISK.
+ *
+ * Easy to get wrong: zeros prove nothing. A table of which one layer holds only zeros reads the same over any empty disk.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/proof.h"
@@ -12,6 +19,8 @@
 #include "io/overlay.h"
 #include "verify/check_content.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #define AT_ONCE 4096u
@@ -100,38 +109,185 @@ static vhdx_status put_on_top(struct vx_chain *chain, struct vx_image *image, vh
     return VHDX_OK;
 }
 
-static void put_in_words(const struct vx_content *content, struct vx_proof *proof)
+/* ---- file systems ----------------------------------------------------------------------------------------------- */
+
+struct views {
+    struct vx_chain *chain;
+    struct vx_cursor *cursor;
+    const struct vx_proof_progress *progress;
+    uint64_t steps;
+    bool cancelled, no_memory;
+};
+
+/* What cannot be read says nothing; that memory ran out must not look like that. */
+static bool worked(struct views *views, vhdx_status status)
 {
-    char words[300];
-    if (content->verdict != VX_CONTENT_ALIVE && content->verdict != VX_CONTENT_DOUBTFUL)
-        return;
-    vx_content_text(content, words, sizeof words);
-    if (proof->proven)
-        snprintf(proof->text, sizeof proof->text,
-                 "; both belong to one disk: the GPT, of which a part lies in each, has the right checksums (%s); that nothing was written to "
-                 "it since, and that no layer is missing between them, cannot be known",
-                 words);
-    else
-        snprintf(proof->text, sizeof proof->text, "; together they %s (%s)",
-                 content->verdict == VX_CONTENT_ALIVE ? "seem to fit" : "do not fit", words);
+    views->no_memory = views->no_memory || status == VHDX_NOMEM;
+    return status == VHDX_OK;
 }
 
-static vhdx_status judge(struct vx_chain *chain, bool may_be, struct vx_proof *proof, vhdx_error *err)
+static uint64_t size_of(const struct views *views, bool below)
+{
+    return views->chain->layers[below ? 1 : 0]->geometry.virtual_size;
+}
+
+static bool read_view(void *context, bool below, void *buf, size_t length, uint64_t virtual_offset)
+{
+    struct views *views = context;
+    uint64_t size = size_of(views, below);
+    return virtual_offset <= size && length <= size - virtual_offset &&
+           worked(views, vx_chain_read(views->chain, below ? 1 : 0, buf, length, virtual_offset, NULL));
+}
+
+static bool who_says(void *context, uint64_t virtual_offset, uint64_t limit, bool *child, uint64_t *length)
+{
+    struct views *views = context;
+    struct vx_piece piece = {0};
+    uint64_t size = size_of(views, false);
+    if (virtual_offset > size || limit > size - virtual_offset ||
+        !worked(views, vx_cursor_at(views->cursor, virtual_offset, limit, &piece, NULL)))
+        return false;
+    *child = piece.layer == 0 && piece.kind != VX_RUN_TRANSPARENT;
+    *length = piece.length;
+    return true;
+}
+
+static bool go_on(void *context)
+{
+    struct views *views = context;
+    const vhdx_progress now = {VHDX_PHASE_PLAN, views->steps++, 0};
+    views->cancelled = views->cancelled || (views->progress && views->progress->progress &&
+                                            !views->progress->progress(views->progress->context, &now));
+    return !views->cancelled;
+}
+
+/* What the file systems of the disk say together. */
+struct words {
+    enum vx_proof_word strongest;
+    bool all_states; /* of those whose state matters, each is proven */
+    uint64_t offset; /* of the volume that says the strongest */
+    char text[300];
+};
+
+static void add_word(struct words *words, uint64_t offset, const struct vx_ext4_proof *proof)
+{
+    if (proof->word <= words->strongest)
+        return;
+    words->strongest = proof->word;
+    words->offset = offset;
+    snprintf(words->text, sizeof words->text, "%s", proof->text);
+}
+
+static vhdx_status ask(const struct vx_two_views *views, uint64_t offset, uint64_t length, enum vx_fs_kind kind,
+                       struct words *words, vhdx_error *err)
+{
+    struct vx_ext4_proof proof = {0};
+    if (kind == VX_FS_NONE || kind == VX_FS_FAT || kind == VX_FS_SWAP)
+        return VHDX_OK;
+    if (kind == VX_FS_EXT)
+        VX_TRY(vx_prove_by_ext4(views, offset, length, &proof, err));
+    words->all_states = words->all_states && proof.word == VX_PROOF_STATE;
+    add_word(words, offset, &proof);
+    return VHDX_OK;
+}
+
+static vhdx_status ask_all(const struct vx_two_views *views, uint64_t size, const struct vx_content *content,
+                           struct words *words, vhdx_error *err)
+{
+    *words = (struct words){.all_states = !content->more_partitions};
+    VX_TRY(ask(views, 0, size, content->whole.kind, words, err));
+    for (uint32_t i = 0; i < content->partition_count; i++) {
+        const struct vx_partition *partition = &content->partitions[i];
+        VX_TRY(ask(views, partition->offset, partition->length, partition->fs.kind, words, err));
+    }
+    return VHDX_OK;
+}
+
+static vhdx_status ask_file_systems(struct vx_chain *chain, const struct vx_content *content,
+                                    const struct vx_proof_progress *progress, struct words *words, vhdx_error *err)
+{
+    struct views views = {.chain = chain, .progress = progress};
+    const struct vx_two_views two = {&views, read_view, who_says, go_on};
+    VX_TRY(vx_cursor_open(chain, 0, chain->count, false, &views.cursor, err));
+    vhdx_status status = ask_all(&two, size_of(&views, false), content, words, err);
+    vx_cursor_close(views.cursor);
+    if (status == VHDX_OK && views.no_memory)
+        status = vx_fail_memory(err, "a look at a file system");
+    if (status == VHDX_OK && views.cancelled)
+        status = vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(chain->layers[0]->file)), "the check was cancelled");
+    return status;
+}
+
+/* ---- the sentence ----------------------------------------------------------------------------------------------- */
+
+static void say(struct vx_proof *proof, const char *format, ...) VX_PRINTF(2, 3);
+
+static void say(struct vx_proof *proof, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(proof->text, sizeof proof->text, format, arguments);
+    va_end(arguments);
+}
+
+#define CANNOT_BE_KNOWN "that nothing was written to it since, and that no layer is missing between them, cannot be known"
+
+static void put_in_words(const struct vx_content *content, const struct words *words, struct vx_proof *proof)
+{
+    char seen[300], where[80];
+    vx_content_text(content, seen, sizeof seen);
+    snprintf(where, sizeof where, "the ext4 file system at 0x%" PRIx64 " of the disk", words->offset);
+    if (words->strongest == VX_PROOF_OTHER)
+        say(proof, "; the content says that it is another state of the disk, or another disk: of %s, %s", where, words->text);
+    else if (words->strongest == VX_PROOF_DOUBT)
+        say(proof, "; together they do not fit (%s): of %s, %s", seen, where, words->text);
+    else if (proof->word == VX_PROOF_STATE)
+        say(proof, "; the content shows that it is the state that this one was made on: of %s, %s (%s)", where, words->text, seen);
+    else if (proof->word == VX_PROOF_DISK && words->strongest != VX_PROOF_NONE)
+        say(proof, "; both belong to one disk: of %s, %s (%s); " CANNOT_BE_KNOWN, where, words->text, seen);
+    else if (proof->word == VX_PROOF_DISK)
+        say(proof,
+            "; both belong to one disk: the GPT, of which a part lies in each, has the right checksums (%s); " CANNOT_BE_KNOWN, seen);
+    else if (content->verdict == VX_CONTENT_ALIVE || content->verdict == VX_CONTENT_DOUBTFUL)
+        say(proof, "; together they %s (%s)", content->verdict == VX_CONTENT_ALIVE ? "seem to fit" : "do not fit", seen);
+}
+
+/* P1, P2, P3. */
+static enum vx_proof_word weigh(const struct vx_content *content, const struct words *words, bool may_be, bool gpt)
+{
+    if (words->strongest >= VX_PROOF_DOUBT)
+        return words->strongest;
+    if (!may_be || content->contradictions > 0)
+        return VX_PROOF_NONE;
+    if (words->strongest == VX_PROOF_STATE && words->all_states)
+        return VX_PROOF_STATE;
+    return gpt || words->strongest != VX_PROOF_NONE ? VX_PROOF_DISK : VX_PROOF_NONE;
+}
+
+static vhdx_status judge(struct vx_chain *chain, bool may_be, const struct vx_proof_progress *progress,
+                         struct vx_proof *proof, vhdx_error *err)
 {
     struct vx_content *content = vx_alloc(1, sizeof *content);
+    struct words words;
+    bool gpt = false;
     if (!content)
         return vx_fail_memory(err, "a look at the content");
     vx_content_of_chain(chain, content);
-    proof->readable = true;
-    proof->identity = chain->layers[1]->header.data_write_guid;
-    vhdx_status status = may_be ? spans_both(chain, content, &proof->proven, err) : VHDX_OK;
-    put_in_words(content, proof);
+    vhdx_status status = spans_both(chain, content, &gpt, err);
+    if (status == VHDX_OK)
+        status = ask_file_systems(chain, content, progress, &words, err);
+    if (status == VHDX_OK) {
+        proof->readable = true;
+        proof->identity = chain->layers[1]->header.data_write_guid;
+        proof->word = weigh(content, &words, may_be, gpt);
+        put_in_words(content, &words, proof);
+    }
     vx_free(content);
     return status;
 }
 
 static vhdx_status look_through(const struct vx_exam *child, const char *candidate, const struct vx_search *search,
-                                struct vx_proof *proof, vhdx_error *err)
+                                const struct vx_proof_progress *progress, struct vx_proof *proof, vhdx_error *err)
 {
     struct vx_chain *chain;
     struct vx_image *image;
@@ -144,19 +300,22 @@ static vhdx_status look_through(const struct vx_exam *child, const char *candida
         if (status != VHDX_OK)
             vx_image_close(image);
         else if (fits)
-            status = judge(chain, may_be, proof, err);
+            status = judge(chain, may_be, progress, proof, err);
     }
     vx_chain_close(chain);
     return status;
 }
 
 vhdx_status vx_prove_parent(const struct vx_exam *child, const char *candidate, const struct vx_search *search,
-                            struct vx_proof *proof, vhdx_error *err)
+                            const struct vx_proof_progress *progress, struct vx_proof *proof, vhdx_error *err)
 {
     vhdx_error why;
     *proof = (struct vx_proof){0};
-    vhdx_status status = look_through(child, candidate, search, proof, &why);
-    if (status != VHDX_OK)
-        proof->proven = false;
+    vhdx_status status = look_through(child, candidate, search, progress, proof, &why);
+    if (status == VHDX_CANCELLED) {
+        if (err)
+            *err = why;
+        return status;
+    }
     return status == VHDX_NOMEM ? vx_fail_memory(err, "a look through a parent") : VHDX_OK;
 }
