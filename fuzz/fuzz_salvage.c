@@ -85,12 +85,14 @@ static void judge(const struct forge *forge, const vhdx_salvage_report *report, 
     FUZZ_DEMAND(vx_rescue_map_parse(vx_bytes_of(text, size), &map, &line) == VHDX_OK);
     free(text);
     const struct vx_rescue_range *last = &map.ranges[map.count - 1];
-    FUZZ_DEMAND(last->offset + last->length == report->virtual_size);
+    FUZZ_DEMAND(last->offset + last->length == (report->virtual_size ? report->virtual_size : report->bytes_pieces));
     for (size_t i = 0; i < map.count; i++)
         good += map.ranges[i].status == VX_RESCUE_GOOD ? map.ranges[i].length : 0;
     FUZZ_DEMAND(good == report->bytes_good && told->not_good == report->virtual_size - good);
     FUZZ_DEMAND(told->pieces == report->bytes_pieces && (report->pieces[0] != 0) == (report->bytes_pieces > 0));
-    if (report->virtual_size <= LONGEST) {
+    if (report->virtual_size == 0) { /* nothing tells a size: there are pieces and nothing else */
+        FUZZ_DEMAND(report->bytes_pieces > 0 && vx_memory_host_size(forge->memory, "/d/out.raw") == UINT64_MAX);
+    } else if (report->virtual_size <= LONGEST) {
         uint8_t *raw = read_all(forge, "/d/out.raw", &size);
         FUZZ_DEMAND(size == report->virtual_size);
         demand_good(forge, &map, raw, strict, report->virtual_size);
