@@ -140,13 +140,12 @@ static void name_owner(const struct vx_exam *exam, const struct vx_range *owner,
     }
 }
 
-/* The part of the virtual disk that lies in the shared bytes of a payload block. */
-static void shared_part(const struct vx_geometry *geometry, const struct vx_range *block,
-                        const struct vx_overlap *overlap, uint64_t *offset, uint64_t *length)
+/* All of a payload block that shares bytes: where its entry is wrong, what nobody else claims is not the block's either. */
+static void whole_block(const struct vx_geometry *geometry, const struct vx_range *block, uint64_t *offset, uint64_t *length)
 {
-    uint64_t begin = block->owner_index * geometry->block_size + (overlap->offset - block->offset);
+    uint64_t begin = block->owner_index * geometry->block_size;
     *offset = begin;
-    *length = begin < geometry->virtual_size ? vx_min(overlap->length, geometry->virtual_size - begin) : 0;
+    *length = begin < geometry->virtual_size ? vx_min(geometry->block_size, geometry->virtual_size - begin) : 0;
 }
 
 static enum vx_find kind_of(uint32_t low, uint32_t high)
@@ -196,14 +195,14 @@ static vhdx_status add_overlap(struct vx_verification *v, const struct vx_overla
     if (kind == VX_FIND_SPACE_LOG_OVERLAP && !vx_guid_is_zero(&exam->header->log_guid))
         VX_TRY(class_of_log(exam, &finding, err));
     if (subject->owner_kind == OWNER_PAYLOAD)
-        shared_part(&exam->geometry, subject, overlap, &finding.lost_offset, &finding.lost_length);
+        whole_block(&exam->geometry, subject, &finding.lost_offset, &finding.lost_length);
     vx_verify_add(v, &finding);
     if (kind == VX_FIND_BAT_ANCHOR)
         return VHDX_OK;
     const char *reason = vx_finding_kind(kind)->id;
     if (rival->owner_kind == OWNER_PAYLOAD) {
         uint64_t offset, length;
-        shared_part(&exam->geometry, rival, overlap, &offset, &length);
+        whole_block(&exam->geometry, rival, &offset, &length);
         const vhdx_lost_range lost = vx_finding_lost(kind, offset, length);
         vx_report_add_lost(v->report, v->file, &lost);
     }

@@ -137,10 +137,10 @@ static vhdx_status put(struct payload *p, enum vx_find kind, bool salvage, const
     return vx_bat_put(p->b, p->bat_index, &p->entry, &reason, err);
 }
 
-/* Reads as zeros from now on; what it held is lost. */
+/* Reads as zeros from now on; what it held is lost, and of a partial block what the parent shows through it as well. */
 static vhdx_status give_up(struct payload *p, enum vx_find kind, const struct vx_loss *why, vhdx_error *err)
 {
-    VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, 0, p->b->geometry.block_size, why, err));
+    VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, why, err));
     p->entry = (struct vx_bat_entry){.state = VX_PAYLOAD_ZERO};
     return put(p, kind, true, "the disk can be used; the block reads as zeros", "what the block held", err);
 }

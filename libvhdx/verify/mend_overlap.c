@@ -190,7 +190,8 @@ static vhdx_status give_up(struct overlaps *o, const struct vx_range *claim, con
         return vx_bat_put(b, claim->owner_index, &entry, &bitmap, err);
     }
     (void)vx_geometry_is_payload(&b->geometry, claim->owner_index, &block);
-    VX_TRY(vx_bat_lose(b, block, entry.state, 0, b->geometry.block_size, why, err));
+    /* all of it reads as zeros then, also where the parent shows through a partial block */
+    VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, why, err));
     entry = (struct vx_bat_entry){.state = VX_PAYLOAD_ZERO};
     return vx_bat_put(b, claim->owner_index, &entry, &payload, err);
 }
@@ -230,11 +231,9 @@ static vhdx_status settle(struct overlaps *o, const struct vx_range *first, cons
     VX_TRY(give_up(o, loser, winner->owner_kind == OWNER_PAYLOAD ? &lost_rival : &lost_structure, err));
     if (told || winner->owner_kind != OWNER_PAYLOAD)
         return VHDX_OK;
-    struct vx_bat_entry entry;
     uint64_t block;
-    VX_TRY(vx_bat_window_get(&o->b->walk, winner->owner_index, &entry, err));
     (void)vx_geometry_is_payload(&o->b->geometry, winner->owner_index, &block);
-    return vx_bat_lose(o->b, block, entry.state, 0, o->b->geometry.block_size, &doubtful_winner, err);
+    return vx_bat_lose(o->b, block, VX_PAYLOAD_FULLY_PRESENT, 0, o->b->geometry.block_size, &doubtful_winner, err);
 }
 
 /* From the front to the back: the one that reaches farthest meets the next. */

@@ -257,8 +257,15 @@ static vhdx_status find_disk_in_file(struct vx_rebuilding *work, vhdx_error *err
 static void find_kind(struct vx_rebuilding *work, const struct vx_bat_look *look)
 {
     struct vx_rebuilt *out = work->out;
-    if (!vx_clue_missing(work, VX_PART_PARAMETER_FLAGS))
+    bool is_base = !(out->parameter_flags & VX_PARAMETER_HAS_PARENT);
+    if (!vx_clue_missing(work, VX_PART_PARAMETER_FLAGS) && (!is_base || !out->locator || look->partial == 0))
         return;
+    if (!vx_clue_missing(work, VX_PART_PARAMETER_FLAGS)) {
+        out->parameter_flags = VX_PARAMETER_HAS_PARENT;
+        vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_GEOMETRY, false, "%s",
+                    "it has a parent locator and partially present blocks, though it is not marked as a child");
+        return;
+    }
     out->parameter_flags = 0;
     if (out->locator || look->partial > 0) {
         out->parameter_flags = VX_PARAMETER_HAS_PARENT;
@@ -361,8 +368,10 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
     uint64_t whole = vx_round_down(out->virtual_size, out->logical_sector);
     if (whole > 0 && whole <= VX_VIRTUAL_SIZE_MAX && whole + out->block_size > least) {
         out->virtual_size = whole;
-        vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_RESIDUE, true,
-                    "the size that stands there, without the part of a sector at its end: %" PRIu64 " bytes", whole);
+        bool sure = !content->backup.found || implied == whole;
+        vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_RESIDUE, sure,
+                    "the size that stands there, without the part of a sector at its end: %" PRIu64 " bytes%s", whole,
+                    sure ? "" : ", though the GPT's backup stands at another end");
         work->size_unknown = false;
         return;
     }

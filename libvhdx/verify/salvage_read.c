@@ -15,6 +15,7 @@ static const char bad_entry[] = "the BAT entry of the block makes no sense";
 static const char no_state[] = "the BAT gives the block a state that there is not, but a place that nobody else has";
 static const char behind_end[] = "it lies behind the end of the file";
 static const char two_owners[] = "two blocks claim the same bytes of the file";
+static const char one_shared[] = "another block or a structure claims a part of the same block, so its place may be wrong";
 static const char by_evidence[] = "the block was put back by evidence";
 static const char by_neighbours[] = "the block was put back because its neighbours stand in order";
 static const char no_bitmap[] = "the sector bitmap is lost: which sectors are the layer's own was guessed";
@@ -43,17 +44,28 @@ static void answer(struct asked *asked, size_t layer, uint64_t length, vhdx_salv
     }
 }
 
+/* Whether bytes of the block at that place of the file have another owner too. */
+static bool is_contested(const struct vx_salvage_layer *layer, uint64_t block_offset)
+{
+    return vx_rebuilt_shared(layer->rebuilt, block_offset, layer->image->geometry.block_size);
+}
+
 /* Bytes of the file; the part that lies behind its end is a piece of its own, and lost. */
 static void answer_data(struct asked *asked, size_t index, uint64_t file_offset, uint64_t length,
                         vhdx_salvage_kind kind, const char *reason)
 {
     const struct vx_salvage_layer *layer = &asked->layers->items[index];
+    uint64_t in_block = asked->piece->virtual_offset % layer->image->geometry.block_size;
     if (file_offset >= layer->view_size) {
         answer(asked, index, length, VHDX_SALVAGE_LOST, behind_end);
         return;
     }
     length = vx_min(length, layer->view_size - file_offset);
     uint64_t to_mib = VX_MIB - file_offset % VX_MIB;
+    if (kind == VHDX_SALVAGE_GOOD && is_contested(layer, file_offset - in_block)) {
+        kind = VHDX_SALVAGE_DOUBTFUL;
+        reason = one_shared;
+    }
     if (vx_rebuilt_shared(layer->rebuilt, file_offset, 1)) {
         length = vx_min(length, to_mib);
         kind = kind == VHDX_SALVAGE_GOOD ? VHDX_SALVAGE_DOUBTFUL : kind;
@@ -162,6 +174,16 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
     return false;
 }
 
+/* Whether a partial block says "not mine" by bits that may be another block's. */
+static bool partial_is_contested(struct vx_salvage_layer *layer, uint64_t virtual_offset)
+{
+    const struct vx_geometry *geometry = &layer->image->geometry;
+    struct vx_bat_entry entry;
+    uint64_t bat_index = vx_geometry_payload_index(geometry, virtual_offset / geometry->block_size);
+    return vx_bat_window_get(&layer->reader.bat, bat_index, &entry, NULL) == VHDX_OK &&
+           entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && is_contested(layer, entry.file_offset);
+}
+
 /* One layer's answer; *transparent: it has none, and the next one is to be asked for asked->limit bytes. */
 static vhdx_status ask_layer(struct asked *asked, size_t index, uint64_t virtual_offset, bool *transparent,
                              vhdx_error *err)
@@ -195,6 +217,8 @@ static vhdx_status ask_layer(struct asked *asked, size_t index, uint64_t virtual
         answer(asked, index, run.length, VHDX_SALVAGE_GOOD, "");
     else
         *transparent = true;
+    if (*transparent && partial_is_contested(layer, virtual_offset))
+        asked->doubt = one_shared;
     asked->limit = vx_min(asked->limit, run.length);
     asked->doubt = layer->doubt ? layer->doubt : asked->doubt;
     return VHDX_OK;

@@ -532,8 +532,8 @@ Test(repair, does_not_tidy_up_a_bat_that_is_garbage)
     end(&bench);
 }
 
-/* A parent whose every byte is 0xAA below a child that holds four blocks: what is lost must not be read from the parent. */
-Test(repair, of_a_childs_garbled_bat_does_not_show_the_parents_content)
+/* A parent whose every byte is 0xAA below a child. */
+static struct bench begin_child(void (*fill)(struct bld *b))
 {
     struct bench bench = {.memory = vx_memory_host_new(7)};
     struct bld_options options = plain;
@@ -552,8 +552,40 @@ Test(repair, of_a_childs_garbled_bat_does_not_show_the_parents_content)
     options.seed++;
     bench.builder = bld_new(&options);
     bld_parent(bench.builder, &identity, NULL, ".\\base.vhdx", NULL, NULL);
-    four_blocks(bench.builder);
+    fill(bench.builder);
     cr_assert_eq(bld_finish(bench.builder, bench.host, DISK, &err), VHDX_OK, "%s", err.message);
+    bld_free(base);
+    return bench;
+}
+
+static void a_sector_of_the_first_block(struct bld *b)
+{
+    bld_write_random(b, 4096, 512, 1);
+}
+
+/* It reads as zeros afterwards, so that what the parent showed through it is gone for the reader too. */
+Test(repair, that_gives_up_a_partial_block_lists_all_of_it)
+{
+    struct bench bench = begin_child(a_sector_of_the_first_block);
+    vhdx_error err;
+    bld_poke_int(bench.host, DISK, bld_bat_entry_offset(bench.builder, 0), (UINT64_C(512) << 40) | 7, 8);
+    vhdx_report *report = repair(&bench, &(vhdx_repair_options){.salvage = true});
+    vhdx_chain *chain = open_disk(&bench);
+    for (uint64_t at = 0; at < 2u << 20; at += 4096) {
+        uint8_t byte;
+        cr_assert_eq(vhdx_chain_read(chain, &byte, 1, at, &err), VHDX_OK, "%s", err.message);
+        cr_assert(byte == 0xAA || is_lost(report, at), "0x%llx is not the parent's and not listed", (unsigned long long)at);
+    }
+    vhdx_chain_free(chain);
+    vhdx_report_free(report);
+    end(&bench);
+}
+
+/* What is lost must not be read from the parent. */
+Test(repair, of_a_childs_garbled_bat_does_not_show_the_parents_content)
+{
+    struct bench bench = begin_child(four_blocks);
+    vhdx_error err;
     garble_bat(&bench, 512);
     vhdx_report *report = repair(&bench, &(vhdx_repair_options){.salvage = true});
     vhdx_chain *chain = open_disk(&bench);
@@ -565,7 +597,6 @@ Test(repair, of_a_childs_garbled_bat_does_not_show_the_parents_content)
     }
     vhdx_chain_free(chain);
     vhdx_report_free(report);
-    bld_free(base);
     end(&bench);
 }
 

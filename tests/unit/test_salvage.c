@@ -223,6 +223,22 @@ Test(salvage, no_map_is_refused_with_its_line)
     finish();
 }
 
+/* The first block's entry leads to the MiB before it, the BAT, and only half of it: the other half nobody else claims, and it is not right either. */
+Test(salvage, a_block_that_is_contested_in_part_is_doubtful_as_a_whole)
+{
+    begin();
+    make(VHDX_KIND_DYNAMIC, "/d/disk", 1);
+    uint64_t first = bld_payload_offset(disk, 0);
+    for (uint64_t block = 1; block < 8; block++)
+        if (bld_block_state(disk, block) == 6)
+            first = vx_min(first, bld_payload_offset(disk, block));
+    bld_poke_int(host, "/d/disk", bld_bat_entry_offset(disk, 0), (first - VX_MIB) | VX_PAYLOAD_FULLY_PRESENT, 8);
+    vhdx_salvage_report report = salvage_with((vhdx_salvage_options){0}, VHDX_OK);
+    cr_assert_geq(report.bytes_doubtful, 2 * VX_MIB);
+    good_is_good("/d/raw.map", VX_RESCUE_LOST);
+    finish();
+}
+
 Test(salvage, a_file_that_was_cut_keeps_everything_before_the_cut)
 {
     begin();
