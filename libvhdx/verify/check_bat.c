@@ -120,6 +120,7 @@ static bool judge_payload(struct pass *pass, uint64_t bat_index, uint64_t block,
         add_lost(pass, VX_FIND_BAT_NO_PLACE, bat_index, block, 0);
         return false;
     }
+    pass->v->partial_in_base += (rules & VX_BAT_STATE_FOR_CHILD) != 0;
     if (rules & VX_BAT_STATE_FOR_CHILD)
         add_lost(pass, VX_FIND_BAT_PARTIAL_IN_BASE, bat_index, block, entry->state);
     return vx_bat_payload_owns_space(entry) && judge_place(pass, bat_index, block, entry);
@@ -164,8 +165,22 @@ static vhdx_status take_bitmap(struct pass *pass, uint64_t bat_index, uint64_t r
     return VHDX_OK;
 }
 
+/* A child's BAT has room for the bitmap of its last chunk, too. */
+static void look_for_bitmap(struct pass *pass, uint64_t bat_index, uint64_t raw)
+{
+    const struct vx_geometry *geometry = pass->geometry;
+    struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+    bool in_file = entry.file_offset >= VX_HEADER_SECTION_SIZE && entry.file_offset < pass->file_size &&
+                   pass->file_size - entry.file_offset >= VX_BITMAP_BLOCK_SIZE;
+    if (!geometry->has_parent && entry.state == VX_BITMAP_PRESENT && entry.reserved == 0 && in_file &&
+        bat_index % ((uint64_t)geometry->chunk_ratio + 1) == geometry->chunk_ratio &&
+        bat_index <= vx_geometry_bitmap_index(geometry, geometry->chunk_count - 1))
+        pass->v->bitmap_in_base = true;
+}
+
 static vhdx_status take_entry(struct pass *pass, uint64_t bat_index, uint64_t raw, vhdx_error *err)
 {
+    look_for_bitmap(pass, bat_index, raw);
     if (bat_index >= pass->geometry->entry_count) {
         add_padding(pass, bat_index, raw);
         return VHDX_OK;

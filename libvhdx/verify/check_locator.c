@@ -140,6 +140,14 @@ static void add_short(struct vx_verification *v)
     vx_verify_add(v, &finding);
 }
 
+static void add_left(struct vx_verification *v)
+{
+    struct vx_finding finding = found(v, VX_FIND_METADATA_LEFT_LOCATOR);
+    finding.advice = "harmless when a merge has left it; if the disk was a checkpoint, its mark is lost, and '--salvage' would remove "
+                     "what is known of its parent";
+    vx_verify_add(v, &finding);
+}
+
 vhdx_status vx_check_locator(struct vx_verification *v, vhdx_error *err)
 {
     const struct vx_exam *exam = v->exam;
@@ -150,7 +158,7 @@ vhdx_status vx_check_locator(struct vx_verification *v, vhdx_error *err)
     const struct vx_metadata_entry *entry = vx_metadata_find(exam->table, &vx_guid_parent_locator);
     bool sure = vx_is_power_of_two(exam->parameters.block_size); /* zeros do not say that there is no parent */
     if (!has_parent && entry && sure)
-        add(v, VX_FIND_METADATA_LEFT_LOCATOR);
+        add_left(v); /* check_space.c may know better */
     else if (has_parent && (!entry || entry->length == 0))
         add(v, VX_FIND_METADATA_NO_LOCATOR);
     else if (has_parent && exam->knows & VX_KNOWS_LOCATOR)

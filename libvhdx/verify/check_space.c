@@ -357,10 +357,28 @@ static vhdx_status check_unowned(struct vx_verification *v, const struct vx_clai
     return check_content(v, claims, v->leaked_bytes + trailing, err);
 }
 
+/*
+ * A parent locator in a disk without parent is left over, or the mark is gone that made the disk a child. Partial blocks and a
+ * bitmap for them, which no single damage makes, say that it is the mark.
+ */
+static void judge_locator(struct vx_verification *v)
+{
+    struct vx_finding *finding;
+    if (v->partial_in_base == 0 || !v->bitmap_in_base)
+        return;
+    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
+        if (finding->kind == VX_FIND_METADATA_LEFT_LOCATOR) {
+            finding->severity = VHDX_SEVERITY_ERROR;
+            finding->repair = VHDX_REPAIR_LOSSLESS;
+            vx_report_advise(v->report, finding, "it is a child whose mark is gone, as its BAT shows; 'vhdx repair' marks it again");
+        }
+}
+
 static vhdx_status check(struct vx_verification *v, struct vx_claims *claims, vhdx_error *err)
 {
     VX_TRY(visit_structures(v->exam, take, claims, err));
     VX_TRY(vx_check_bat(v, claims, err));
+    judge_locator(v);
     if (claims->contested)
         VX_TRY(name_rivals(v, claims, err));
     return check_unowned(v, claims, err);

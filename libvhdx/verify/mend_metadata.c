@@ -233,16 +233,28 @@ static vhdx_status put_item(struct table *table, const vhdx_guid *id, const uint
     return place == 0 ? VHDX_OK : vx_plan_put(table->m->plan, bytes, length, place, reason, err);
 }
 
-static vhdx_status mend_parameter_bits(struct table *table, vhdx_error *err)
+/* Verify says so where the BAT proves it. */
+static bool is_unmarked_child(const struct vx_mending *m)
 {
-    static const struct vx_reason reason = {VX_FIND_METADATA_PARAMETER_BITS, false, "the reserved bits are zero", NULL};
+    return (m->classes[VX_FIND_METADATA_LEFT_LOCATOR] & 1u << VHDX_REPAIR_LOSSLESS) != 0;
+}
+
+static vhdx_status mend_parameters(struct table *table, vhdx_error *err)
+{
+    static const struct vx_reason reserved = {VX_FIND_METADATA_PARAMETER_BITS, false, "the reserved bits are zero", NULL};
+    static const struct vx_reason mark = {VX_FIND_METADATA_LEFT_LOCATOR, false,
+                                          "the disk is a child again, as its locator and its BAT say", NULL};
     uint8_t bytes[8];
-    if (!vx_wanted(table->m, VX_FIND_METADATA_PARAMETER_BITS) || !vx_exam_knows(table->m->exam, VX_KNOWS_PARAMETERS))
+    bool child = is_unmarked_child(table->m);
+    if ((!child && !vx_wanted(table->m, VX_FIND_METADATA_PARAMETER_BITS)) ||
+        !vx_exam_knows(table->m->exam, VX_KNOWS_PARAMETERS))
         return VHDX_OK;
     struct vx_file_parameters parameters = table->m->exam->parameters;
     parameters.flags &= VX_PARAMETER_LEAVE_BLOCK_ALLOCATED | VX_PARAMETER_HAS_PARENT;
+    if (child)
+        parameters.flags = VX_PARAMETER_HAS_PARENT;
     vx_file_parameters_encode(&parameters, bytes);
-    return put_item(table, &vx_guid_file_parameters, bytes, sizeof bytes, &reason, err);
+    return put_item(table, &vx_guid_file_parameters, bytes, sizeof bytes, child ? &mark : &reserved, err);
 }
 
 static vhdx_status mend_physical_sector(struct table *table, vhdx_error *err)
@@ -289,10 +301,12 @@ static vhdx_status mend_all(struct table *table, vhdx_error *err)
     VX_TRY(mend_duplicates(table, err));
     VX_TRY(drop_item(table, &vx_guid_incomplete_file, VX_FIND_METADATA_INCOMPLETE, true,
                      "the disk counts as finished", "the certainty that its making had come to its end", err));
-    VX_TRY(drop_item(table, &vx_guid_parent_locator, VX_FIND_METADATA_LEFT_LOCATOR, false,
-                     "the locator that means nothing is gone", NULL, err));
+    if (!is_unmarked_child(table->m))
+        VX_TRY(drop_item(table, &vx_guid_parent_locator, VX_FIND_METADATA_LEFT_LOCATOR, true,
+                         "programs that refuse a disk without parent that has a locator can use it",
+                         "the name of the parent, should the disk have one after all", err));
     VX_TRY(mend_lengths(table, err));
-    VX_TRY(mend_parameter_bits(table, err));
+    VX_TRY(mend_parameters(table, err));
     VX_TRY(mend_physical_sector(table, err));
     VX_TRY(mend_disk_id(table, err));
     return vx_mend_values(table->m, err);

@@ -25,6 +25,8 @@ struct vx_verification {
     uint64_t leaked_bytes; /* owned by nobody below that */
     uint64_t owned_blocks; /* payload blocks that are said to be present */
     bool beyond_end;       /* some of them are not wholly in the file */
+    uint64_t partial_in_base; /* blocks in a state that only children have */
+    bool bitmap_in_base;      /* a sector bitmap lies where a child's BAT has it */
     uint8_t *nonsense;     /* a bit for each page of the BAT that is nonsense (bat_page.h); NULL: none is */
 };
 

@@ -552,7 +552,8 @@ static struct bench begin_child(void (*fill)(struct bld *b))
     options.seed++;
     bench.builder = bld_new(&options);
     bld_parent(bench.builder, &identity, NULL, ".\\base.vhdx", NULL, NULL);
-    fill(bench.builder);
+    if (fill)
+        fill(bench.builder);
     cr_assert_eq(bld_finish(bench.builder, bench.host, DISK, &err), VHDX_OK, "%s", err.message);
     bld_free(base);
     return bench;
@@ -577,6 +578,35 @@ Test(repair, that_gives_up_a_partial_block_lists_all_of_it)
         cr_assert(byte == 0xAA || is_lost(report, at), "0x%llx is not the parent's and not listed", (unsigned long long)at);
     }
     vhdx_chain_free(chain);
+    vhdx_report_free(report);
+    end(&bench);
+}
+
+static void unmark_child(const struct bench *bench)
+{
+    uint64_t parameters = bld_item_offset(bench->builder, &vx_guid_file_parameters, false);
+    bld_poke_int(bench->host, DISK, parameters + 4, 0, 4);
+}
+
+/* One bit of a child: what its locator and its bitmap say must not be tidied away as left over. */
+Test(repair, marks_a_child_again_whose_bat_shows_that_it_is_one)
+{
+    struct bench bench = begin_child(a_sector_of_the_first_block);
+    uint8_t before[16];
+    content(&bench, before);
+    unmark_child(&bench);
+    must_be_lossless(&bench, "VHDX-METADATA-LEFT-LOCATOR", before);
+    end(&bench);
+}
+
+Test(repair, keeps_a_locator_that_may_be_all_that_is_known_of_a_parent)
+{
+    struct bench bench = begin_child(NULL);
+    unmark_child(&bench);
+    uint64_t damaged = digest(&bench, DISK);
+    vhdx_report *report = repair(&bench, NULL);
+    cr_assert(find(report, "VHDX-METADATA-LEFT-LOCATOR") && !find(report, "VHDX-METADATA-LEFT-LOCATOR")->corrected);
+    cr_assert_eq(digest(&bench, DISK), damaged);
     vhdx_report_free(report);
     end(&bench);
 }
