@@ -1,5 +1,6 @@
 /*
- * Configurations in XML: whatever the document, what is read is whole in itself, and the same document in UTF-16 says the same.
+ * Configurations in XML: whatever the document, what is read is whole in itself, and the same document in UTF-16 says
+ * the same.
  */
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"

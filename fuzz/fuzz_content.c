@@ -1,9 +1,10 @@
 /*
- * The inside of a virtual disk from a stranger: nothing is read outside of the disk, little is read at all, what does not fit is not reported as if it
- * did, and looking twice gives the same.
+ * The inside of a virtual disk from a stranger: nothing is read outside of the disk, little is read at all, what does
+ * not fit is not reported as if it did, and looking twice gives the same.
  *
- * An input is a small header (sector size, disk size, whether the size is known) and patches of an otherwise empty disk, so that
- * structures far apart cost few bytes. Checksums of GPT headers and their arrays are mended, or nothing would get behind them.
+ * An input is a small header (sector size, disk size, whether the size is known) and patches of an otherwise empty
+ * disk, so that structures far apart cost few bytes. Checksums of GPT headers and their arrays are mended, or nothing
+ * would get behind them.
  */
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"

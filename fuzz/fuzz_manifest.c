@@ -1,5 +1,6 @@
 /*
- * A manifest from a stranger: lines come in ascending order and end, and what is read whole comes out byte for byte when it is written anew.
+ * A manifest from a stranger: lines come in ascending order and end, and what is read whole comes out byte for byte
+ * when it is written anew.
  */
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"

@@ -1,9 +1,10 @@
 /*
- * Two layers with a file system from a stranger: little is read, nothing outside of the disk, asking twice gives the same; a child that has nothing, or
- * that has everything, proves nothing; and what fits is never said together with what does not.
+ * Two layers with a file system from a stranger: little is read, nothing outside of the disk, asking twice gives the
+ * same; a child that has nothing, or that has everything, proves nothing; and what fits is never said together with
+ * what does not.
  *
- * An input is a byte of flags and patches; a patch changes the lower layers, the child, or both. Checksums are mended on request, or nothing would get behind
- * them.
+ * An input is a byte of flags and patches; a patch changes the lower layers, the child, or both. Checksums are mended
+ * on request, or nothing would get behind them.
  */
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
@@ -79,7 +80,8 @@ static uint32_t sum(uint32_t seed, const void *data, size_t size)
     return ~vx_crc32c(~seed, data, size);
 }
 
-/* Superblock and descriptors of one view. What the two have in common may get apart by it, which is as hostile as a file can be. */
+/* Superblock and descriptors of one view. What the two have in common may get apart by it, which is as hostile as a
+ * file can be. */
 static void mend(uint8_t *disk)
 {
     struct vx_ext4_super super;

@@ -1,6 +1,7 @@
 /*
- * Reports of other hosts: any bytes as JSON, then as records, then judged to the end. Whatever a report claims, nothing that a configuration names may be
- * proposed to be moved or to go, every number in the outcome must name a record, and judging the same twice must give the same.
+ * Reports of other hosts: any bytes as JSON, then as records, then judged to the end. Whatever a report claims, nothing
+ * that a configuration names may be proposed to be moved or to go, every number in the outcome must name a record, and
+ * judging the same twice must give the same.
  */
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"

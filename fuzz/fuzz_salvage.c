@@ -47,8 +47,8 @@ static void take_range(void *context, const vhdx_salvage_range *range)
     told->not_good += range->length;
 }
 
-/* Whether verify says of one of the layers that its BAT is empty and should not be: then the strict reader reads zeros where salvage, with the log
- * as its witness, knows better. */
+/* Whether verify says of one of the layers that its BAT is empty and should not be: then the strict reader reads zeros
+ * where salvage, with the log as its witness, knows better. */
 static bool a_bat_is_missed(const struct forge *forge)
 {
     bool missed = false;

@@ -1,5 +1,6 @@
 /*
- * Security descriptor: entries lie inside of it, there are no more than it says, and every account has a text that fits.
+ * Security descriptor: entries lie inside of it, there are no more than it says, and every account has a text that
+ * fits.
  */
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"

@@ -1,6 +1,7 @@
 /*
- * Verification of one damaged layer on a sound parent, or alone. The input is a list of damages, see forge.h. What verify calls sound can be opened and read
- * from end to end, and what cannot be opened has an error; a check writes nothing and says the same twice.
+ * Verification of one damaged layer on a sound parent, or alone. The input is a list of damages, see forge.h. What
+ * verify calls sound can be opened and read from end to end, and what cannot be opened has an error; a check writes
+ * nothing and says the same twice.
  */
 /* SPDX-License-Identifier: MIT */
 #include "forge.h"

@@ -2,9 +2,9 @@
  * vhdx.h - the whole public interface of libvhdx: open, read, create and merge Hyper-V virtual disks (VHDX, AVHDX).
  *
  * Read it from top to bottom: statuses and errors, the files of the host, one image, a chain of layers, a new disk,
- * the merge, verify and repair, and at the end what can hurt you. Section numbers such as "MS-VHDX 2.3" are those of the published
- * format specification. All paths are UTF-8 on every system. All offsets and lengths are bytes unless a name says
- * otherwise; `virtual_offset` is a place on the virtual disk, `offset` or `file_offset` a place in a file.
+ * the merge, verify and repair, and at the end what can hurt you. Section numbers such as "MS-VHDX 2.3" are those of
+ * the published format specification. All paths are UTF-8 on every system. All offsets and lengths are bytes unless a
+ * name says otherwise; `virtual_offset` is a place on the virtual disk, `offset` or `file_offset` a place in a file.
  *
  * Rules that hold for every function:
  *  - It returns a vhdx_status; VHDX_OK is zero. Outputs are written only on VHDX_OK unless the function says more.
@@ -111,9 +111,9 @@ typedef enum vhdx_shell {
 } vhdx_shell;
 
 /*
- * `name` as one word of a command, whatever is in it: names of files and machines come from strangers, and people paste commands. Returns the
- * length of the word without its NUL, 0 when memory ran out. It is written to `text` (NULL with `room` 0 just to measure) only when it fits,
- * for half a name is another one; else `text` becomes empty.
+ * `name` as one word of a command, whatever is in it: names of files and machines come from strangers, and people paste
+ * commands. Returns the length of the word without its NUL, 0 when memory ran out. It is written to `text` (NULL with
+ * `room` 0 just to measure) only when it fits, for half a name is another one; else `text` becomes empty.
  */
 VHDX_API size_t vhdx_quote(const char *name, vhdx_shell shell, char *text, size_t room);
 
@@ -144,7 +144,8 @@ typedef enum vhdx_file_attributes {
     VHDX_FILE_IS_ENCRYPTED = 8,
     VHDX_FILE_IS_READ_ONLY = 16, /* marked so that nobody should write to it */
     VHDX_FILE_IS_BLOCK_DEVICE = 32,
-    VHDX_FILE_CAN_SHARE = 64, /* clone works between the files of this volume: plans count on it; a merge tries in any case */
+    /* clone works between the files of this volume: plans count on it; a merge tries in any case */
+    VHDX_FILE_CAN_SHARE = 64,
 } vhdx_file_attributes;
 
 typedef struct vhdx_file_facts {
@@ -183,7 +184,8 @@ typedef struct vhdx_io_ops {
     vhdx_status (*next_data)(void *file, uint64_t offset, uint64_t *data_offset, uint64_t *length, vhdx_error *err);
     /* In how many pieces the file lies on its volume. VHDX_UNSUPPORTED: the host cannot tell. */
     vhdx_status (*extents)(void *file, uint64_t *count, vhdx_error *err);
-    /* The file's security descriptor, self-relative, as NTFS has it. *size: its length, also when that is more than `room`. VHDX_UNSUPPORTED: it has none. */
+    /* The file's security descriptor, self-relative, as NTFS has it. *size: its length, also when that is more than
+     * `room`. VHDX_UNSUPPORTED: it has none. */
     vhdx_status (*security)(void *file, void *buf, size_t room, size_t *size, vhdx_error *err);
 } vhdx_io_ops;
 
@@ -231,7 +233,8 @@ typedef struct vhdx_host {
     vhdx_status (*absolute)(void *context, const char *path, char *text, size_t text_size, vhdx_error *err);
     vhdx_status (*space)(void *context, const char *path, vhdx_space *space, vhdx_error *err);
     vhdx_status (*random)(void *context, void *buf, size_t length, vhdx_error *err);
-    /* As rename, and what lies at `to` afterwards has the owner, mode, ACL and attributes that `to` had. May be NULL: rename is used. */
+    /* As rename, and what lies at `to` afterwards has the owner, mode, ACL and attributes that `to` had. May be NULL:
+     * rename is used. */
     vhdx_status (*replace)(void *context, const char *from, const char *to, vhdx_error *err);
     /* As list, with what each name leads to. May be NULL: list is used, and the names are tried. */
     vhdx_status (*list_entries)(void *context, const char *directory,
@@ -346,9 +349,9 @@ typedef struct vhdx_chain vhdx_chain;
 
 /*
  * Opens the image at `path` and all its ancestors down to the base, for reading. Each parent is looked for in
- * `options->parents`, then under the locator's paths (MS-VHDX 2.2.4), and accepted only when its DataWriteGuid equals the child's
- * parent_linkage or a non-zero parent_linkage2. PARENT_MISSING, PARENT_MISMATCH, PARENT_LOOP, LIMIT (more than 256 layers) and
- * UNSUPPORTED (logical sector sizes differ) say why not. Failure leaves nothing behind.
+ * `options->parents`, then under the locator's paths (MS-VHDX 2.2.4), and accepted only when its DataWriteGuid equals
+ * the child's parent_linkage or a non-zero parent_linkage2. PARENT_MISSING, PARENT_MISMATCH, PARENT_LOOP, LIMIT (more
+ * than 256 layers) and UNSUPPORTED (logical sector sizes differ) say why not. Failure leaves nothing behind.
  */
 VHDX_API vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *options, vhdx_chain **chain,
                                      vhdx_error *err);
@@ -381,7 +384,8 @@ typedef struct vhdx_extent {
     vhdx_extent_state state;
 } vhdx_extent;
 
-/* Walks the virtual disk from `virtual_offset` to its end, extent by extent, without gaps. Belongs to one thread; the chain must outlive it. */
+/* Walks the virtual disk from `virtual_offset` to its end, extent by extent, without gaps. Belongs to one thread; the
+ * chain must outlive it. */
 typedef struct vhdx_walk vhdx_walk;
 VHDX_API vhdx_status vhdx_walk_new(vhdx_chain *chain, uint64_t virtual_offset, vhdx_walk **walk, vhdx_error *err);
 VHDX_API void vhdx_walk_free(vhdx_walk *walk);
@@ -394,7 +398,8 @@ typedef struct vhdx_stream_options {
     void *progress_context;
 } vhdx_stream_options;
 
-/* Receives the virtual disk from its first byte to its last. `buf` is NULL for `length` zeros. Not VHDX_OK ends the stream with it. */
+/* Receives the virtual disk from its first byte to its last. `buf` is NULL for `length` zeros. Not VHDX_OK ends the
+ * stream with it. */
 typedef vhdx_status (*vhdx_sink_fn)(void *context, const void *buf, uint64_t length, uint64_t virtual_offset,
                                     vhdx_error *err);
 VHDX_API vhdx_status vhdx_chain_stream(vhdx_chain *chain, vhdx_sink_fn sink, void *context,
@@ -402,12 +407,14 @@ VHDX_API vhdx_status vhdx_chain_stream(vhdx_chain *chain, vhdx_sink_fn sink, voi
 
 /*
  * Writes the virtual disk to the raw file `path` (emptied first; a block device is written whole), leaving holes where
- * the disk reads zeros, and flushes it. Refuses with VHDX_ARG to write onto a layer of the chain. On failure a file made here is removed.
+ * the disk reads zeros, and flushes it. Refuses with VHDX_ARG to write onto a layer of the chain. On failure a file
+ * made here is removed.
  */
 VHDX_API vhdx_status vhdx_chain_export(vhdx_chain *chain, const char *path, const vhdx_stream_options *options,
                                        vhdx_error *err);
 
-/* XXH3-128, canonical form, of the virtual disk's content: equal for disks that read the same, whatever their layout. */
+/* XXH3-128, canonical form, of the virtual disk's content: equal for disks that read the same, whatever their
+ * layout. */
 VHDX_API vhdx_status vhdx_chain_hash(vhdx_chain *chain, uint8_t hash[16], const vhdx_stream_options *options,
                                      vhdx_error *err);
 
@@ -428,9 +435,10 @@ typedef struct vhdx_create_options {
 } vhdx_create_options;
 
 /*
- * Makes an empty disk at `path` and flushes it. Until the very end the file has another name (`path` with ".unfinished" behind it) and carries the metadata item that marks it as
- * unfinished, so that what a power cut leaves is not taken for a disk, and the same call may be made again. EXISTS when a file that is not empty is there;
- * ARG for sizes that the format does not allow (MS-VHDX 2.6.2). On failure the file is removed.
+ * Makes an empty disk at `path` and flushes it. Until the very end the file has another name (`path` with ".unfinished"
+ * behind it) and carries the metadata item that marks it as unfinished, so that what a power cut leaves is not taken
+ * for a disk, and the same call may be made again. EXISTS when a file that is not empty is there; ARG for sizes that
+ * the format does not allow (MS-VHDX 2.6.2). On failure the file is removed.
  */
 VHDX_API vhdx_status vhdx_create(const char *path, const vhdx_create_options *options, vhdx_error *err);
 
@@ -441,11 +449,13 @@ VHDX_API vhdx_status vhdx_create(const char *path, const vhdx_create_options *op
 typedef enum vhdx_direction {
     VHDX_DIRECTION_AUTO = 0, /* down; with `delete_merged` the cheaper one, because the names come out the same */
     VHDX_DIRECTION_DOWN = 1, /* the child's data goes into the ancestor */
-    VHDX_DIRECTION_UP = 2,   /* the child takes what it lacks and becomes a base; the ancestor (a base) is never written */
+    /* the child takes what it lacks and becomes a base; the ancestor (a base) is never written */
+    VHDX_DIRECTION_UP = 2,
 } vhdx_direction;
 
 typedef enum vhdx_zero_detect {
-    VHDX_ZERO_DETECT_AUTO = 0, /* holes of the layers' files, and blocks of theirs that are all zeros, take no space in the merged disk */
+    /* holes of the layers' files, and blocks of theirs that are all zeros, take no space in the merged disk */
+    VHDX_ZERO_DETECT_AUTO = 0,
     VHDX_ZERO_DETECT_OFF = 1,  /* are moved like any other data */
 } vhdx_zero_detect;
 
@@ -465,9 +475,11 @@ typedef struct vhdx_merge_options {
     bool verify;                /* read what was moved back from the disk, through the target, and compare hashes */
     uint64_t window_bytes;      /* payload between two commits, and with `reclaim` the extra space; 0 = 256 MiB */
     vhdx_direction direction;
-    const char *undo;           /* path of an undo file to be made, see vhdx_undo; NULL = none. Not with `delete_merged` or `reclaim` */
+    /* path of an undo file to be made, see vhdx_undo; NULL = none. Not with `delete_merged` or `reclaim` */
+    const char *undo;
     vhdx_zero_detect zero_detect;
-    bool machine_known;         /* the caller itself tells what the machine's configuration needs: such notices are left out */
+    /* the caller itself tells what the machine's configuration needs: such notices are left out */
+    bool machine_known;
 } vhdx_merge_options;
 
 /* What a merge will do, or did. Grows at its end. */
@@ -491,8 +503,10 @@ typedef struct vhdx_merge_report {
     vhdx_direction direction;    /* the one taken */
     uint64_t bytes_to_share;     /* payload that the host lets both files have without copying (reflink) */
     uint64_t bytes_shared;       /* that really was shared; 0 in a plan */
-    uint64_t bytes_added;        /* of bytes_needed: what is still in use at the end, removed layers' space given back */
-    uint64_t bytes_other_way;    /* to be copied and zeroed in the other direction; UINT64_MAX = it is impossible, or was not looked at */
+    /* of bytes_needed: what is still in use at the end, removed layers' space given back */
+    uint64_t bytes_added;
+    /* to be copied and zeroed in the other direction; UINT64_MAX = it is impossible, or was not looked at */
+    uint64_t bytes_other_way;
     char direction_reason[160];  /* why this direction: a few words */
 } vhdx_merge_report;
 
@@ -504,31 +518,33 @@ VHDX_API vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options
 
 /*
  * Merges the layers from `child` down to just above the ancestor `options->into` into that ancestor, in place.
- * At every instant, also right after a power cut, reading the child (and every layer above it) gives the bytes it gave before;
- * a call that failed, was cancelled or cut off is completed by calling again with the same arguments.
- * Afterwards the ancestor has the child's virtual size, virtual disk id, physical sector size and IsVirtualDisk metadata and new
- * FileWrite and DataWrite GUIDs; layers above the child in the same directories name the ancestor as their parent. The layers
- * stay unless `delete_merged`; those strictly between child and ancestor lose their own meaning.
- * Refused before anything changes: a sibling (REFUSED: another file in the layers' directories whose linkage names the
- * ancestor or a layer in between; or a VHD set beside them), no space (NO_SPACE), READ_ONLY, BUSY, and whatever vhdx_chain_open refuses.
- * `reclaim`: after each window that is durable in the ancestor, the merged layers' blocks that lie wholly in it become NOT_PRESENT, the
- * lowest layer first, and are punched out of their files; the child goes on reading the same. The layers are then of no use without the ancestor.
- * `verify`: CORRUPT when something reads back otherwise; the child still holds the right bytes (unless `reclaim` has given them back:
- * each window is verified before that).
- * Upwards the result lies at the child's path, the layers below are not written and other children of theirs stay valid; with
- * `delete_merged` the result replaces the ancestor under its name, atomically, with the ancestor's owner, mode, ACL and attributes. REFUSED when
- * the ancestor has a parent itself. A child that has no parent any more is complete already.
- * `undo`: what the merge overwrites is durable in that file first. EXISTS when another file lies there, or the undo file of another merge; that of the
- * same merge is gone on with. UNDO_MISMATCH: it is of this merge, but somebody else has written to the disks since.
- * `report` may be NULL; it is filled as far as known also on failure.
+ * At every instant, also right after a power cut, reading the child (and every layer above it) gives the bytes it gave
+ * before; a call that failed, was cancelled or cut off is completed by calling again with the same arguments.
+ * Afterwards the ancestor has the child's virtual size, virtual disk id, physical sector size and IsVirtualDisk
+ * metadata and new FileWrite and DataWrite GUIDs; layers above the child in the same directories name the ancestor as
+ * their parent. The layers stay unless `delete_merged`; those strictly between child and ancestor lose their own
+ * meaning. Refused before anything changes: a sibling (REFUSED: another file in the layers' directories whose linkage
+ * names the ancestor or a layer in between; or a VHD set beside them), no space (NO_SPACE), READ_ONLY, BUSY, and
+ * whatever vhdx_chain_open refuses. `reclaim`: after each window that is durable in the ancestor, the merged layers'
+ * blocks that lie wholly in it become NOT_PRESENT, the lowest layer first, and are punched out of their files; the
+ * child goes on reading the same. The layers are then of no use without the ancestor. `verify`: CORRUPT when something
+ * reads back otherwise; the child still holds the right bytes (unless `reclaim` has given them back: each window is
+ * verified before that). Upwards the result lies at the child's path, the layers below are not written and other
+ * children of theirs stay valid; with `delete_merged` the result replaces the ancestor under its name, atomically, with
+ * the ancestor's owner, mode, ACL and attributes. REFUSED when the ancestor has a parent itself. A child that has no
+ * parent any more is complete already. `undo`: what the merge overwrites is durable in that file first. EXISTS when
+ * another file lies there, or the undo file of another merge; that of the same merge is gone on with. UNDO_MISMATCH: it
+ * is of this merge, but somebody else has written to the disks since. `report` may be NULL; it is filled as far as
+ * known also on failure.
  */
 VHDX_API vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *options, vhdx_merge_report *report,
                                 vhdx_error *err);
 
 /*
- * Writes the disk that `child` shows through its chain to the new dynamic VHDX `path` and touches no input. The new disk has the
- * child's sizes, virtual disk id and IsVirtualDisk metadata and the base's block size. On failure the new file is removed. EXISTS when a
- * file that is not empty is there. `into`, `delete_merged` and `force_siblings` must be zero.
+ * Writes the disk that `child` shows through its chain to the new dynamic VHDX `path` and touches no input. The new
+ * disk has the child's sizes, virtual disk id and IsVirtualDisk metadata and the base's block size. On failure the new
+ * file is removed. EXISTS when a file that is not empty is there. `into`, `delete_merged` and `force_siblings` must be
+ * zero.
  */
 VHDX_API vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
                                   vhdx_merge_report *report, vhdx_error *err);
@@ -544,9 +560,10 @@ typedef struct vhdx_relink_options {
 } vhdx_relink_options;
 
 /*
- * Writes the place of `parent` into the parent locator of `child` (MS-VHDX 2.6.2.6), paths and linkage in one log entry, and replays a dirty log of the child on
- * the way. PARENT_MISMATCH unless the parent has the identity that the child names or `force` is set; PARENT_LOOP and UNSUPPORTED (logical
- * sector sizes differ) always; ARG when the child has no parent. After a failure the old link or the new one holds.
+ * Writes the place of `parent` into the parent locator of `child` (MS-VHDX 2.6.2.6), paths and linkage in one log
+ * entry, and replays a dirty log of the child on the way. PARENT_MISMATCH unless the parent has the identity that the
+ * child names or `force` is set; PARENT_LOOP and UNSUPPORTED (logical sector sizes differ) always; ARG when the child
+ * has no parent. After a failure the old link or the new one holds.
  */
 VHDX_API vhdx_status vhdx_relink(const char *child, const char *parent, const vhdx_relink_options *options,
                                  vhdx_error *err);
@@ -558,7 +575,9 @@ VHDX_API vhdx_status vhdx_relink(const char *child, const char *parent, const vh
 typedef struct vhdx_undo_options {
     size_t struct_size;
     const vhdx_host *host;
-    bool force; /* accept disks that others have written to since, as long as their content has kept its identity, and a damaged undo file */
+    /* accept disks that others have written to since, as long as their content has kept its identity, and a damaged
+     * undo file */
+    bool force;
     vhdx_progress_fn progress;
     void *progress_context;
     vhdx_notice_fn notice;
@@ -571,15 +590,18 @@ typedef struct vhdx_undo_report {
     uint32_t files;          /* that are as they were */
     uint64_t bytes_restored; /* that were put back */
     bool ended;              /* the work that the undo file protects had come to its end */
-    bool cut_off;            /* the last bytes of the undo file are no whole records: it was being written when it was cut off, or is damaged */
+    /* the last bytes of the undo file are no whole records: it was being written when it was cut off, or is damaged */
+    bool cut_off;
 } vhdx_undo_report;
 
 /*
- * Gives back, byte for byte and in length, every file that the merge or repair whose `undo` file is `path` has written to, finished or not. Files are looked for
- * where they lay as seen from the undo file, then where they were, then beside it. Before anything is written: UNDO_MISMATCH when a file is
- * not the disk that the undo file knows, or anybody else has written to it since; BUSY when it is in use; NOT_FOUND; CORRUPT when the undo file
- * has lost records that it once had. Afterwards a failure, a cancelled or a cut-off call leaves disks that must not be used until the same call has
- * been made again and succeeded. To do it twice is to do it once. The undo file itself stays as it is. `report` may be NULL.
+ * Gives back, byte for byte and in length, every file that the merge or repair whose `undo` file is `path` has written
+ * to, finished or not. Files are looked for where they lay as seen from the undo file, then where they were, then
+ * beside it. Before anything is written: UNDO_MISMATCH when a file is not the disk that the undo file knows, or anybody
+ * else has written to it since; BUSY when it is in use; NOT_FOUND; CORRUPT when the undo file has lost records that it
+ * once had. Afterwards a failure, a cancelled or a cut-off call leaves disks that must not be used until the same call
+ * has been made again and succeeded. To do it twice is to do it once. The undo file itself stays as it is. `report` may
+ * be NULL.
  */
 VHDX_API vhdx_status vhdx_undo(const char *path, const vhdx_undo_options *options, vhdx_undo_report *report,
                                vhdx_error *err);
@@ -601,9 +623,9 @@ typedef enum vhdx_repair_class {
 } vhdx_repair_class;
 
 /*
- * One thing that was found. All strings belong to the report and live as long as it. `id` (docs/findings.md has a paragraph for each) and
- * `number` name the kind of finding and never change their meaning. Where the same is true of neighbouring entries they are one finding: `index` is the
- * first, `count` says how many. Grows at its end.
+ * One thing that was found. All strings belong to the report and live as long as it. `id` (docs/findings.md has a
+ * paragraph for each) and `number` name the kind of finding and never change their meaning. Where the same is true of
+ * neighbouring entries they are one finding: `index` is the first, `count` says how many. Grows at its end.
  */
 typedef struct vhdx_finding {
     const char *id; /* "VHDX-BAT-OVERLAP" */
@@ -638,7 +660,8 @@ typedef struct vhdx_lost_range {
     bool doubtful; /* something stands there, but nothing proves that it is right; else it is lost */
 } vhdx_lost_range;
 
-/* What is known of one file of a report. Findings and lost ranges: the worst finding first, ranges by offset. Grows at its end. */
+/* What is known of one file of a report. Findings and lost ranges: the worst finding first, ranges by offset. Grows at
+ * its end. */
 typedef struct vhdx_file_report {
     const char *path;
     vhdx_verdict verdict;
@@ -676,16 +699,18 @@ typedef struct vhdx_verify_options {
 } vhdx_verify_options;
 
 /*
- * Checks every structure of the disk at `path` and reports all that is wrong with it: both copies of everything, log entries, metadata, BAT,
- * bitmaps, and who owns each MiB of the file. Damage of one structure hides no other. A dirty log is replayed in memory; the file is
- * never written. OK as soon as there is a report, whatever it says; *report is for vhdx_report_free(). Else the file could not be checked
- * at all: NOT_FOUND, BUSY, NOT_VHDX (neither the signature nor anything else of a VHDX is there), IO, NOMEM, CANCELLED. Memory does not grow with the
- * disk but by one bit for each MiB of the file.
+ * Checks every structure of the disk at `path` and reports all that is wrong with it: both copies of everything, log
+ * entries, metadata, BAT, bitmaps, and who owns each MiB of the file. Damage of one structure hides no other. A dirty
+ * log is replayed in memory; the file is never written. OK as soon as there is a report, whatever it says; *report is
+ * for vhdx_report_free(). Else the file could not be checked at all: NOT_FOUND, BUSY, NOT_VHDX (neither the signature
+ * nor anything else of a VHDX is there), IO, NOMEM, CANCELLED. Memory does not grow with the disk but by one bit for
+ * each MiB of the file.
  */
 VHDX_API vhdx_status vhdx_verify(const char *path, const vhdx_verify_options *options, vhdx_report **report,
                                  vhdx_error *err);
 
-/* What a repair writes, or would. `bytes` has the new ones, NULL when the file's size becomes `offset`. Valid during the call only. */
+/* What a repair writes, or would. `bytes` has the new ones, NULL when the file's size becomes `offset`. Valid during
+ * the call only. */
 typedef struct vhdx_repair_write {
     const char *path;
     uint64_t offset, length;
@@ -708,8 +733,10 @@ typedef struct vhdx_repair_options {
     bool trim;              /* cut off space at the file's end that nobody owns */
     const char *undo;       /* path of the undo file; NULL = the disk's path with ".vhdx-undo" behind it */
     bool no_undo;           /* make none */
-    const char *bad_ranges; /* a ddrescue map of the file at `path`: what it does not call good is damaged, whatever the bytes are */
-    const char *map;        /* with `salvage`: a ddrescue map of the virtual disk to be written when something is lost; NULL = none */
+    /* a ddrescue map of the file at `path`: what it does not call good is damaged, whatever the bytes are */
+    const char *bad_ranges;
+    /* with `salvage`: a ddrescue map of the virtual disk to be written when something is lost; NULL = none */
+    const char *map;
     vhdx_repair_write_fn write; /* sees each write of the plan before the first one is done */
     void *write_context;
     vhdx_progress_fn progress;
@@ -719,12 +746,14 @@ typedef struct vhdx_repair_options {
 } vhdx_repair_options;
 
 /*
- * Corrects what vhdx_verify finds: plans all writes on a copy of the disk in memory, shows them, saves what they overwrite to an undo file (see vhdx_undo),
- * writes them in an order that a power cut cannot hurt, and verifies again. What is then gone is `corrected` in the report; what is left stands there
- * too. Never writes payload, and never gives up anything unless `salvage` is set; the DataWriteGuid stays. OK as soon as there is a report, also when problems
- * are left or nothing was to be done; *report is for vhdx_report_free(). EXISTS: another file lies where the undo file is to be made. UNDO_MISMATCH: an
- * undo file of this disk is there, but somebody else has written to the disk since. After a failure, or a cut, the old disk, the new one, or one that the
- * same call completes is there, and the undo file (if there is one) leads back.
+ * Corrects what vhdx_verify finds: plans all writes on a copy of the disk in memory, shows them, saves what they
+ * overwrite to an undo file (see vhdx_undo), writes them in an order that a power cut cannot hurt, and verifies again.
+ * What is then gone is `corrected` in the report; what is left stands there too. Never writes payload, and never gives
+ * up anything unless `salvage` is set; the DataWriteGuid stays. OK as soon as there is a report, also when problems are
+ * left or nothing was to be done; *report is for vhdx_report_free(). EXISTS: another file lies where the undo file is
+ * to be made. UNDO_MISMATCH: an undo file of this disk is there, but somebody else has written to the disk since. After
+ * a failure, or a cut, the old disk, the new one, or one that the same call completes is there, and the undo file (if
+ * there is one) leads back.
  */
 VHDX_API vhdx_status vhdx_repair(const char *path, const vhdx_repair_options *options, vhdx_report **report,
                                  vhdx_error *err);
@@ -756,9 +785,12 @@ typedef void (*vhdx_salvage_range_fn)(void *context, const vhdx_salvage_range *r
 typedef struct vhdx_salvage_options {
     size_t struct_size;
     const vhdx_host *host;
-    const char *const *parents; /* where to look for ancestors, as in vhdx_open_options; a file is taken as the parent also without proof when nothing else is found */
+    /* where to look for ancestors, as in vhdx_open_options; a file is taken as the parent also without proof when
+     * nothing else is found */
+    const char *const *parents;
     size_t parent_count;
-    const char *bad_ranges; /* a map of GNU ddrescue for the file `child`: what is not '+' there is no byte of the disk; NULL = none */
+    /* a map of GNU ddrescue for the file `child`: what is not '+' there is no byte of the disk; NULL = none */
+    const char *bad_ranges;
     const char *map;        /* where to write the map of the result; NULL = the raw file's name with ".map" behind it */
     vhdx_salvage_range_fn range;
     void *range_context;
@@ -781,15 +813,17 @@ typedef struct vhdx_salvage_report {
 } vhdx_salvage_report;
 
 /*
- * Writes what can still be read of the virtual disk that `child` shows to the raw file (or block device) `raw`, and beside it a map that GNU
- * ddrescue and its viewers read: '+' good, '*' doubtful, '-' lost, '?' held by a parent that is not there. Damaged headers, tables, metadata and BAT are rebuilt in
- * memory from twins, the log, the shape of what is left and what the guest wrote; sectors that cannot be read become holes. No layer is
- * written to. Bytes that nobody can place go to a file with ".pieces" behind the raw file's name; EXISTS when there is one with something in it, and no map
- * of an earlier run that says that it is ours. When nothing tells the disk's size, nor where any block belongs, only that file is written: all that is not zeros and no
- * structure's, in the order of the file, with a map of its pieces; `raw` is left as it is. OK also when much is lost: the report says how
- * much. NOT_VHDX when nothing of a disk is recognized, unless the file's name says that it was one (.vhdx, .avhdx) and it
- * does not begin as something else; CORRUPT when its sizes cannot be told and there are no pieces either; ARG to write onto a layer, EXISTS onto another disk. On failure the files
- * made here are removed. `report` may be NULL.
+ * Writes what can still be read of the virtual disk that `child` shows to the raw file (or block device) `raw`, and
+ * beside it a map that GNU ddrescue and its viewers read: '+' good, '*' doubtful, '-' lost, '?' held by a parent that
+ * is not there. Damaged headers, tables, metadata and BAT are rebuilt in memory from twins, the log, the shape of what
+ * is left and what the guest wrote; sectors that cannot be read become holes. No layer is written to. Bytes that nobody
+ * can place go to a file with ".pieces" behind the raw file's name; EXISTS when there is one with something in it, and
+ * no map of an earlier run that says that it is ours. When nothing tells the disk's size, nor where any block belongs,
+ * only that file is written: all that is not zeros and no structure's, in the order of the file, with a map of its
+ * pieces; `raw` is left as it is. OK also when much is lost: the report says how much. NOT_VHDX when nothing of a disk
+ * is recognized, unless the file's name says that it was one (.vhdx, .avhdx) and it does not begin as something else;
+ * CORRUPT when its sizes cannot be told and there are no pieces either; ARG to write onto a layer, EXISTS onto another
+ * disk. On failure the files made here are removed. `report` may be NULL.
  */
 VHDX_API vhdx_status vhdx_salvage(const char *child, const char *raw, const vhdx_salvage_options *options,
                                   vhdx_salvage_report *report, vhdx_error *err);
@@ -801,7 +835,8 @@ VHDX_API vhdx_status vhdx_salvage(const char *child, const char *raw, const vhdx
 typedef struct vhdx_config vhdx_config;
 
 typedef enum vhdx_config_format {
-    VHDX_CONFIG_VMCX = 1, /* Server 2016 and later: a machine, a checkpoint, or the host's list of machines (data.vmcx) */
+    /* Server 2016 and later: a machine, a checkpoint, or the host's list of machines (data.vmcx) */
+    VHDX_CONFIG_VMCX = 1,
     VHDX_CONFIG_VMRS = 2, /* the same container with a machine's runtime or saved state */
     VHDX_CONFIG_XML = 3,  /* Server 2012 R2 and before: a machine, a checkpoint, or the record of an export */
     VHDX_CONFIG_VHDS = 4, /* a VHD set; its format is not published, so never `complete` */
@@ -857,7 +892,8 @@ typedef struct vhdx_config_info {
     bool replicated;          /* has settings of Hyper-V Replica */
     bool clustered;           /* another node may own it */
     vhdx_saved_state saved_state;
-    vhdx_texts saved_state_files; /* as in the file; and the runtime state beside it, when that has a saved state, as a path of this host */
+    /* as in the file; and the runtime state beside it, when that has a saved state, as a path of this host */
+    vhdx_texts saved_state_files;
     const char *guest_state;  /* the .vmgs file (firmware, virtual TPM) */
     const char *data_root, *checkpoint_root, *paging_root; /* directories, when they are not the defaults */
     size_t disk_count;        /* see vhdx_config_disk_info */
@@ -865,7 +901,8 @@ typedef struct vhdx_config_info {
     vhdx_texts related;       /* "KEY = ID": other ids in the properties, of parents of a checkpoint for instance */
     vhdx_texts hints;         /* remains of paths that were once used; prove nothing */
     bool log_replayed;        /* an unfinished transaction was completed in memory */
-    bool complete;            /* all was read and every checksum is right; if false, disks may be named that are not listed */
+    /* all was read and every checksum is right; if false, disks may be named that are not listed */
+    bool complete;
     vhdx_texts reasons;       /* why it is not complete, one sentence each */
     vhdx_texts findings;      /* what else is worth to know */
 } vhdx_config_info;
@@ -877,8 +914,9 @@ typedef struct vhdx_config_options {
 } vhdx_config_options;
 
 /*
- * Reads the configuration at `path`, whichever of the formats it has; the file is closed again and never written. A pending replay log inside it is applied
- * in memory. NOT_CONFIG: it is none. Other failures: it is one and cannot be read, so that nobody knows which disks it names. Failure leaves nothing behind.
+ * Reads the configuration at `path`, whichever of the formats it has; the file is closed again and never written. A
+ * pending replay log inside it is applied in memory. NOT_CONFIG: it is none. Other failures: it is one and cannot be
+ * read, so that nobody knows which disks it names. Failure leaves nothing behind.
  */
 VHDX_API vhdx_status vhdx_config_open(const char *path, const vhdx_config_options *options, vhdx_config **config,
                                       vhdx_error *err);
@@ -892,7 +930,8 @@ VHDX_API const vhdx_config_disk *vhdx_config_disk_info(const vhdx_config *config
 typedef struct vhdx_config_mention {
     size_t disk;                   /* number of the disk among those asked for; their count when no drive is told of */
     const vhdx_config_info *info;  /* NULL: it is a configuration and cannot be read; see `error` */
-    const vhdx_config_disk *drive; /* NULL: the configuration was read in part only, and may have more drives than it shows */
+    /* NULL: the configuration was read in part only, and may have more drives than it shows */
+    const vhdx_config_disk *drive;
     bool name_only;                /* nothing but the file's name is equal: perhaps another disk */
     const vhdx_error *error;
 } vhdx_config_mention;
@@ -908,9 +947,10 @@ typedef struct vhdx_config_find_options {
 } vhdx_config_find_options;
 
 /*
- * Whose disks are these? Reads the configurations that are named in the options, those beside the disks, and those in directories "Virtual Machines" and
- * "Snapshots" there or one level up, and calls `visit` for each drive that is one of the disks: paths are compared from their ends, because drives and
- * mount points differ between machines. Writes nothing. Fails only when a path in `configs` is not there, or memory runs out; that nothing is found proves nothing.
+ * Whose disks are these? Reads the configurations that are named in the options, those beside the disks, and those in
+ * directories "Virtual Machines" and "Snapshots" there or one level up, and calls `visit` for each drive that is one of
+ * the disks: paths are compared from their ends, because drives and mount points differ between machines. Writes
+ * nothing. Fails only when a path in `configs` is not there, or memory runs out; that nothing is found proves nothing.
  */
 VHDX_API vhdx_status vhdx_config_find(const char *const *disks, size_t disk_count,
                                       const vhdx_config_find_options *options, vhdx_mention_fn visit, void *context,
@@ -938,7 +978,8 @@ typedef enum vhdx_found_kind {
     VHDX_FOUND_DYNAMIC = 2,
     VHDX_FOUND_DIFFERENCING = 3,
     VHDX_FOUND_VHD = 4, /* the older format, fixed or dynamic */
-    VHDX_FOUND_VHD_DIFFERENCING = 5, /* the older format; its `names` are those of the parent, by the parent's unique id */
+    /* the older format; its `names` are those of the parent, by the parent's unique id */
+    VHDX_FOUND_VHD_DIFFERENCING = 5,
 } vhdx_found_kind;
 
 typedef enum vhdx_found_role {
@@ -968,7 +1009,8 @@ typedef enum vhdx_found_status {
 /* What else is true; any number of these. */
 typedef enum vhdx_found_flags {
     VHDX_FOUND_DIRTY_LOG = 1 << 0,      /* not closed cleanly; was replayed in memory */
-    VHDX_FOUND_TRUNCATED = 1 << 1,      /* one of its first blocks lies beyond the end of the file; vhdx_verify() looks at all */
+    /* one of its first blocks lies beyond the end of the file; vhdx_verify() looks at all */
+    VHDX_FOUND_TRUNCATED = 1 << 1,
     VHDX_FOUND_SIZE_DIFFERS = 1 << 2,   /* another virtual size than the parent: legal */
     VHDX_FOUND_SECTOR_DIFFERS = 1 << 3, /* another logical sector size than the parent: not legal */
     VHDX_FOUND_SAVED_STATE = 1 << 4,    /* a frozen guest expects it as it is */
@@ -986,17 +1028,20 @@ typedef enum vhdx_found_flags {
     VHDX_FOUND_BROKEN_BELOW = 1 << 16,  /* a layer further down has a problem */
     VHDX_FOUND_CHECKPOINT_NAMED = 1 << 17, /* a checkpoint needs it, whatever the status */
     VHDX_FOUND_ACCESS_MISSING = 1 << 18,   /* the account of a machine that needs it may not open it */
-    VHDX_FOUND_FOREIGN = 1 << 19,          /* nothing uses it, and it was given to machines of which no configuration was found */
+    /* nothing uses it, and it was given to machines of which no configuration was found */
+    VHDX_FOUND_FOREIGN = 1 << 19,
 } vhdx_found_flags;
 
-/* Texts of the command's JSON: "in-use-by-vm", "leaf", "differencing", "dirty-log". Static; "unknown" for none of them. */
+/* Texts of the command's JSON: "in-use-by-vm", "leaf", "differencing", "dirty-log". Static; "unknown" for none of
+ * them. */
 VHDX_API const char *vhdx_found_status_name(vhdx_found_status status);
 VHDX_API const char *vhdx_found_role_name(vhdx_found_role role);
 VHDX_API const char *vhdx_found_kind_name(vhdx_found_kind kind);
 /* Of one flag. NULL when it is none. */
 VHDX_API const char *vhdx_found_flag_name(uint32_t flag);
 
-/* Of these findings: ERROR means that something is orphaned, broken or unreadable; WARNING is worth a look, and no file is wrong. */
+/* Of these findings: ERROR means that something is orphaned, broken or unreadable; WARNING is worth a look, and no file
+ * is wrong. */
 typedef struct vhdx_found_finding {
     const char *id; /* stable, for example "ORPHANS-PARENT-MISSING"; static */
     vhdx_severity severity;
@@ -1059,7 +1104,8 @@ typedef struct vhdx_found_file {
     vhdx_guid data_write_guid, file_write_guid, virtual_disk_id; /* of a VHD: its unique id, and zeros */
     vhdx_parent_names names; /* of its parent; all NULL and false without */
     size_t parent;           /* number of the parent's file, proven by its identity; VHDX_NONE = none or not found */
-    size_t suspect;          /* file that lies where the parent should be and is not (any more) the parent, or VHDX_NONE */
+    /* file that lies where the parent should be and is not (any more) the parent, or VHDX_NONE */
+    size_t suspect;
     const size_t *children;  /* numbers of the files whose `parent` this is */
     size_t child_count;
     size_t twin;             /* with a duplicate: another file of the same identity, else VHDX_NONE */
@@ -1079,7 +1125,8 @@ typedef struct vhdx_found_file {
     const char *trouble;   /* why not, one sentence; else NULL */
     unsigned source;       /* 0 = found by this search; else the number of the report that tells of it, from 1 */
     vhdx_found_access access;
-    const vhdx_guid *accounts; /* ids of machines that were given the disk, also when all may open it: whose it is or was */
+    /* ids of machines that were given the disk, also when all may open it: whose it is or was */
+    const vhdx_guid *accounts;
     size_t account_count;
 } vhdx_found_file;
 
@@ -1089,7 +1136,8 @@ typedef struct vhdx_found_config {
     const vhdx_config_info *info; /* never NULL; of one that could not be read only path and `complete` = false */
     const vhdx_config_disk *disks; /* info->disk_count of them */
     const size_t *files;          /* for each of them the file that it is, VHDX_NONE = not found or no disk */
-    bool readable;                /* all of it was read; false: what it names is not known, and nothing is proposed to go */
+    /* all of it was read; false: what it names is not known, and nothing is proposed to go */
+    bool readable;
     const vhdx_found_finding *findings;
     size_t finding_count;
     unsigned source;              /* as of a file */
@@ -1131,7 +1179,8 @@ typedef struct vhdx_found_chain {
     bool complete; /* ends in a base, and every layer is readable */
 } vhdx_found_chain;
 
-/* Disks that hang together: a tree of chains, with its duplicates and those whose parent is in doubt. Grows at its end. */
+/* Disks that hang together: a tree of chains, with its duplicates and those whose parent is in doubt. Grows at its
+ * end. */
 typedef struct vhdx_found_family {
     const char *name;        /* for people: the base's name */
     const size_t *files;     /* parents before their children */
@@ -1185,7 +1234,8 @@ typedef struct vhdx_orphans_options {
     bool one_file_system;       /* do not go into other volumes that are mounted below a root */
     bool data;                  /* read duplicates and unreferenced disks whole and compare them */
     bool complete;              /* the caller vouches: no disk and no configuration is elsewhere */
-    const char *const *reports; /* JSON reports of 'vhdx orphans' (of other hosts) to be judged together with the rest */
+    /* JSON reports of 'vhdx orphans' (of other hosts) to be judged together with the rest */
+    const char *const *reports;
     size_t report_count;
     vhdx_orphans_progress_fn progress;
     void *progress_context;
@@ -1193,10 +1243,11 @@ typedef struct vhdx_orphans_options {
 
 /*
  * Searches the directories `roots` (files may be named too) and all below them, judges each file by its content, builds
- * the chains by identity, and says of each disk what it is and what to do next. Only reads; a dirty log is replayed in memory. What cannot be
- * read is no failure but a finding (and a place that was not searched). Fails with ARG (no root and no report, or a map without '='),
- * NOT_FOUND (a root that is not there), NOMEM, CANCELLED, and CORRUPT or the host's errors for a report that cannot be read.
- * Memory: some 2 KiB for each disk. The result does not depend on `host` any more, and any number of threads may read it.
+ * the chains by identity, and says of each disk what it is and what to do next. Only reads; a dirty log is replayed in
+ * memory. What cannot be read is no failure but a finding (and a place that was not searched). Fails with ARG (no root
+ * and no report, or a map without '='), NOT_FOUND (a root that is not there), NOMEM, CANCELLED, and CORRUPT or the
+ * host's errors for a report that cannot be read. Memory: some 2 KiB for each disk. The result does not depend on
+ * `host` any more, and any number of threads may read it.
  */
 VHDX_API vhdx_status vhdx_orphans_scan(const char *const *roots, size_t root_count,
                                        const vhdx_orphans_options *options, vhdx_orphans **orphans, vhdx_error *err);

@@ -1,5 +1,6 @@
 /*
- * The public doors: arguments are checked once, then one call goes down. No logic lives here. See vhdx.h for what each function promises.
+ * The public doors: arguments are checked once, then one call goes down. No logic lives here. See vhdx.h for what each
+ * function promises.
  */
 /* SPDX-License-Identifier: MIT */
 #include <vhdx.h>
@@ -370,7 +371,8 @@ vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_o
     if (!parents_are_there(options.parents, options.parent_count))
         return fail_argument(err, "vhdx_flatten: a parent has no name");
     if (options.into || options.delete_merged || options.force_siblings || options.undo)
-        return fail_argument(err, "a merge into a new file changes no layer: into, delete, force and undo do not apply");
+        return fail_argument(err,
+                             "a merge into a new file changes no layer: into, delete, force and undo do not apply");
     vhdx_merge_report filled = {.struct_size = sizeof filled};
     vhdx_status status = vx_flatten(child, path, &options, &filled, err);
     give_report(report, &filled, sizeof filled);

@@ -1,6 +1,6 @@
 /*
- * The public doors of the search for orphans: arguments are checked once, then one call goes down; and the words that records are told in.
- * See vhdx.h for what each function promises.
+ * The public doors of the search for orphans: arguments are checked once, then one call goes down; and the words that
+ * records are told in. See vhdx.h for what each function promises.
  */
 /* SPDX-License-Identifier: MIT */
 #include <vhdx.h>

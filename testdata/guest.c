@@ -131,8 +131,9 @@ int main(int argc, char **argv)
     struct manner manner = {0};
     int first = read_options(argc, argv, &manner);
     if (argc - first < 2 || (argc - first) % 2 != 0) {
-        fprintf(stderr, "usage: guest [-b MIB] [-i N] [-f] [-s] [-d] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...\n"
-                        "  -f: the base is a fixed disk; -s: blocks lie in random order; -d: the logs are to be replayed\n");
+        fprintf(stderr,
+                "usage: guest [-b MIB] [-i N] [-f] [-s] [-d] DISK.vhdx RAW [CHECKPOINT.avhdx RAW]...\n"
+                "  -f: the base is a fixed disk; -s: blocks lie in random order; -d: the logs are to be replayed\n");
         return 2;
     }
     for (int i = first; i < argc; i += 2) {

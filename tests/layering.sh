@@ -1,6 +1,7 @@
 #!/bin/bash
 # Arrows between the rooms go down only: each room may include from the rooms named after it, and from no other.
-# tools/ sees the public header and its own. Prints a line for each arrow that goes elsewhere, and ends with 1.
+# tools/ sees the public header and its own. No line of C is wider than 120 columns. Prints a line for each arrow that
+# goes elsewhere and for each line that is too wide, and ends with 1.
 # SPDX-License-Identifier: MIT
 
 cd "$(dirname "$0")/.." || exit 2
@@ -65,4 +66,9 @@ done < <(includes tools/*.c tools/*.h)
 while read -r place name; do
     [[ $name == std*.h ]] || complain "$place: vhdx.h must not need $name"
 done < <(includes include/vhdx.h)
+
+while read -r place; do
+    complain "$place: wider than 120 columns"
+done < <(find include libvhdx tools fuzz tests testdata docs -name '*.[ch]' -exec \
+    awk 'length > 120 { print FILENAME ":" FNR }' {} +)
 exit $status

@@ -208,7 +208,8 @@ static int apply(struct reading *r, const struct cli_option *option, const char 
         size->given = true;
         if (cli_size_parse(value, &size->bytes))
             return EXIT_DONE;
-        return cli_usage_error(r->cli->command, "%s: '%s' is not a size (such as 4096, 64M, 127G or 2T), or one too large for 64 bits",
+        return cli_usage_error(r->cli->command,
+                               "%s: '%s' is not a size (such as 4096, 64M, 127G or 2T), or one too large for 64 bits",
                                shown, value);
     }
     return EXIT_DONE;
@@ -307,7 +308,8 @@ static void warn_of_places(const struct reading *r)
         const struct cli_list *list = places ? r->options[i].target : NULL;
         for (size_t j = 0; list && !r->cli->quiet && j < list->count; j++) {
             char text[2048];
-            snprintf(text, sizeof text, "--%s: %s is neither a directory nor a file", r->options[i].name, list->items[j]);
+            snprintf(text, sizeof text, "--%s: %s is neither a directory nor a file", r->options[i].name,
+                     list->items[j]);
             if (!is_there(list->items[j]))
                 cli_warning(text);
         }

@@ -125,7 +125,8 @@ static int run(const struct command *self, int argc, char **argv)
         {"size", 0, CLI_SIZE, &wish.size, "N",
          "size of the virtual disk: bytes, or with K, M, G, T;\n"
          "when not given the parent's"},
-        {"fixed", 0, CLI_FLAG, &wish.fixed, NULL, "give all blocks their place in the file now (their\nspace too where sparse files would do harm)"},
+        {"fixed", 0, CLI_FLAG, &wish.fixed, NULL,
+         "give all blocks their place in the file now (their\nspace too where sparse files would do harm)"},
         {"block-size", 0, CLI_SIZE, &wish.block_size, "N",
          "1M to 256M, a power of two; when not given 32M for\ndynamic, 2M for fixed and differencing disks"},
         {"sector-size", 0, CLI_SIZE, &wish.sector_size, "N",

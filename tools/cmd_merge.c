@@ -226,7 +226,8 @@ static bool list_layers(struct work *work)
     return all;
 }
 
-/* How many layers, from the child on, read otherwise when the content goes to `target`. What is not known counts as all. */
+/* How many layers, from the child on, read otherwise when the content goes to `target`. What is not known counts as
+ * all. */
 static size_t touched_layers(const struct work *work, const char *target)
 {
     if (work->wish->output || (work->wish->way == VHDX_DIRECTION_UP && !work->wish->delete_merged))
@@ -387,12 +388,12 @@ static int run(const struct command *self, int argc, char **argv)
          "go on although other disks become invalid; each is\nnamed"},
         {"undo", 0, CLI_TEXT, &wish.undo, "FILE",
          "save what is overwritten to FILE first, so that\n'vhdx undo FILE' takes the merge back"},
-        {"verify", 0, CLI_FLAG, &wish.verify, NULL,
-         "read what was moved back from the disk and compare"},
+        {"verify", 0, CLI_FLAG, &wish.verify, NULL, "read what was moved back from the disk and compare"},
         {"reclaim", 0, CLI_FLAG, &wish.reclaim, NULL,
          "give the merged layers' space back while merging: for\na volume that is nearly full"},
         {"window", 0, CLI_SIZE, &wish.window, "N",
-         "bytes to move between two commits, and with --reclaim\nthe extra space (default 256M, less where it must be)"},
+         "bytes to move between two commits, and with --reclaim\nthe extra space (default 256M, less where it must "
+         "be)"},
         {"direction", 0, CLI_TEXT, &wish.direction, "WAY",
          "down: CHILD's data goes into the ancestor; up: CHILD\ntakes what it lacks and becomes the base; auto"},
         {"zero-detect", 0, CLI_TEXT, &wish.zero_detect, "WHEN",

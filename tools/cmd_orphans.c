@@ -1,6 +1,7 @@
 /*
- * vhdx orphans: what all these files are, what belongs to what, what is safe to do. The library searches and judges; here options become one
- * call and records become a report. Easy to get wrong: the exit status speaks of problems, not of what was printed.
+ * vhdx orphans: what all these files are, what belongs to what, what is safe to do. The library searches and judges;
+ * here options become one call and records become a report. Easy to get wrong: the exit status speaks of problems, not
+ * of what was printed.
  */
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
@@ -91,7 +92,8 @@ static void print(const struct cli *cli, const struct wish *wish, const vhdx_orp
 
 /* ---- the page ---- */
 
-/* A page may be written over a page of yesterday, and over nothing else: the name of a disk is typed in its place too easily. */
+/* A page may be written over a page of yesterday, and over nothing else: the name of a disk is typed in its place too
+ * easily. */
 static bool is_page_or_empty(const char *path, bool *exists)
 {
     static const char first[] = "<!DOCTYPE html>";

@@ -1,7 +1,7 @@
 /*
  * vhdx repair: corrects what verify finds. Which writes are made, in which order, and what they cost, is the library's;
- * here options become one call, and plan and outcome become a report. Easy to get wrong: what was lost is told also when
- * quiet is all that the caller wants, by the exit status and in the map.
+ * here options become one call, and plan and outcome become a report. Easy to get wrong: what was lost is told also
+ * when quiet is all that the caller wants, by the exit status and in the map.
  */
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
@@ -101,7 +101,8 @@ static size_t group_size(const struct repair *repair, size_t first)
     size_t count = 1;
     while (first + count < repair->count) {
         const struct planned *next = &repair->plan[first + count];
-        bool same_cost = head->costs && next->costs ? strcmp(head->costs, next->costs) == 0 : head->costs == next->costs;
+        bool same_cost =
+            head->costs && next->costs ? strcmp(head->costs, next->costs) == 0 : head->costs == next->costs;
         if (!same_cost || strcmp(head->id, next->id) != 0 || strcmp(head->gives, next->gives) != 0)
             break;
         count++;

@@ -1,7 +1,7 @@
 /*
- * vhdx verify: checks disks, each with all that is wrong with it. What is checked is the library's; here are options, the report, the exit
- * status. Easy to get wrong: with several files the status is the sum of their bits, as fsck does it, and one file that cannot be opened is no
- * reason not to look at the next.
+ * vhdx verify: checks disks, each with all that is wrong with it. What is checked is the library's; here are options,
+ * the report, the exit status. Easy to get wrong: with several files the status is the sum of their bits, as fsck does
+ * it, and one file that cannot be opened is no reason not to look at the next.
  */
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
@@ -106,7 +106,8 @@ static int run(const struct command *self, int argc, char **argv)
     struct verify verify = {.parents = {0}};
     int status;
     const struct cli_option options[] = {
-        {"chain", 0, CLI_FLAG, &verify.chain, NULL, "check the ancestors too, and how each layer is linked\nto its parent"},
+        {"chain", 0, CLI_FLAG, &verify.chain, NULL,
+         "check the ancestors too, and how each layer is linked\nto its parent"},
         {"data", 0, CLI_FLAG, &verify.data, NULL, "read every allocated payload block"},
         {"manifest", 0, CLI_TEXT, &verify.manifest, "FILE",
          "with --data: hashes of all blocks; compared with when\nFILE is there, written when it is not"},

@@ -1,6 +1,6 @@
 /*
- * Findings as text and as JSON. See findings.h. Messages may contain text from a disk: they go through text.h. The names in the JSON are a
- * contract with scripts: they are added to, never changed.
+ * Findings as text and as JSON. See findings.h. Messages may contain text from a disk: they go through text.h. The
+ * names in the JSON are a contract with scripts: they are added to, never changed.
  */
 /* SPDX-License-Identifier: MIT */
 #include "findings.h"
@@ -47,7 +47,8 @@ static int put_command(FILE *out, const char **text)
     return columns;
 }
 
-/* Writes the words from column `at` on, breaking lines before COLUMNS. Lines that begin with a space are commands: they stay whole. */
+/* Writes the words from column `at` on, breaking lines before COLUMNS. Lines that begin with a space are commands: they
+ * stay whole. */
 static void put_wrapped(FILE *out, const char *text, int at, int indent)
 {
     bool first = true;
@@ -144,7 +145,8 @@ static void print_lost(FILE *out, const vhdx_report *report, size_t file, bool a
     for (size_t i = 0; i < shown; i++) {
         const vhdx_lost_range *range = vhdx_report_lost(report, file, i);
         report_size_short(range->length, size);
-        fprintf(out, "  0x%012" PRIx64 " to 0x%012" PRIx64 "  %10s  ", range->offset, range->offset + range->length, size);
+        fprintf(out, "  0x%012" PRIx64 " to 0x%012" PRIx64 "  %10s  ", range->offset, range->offset + range->length,
+                size);
         snprintf(text, sizeof text, "%s: %s", range->doubtful ? "in doubt" : "lost", range->reason);
         put_wrapped(out, text, LOST_COLUMN, LOST_COLUMN);
     }

@@ -1,6 +1,6 @@
 /*
- * What verify and repair found, told to people (at most 80 columns, the worst first, one group for each kind) and to programs. What is
- * printed here comes from the library's report; nothing is decided.
+ * What verify and repair found, told to people (at most 80 columns, the worst first, one group for each kind) and to
+ * programs. What is printed here comes from the library's report; nothing is decided.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VHDX_TOOLS_FINDINGS_H

@@ -1,7 +1,7 @@
 /*
- * Lays out a family as a tree whose chains run straight down. The child that a machine uses goes on in its parent's lane and comes last;
- * the others branch off to the right before it, so that no two lines cross. Easy to get wrong: the records may hold
- * cycles and parents of other families, so every disk is placed once, reached or not.
+ * Lays out a family as a tree whose chains run straight down. The child that a machine uses goes on in its parent's
+ * lane and comes last; the others branch off to the right before it, so that no two lines cross. Easy to get wrong: the
+ * records may hold cycles and parents of other families, so every disk is placed once, reached or not.
  */
 /* SPDX-License-Identifier: MIT */
 #include "html_graph.h"
@@ -25,7 +25,8 @@ struct layout {
     struct waiting *stack;
     size_t waiting_count;
     size_t pending[GRAPH_LANES]; /* waiting disks whose line comes from that lane */
-    size_t *first, *next;        /* children of each member: the first, and the next of the same parent; VHDX_NONE = none */
+    /* children of each member: the first, and the next of the same parent; VHDX_NONE = none */
+    size_t *first, *next;
     bool *placed;
 };
 
@@ -89,8 +90,11 @@ static size_t straight_child(const struct layout *l, size_t place)
 static void push(struct layout *l, size_t place, unsigned lane, unsigned from)
 {
     struct waiting *w = &l->stack[l->waiting_count++];
-    *w = (struct waiting){
-        .member = place, .lane = lane, .from = from, .has_line = true, .doubtful = member(l, place)->parent == VHDX_NONE};
+    *w = (struct waiting){.member = place,
+                          .lane = lane,
+                          .from = from,
+                          .has_line = true,
+                          .doubtful = member(l, place)->parent == VHDX_NONE};
     l->placed[place] = true;
     l->pending[from]++;
 }

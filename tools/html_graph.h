@@ -1,6 +1,6 @@
 /*
- * The drawing of a family: in which order its disks stand below each other, and which lines run beside each of them. Knows nothing of
- * HTML but that a row is cut into lanes.
+ * The drawing of a family: in which order its disks stand below each other, and which lines run beside each of them.
+ * Knows nothing of HTML but that a row is cut into lanes.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VHDX_TOOLS_HTML_GRAPH_H

@@ -1,6 +1,6 @@
 /*
- * Machines that use the disks of a command. See machines.h. Easy to get wrong: names come from files of strangers and go into lines that
- * somebody will paste into PowerShell, so every one of them is quoted there.
+ * Machines that use the disks of a command. See machines.h. Easy to get wrong: names come from files of strangers and
+ * go into lines that somebody will paste into PowerShell, so every one of them is quoted there.
  */
 /* SPDX-License-Identifier: MIT */
 #include "machines.h"
@@ -58,7 +58,9 @@ static void add_unread(struct machines *machines, const vhdx_config_mention *men
 {
     const vhdx_config_info *info = mention->info;
     const char *path = info ? info->path : mention->error->path;
-    const char *why = !info ? mention->error->message : info->reasons.count ? info->reasons.items[0] : "read in part only";
+    const char *why = !info                 ? mention->error->message
+                      : info->reasons.count ? info->reasons.items[0]
+                                            : "read in part only";
     char line[LINE_ROOM];
     snprintf(line, sizeof line, "%s: %s", path, why);
     if (!texts_add(&machines->unread, line))
@@ -71,7 +73,8 @@ static bool is_known(const struct machines *machines, const vhdx_config_mention 
     for (size_t i = 0; i < machines->count; i++) {
         const struct machine *m = &machines->items[i];
         bool same = m->disk == mention->disk && m->controller == mention->drive->controller &&
-                    m->controller_number == mention->drive->controller_number && m->location == mention->drive->location;
+                    m->controller_number == mention->drive->controller_number &&
+                    m->location == mention->drive->location;
         const char *name = mention->info->name ? mention->info->name : "", *path = mention->info->path;
         same = same && strcmp(m->drive, mention->drive->path) == 0 && strcmp(m->name, name) == 0;
         if (same && strcmp(m->config + directory_length(m->config), path + directory_length(path)) == 0)
@@ -197,8 +200,8 @@ static void warn_of_drive(const struct machine *m, struct notices *notices, size
          m->config, m->drive, m->name_only ? ", perhaps another disk of that name" : "");
     if (m->disk > 0 && m->disk < touched && !m->checkpoint)
         tell(notices, VHDX_NOTICE_WARNING,
-             "machine '%s' (%s) uses %s%s, not the newest layer: its disk changes under it", m->name, m->config, m->drive,
-             m->name_only ? " (perhaps another disk of that name)" : "");
+             "machine '%s' (%s) uses %s%s, not the newest layer: its disk changes under it", m->name, m->config,
+             m->drive, m->name_only ? " (perhaps another disk of that name)" : "");
 }
 
 /* Of the whole configuration. */
@@ -252,7 +255,8 @@ static bool same_letters(const char *a, const char *b, size_t length)
     return true;
 }
 
-/* How much of both is left before the parts that they have in common at their ends, at least folder and name. false: they have less in common. */
+/* How much of both is left before the parts that they have in common at their ends, at least folder and name. false:
+ * they have less in common. */
 static bool common_end(const char *here, const char *there, size_t *here_left, size_t *there_left)
 {
     size_t a = strlen(here), b = strlen(there);
@@ -296,8 +300,8 @@ static void without_detours(const char *path, char *made)
     made[used] = '\0';
 }
 
-/* The target as the machine's host knows it: beside the child or below a directory that both hosts know. Else what stands there is no path,
- * and a line with it does nothing. */
+/* The target as the machine's host knows it: beside the child or below a directory that both hosts know. Else what
+ * stands there is no path, and a line with it does nothing. */
 static void target_there(const struct machine *m, const char *child, const char *target, char text[LINE_ROOM / 8])
 {
     char straight[LINE_ROOM / 8];
@@ -311,8 +315,8 @@ static void target_there(const struct machine *m, const char *child, const char 
         written = snprintf(text, LINE_ROOM / 8, "%.*s%s", (int)directory_length(m->drive), m->drive, target + length);
     else if (of_windows)
         written = snprintf(text, LINE_ROOM / 8, "%s", target);
-    else if (common_end(child, m->drive, &here, &there) && strncmp(child, target, here) == 0 && !strstr(target + here, "..") &&
-             !strchr(target + here, '\\') && (here > 0 || target[0] != '/'))
+    else if (common_end(child, m->drive, &here, &there) && strncmp(child, target, here) == 0 &&
+             !strstr(target + here, "..") && !strchr(target + here, '\\') && (here > 0 || target[0] != '/'))
         written = snprintf(text, LINE_ROOM / 8, "%.*s%s", (int)there, m->drive, target + here);
     if (written <= 0 || written >= LINE_ROOM / 8)
         snprintf(text, LINE_ROOM / 8, "<where the host has %.400s>", target + length);
@@ -332,16 +336,17 @@ static void next_disk(const struct machines *machines, const struct machine *m, 
     if (known)
         tell(notices, VHDX_NOTICE_NEXT,
              "Machine '%s' names %s%s. Give it the merged disk:\n  Set-VMHardDiskDrive -VMName %s -ControllerType %s "
-             "-ControllerNumber %u -ControllerLocation %u -Path %s", m->name, m->drive,
-             m->name_only ? " (perhaps another disk of that name)" : "", name, types[m->controller], m->controller_number,
-             m->location, path);
+             "-ControllerNumber %u -ControllerLocation %u -Path %s",
+             m->name, m->drive, m->name_only ? " (perhaps another disk of that name)" : "", name, types[m->controller],
+             m->controller_number, m->location, path);
     else
-        tell(notices, VHDX_NOTICE_NEXT, "Machine '%s' names %s. Give it the merged disk %s.", m->name, m->drive, target);
+        tell(notices, VHDX_NOTICE_NEXT, "Machine '%s' names %s. Give it the merged disk %s.", m->name, m->drive,
+             target);
     if (!change->new_file || !m->has_id)
         return;
     vhdx_machine_sid(&m->id, sid);
-    tell(notices, VHDX_NOTICE_NEXT, "A new file lacks the machine's permission (else 0x80070005):\n  icacls %s /grant '*%s:(F)'",
-         path, sid);
+    tell(notices, VHDX_NOTICE_NEXT,
+         "A new file lacks the machine's permission (else 0x80070005):\n  icacls %s /grant '*%s:(F)'", path, sid);
 }
 
 static void next_checkpoint(const struct machines *machines, const struct machine *m, struct notices *notices)
@@ -349,8 +354,9 @@ static void next_checkpoint(const struct machines *machines, const struct machin
     char name[LINE_ROOM / 4], machine_name[LINE_ROOM / 4];
     const struct machine *machine = machine_of(machines, m);
     if (!*m->name || !machine || !*machine->name) {
-        tell(notices, VHDX_NOTICE_NEXT, "Checkpoint '%s' (%s) names %s and can no longer be applied; remove it in Hyper-V.",
-             m->name, m->config, m->drive);
+        tell(notices, VHDX_NOTICE_NEXT,
+             "Checkpoint '%s' (%s) names %s and can no longer be applied; remove it in Hyper-V.", m->name, m->config,
+             m->drive);
         return;
     }
     quote(m->name, name);
@@ -365,10 +371,11 @@ static void next_states(const struct machine *m, struct notices *notices)
     char name[LINE_ROOM / 4];
     quote(m->name, name);
     if (m->saved_state && !m->checkpoint)
-        tell(notices, VHDX_NOTICE_NEXT, "The saved state of machine '%s' does not fit any more:\n  Remove-VMSavedState -VMName %s",
-             m->name, name);
+        tell(notices, VHDX_NOTICE_NEXT,
+             "The saved state of machine '%s' does not fit any more:\n  Remove-VMSavedState -VMName %s", m->name, name);
     if (m->replicated)
-        tell(notices, VHDX_NOTICE_NEXT, "Machine '%s' is replicated:\n  Resume-VMReplication -VMName %s -Resynchronize", m->name, name);
+        tell(notices, VHDX_NOTICE_NEXT, "Machine '%s' is replicated:\n  Resume-VMReplication -VMName %s -Resynchronize",
+             m->name, name);
 }
 
 void machines_next(const struct machines *machines, struct notices *notices, const struct machine_change *change)

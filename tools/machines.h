@@ -1,6 +1,7 @@
 /*
- * The machines whose configurations mention the disks of a command, and what is to be done in Hyper-V for exactly them. Configurations are looked for
- * before anything is changed, so that warnings come in time; the lines for afterwards name machine, controller and path as they are.
+ * The machines whose configurations mention the disks of a command, and what is to be done in Hyper-V for exactly them.
+ * Configurations are looked for before anything is changed, so that warnings come in time; the lines for afterwards
+ * name machine, controller and path as they are.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VHDX_TOOLS_MACHINES_H
@@ -36,8 +37,8 @@ struct machine_change {
 };
 
 /*
- * Looks for configurations beside the disks and at the places in `configs`. false: a place that was given is not there, or memory ran out; that
- * has been told on standard error.
+ * Looks for configurations beside the disks and at the places in `configs`. false: a place that was given is not there,
+ * or memory ran out; that has been told on standard error.
  */
 bool machines_find(struct machines *machines, const char **disks, size_t disk_count, const struct cli_list *configs);
 void machines_free(struct machines *machines);
@@ -45,7 +46,8 @@ void machines_free(struct machines *machines);
 /* Whether a machine (no checkpoint) surely names disk 0. */
 bool machines_own_child(const struct machines *machines);
 
-/* What to know before anything is changed, as warnings. `touched` as above; `unfit`: a saved state does not fit afterwards. */
+/* What to know before anything is changed, as warnings. `touched` as above; `unfit`: a saved state does not fit
+ * afterwards. */
 void machines_warn(const struct machines *machines, struct notices *notices, size_t touched, bool unfit);
 /* What is to be done afterwards, as notices of kind NEXT. */
 void machines_next(const struct machines *machines, struct notices *notices, const struct machine_change *change);

@@ -94,8 +94,10 @@ static int finish_output(int status)
     lost = fclose(stdout) != 0 || lost;
     if (!lost || status >= EXIT_FAILED)
         return status;
-    fprintf(stderr, "vhdx: standard output: what was printed is not whole%s%s; the disks are as the command was to leave them\n",
-            errno ? ": " : "", errno ? strerror(errno) : "");
+    fprintf(
+        stderr,
+        "vhdx: standard output: what was printed is not whole%s%s; the disks are as the command was to leave them\n",
+        errno ? ": " : "", errno ? strerror(errno) : "");
     return EXIT_FAILED;
 }
 

@@ -1,7 +1,7 @@
 /*
- * The page of 'vhdx orphans --html'. Problems come first and open, what is in order is folded. Nothing is decided here: order, statuses, steps
- * and sums are the library's. Easy to get wrong: every name in the records is a stranger's, so each goes
- * through text_put_html(), and numbers are the only thing that is written directly.
+ * The page of 'vhdx orphans --html'. Problems come first and open, what is in order is folded. Nothing is decided here:
+ * order, statuses, steps and sums are the library's. Easy to get wrong: every name in the records is a stranger's, so
+ * each goes through text_put_html(), and numbers are the only thing that is written directly.
  */
 /* SPDX-License-Identifier: MIT */
 #include "report_html.h"
@@ -126,7 +126,8 @@ static void count_statuses(struct page *p)
 static void put_head(const struct page *p)
 {
     put(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri 'none'; form-action 'none'; ");
+           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri 'none'; form-action "
+           "'none'; ");
     fprintf(p->out, "style-src '%s'; script-src '%s'\">\n", html_style_hash, html_script_hash);
     put(p, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
            "<title>Which of these files can go?</title>\n<style>");
@@ -189,7 +190,8 @@ static void put_share(const struct page *p)
 
 static void put_filter(const struct page *p)
 {
-    put(p, "<div class=\"filter\"><input id=\"search\" type=\"search\" placeholder=\"Search for a disk, a machine, an id\" "
+    put(p, "<div class=\"filter\"><input id=\"search\" type=\"search\" placeholder=\"Search for a disk, a machine, an "
+           "id\" "
            "aria-label=\"Search\">");
     for (unsigned s = 1; s < STATUS_COUNT; s++) {
         if (!p->files[s])
@@ -226,8 +228,8 @@ static void put_lanes(const struct page *p, const struct graph_row *row, const c
         unsigned lane = row->lanes[i];
         const char *doubtful = lane & GRAPH_DOUBTFUL ? " d" : "";
         if (lane & GRAPH_NODE)
-            fprintf(p->out, "<i class=\"%s%s%s\"><svg viewBox=\"0 0 18 18\">%s</svg></i>", lane & GRAPH_FROM_ABOVE ? "t" : "",
-                    lane & GRAPH_TO_BELOW ? " b" : "", doubtful, shape);
+            fprintf(p->out, "<i class=\"%s%s%s\"><svg viewBox=\"0 0 18 18\">%s</svg></i>",
+                    lane & GRAPH_FROM_ABOVE ? "t" : "", lane & GRAPH_TO_BELOW ? " b" : "", doubtful, shape);
         else if (lane & GRAPH_BRANCHES)
             fprintf(p->out, "<i class=\"e%s%s\"></i>", lane & GRAPH_PASSES ? " c" : "", doubtful);
         else
@@ -527,7 +529,8 @@ static void put_configs(const struct page *p)
     const vhdx_found_config *config;
     for (size_t i = 0; (config = vhdx_orphans_config(p->orphans, i)) != NULL; i++) {
         if (i == 0)
-            put(p, "<h2>Machines and checkpoints</h2>\n<table><thead><tr><th>configuration</th><th>disks that it names</th></tr>"
+            put(p, "<h2>Machines and checkpoints</h2>\n<table><thead><tr><th>configuration</th><th>disks that it "
+                   "names</th></tr>"
                    "</thead><tbody>\n");
         put_config(p, i, config);
     }
@@ -540,7 +543,8 @@ static void put_sides(const struct page *p)
     const vhdx_found_side *side;
     for (size_t i = 0; (side = vhdx_orphans_side(p->orphans, i)) != NULL; i++) {
         if (i == 0)
-            put(p, "<h2>Other files of machines and disks</h2>\n<table><thead><tr><th>file</th><th>kind</th><th>size</th></tr>"
+            put(p, "<h2>Other files of machines and "
+                   "disks</h2>\n<table><thead><tr><th>file</th><th>kind</th><th>size</th></tr>"
                    "</thead><tbody>\n");
         put_in(p, "<tr><td>", side->path, "");
         put_findings(p, side->findings, side->finding_count);
@@ -582,7 +586,8 @@ bool report_html(FILE *out, const vhdx_orphans *orphans)
     put_places(&p, "Links that lead to nothing", true);
     put_configs(&p);
     put_sides(&p);
-    put(&p, "</main>\n<footer>Made by libvhdx. The bars are drawn to the scale of the largest disk. A dashed line leads to a parent "
+    put(&p, "</main>\n<footer>Made by libvhdx. The bars are drawn to the scale of the largest disk. A dashed line "
+            "leads to a parent "
             "that is in doubt or was not found.</footer>\n<script>");
     put(&p, html_script);
     put(&p, "</script>\n</body>\n</html>\n");

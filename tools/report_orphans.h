@@ -1,6 +1,6 @@
 /*
- * The outcome of 'vhdx orphans' in its forms: text for people (report_orphans_text.c), one JSON document or one JSON object a line
- * (report_orphans_json.c). All of them tell the same records and decide nothing.
+ * The outcome of 'vhdx orphans' in its forms: text for people (report_orphans_text.c), one JSON document or one JSON
+ * object a line (report_orphans_json.c). All of them tell the same records and decide nothing.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VHDX_TOOLS_REPORT_ORPHANS_H

@@ -1,7 +1,7 @@
 /*
- * 'vhdx orphans' for people. See report_orphans.h. Families with problems come first and in full: the tree, what was found, what to do. Of those in
- * which all is well one line is enough. Easy to get wrong: names are hostile, and a command that was wrapped can no longer be copied; prose
- * is wrapped at 80 columns, commands never are.
+ * 'vhdx orphans' for people. See report_orphans.h. Families with problems come first and in full: the tree, what was
+ * found, what to do. Of those in which all is well one line is enough. Easy to get wrong: names are hostile, and a
+ * command that was wrapped can no longer be copied; prose is wrapped at 80 columns, commands never are.
  */
 /* SPDX-License-Identifier: MIT */
 #include "report_orphans.h"
@@ -383,7 +383,8 @@ void report_orphans_text(FILE *out, const vhdx_orphans *orphans, bool colour, bo
     print_places(&page, "Not searched\n", false, false);
     print_places(&page, "Links that lead to nothing\n", false, true);
     wrap(&page,
-         "Other volumes, shares and hosts were not searched. What no configuration names here may be named there: 'orphan' "
+         "Other volumes, shares and hosts were not searched. What no configuration names here may be named there: "
+         "'orphan' "
          "is meant of what was searched.",
          0, 0);
 }

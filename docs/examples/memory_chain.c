@@ -1,15 +1,15 @@
 /*
  * Merges a chain that lies in memory: memory_chain CHILD [ANCESTOR...] PARENT
  *
- * Reads the files into memory, merges CHILD there into its immediate parent, and says what came of it; the files themselves are not
- * touched. It shows what a program needs that keeps its disks elsewhere, in an object store for example: a vhdx_host of its own,
- * progress, a cancelled merge that is gone on with, notices, and the report.
+ * Reads the files into memory, merges CHILD there into its immediate parent, and says what came of it; the files
+ * themselves are not touched. It shows what a program needs that keeps its disks elsewhere, in an object store for
+ * example: a vhdx_host of its own, progress, a cancelled merge that is gone on with, notices, and the report.
  *
  *     cc memory_chain.c $(pkg-config --cflags --libs libvhdx) -o memory_chain
  *
- * What is simple here and must not be in earnest: a file is one piece of memory, so that every byte of a sparse disk costs memory; flush()
- * has nothing to do, where a store must return only when all that was written survives a power cut; and one thread at a time
- * may use the host.
+ * What is simple here and must not be in earnest: a file is one piece of memory, so that every byte of a sparse disk
+ * costs memory; flush() has nothing to do, where a store must return only when all that was written survives a power
+ * cut; and one thread at a time may use the host.
  */
 /* SPDX-License-Identifier: MIT */
 #include <vhdx.h>

@@ -1,6 +1,6 @@
 /*
- * Memory for many small things that live and die together: texts, records. Nothing is given back before all of it is. Not for more than one
- * thread at a time; what several threads took can be joined afterwards.
+ * Memory for many small things that live and die together: texts, records. Nothing is given back before all of it is.
+ * Not for more than one thread at a time; what several threads took can be joined afterwards.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_BASE_ARENA_H

@@ -11,7 +11,8 @@
 bool vx_is_zero(const void *data, size_t size)
 {
     const uint8_t *p = (const uint8_t *)data;
-    /* A block that equals itself shifted by one byte, and begins with zero, is all zeros; memcmp does it in wide steps. */
+    /* A block that equals itself shifted by one byte, and begins with zero, is all zeros; memcmp does it in wide
+     * steps. */
     return size == 0 || (p[0] == 0 && memcmp(p, p + 1, size - 1) == 0);
 }
 

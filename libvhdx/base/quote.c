@@ -1,7 +1,7 @@
 /*
- * Quoting. See quote.h. Easy to get wrong: PowerShell takes the typographic quotation marks for plain ones, so these are doubled too; and a
- * name with a line end or bytes that are no UTF-8 must still be that name when it is copied from a terminal, a page or JSON, none of
- * which can show it as it is.
+ * Quoting. See quote.h. Easy to get wrong: PowerShell takes the typographic quotation marks for plain ones, so these
+ * are doubled too; and a name with a line end or bytes that are no UTF-8 must still be that name when it is copied from
+ * a terminal, a page or JSON, none of which can show it as it is.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/quote.h"

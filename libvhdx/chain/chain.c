@@ -29,7 +29,8 @@ bool vx_same_path(const vhdx_host *host, const char *a, const char *b)
     return host->windows_paths ? vx_name_equal(left, right) : strcmp(left, right) == 0;
 }
 
-/* Hosts that hold files exclusively let nobody look at them twice: the name is asked first, the file's identity after it. */
+/* Hosts that hold files exclusively let nobody look at them twice: the name is asked first, the file's identity after
+ * it. */
 bool vx_chain_holds(const struct vx_chain *chain, const char *path)
 {
     struct vx_file *file;
@@ -106,7 +107,8 @@ static vhdx_status open_layer(struct opening *opening, const char *path, vhdx_er
     return VHDX_OK;
 }
 
-/* A parent that is already in the chain would be held by ourselves: say what is wrong, not that somebody has it open. */
+/* A parent that is already in the chain would be held by ourselves: say what is wrong, not that somebody has it
+ * open. */
 static vhdx_status check_loop(const struct opening *opening, const char *path, vhdx_error *err)
 {
     const struct vx_chain *chain = opening->chain;
@@ -128,7 +130,8 @@ static vhdx_status check_parent(const struct vx_image *child, const struct vx_im
                        expected, found, vx_image_path(parent));
     }
     if (child->geometry.logical_sector_size != parent->geometry.logical_sector_size) {
-        vx_fail(err, VHDX_UNSUPPORTED, where, "its logical sector size is %" PRIu32 ", that of its parent %s is %" PRIu32,
+        vx_fail(err, VHDX_UNSUPPORTED, where,
+                "its logical sector size is %" PRIu32 ", that of its parent %s is %" PRIu32,
                 child->geometry.logical_sector_size, vx_image_path(parent), parent->geometry.logical_sector_size);
         return vx_advise(err, VHDX_UNSUPPORTED, "these two cannot belong together; find the right parent");
     }

@@ -1,5 +1,6 @@
 /*
- * Layers in order, leaf first, base last: opened, proven by linkage, free of loops. What they say together is layered.c.
+ * Layers in order, leaf first, base last: opened, proven by linkage, free of loops. What they say together is
+ * layered.c.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_CHAIN_CHAIN_H
@@ -24,8 +25,8 @@ struct vx_chain_access {
 };
 
 /*
- * Opens `path` and its ancestors. `access` NULL: all for reading. With access, *into_layer is the index of the ancestor; ARG when
- * `into` is none.
+ * Opens `path` and its ancestors. `access` NULL: all for reading. With access, *into_layer is the index of the
+ * ancestor; ARG when `into` is none.
  */
 vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct vx_search *search,
                           const struct vx_chain_access *access, struct vx_chain **chain, size_t *into_layer,

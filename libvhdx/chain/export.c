@@ -68,7 +68,8 @@ static vhdx_status fill_raw(struct vx_chain *chain, struct raw_file *raw, const 
     return vx_file_flush(raw->file, err);
 }
 
-/* A raw image may replace a raw image, as with other programs; never a disk, whose content would be lost by a slip of the name. */
+/* A raw image may replace a raw image, as with other programs; never a disk, whose content would be lost by a slip of
+ * the name. */
 vhdx_status vx_export_check_no_disk(const vhdx_host *host, const char *path, vhdx_error *err)
 {
     struct vx_file *file;

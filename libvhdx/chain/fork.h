@@ -1,6 +1,6 @@
 /*
- * An empty differencing disk on a parent: what it inherits (IsVirtualDisk items, sizes, identity of the virtual disk; MS-VHDX 2.6.1.2) and how
- * it names it. Laying out the file is image/create.c's.
+ * An empty differencing disk on a parent: what it inherits (IsVirtualDisk items, sizes, identity of the virtual disk;
+ * MS-VHDX 2.6.1.2) and how it names it. Laying out the file is image/create.c's.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_CHAIN_FORK_H
@@ -9,7 +9,8 @@
 #include "chain/link.h"
 #include "image/create.h"
 
-/* The IsVirtualDisk items of an image other than the ones that every disk has. Both arrays are for vx_fork_free_items(). */
+/* The IsVirtualDisk items of an image other than the ones that every disk has. Both arrays are for
+ * vx_fork_free_items(). */
 struct vx_fork_items {
     struct vx_item_change *items;
     size_t count;

@@ -66,7 +66,8 @@ static vhdx_status remember_run(const struct vx_cursor *cursor, struct layer_sta
     if (run->length > 0 && virtual_offset >= run->virtual_offset && virtual_offset - run->virtual_offset < run->length)
         return VHDX_OK;
     uint64_t rest = state->reader.image->geometry.virtual_size - virtual_offset;
-    vhdx_status status = vx_run_at(&state->reader, virtual_offset, cursor->walking ? rest : vx_min(rest, limit), run, err);
+    vhdx_status status =
+        vx_run_at(&state->reader, virtual_offset, cursor->walking ? rest : vx_min(rest, limit), run, err);
     if (status != VHDX_OK)
         run->length = 0; /* it says nothing, also to who asks again */
     return status;

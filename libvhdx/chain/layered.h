@@ -1,7 +1,7 @@
 /*
- * What a chain says as a whole: for each place of the virtual disk the first layer, from the top, that is not transparent there
- * (MS-VHDX 2.2.4, 2.5.1.1). The one thing that is easy to get wrong: beyond the end of a smaller parent there are zeros, never the
- * grandparent's data.
+ * What a chain says as a whole: for each place of the virtual disk the first layer, from the top, that is not
+ * transparent there (MS-VHDX 2.2.4, 2.5.1.1). The one thing that is easy to get wrong: beyond the end of a smaller
+ * parent there are zeros, never the grandparent's data.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_CHAIN_LAYERED_H
@@ -21,7 +21,8 @@ struct vx_piece {
 /* Walks the layers [first, end) of a chain; remembers each layer's run, so that walking costs each layer one pass. */
 struct vx_cursor;
 
-/* `walking`: places will come in ascending order and far apart runs are worth finding; otherwise only what is asked for is looked at. */
+/* `walking`: places will come in ascending order and far apart runs are worth finding; otherwise only what is asked for
+ * is looked at. */
 vhdx_status vx_cursor_open(struct vx_chain *chain, size_t first, size_t end, bool walking, struct vx_cursor **cursor,
                            vhdx_error *err);
 /* Takes NULL. */

@@ -1,6 +1,6 @@
 /*
- * A child's parent locator: made for a new child, changed when its parent changes name or identity (MS-VHDX 2.6.2.6). Says what is to stand in it;
- * when that is right is merge's or the caller's to know.
+ * A child's parent locator: made for a new child, changed when its parent changes name or identity (MS-VHDX 2.6.2.6).
+ * Says what is to stand in it; when that is right is merge's or the caller's to know.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_CHAIN_LINK_H
@@ -12,13 +12,14 @@ struct vx_link {
     vhdx_guid linkage;
     vhdx_guid linkage2;      /* all zero: not set */
     const char *parent_path; /* NULL: the paths stay as they are */
-    bool keep_unknown;        /* with parent_path: paths in the form of a system that this host is not stay beside the new one */
+    /* with parent_path: paths in the form of a system that this host is not stay beside the new one */
+    bool keep_unknown;
     const char *also_path;   /* NULL, or where the parent is until it moves to parent_path: found there too */
 };
 
 /*
- * The locator item for a child at `child_path`: *bytes is for vx_free(). `old` (may be NULL) lends keys that are not ours and, when `link`
- * names no path, the paths.
+ * The locator item for a child at `child_path`: *bytes is for vx_free(). `old` (may be NULL) lends keys that are not
+ * ours and, when `link` names no path, the paths.
  */
 vhdx_status vx_link_encode(const vhdx_host *host, const char *child_path, const struct vx_locator *old,
                            const struct vx_link *link, uint8_t **bytes, uint32_t *size, vhdx_error *err);

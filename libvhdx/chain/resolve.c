@@ -1,7 +1,8 @@
 /*
- * Candidates for a parent, in order: the caller's files; the locator's relative, volume and absolute path as far as this host
- * understands them; their names beside the child; their tails below the directories above the child and below the caller's directories;
- * last, any disk in the caller's directories. Each is proven by identity; none is opened for longer than that.
+ * Candidates for a parent, in order: the caller's files; the locator's relative, volume and absolute path as far as
+ * this host understands them; their names beside the child; their tails below the directories above the child and below
+ * the caller's directories; last, any disk in the caller's directories. Each is proven by identity; none is opened for
+ * longer than that.
  */
 /* SPDX-License-Identifier: MIT */
 #include "chain/resolve.h"
@@ -22,7 +23,9 @@ struct resolve {
     char *found;
     /* what to say when nothing is found */
     vhdx_error other;      /* the first candidate that could not be looked at */
-    vhdx_error odd;        /* the first that is no regular file or bears a name that this host cannot have, or that the caller named and is not there */
+    /* the first that is no regular file or bears a name that this host cannot have, or that the caller named and is not
+     * there */
+    vhdx_error odd;
     char *mismatch;        /* the first candidate with another identity */
     vhdx_guid mismatch_id;
     bool no_memory;
@@ -95,7 +98,8 @@ static char *look_up(struct resolve *resolve, const char *directory, const char 
     return path;
 }
 
-/* Follows `tail` ('/' or '\\' between its parts) from `start`, part by part, whatever the letter case. NULL: not there. */
+/* Follows `tail` ('/' or '\\' between its parts) from `start`, part by part, whatever the letter case. NULL: not
+ * there. */
 static char *follow(struct resolve *resolve, const char *start, const char *tail)
 {
     char part[1024];
@@ -159,7 +163,8 @@ static const char *without_root(const char *path)
     return path;
 }
 
-/* Whether it goes up somewhere: below a directory in which it was never meant to be, that leads anywhere, and to and fro without end. */
+/* Whether it goes up somewhere: below a directory in which it was never meant to be, that leads anywhere, and to and
+ * fro without end. */
 static bool goes_up(const char *path)
 {
     while (*path) {
@@ -238,7 +243,8 @@ static bool try_beside(struct resolve *resolve, const char *locator_path, const 
     return try_below(resolve, resolve->directory, last_part(locator_path));
 }
 
-/* The path without its drive below each directory above the child: finds what a drive letter meant when its volume is mounted somewhere. */
+/* The path without its drive below each directory above the child: finds what a drive letter meant when its volume is
+ * mounted somewhere. */
 static bool try_above(struct resolve *resolve, const char *locator_path, const char *unused)
 {
     char absolute[4096];
@@ -341,8 +347,8 @@ static vhdx_status fail_nothing_found(struct resolve *resolve, vhdx_error *err)
                        : names->volume_path       ? names->volume_path
                                                   : "(no path)";
     if (resolve->odd.status != VHDX_OK)
-        return vx_fail(err, VHDX_PARENT_MISSING, where, "the parent %s (id %s) was not found; %.200s: %.200s", name, expected,
-                       resolve->odd.path, resolve->odd.message);
+        return vx_fail(err, VHDX_PARENT_MISSING, where, "the parent %s (id %s) was not found; %.200s: %.200s", name,
+                       expected, resolve->odd.path, resolve->odd.message);
     return vx_fail(err, VHDX_PARENT_MISSING, where, "the parent %s (id %s) was not found", name, expected);
 }
 
@@ -364,8 +370,9 @@ vhdx_status vx_resolve_parent_or(struct vx_image *child, const struct vx_search 
     resolve.directory = vx_path_directory(vx_image_path(child), resolve.windows);
     if (!resolve.directory)
         return vx_fail_memory(err, "a path");
-    bool found = try_given_files(&resolve) || try_locator_paths(&resolve) || for_each_path(&resolve, try_beside, NULL) ||
-                 for_each_path(&resolve, try_above, NULL) || try_given_directories(&resolve);
+    bool found = try_given_files(&resolve) || try_locator_paths(&resolve) ||
+                 for_each_path(&resolve, try_beside, NULL) || for_each_path(&resolve, try_above, NULL) ||
+                 try_given_directories(&resolve);
     vhdx_status status = found ? VHDX_OK : fail_nothing_found(&resolve, err);
     *path = resolve.found;
     if (status == VHDX_PARENT_MISMATCH)

@@ -1,6 +1,7 @@
 /*
- * From a child's parent locator to the file of its parent. Names in an image are hostile input and mostly belong to another machine: they
- * only suggest where to look; a file is the parent when its DataWriteGuid says so (MS-VHDX 2.2.4, 2.6.2.6.3).
+ * From a child's parent locator to the file of its parent. Names in an image are hostile input and mostly belong to
+ * another machine: they only suggest where to look; a file is the parent when its DataWriteGuid says so (MS-VHDX 2.2.4,
+ * 2.6.2.6.3).
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_CHAIN_RESOLVE_H
@@ -18,8 +19,8 @@ struct vx_search {
 bool vx_is_parent(const struct vx_image *child, const vhdx_guid *data_write_guid);
 
 /*
- * The path of the parent, for vx_free(). PARENT_MISSING, PARENT_MISMATCH (expected and found id in the message), or why the only
- * candidate could not be looked at.
+ * The path of the parent, for vx_free(). PARENT_MISSING, PARENT_MISMATCH (expected and found id in the message), or why
+ * the only candidate could not be looked at.
  */
 vhdx_status vx_resolve_parent(struct vx_image *child, const struct vx_search *search, char **path, vhdx_error *err);
 /* The same; on PARENT_MISMATCH *candidate is the file that was found instead, also for vx_free(), else NULL. */

@@ -44,8 +44,8 @@ enum {
 /* TRUNCATED: fewer than VX_REGION_TABLE_SIZE bytes. CORRUPT: no signature. */
 vhdx_status vx_region_table_decode(struct vx_bytes in, struct vx_region_table *out);
 /*
- * From the table's first bytes alone, without its checksum: for a look at many files, when the outcome is not to be relied on. Statuses as
- * above; TRUNCATED also when an entry lies behind these bytes.
+ * From the table's first bytes alone, without its checksum: for a look at many files, when the outcome is not to be
+ * relied on. Statuses as above; TRUNCATED also when an entry lies behind these bytes.
  */
 vhdx_status vx_region_table_glance(struct vx_bytes in, struct vx_region_table *out);
 uint32_t vx_region_table_rules(const struct vx_region_table *table);

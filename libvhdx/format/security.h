@@ -1,6 +1,6 @@
 /*
- * Security descriptors as NTFS keeps them ([MS-DTYP] 2.4): whose account may open a file. Decoding only; nothing here is ever written. Not part of VHDX: it
- * says whether a virtual machine may open its disk, and whose disk it was.
+ * Security descriptors as NTFS keeps them ([MS-DTYP] 2.4): whose account may open a file. Decoding only; nothing here
+ * is ever written. Not part of VHDX: it says whether a virtual machine may open its disk, and whose disk it was.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_FORMAT_SECURITY_H
@@ -43,7 +43,8 @@ vhdx_status vx_security_decode(struct vx_bytes in, struct vx_security *out);
 bool vx_security_next(const struct vx_security *security, size_t *at, struct vx_ace *ace);
 
 void vx_sid_format(const struct vx_sid *sid, char text[VX_SID_TEXT]);
-/* Whether it is the account of one virtual machine ("NT VIRTUAL MACHINE\ID"), and of which: the id is written in the account's number. */
+/* Whether it is the account of one virtual machine ("NT VIRTUAL MACHINE\ID"), and of which: the id is written in the
+ * account's number. */
 bool vx_sid_machine(const struct vx_sid *sid, vhdx_guid *machine_id);
 
 enum vx_machine_access {
@@ -55,8 +56,8 @@ enum vx_machine_access {
 #define VX_MACHINES_MAX 8u
 
 /*
- * Which virtual machines the descriptor lets read the file, as far as accounts of machines, their group and Everyone go: of other groups
- * nobody knows here who is in them. Machines beyond VX_MACHINES_MAX are left out.
+ * Which virtual machines the descriptor lets read the file, as far as accounts of machines, their group and Everyone
+ * go: of other groups nobody knows here who is in them. Machines beyond VX_MACHINES_MAX are left out.
  */
 enum vx_machine_access vx_security_machines(const struct vx_security *security, struct vx_sid machines[VX_MACHINES_MAX],
                                             size_t *count);

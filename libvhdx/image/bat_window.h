@@ -1,6 +1,6 @@
 /*
- * The BAT in windows: a 64 TiB disk with 1 MiB blocks has 512 MiB of it, so nobody ever holds all. Each reader has a window
- * of its own; images stay unchanged by reading, which is what lets many threads read one chain.
+ * The BAT in windows: a 64 TiB disk with 1 MiB blocks has 512 MiB of it, so nobody ever holds all. Each reader has a
+ * window of its own; images stay unchanged by reading, which is what lets many threads read one chain.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_BAT_WINDOW_H
@@ -30,8 +30,8 @@ vhdx_status vx_bat_window_get(struct vx_bat_window *window, uint64_t bat_index, 
 void vx_bat_window_put(struct vx_bat_window *window, uint64_t bat_index, const struct vx_bat_entry *entry);
 
 /*
- * The first BAT index in [bat_index, end) whose entry may be something else than all zeros; `end` when there is none. Passes
- * over holes of the host's file without reading them.
+ * The first BAT index in [bat_index, end) whose entry may be something else than all zeros; `end` when there is none.
+ * Passes over holes of the host's file without reading them.
  */
 vhdx_status vx_bat_window_next_set(struct vx_bat_window *window, uint64_t bat_index, uint64_t end, uint64_t *next,
                                    vhdx_error *err);

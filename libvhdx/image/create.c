@@ -1,6 +1,6 @@
 /*
- * Making a disk. See create.h. Nothing refers to the structures before they are complete, so they are written plainly; only the last step,
- * which makes it a disk, goes through the log.
+ * Making a disk. See create.h. Nothing refers to the structures before they are complete, so they are written plainly;
+ * only the last step, which makes it a disk, goes through the log.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/create.h"
@@ -80,9 +80,9 @@ static vhdx_status add_item(struct builder *builder, const vhdx_guid *id, uint32
 static vhdx_status add_items(struct builder *builder, const struct vx_create_spec *spec, vhdx_error *err)
 {
     const uint32_t disk = VX_ITEM_IS_REQUIRED | VX_ITEM_IS_VIRTUAL_DISK;
-    struct vx_file_parameters parameters = {
-        .block_size = spec->block_size,
-        .flags = (spec->fixed ? VX_PARAMETER_LEAVE_BLOCK_ALLOCATED : 0) | (spec->locator ? VX_PARAMETER_HAS_PARENT : 0)};
+    struct vx_file_parameters parameters = {.block_size = spec->block_size,
+                                            .flags = (spec->fixed ? VX_PARAMETER_LEAVE_BLOCK_ALLOCATED : 0) |
+                                                     (spec->locator ? VX_PARAMETER_HAS_PARENT : 0)};
     uint8_t bytes[8];
     VX_TRY(add_item(builder, &vx_guid_incomplete_file, VX_ITEM_IS_REQUIRED, NULL, 0, err));
     vx_file_parameters_encode(&parameters, bytes);
@@ -305,7 +305,8 @@ static vhdx_status give_name(const vhdx_host *host, const char *unfinished, cons
     if (status == VHDX_OK)
         status = vx_host_result(host->rename(host->context, unfinished, path, err), path, "rename it", err);
     if (status == VHDX_OK)
-        status = vx_host_result(host->sync_directory(host->context, directory, err), path, "make its name durable", err);
+        status =
+            vx_host_result(host->sync_directory(host->context, directory, err), path, "make its name durable", err);
     else
         host->remove(host->context, unfinished, NULL);
     vx_free(directory);

@@ -1,7 +1,7 @@
 /*
- * A new, empty disk in the layout that Windows writes: log at 1 MiB, metadata at 2 MiB, BAT at 3 MiB, payload behind it. Until
- * vx_create_finish() the file has another name and carries the item that marks it as unfinished, so that nobody takes what a power cut leaves for a
- * disk, and the same call may be made again.
+ * A new, empty disk in the layout that Windows writes: log at 1 MiB, metadata at 2 MiB, BAT at 3 MiB, payload behind
+ * it. Until vx_create_finish() the file has another name and carries the item that marks it as unfinished, so that
+ * nobody takes what a power cut leaves for a disk, and the same call may be made again.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_CREATE_H
@@ -22,10 +22,12 @@ struct vx_create_spec {
     size_t inherited_count;
 };
 
-/* Makes the file, under a name of its own (see vx_path_unfinished()), and opens it for writing. On failure that is removed. */
+/* Makes the file, under a name of its own (see vx_path_unfinished()), and opens it for writing. On failure that is
+ * removed. */
 vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const struct vx_create_spec *spec,
                                  struct vx_image **image, vhdx_error *err);
-/* Takes the mark off, closes the image and gives it its name; begins writing first where nobody did. On failure the file is removed. */
+/* Takes the mark off, closes the image and gives it its name; begins writing first where nobody did. On failure the
+ * file is removed. */
 vhdx_status vx_create_finish(struct vx_image *image, const char *path, vhdx_error *err);
 /* Closes the image and removes its file. */
 void vx_create_abandon(struct vx_image *image);

@@ -1,5 +1,6 @@
 /*
- * Learning what can be learnt. See exam.h. Each step takes what the one before found out, and does without when it found nothing.
+ * Learning what can be learnt. See exam.h. Each step takes what the one before found out, and does without when it
+ * found nothing.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/exam.h"
@@ -97,7 +98,8 @@ static vhdx_status take_table(struct vx_exam *exam, vhdx_error *err)
     exam->table = vx_alloc(1, sizeof *exam->table);
     if (!exam->table_bytes || !exam->table)
         return vx_fail_memory(err, "the metadata table");
-    VX_TRY(vx_file_read_some(exam->view, exam->table_bytes, VX_METADATA_TABLE_SIZE, exam->metadata.file_offset, &got, err));
+    VX_TRY(vx_file_read_some(exam->view, exam->table_bytes, VX_METADATA_TABLE_SIZE, exam->metadata.file_offset, &got,
+                             err));
     struct vx_bytes bytes = vx_bytes_of(exam->table_bytes, VX_METADATA_TABLE_SIZE);
     if (vx_metadata_table_decode(bytes, exam->table) == VHDX_OK)
         return VHDX_OK;

@@ -1,8 +1,9 @@
 /*
- * Everything that can be learnt of a file, however damaged: the survey, the view with the log replayed, the better copy of each table, each metadata item
- * on its own, and the geometry as far as it follows. Where open.c refuses, an exam goes on and says what it does not know. It judges
- * nothing (verify/ does) and writes nothing. The one thing that is easy to get wrong: `image` looks like an open image, but only what `has_geometry` and
- * the other flags vouch for may be used through it.
+ * Everything that can be learnt of a file, however damaged: the survey, the view with the log replayed, the better copy
+ * of each table, each metadata item on its own, and the geometry as far as it follows. Where open.c refuses, an exam
+ * goes on and says what it does not know. It judges nothing (verify/ does) and writes nothing. The one thing that is
+ * easy to get wrong: `image` looks like an open image, but only what `has_geometry` and the other flags vouch for may
+ * be used through it.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_EXAM_H
@@ -30,7 +31,8 @@ struct vx_exam {
     struct vx_survey *survey;
     struct vx_file *view; /* `file`, or an overlay on it with the log replayed */
 
-    const struct vx_header *header; /* the current one; when no checksum is right, one that at least looks like a header; NULL = none */
+    /* the current one; when no checksum is right, one that at least looks like a header; NULL = none */
+    const struct vx_header *header;
     int header_slot;                /* 0 or 1, -1 = none */
     bool header_guessed;            /* its checksum is wrong */
     bool has_log;                   /* the header names a usable place for the log, inside of the file or not */
@@ -42,7 +44,8 @@ struct vx_exam {
 
     struct vx_metadata_table *table; /* NULL = no region, or nothing in it that looks like a table */
     bool table_guessed;              /* its signature is missing */
-    uint8_t *table_bytes;            /* of the table as they are in the view, VX_METADATA_TABLE_SIZE of them; NULL = no region */
+    /* of the table as they are in the view, VX_METADATA_TABLE_SIZE of them; NULL = no region */
+    uint8_t *table_bytes;
     unsigned knows;                  /* VX_KNOWS_* */
     struct vx_file_parameters parameters;
     uint64_t virtual_size;
@@ -59,8 +62,8 @@ struct vx_exam {
 };
 
 /*
- * Opens the file at `path` and learns. NOT_VHDX when the file is empty; else fails only as the host does: whether this is a VHDX at all is for the
- * caller to ask. `known_bad`: ranges that are not to be read at all, may be NULL.
+ * Opens the file at `path` and learns. NOT_VHDX when the file is empty; else fails only as the host does: whether this
+ * is a VHDX at all is for the caller to ask. `known_bad`: ranges that are not to be read at all, may be NULL.
  */
 vhdx_status vx_exam_open(const vhdx_host *host, const char *path, vhdx_file_access access,
                          const struct vx_ranges *known_bad, struct vx_exam **exam, vhdx_error *err);

@@ -12,7 +12,8 @@ static uint64_t slot_offset(int slot)
     return slot == 0 ? VX_HEADER1_OFFSET : VX_HEADER2_OFFSET;
 }
 
-/* One half: the other copy becomes current. All that was written before is durable first, the copy before above all: never are both in flight. */
+/* One half: the other copy becomes current. All that was written before is durable first, the copy before above all:
+ * never are both in flight. */
 static vhdx_status update_other_slot(struct vx_image *image, const struct vx_header *values, vhdx_error *err)
 {
     uint8_t bytes[VX_HEADER_SIZE];
@@ -47,7 +48,8 @@ vhdx_status vx_new_guid(const vhdx_host *host, vhdx_guid *guid, vhdx_error *err)
         VX_TRY(vx_host_result(host->random(host->context, guid->bytes, sizeof guid->bytes, err), NULL,
                               "give random bytes", err));
     } while (vx_guid_is_zero(guid));
-    guid->bytes[7] = (uint8_t)((guid->bytes[7] & 0x0F) | 0x40); /* version 4 and its variant, as others would write it */
+    /* version 4 and its variant, as others would write it */
+    guid->bytes[7] = (uint8_t)((guid->bytes[7] & 0x0F) | 0x40);
     guid->bytes[8] = (uint8_t)((guid->bytes[8] & 0x3F) | 0x80);
     return VHDX_OK;
 }

@@ -53,7 +53,8 @@ vhdx_status vx_image_open(const vhdx_host *host, const char *path, unsigned flag
 /* The same on an open file, which the image takes over, also on failure. */
 vhdx_status vx_image_open_file(const vhdx_host *host, struct vx_file *file, unsigned flags, struct vx_image **image,
                                vhdx_error *err);
-/* The DataWriteGuid of the disk at `path`: two small reads, no locks, no log. Fails as vx_image_open does for header and identifier. */
+/* The DataWriteGuid of the disk at `path`: two small reads, no locks, no log. Fails as vx_image_open does for header
+ * and identifier. */
 vhdx_status vx_image_peek_identity(const vhdx_host *host, const char *path, vhdx_guid *data_write_guid,
                                    vhdx_error *err);
 /* Takes NULL. Writes nothing: without vx_image_end_write() the log stays as it is and will be replayed. */
@@ -84,19 +85,23 @@ vhdx_status vx_image_refresh(struct vx_image *image, vhdx_error *err);
 
 /*
  * Makes the image ready for changes: replays a dirty log to disk, checks that every byte of the file has one owner at
- * most, gives the file a new FileWriteGuid and a log of our own. `data_write_guid` is the new identity of the content, NULL to keep it
- * (MS-VHDX 2.2.2: it changes before the first change that a reader of the virtual disk could see, and only then).
+ * most, gives the file a new FileWriteGuid and a log of our own. `data_write_guid` is the new identity of the content,
+ * NULL to keep it (MS-VHDX 2.2.2: it changes before the first change that a reader of the virtual disk could see, and
+ * only then).
  */
 vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err);
-/* The same for who changes metadata only: the FileWriteGuid and the log come with the first commit, and without one not at all. */
+/* The same for who changes metadata only: the FileWriteGuid and the log come with the first commit, and without one not
+ * at all. */
 vhdx_status vx_image_begin_metadata(struct vx_image *image, vhdx_error *err);
-/* Refuses what vx_image_begin_write() would refuse to begin with; writes nothing, and the image need not be open for writing. */
+/* Refuses what vx_image_begin_write() would refuse to begin with; writes nothing, and the image need not be open for
+ * writing. */
 vhdx_status vx_image_check_write(struct vx_image *image, vhdx_error *err);
 /* As vx_space_unused_bytes(), of an image that need not be in writing. */
 vhdx_status vx_image_unused_bytes(struct vx_image *image, uint64_t least, uint64_t *bytes, vhdx_error *err);
 /* Commits what is pending, empties the log and marks the file as cleanly closed. */
 vhdx_status vx_image_end_write(struct vx_image *image, vhdx_error *err);
-/* Forgets what is pending and, when everything committed before is at home, closes cleanly all the same. Never fails. */
+/* Forgets what is pending and, when everything committed before is at home, closes cleanly all the same. Never
+ * fails. */
 void vx_image_abandon_write(struct vx_image *image);
 
 #endif

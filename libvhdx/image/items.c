@@ -1,5 +1,6 @@
 /*
- * Metadata items: load, check, change. See items.h. Where the region lies is open.c's business, how pages get to disk the journal's.
+ * Metadata items: load, check, change. See items.h. Where the region lies is open.c's business, how pages get to disk
+ * the journal's.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/items.h"
@@ -26,7 +27,8 @@ static const struct rule_text table_rules[] = {
     {VX_METADATA_ITEM_OUTSIDE, VHDX_CORRUPT, "a metadata item lies outside of the metadata region"},
     {VX_METADATA_DUPLICATE, VHDX_CORRUPT, "a metadata item is there twice"},
     {VX_METADATA_OVERLAP, VHDX_CORRUPT, "two metadata items share bytes"},
-    {VX_METADATA_INCOMPLETE_FILE, VHDX_CORRUPT, "the disk is marked as unfinished: the program that made it was interrupted"},
+    {VX_METADATA_INCOMPLETE_FILE, VHDX_CORRUPT,
+     "the disk is marked as unfinished: the program that made it was interrupted"},
     {VX_METADATA_UNKNOWN_REQUIRED, VHDX_UNSUPPORTED, "a metadata item that is required is not known to this program"},
     {VX_METADATA_MISSING, VHDX_CORRUPT, "a mandatory metadata item is missing"},
 };
@@ -257,7 +259,8 @@ struct edit {
     bool check_only; /* find the places, write nothing */
 };
 
-/* Of the pages that one log entry has at least (126), so many are for items that change in place; the table may take 16. */
+/* Of the pages that one log entry has at least (126), so many are for items that change in place; the table may take
+ * 16. */
 #define IN_PLACE_PAGES 96u
 
 /* As many as the log entry can take; the others go to free places, as if they had another length. */
@@ -272,7 +275,8 @@ static void choose_in_place(struct edit *edit, const struct vx_item_change *chan
     }
 }
 
-/* New bytes for an item: in place when the length stays, else at a free place, which nothing refers to until the table does. */
+/* New bytes for an item: in place when the length stays, else at a free place, which nothing refers to until the table
+ * does. */
 static vhdx_status put_item(struct edit *edit, const struct vx_item_change *change, bool in_place, vhdx_error *err)
 {
     struct vx_image *image = edit->image;
@@ -311,7 +315,8 @@ static vhdx_status apply_changes(struct edit *edit, const struct vx_item_change 
         if (entry)
             remove_entry(edit->new, entry);
     }
-    /* Then what goes to free places by plain writes, while none of these pages is in the journal; then what changes in place. */
+    /* Then what goes to free places by plain writes, while none of these pages is in the journal; then what changes in
+     * place. */
     for (int in_place = 0; in_place < 2; in_place++)
         for (size_t i = 0; i < count; i++)
             if (changes[i].bytes && edit->in_place[i] == (in_place != 0))

@@ -1,7 +1,7 @@
 /*
- * The metadata items of one image (MS-VHDX 2.6): loaded at open, changed through the journal. Unknown optional items and
- * user items are kept. The one thing that is easy to get wrong: an item that grows gets a new place and the table page switches to it, so that
- * a crash shows the old or the new item and nothing between.
+ * The metadata items of one image (MS-VHDX 2.6): loaded at open, changed through the journal. Unknown optional items
+ * and user items are kept. The one thing that is easy to get wrong: an item that grows gets a new place and the table
+ * page switches to it, so that a crash shows the old or the new item and nothing between.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_ITEMS_H
@@ -28,8 +28,8 @@ struct vx_items {
 };
 
 /*
- * Loads and checks the items of the metadata region as `view` shows it. CORRUPT, UNSUPPORTED say which rule is broken. On
- * failure `items` is empty. `allow_unfinished`: the item that marks a disk as unfinished is no reason to refuse.
+ * Loads and checks the items of the metadata region as `view` shows it. CORRUPT, UNSUPPORTED say which rule is broken.
+ * On failure `items` is empty. `allow_unfinished`: the item that marks a disk as unfinished is no reason to refuse.
  */
 vhdx_status vx_items_load(struct vx_file *view, const struct vx_region *region, bool allow_unfinished,
                           struct vx_items *items, vhdx_error *err);
@@ -53,8 +53,8 @@ vhdx_status vx_items_check(struct vx_image *image, const struct vx_item_change *
                            vhdx_error *err);
 
 /*
- * Applies all changes in one log entry (the journal must have nothing pending) and loads the items anew. LIMIT: the region has no room
- * for them; nothing changed.
+ * Applies all changes in one log entry (the journal must have nothing pending) and loads the items anew. LIMIT: the
+ * region has no room for them; nothing changed.
  */
 vhdx_status vx_items_change(struct vx_image *image, const struct vx_item_change *changes, size_t count,
                             vhdx_error *err);

@@ -1,6 +1,6 @@
 /*
- * Pending pages, and their way into the log and home. The invariants J1 to J6 are in journal.h. The bytes of an entry are format/log_entry.c's,
- * its place in the ring is log_write.c's.
+ * Pending pages, and their way into the log and home. The invariants J1 to J6 are in journal.h. The bytes of an entry
+ * are format/log_entry.c's, its place in the ring is log_write.c's.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/journal.h"
@@ -109,7 +109,8 @@ static vhdx_status write_home(struct vx_journal *journal, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* An undo file must have the pages before the entry is durable: from then on anybody who replays the log may overwrite them. */
+/* An undo file must have the pages before the entry is durable: from then on anybody who replays the log may overwrite
+ * them. */
 static vhdx_status announce_pages(const struct vx_journal *journal, vhdx_error *err)
 {
     struct vx_ranges ranges = {0};
@@ -183,7 +184,8 @@ static vhdx_status allocate(struct vx_journal *journal, vhdx_error *err)
     return journal->slots && journal->pages && journal->memory ? VHDX_OK : vx_fail_memory(err, "the journal");
 }
 
-static vhdx_status start(struct vx_journal *journal, const struct vx_header *values, bool with_first_commit, vhdx_error *err)
+static vhdx_status start(struct vx_journal *journal, const struct vx_header *values, bool with_first_commit,
+                         vhdx_error *err)
 {
     journal->header = *values;
     VX_TRY(vx_new_guid(journal->image->host, &journal->header.log_guid, err));
@@ -192,7 +194,8 @@ static vhdx_status start(struct vx_journal *journal, const struct vx_header *val
     return with_first_commit ? VHDX_OK : write_entry(journal, err);
 }
 
-vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, bool with_first_commit, vhdx_error *err)
+vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, bool with_first_commit,
+                            vhdx_error *err)
 {
     struct vx_journal *journal = vx_alloc(1, sizeof *journal);
     if (!journal)

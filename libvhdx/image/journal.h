@@ -9,7 +9,8 @@
  *  J4  At every instant at which the header has a LogGuid the ring holds a valid active sequence for it: the next entry
  *      never overlaps the one before it, because no entry is longer than half the ring.
  *  J5  Space that a commit releases is given to nobody before that commit is durable.
- *  J6  After a failure inside a commit nothing is written any more, and LogGuid stays set: replay will finish or forget the commit.
+ *  J6  After a failure inside a commit nothing is written any more, and LogGuid stays set: replay will finish or forget
+ *      the commit.
  *
  *      payload writes | flush J1,J3 | log entry | flush J2 | pages home | payload writes | flush J1,J3 | ...
  */
@@ -24,13 +25,15 @@ struct vx_journal;
 
 struct vx_header;
 /*
- * Begins a new log; the one before must be empty. Its first entry becomes durable, then the header names it and takes `values`' other fields.
- * That happens here, with an empty entry, or, when only metadata is going to change, `with_first_commit`: two flushes less, and nothing at all is written
- * when nothing is committed.
+ * Begins a new log; the one before must be empty. Its first entry becomes durable, then the header names it and takes
+ * `values`' other fields. That happens here, with an empty entry, or, when only metadata is going to change,
+ * `with_first_commit`: two flushes less, and nothing at all is written when nothing is committed.
  */
-vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, bool with_first_commit, vhdx_error *err);
+vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, bool with_first_commit,
+                            vhdx_error *err);
 
-/* The page at `file_offset` (a multiple of 4096), as it will be after the commit, to be changed in memory. Valid until commit. */
+/* The page at `file_offset` (a multiple of 4096), as it will be after the commit, to be changed in memory. Valid until
+ * commit. */
 vhdx_status vx_journal_page(struct vx_journal *journal, uint64_t file_offset, uint8_t **page, vhdx_error *err);
 /* The pending page at that place, NULL when it is not pending. */
 const uint8_t *vx_journal_pending(const struct vx_journal *journal, uint64_t file_offset);
@@ -44,7 +47,8 @@ void vx_journal_discard(struct vx_journal *journal);
 /* Whether a commit failed half way (J6). */
 bool vx_journal_failed(const struct vx_journal *journal);
 
-/* Clears the header's LogGuid; durable after the caller's next flush. Nothing may be pending. The journal itself is freed by vx_journal_free. */
+/* Clears the header's LogGuid; durable after the caller's next flush. Nothing may be pending. The journal itself is
+ * freed by vx_journal_free. */
 vhdx_status vx_journal_close(struct vx_journal *journal, vhdx_error *err);
 /* Takes NULL. Writes nothing. */
 void vx_journal_free(struct vx_journal *journal);

@@ -1,6 +1,6 @@
 /*
- * Reading a linkage from what is left of a disk. See linkage.h. Where the metadata table does not lead to the parent locator, it is looked
- * for by the GUID with which it begins.
+ * Reading a linkage from what is left of a disk. See linkage.h. Where the metadata table does not lead to the parent
+ * locator, it is looked for by the GUID with which it begins.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/linkage.h"

@@ -140,7 +140,8 @@ vhdx_status vx_log_search(struct vx_file *file, const struct vx_header *header, 
     VX_TRY(vx_file_size(file, &size, err));
     uint64_t end = vx_min(size, SEARCHED);
     place->log_length = USUAL_LENGTH;
-    for (uint64_t at = USUAL_OFFSET; *trace != VX_LOG_FOUND && end >= USUAL_LENGTH && at <= end - USUAL_LENGTH; at += VX_MIB) {
+    for (uint64_t at = USUAL_OFFSET; *trace != VX_LOG_FOUND && end >= USUAL_LENGTH && at <= end - USUAL_LENGTH;
+         at += VX_MIB) {
         place->log_offset = at;
         VX_TRY(look_at(file, place, trace, err));
     }

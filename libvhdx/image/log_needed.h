@@ -9,8 +9,8 @@
 #include "image/log_scan.h"
 
 /*
- * *needed = false: all that entries with the LogGuid of `header` hold, whole or not, stands in `file` where they aim. The
- * range of the log must be a possible one.
+ * *needed = false: all that entries with the LogGuid of `header` hold, whole or not, stands in `file` where they aim.
+ * The range of the log must be a possible one.
  */
 vhdx_status vx_log_needed(struct vx_file *file, const struct vx_header *header, bool *needed, vhdx_error *err);
 

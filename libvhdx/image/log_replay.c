@@ -1,6 +1,6 @@
 /*
- * Replay of the active sequence, entry by entry from tail to head, descriptor by descriptor. See log_replay.h. Entries were validated
- * by the scan; here only their targets are judged.
+ * Replay of the active sequence, entry by entry from tail to head, descriptor by descriptor. See log_replay.h. Entries
+ * were validated by the scan; here only their targets are judged.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/log_replay.h"
@@ -108,9 +108,9 @@ vhdx_status vx_log_replay(struct vx_file *file, const struct vx_header *header, 
     uint64_t size;
     VX_TRY(vx_file_size(file, &size, err));
     if (size < sequence->head.flushed_file_offset)
-        return vx_fail(err, VHDX_TRUNCATED, vx_at(vx_file_path(file), "log", header->log_offset + sequence->head_offset),
-                       "the file has 0x%" PRIx64 " bytes, its log knows of 0x%" PRIx64, size,
-                       sequence->head.flushed_file_offset);
+        return vx_fail(
+            err, VHDX_TRUNCATED, vx_at(vx_file_path(file), "log", header->log_offset + sequence->head_offset),
+            "the file has 0x%" PRIx64 " bytes, its log knows of 0x%" PRIx64, size, sequence->head.flushed_file_offset);
     VX_TRY(vx_ring_open(&replay.ring, file, header->log_offset, header->log_length, err));
     vhdx_status status = replay_all(&replay, sequence, err);
     vx_ring_close(&replay.ring);

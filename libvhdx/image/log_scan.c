@@ -1,6 +1,7 @@
 /*
- * Finding the active sequence. See log_scan.h. Replaying it is log_replay.c, extending it log_write.c. Hostile logs are bounded: an
- * entry is dropped at its first wrong sector, and a run of valid entries is walked once, so that the work grows with the log's length only.
+ * Finding the active sequence. See log_scan.h. Replaying it is log_replay.c, extending it log_write.c. Hostile logs are
+ * bounded: an entry is dropped at its first wrong sector, and a run of valid entries is walked once, so that the work
+ * grows with the log's length only.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/log_scan.h"

@@ -1,7 +1,7 @@
 /*
- * The log as a ring: which entries are valid, and which of them must be replayed (MS-VHDX 2.3.2, 2.3.3). Reads only. The one
- * thing that is easy to get wrong: the active sequence begins at the head entry's Tail, not at the first entry of the run;
- * what lies before the tail may hit space that has been reused since.
+ * The log as a ring: which entries are valid, and which of them must be replayed (MS-VHDX 2.3.2, 2.3.3). Reads only.
+ * The one thing that is easy to get wrong: the active sequence begins at the head entry's Tail, not at the first entry
+ * of the run; what lies before the tail may hit space that has been reused since.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_LOG_SCAN_H
@@ -46,15 +46,16 @@ struct vx_log_judgement {
 };
 
 /*
- * The validity test of MS-VHDX 2.3.1 on the entry at a ring offset, in the order that bounds its cost: fields, descriptors, exact length, data
- * sectors, checksum. `log_guid` NULL: any. `header` is filled unless the fault is NO_ENTRY. Fails only when reading does.
+ * The validity test of MS-VHDX 2.3.1 on the entry at a ring offset, in the order that bounds its cost: fields,
+ * descriptors, exact length, data sectors, checksum. `log_guid` NULL: any. `header` is filled unless the fault is
+ * NO_ENTRY. Fails only when reading does.
  */
 vhdx_status vx_log_judge(struct vx_ring *ring, uint64_t at, const vhdx_guid *log_guid, struct vx_log_header *header,
                          struct vx_log_judgement *judgement, vhdx_error *err);
 
 /*
- * The first sector from `at` on that may begin an entry; the ring's length when there is none. Passes over holes and over what lies behind the end
- * of the file, because a header may claim a log of 4 GiB that nobody ever wrote.
+ * The first sector from `at` on that may begin an entry; the ring's length when there is none. Passes over holes and
+ * over what lies behind the end of the file, because a header may claim a log of 4 GiB that nobody ever wrote.
  */
 uint64_t vx_ring_next(const struct vx_ring *ring, uint64_t at);
 
@@ -65,7 +66,8 @@ struct vx_log_sequence {
     uint32_t entry_count; /* to replay */
     struct vx_log_header head;
     uint32_t head_offset;
-    uint32_t own_sectors; /* sectors of the ring that begin an entry with this LogGuid, valid or not; counted when none is found */
+    /* sectors of the ring that begin an entry with this LogGuid, valid or not; counted when none is found */
+    uint32_t own_sectors;
 };
 
 /*
@@ -75,8 +77,8 @@ struct vx_log_sequence {
 vhdx_status vx_log_scan(struct vx_file *file, const struct vx_header *header, struct vx_log_sequence *sequence,
                         vhdx_error *err);
 /*
- * The same for a log of which a part is damaged: the run with the highest sequence number from its first entry on, whether it holds the
- * entry where replay should begin or not. What the missing entries held is lost.
+ * The same for a log of which a part is damaged: the run with the highest sequence number from its first entry on,
+ * whether it holds the entry where replay should begin or not. What the missing entries held is lost.
  */
 vhdx_status vx_log_scan_rest(struct vx_file *file, const struct vx_header *header, struct vx_log_sequence *sequence,
                              vhdx_error *err);

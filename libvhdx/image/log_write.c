@@ -45,8 +45,8 @@ static vhdx_status make_room(struct vx_log_writer *writer, size_t size, vhdx_err
     return VHDX_OK;
 }
 
-/* MS-VHDX 2.3.1.1: FlushedFileOffset is a size known to be stable, LastFileOffset one in which everything fits. The file has
- * been flushed as long as it is now. */
+/* MS-VHDX 2.3.1.1: FlushedFileOffset is a size known to be stable, LastFileOffset one in which everything fits. The
+ * file has been flushed as long as it is now. */
 static vhdx_status set_file_offsets(struct vx_log_header *header, struct vx_file *file, vhdx_error *err)
 {
     uint64_t size;

@@ -1,5 +1,6 @@
 /*
- * Puts entries into the ring, one behind the other, each its own tail (MS-VHDX 2.3.2). When that is allowed is the journal's to know.
+ * Puts entries into the ring, one behind the other, each its own tail (MS-VHDX 2.3.2). When that is allowed is the
+ * journal's to know.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_LOG_WRITE_H
@@ -19,7 +20,8 @@ struct vx_log_writer {
     size_t entry_room;
 };
 
-/* Takes place, length and GUID of the log from `header`; the first entry goes to ring offset 0 with a random sequence number. */
+/* Takes place, length and GUID of the log from `header`; the first entry goes to ring offset 0 with a random sequence
+ * number. */
 vhdx_status vx_log_writer_open(struct vx_log_writer *writer, const vhdx_host *host, const struct vx_header *header,
                                vhdx_error *err);
 void vx_log_writer_close(struct vx_log_writer *writer);

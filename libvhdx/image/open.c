@@ -1,6 +1,7 @@
 /*
- * Opening, strictly: turns a survey into an image or refuses with the place. Also begin and end of writing, because they decide the
- * order of replay, new GUIDs and log. See image.h. No structure is decoded here, no byte of metadata written.
+ * Opening, strictly: turns a survey into an image or refuses with the place. Also begin and end of writing, because
+ * they decide the order of replay, new GUIDs and log. See image.h. No structure is decoded here, no byte of metadata
+ * written.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/image.h"
@@ -24,7 +25,8 @@
 
 #define DEFAULT_LOG_LENGTH ((uint32_t)VX_MIB)
 
-/* Header updates that must be left: replay, log, identities and close take some in each writable open, and each counts twice. */
+/* Header updates that must be left: replay, log, identities and close take some in each writable open, and each counts
+ * twice. */
 #define SEQUENCE_NUMBERS_LEFT 64u
 
 static uint64_t header_offset(int slot)
@@ -288,7 +290,8 @@ vhdx_status vx_image_read_metadata(struct vx_image *image, void *buf, size_t len
     return VHDX_OK;
 }
 
-/* MS-VHDX 2.3.3: new FileWriteGuid while LogGuid stays, replay, flush (the header's update does), and only then LogGuid becomes zero. */
+/* MS-VHDX 2.3.3: new FileWriteGuid while LogGuid stays, replay, flush (the header's update does), and only then LogGuid
+ * becomes zero. */
 static vhdx_status replay_to_disk(struct vx_image *image, vhdx_error *err)
 {
     struct vx_header header = image->header;
@@ -305,7 +308,8 @@ static vhdx_status replay_to_disk(struct vx_image *image, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* A disk may come without a log, or with one that is out of bounds while nothing is in it: place one of the usual length. */
+/* A disk may come without a log, or with one that is out of bounds while nothing is in it: place one of the usual
+ * length. */
 static vhdx_status place_log(struct vx_image *image, struct vx_header *header, vhdx_error *err)
 {
     bool fresh;
@@ -364,7 +368,8 @@ vhdx_status vx_image_unused_bytes(struct vx_image *image, uint64_t least, uint64
     return VHDX_OK;
 }
 
-static vhdx_status begin(struct vx_image *image, const vhdx_guid *data_write_guid, bool with_first_commit, vhdx_error *err)
+static vhdx_status begin(struct vx_image *image, const vhdx_guid *data_write_guid, bool with_first_commit,
+                         vhdx_error *err)
 {
     if (!vx_file_writable(image->file))
         return vx_fail(err, VHDX_STATE, vx_at_file(vx_image_path(image)), "the image was not opened for writing");

@@ -1,5 +1,6 @@
 /*
- * BAT entries and sector bitmap bits of one block, through the journal. See payload.h. Which state follows which is the merge's to decide.
+ * BAT entries and sector bitmap bits of one block, through the journal. See payload.h. Which state follows which is the
+ * merge's to decide.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/payload.h"

@@ -1,7 +1,8 @@
 /*
- * Changing what a payload block is: its BAT entry, its sector bitmap bits, its place in the file. All changes go into the
- * journal's pending pages; nothing is visible before the commit. Payload bytes themselves are written by the caller.
- * The one thing that is easy to get wrong: a block that becomes PARTIALLY_PRESENT has stale bits; they are cleared in the same commit.
+ * Changing what a payload block is: its BAT entry, its sector bitmap bits, its place in the file. All changes go into
+ * the journal's pending pages; nothing is visible before the commit. Payload bytes themselves are written by the
+ * caller. The one thing that is easy to get wrong: a block that becomes PARTIALLY_PRESENT has stale bits; they are
+ * cleared in the same commit.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_PAYLOAD_H
@@ -25,14 +26,16 @@ uint32_t vx_payload_pages_per_block(const struct vx_image *image);
  */
 vhdx_status vx_payload_bitmap(struct vx_image *image, uint64_t payload_block, uint64_t *bits_offset, vhdx_error *err);
 
-/* Sets or clears bits of the block, [first, first + count) counted in sectors from the block's start. The bitmap must be there. */
+/* Sets or clears bits of the block, [first, first + count) counted in sectors from the block's start. The bitmap must
+ * be there. */
 vhdx_status vx_payload_fill_bits(struct vx_image *image, uint64_t bits_offset, uint64_t first, uint64_t count,
                                  bool value, vhdx_error *err);
 /* Whether all of the first `count` bits are set. */
 vhdx_status vx_payload_bits_full(struct vx_image *image, uint64_t bits_offset, uint64_t count, bool *full,
                                  vhdx_error *err);
 
-/* Makes the chunk's sector bitmap block NOT_PRESENT and releases its space. No block of the chunk may be partially present. */
+/* Makes the chunk's sector bitmap block NOT_PRESENT and releases its space. No block of the chunk may be partially
+ * present. */
 vhdx_status vx_payload_drop_bitmap(struct vx_image *image, uint64_t chunk, vhdx_error *err);
 
 #endif

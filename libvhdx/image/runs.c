@@ -66,7 +66,8 @@ static vhdx_status load_bits(struct vx_run_reader *reader, uint64_t offset, vhdx
     return VHDX_OK;
 }
 
-/* Sectors from `first` on that share one bit, up to `limit`; looks at one window only, which is as good as a split run. */
+/* Sectors from `first` on that share one bit, up to `limit`; looks at one window only, which is as good as a split
+ * run. */
 static vhdx_status bit_run(struct vx_run_reader *reader, uint64_t bits_offset, uint64_t first, uint64_t limit,
                            uint64_t *count, bool *present, vhdx_error *err)
 {
@@ -135,7 +136,8 @@ static vhdx_status block_run(struct vx_run_reader *reader, uint64_t virtual_offs
     }
 }
 
-/* From the block at `virtual_offset` on, where NOT_PRESENT ends: passes over empty BAT without looking at each block. */
+/* From the block at `virtual_offset` on, where NOT_PRESENT ends: passes over empty BAT without looking at each
+ * block. */
 static vhdx_status skip_absent(struct vx_run_reader *reader, uint64_t virtual_offset, uint64_t end,
                                uint64_t *absent_end, vhdx_error *err)
 {

@@ -100,7 +100,8 @@ static bool claim_of_entry(const struct vx_image *image, uint64_t bat_index, con
     return entry->state == VX_BITMAP_PRESENT;
 }
 
-/* The BAT on the way from its first entry to its last, and the place from which sector bitmaps' entries are looked up. */
+/* The BAT on the way from its first entry to its last, and the place from which sector bitmaps' entries are looked
+ * up. */
 struct scan {
     struct vx_image *image;
     struct vx_bat_window bat, bitmaps;

@@ -1,7 +1,7 @@
 /*
- * Who owns each MiB of a file that is being written: header section, log, regions, payload and sector bitmap blocks, or nobody
- * (MS-VHDX 2.1: every object starts at a multiple of 1 MiB). Built once when writing begins; refuses a file in which two
- * owners claim the same bytes. One bit a MiB: 8 MiB for a file of 64 TiB.
+ * Who owns each MiB of a file that is being written: header section, log, regions, payload and sector bitmap blocks, or
+ * nobody (MS-VHDX 2.1: every object starts at a multiple of 1 MiB). Built once when writing begins; refuses a file in
+ * which two owners claim the same bytes. One bit a MiB: 8 MiB for a file of 64 TiB.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_SPACE_H
@@ -14,8 +14,8 @@ vhdx_status vx_space_open(struct vx_image *image, struct vx_space **space, vhdx_
 void vx_space_close(struct vx_space *space);
 
 /*
- * Takes `length` bytes (a multiple of 1 MiB). *fresh: they lie beyond the old end and read as zeros once the file has grown; else
- * they may hold anything. The file itself grows in vx_space_materialize().
+ * Takes `length` bytes (a multiple of 1 MiB). *fresh: they lie beyond the old end and read as zeros once the file has
+ * grown; else they may hold anything. The file itself grows in vx_space_materialize().
  */
 vhdx_status vx_space_take(struct vx_space *space, uint64_t length, uint64_t *offset, bool *fresh, vhdx_error *err);
 /* Gives bytes back once the pending commit is durable. */
@@ -30,8 +30,8 @@ uint64_t vx_space_end(const struct vx_space *space);
 /* Bytes taken so far. */
 uint64_t vx_space_taken(const struct vx_space *space);
 /*
- * Bytes of the volume that lie under parts of the file that nobody owns: what an interrupted writer had taken in vain, or a finished one
- * has left behind. Runs shorter than `least` do not count.
+ * Bytes of the volume that lie under parts of the file that nobody owns: what an interrupted writer had taken in vain,
+ * or a finished one has left behind. Runs shorter than `least` do not count.
  */
 uint64_t vx_space_unused_bytes(const struct vx_space *space, uint64_t least);
 /* Gives them back to the volume. UNSUPPORTED (no error text): the host cannot. */

@@ -1,5 +1,6 @@
 /*
- * Gathering. See survey.h. The order is the format's own: identifier, headers, log, and everything else through the replayed log.
+ * Gathering. See survey.h. The order is the format's own: identifier, headers, log, and everything else through the
+ * replayed log.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/survey.h"

@@ -1,6 +1,7 @@
 /*
- * What is on disk, gathered without judgement: file identifier, both headers, the log's active sequence, and, through the
- * replayed log, both region tables. Damage of one structure hides no other. Refusing is open.c's duty, reporting that of a verifier. Writes nothing.
+ * What is on disk, gathered without judgement: file identifier, both headers, the log's active sequence, and, through
+ * the replayed log, both region tables. Damage of one structure hides no other. Refusing is open.c's duty, reporting
+ * that of a verifier. Writes nothing.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_SURVEY_H
@@ -27,7 +28,8 @@ enum vx_survey_log {
     VX_SURVEY_LOG_CLEAN,    /* LogGuid is zero, or there is no header to tell */
     VX_SURVEY_LOG_ACTIVE,   /* an active sequence was found and replayed into `view` */
     VX_SURVEY_LOG_MISSING,  /* LogGuid is set, but there is no valid active sequence */
-    VX_SURVEY_LOG_UNUSABLE, /* the header's log fields make no sense, or the sequence cannot be replayed; see log_error */
+    /* the header's log fields make no sense, or the sequence cannot be replayed; see log_error */
+    VX_SURVEY_LOG_UNUSABLE,
 };
 
 struct vx_survey {
@@ -44,7 +46,8 @@ struct vx_survey {
     struct vx_survey_regions regions[2];
 };
 
-/* A header is valid when it decodes and its checksum is right (MS-VHDX 2.2.2); its version is judged on the current one only. */
+/* A header is valid when it decodes and its checksum is right (MS-VHDX 2.2.2); its version is judged on the current one
+ * only. */
 bool vx_survey_header_valid(const struct vx_survey_header *header);
 
 /* A copy of the region table that breaks one of these cannot be used at all. */
@@ -53,8 +56,8 @@ bool vx_survey_header_valid(const struct vx_survey_header *header);
      VX_REGION_OVERFLOW | VX_REGION_OVERLAP | VX_REGION_NO_BAT | VX_REGION_NO_METADATA)
 
 /*
- * The copy of the region table to use, 0 or 1: the first when it is usable, else the second; where both are but differ, the one that leads to
- * metadata in `view`. -1: neither is usable.
+ * The copy of the region table to use, 0 or 1: the first when it is usable, else the second; where both are but differ,
+ * the one that leads to metadata in `view`. -1: neither is usable.
  */
 int vx_survey_choose_regions(const struct vx_survey *survey, struct vx_file *view);
 

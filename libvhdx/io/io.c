@@ -28,7 +28,8 @@ struct vx_file {
     bool clean; /* nothing was changed through this handle since it was flushed */
     bool sparse_harms;
     bool cannot_punch;
-    bool size_known; /* for a writable file, which nobody else changes, and where it was asked for; see vx_file_hold_size() */
+    /* for a writable file, which nobody else changes, and where it was asked for; see vx_file_hold_size() */
+    bool size_known;
     uint64_t size;
     const struct vx_protector *protector; /* NULL = nobody */
     struct vx_file_counters counters;

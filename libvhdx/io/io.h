@@ -36,14 +36,14 @@ struct vx_file_counters {
 const vhdx_host *vx_host_or_native(const vhdx_host *host);
 
 /*
- * Passes on the result of a host's function that is called without a door of its own: a failure of which the host said nothing
- * gets its message here ("the file's host failed to ACTION").
+ * Passes on the result of a host's function that is called without a door of its own: a failure of which the host said
+ * nothing gets its message here ("the file's host failed to ACTION").
  */
 vhdx_status vx_host_result(vhdx_status status, const char *path, const char *action, vhdx_error *err);
 
 /*
- * What lies in a directory, with the kind of each. A host that does not tell kinds says UNKNOWN for all of them: vx_host_look() then
- * tries.
+ * What lies in a directory, with the kind of each. A host that does not tell kinds says UNKNOWN for all of them:
+ * vx_host_look() then tries.
  */
 typedef bool vx_visit_entry_fn(void *visitor, const char *name, vhdx_entry_type type);
 vhdx_status vx_host_list_entries(const vhdx_host *host, const char *directory, vx_visit_entry_fn *visit, void *visitor,
@@ -69,7 +69,8 @@ void vx_file_allow_holes(struct vx_file *file);
 /* false when a host lacks identities: then two names must be compared otherwise. */
 bool vx_file_same(const struct vx_file *a, const struct vx_file *b, bool *same);
 
-/* From now on the size is what it is now: for a quick look at a file that somebody else may be writing to. Returns it. */
+/* From now on the size is what it is now: for a quick look at a file that somebody else may be writing to. Returns
+ * it. */
 vhdx_status vx_file_hold_size(struct vx_file *file, uint64_t *size, vhdx_error *err);
 
 /* TRUNCATED when the range ends beyond the end of the file. */
@@ -84,7 +85,8 @@ vhdx_status vx_file_size(struct vx_file *file, uint64_t *size, vhdx_error *err);
 vhdx_status vx_file_grow(struct vx_file *file, uint64_t size, vhdx_error *err);
 /* Cuts the file if it is longer. */
 vhdx_status vx_file_cut(struct vx_file *file, uint64_t size, vhdx_error *err);
-/* Returns at once when nothing was changed through this handle since the last flush; the first one always reaches the host. */
+/* Returns at once when nothing was changed through this handle since the last flush; the first one always reaches the
+ * host. */
 vhdx_status vx_file_flush(struct vx_file *file, vhdx_error *err);
 /* Makes the range read as zeros: by punching where the host can and sparse files do no harm, else by writing. As
  * with a write, the file grows when the range ends beyond its end. */
@@ -101,8 +103,8 @@ bool vx_file_may_clone(const struct vx_file *file, const struct vx_file *source)
 bool vx_file_is_protected(const struct vx_file *file);
 void vx_file_protect(struct vx_file *file, const struct vx_protector *protector);
 /*
- * Tells the protector, if there is one, what is going to change. Nobody has to: each change is told by itself; but many at once cost
- * one flush instead of one each. The ranges should be sorted.
+ * Tells the protector, if there is one, what is going to change. Nobody has to: each change is told by itself; but many
+ * at once cost one flush instead of one each. The ranges should be sorted.
  */
 vhdx_status vx_file_will_change(struct vx_file *file, const struct vx_range *ranges, size_t count, vhdx_error *err);
 /* Tells the protector who the file will be known as; to be called before the bytes that say so are written. */
@@ -114,7 +116,8 @@ void vx_file_dont_need(struct vx_file *file, uint64_t offset, uint64_t length);
 void vx_file_next_data(struct vx_file *file, uint64_t offset, uint64_t *data_offset, uint64_t *length);
 /* In how many pieces the file lies on its volume; false: the host does not tell. */
 bool vx_file_extents(struct vx_file *file, uint64_t *count);
-/* The file's security descriptor as NTFS has it, whole, `*size` bytes of `room`; false: there is none to be read, or it is longer. */
+/* The file's security descriptor as NTFS has it, whole, `*size` bytes of `room`; false: there is none to be read, or it
+ * is longer. */
 bool vx_file_security(struct vx_file *file, void *buf, size_t room, size_t *size);
 
 #endif

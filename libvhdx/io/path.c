@@ -107,8 +107,8 @@ bool vx_path_has_extension(const char *path, const char *extension, bool windows
     return !*found && !*extension;
 }
 
-/* Some file systems count a name's bytes, others its characters: taking characters off makes it shorter for both. A byte that begins none goes
- * with what is before it. */
+/* Some file systems count a name's bytes, others its characters: taking characters off makes it shorter for both. A
+ * byte that begins none goes with what is before it. */
 static size_t without_last_characters(const char *name, size_t number)
 {
     size_t length = strlen(name);

@@ -25,8 +25,9 @@ const char *vx_path_extension(const char *path, bool windows);
 bool vx_path_has_extension(const char *path, const char *extension, bool windows);
 
 /*
- * A name beside `path` for what is to become that file: with ".unfinished" behind it, or, of a long name, as much of the beginning as makes room
- * for that and for a number made of the whole. Where `path` is not too long, it is not either.
+ * A name beside `path` for what is to become that file: with ".unfinished" behind it, or, of a long name, as much of
+ * the beginning as makes room for that and for a number made of the whole. Where `path` is not too long, it is not
+ * either.
  */
 char *vx_path_unfinished(const char *path, bool windows);
 

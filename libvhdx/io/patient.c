@@ -1,5 +1,6 @@
 /*
- * Reading on behind what cannot be read. See patient.h. What fails is tried again page by page, so that one bad sector costs one page.
+ * Reading on behind what cannot be read. See patient.h. What fails is tried again page by page, so that one bad sector
+ * costs one page.
  */
 /* SPDX-License-Identifier: MIT */
 #include "io/patient.h"

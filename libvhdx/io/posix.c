@@ -94,8 +94,9 @@ vhdx_status vx_posix_fail(vhdx_error *err, int code, bool writing, const char *p
     if (code == EACCES)
         return vx_advise(err, status, "run it as a user who has the right to do so");
     if (code == EPERM) /* root meets it too */
-        return vx_advise(err, status, "run it as a user who has the right to do so; 'lsattr' tells whether the file or its "
-                                      "directory is immutable, which 'chattr -i' ends");
+        return vx_advise(err, status,
+                         "run it as a user who has the right to do so; 'lsattr' tells whether the file or its "
+                         "directory is immutable, which 'chattr -i' ends");
     if (status == VHDX_ARG)
         return vx_advise(err, status, "check the name");
     return status;
@@ -445,7 +446,8 @@ static vhdx_status look_first(const char *path, vhdx_file_access access, struct 
 
 static int open_flags(vhdx_file_access access, bool block_device)
 {
-    int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* should it have become a FIFO: do not wait for its other end; to files and disks it means nothing */
+    /* should it have become a FIFO: do not wait for its other end; to files and disks it means nothing */
+    int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     if (!is_writing(access))
         return flags | O_RDONLY;
     if (block_device)

@@ -108,8 +108,8 @@ static vhdx_entry_type type_of_mode(mode_t mode)
 }
 
 /*
- * Whether a link leads back to itself. The system says so too when a way went through too many links: then the link is no loop when it is
- * looked at from the directory that it lies in.
+ * Whether a link leads back to itself. The system says so too when a way went through too many links: then the link is
+ * no loop when it is looked at from the directory that it lies in.
  */
 static bool is_link_loop(const char *path)
 {
@@ -131,7 +131,8 @@ static vhdx_status host_look(void *context, const char *path, vhdx_entry_type *t
     if (stat(or_here(path), &st) != 0) {
         int code = errno;
         if (code == ELOOP && is_link_loop(path))
-            return vx_fail_system(err, VHDX_NOT_FOUND, vx_at_file(path), code, "it is a link that leads back to itself");
+            return vx_fail_system(err, VHDX_NOT_FOUND, vx_at_file(path), code,
+                                  "it is a link that leads back to itself");
         return vx_posix_fail(err, code, false, path, "look at it");
     }
     *type = type_of_mode(st.st_mode);

@@ -1,6 +1,7 @@
 /*
- * Threads, as little of them as this library needs: a team that does one thing together, and a lock to share things under. Knows nothing of
- * files. The one thing that is easy to get wrong: a member that waits must look again at what it waits for when it wakes.
+ * Threads, as little of them as this library needs: a team that does one thing together, and a lock to share things
+ * under. Knows nothing of files. The one thing that is easy to get wrong: a member that waits must look again at what
+ * it waits for when it wakes.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IO_THREAD_H
@@ -14,8 +15,9 @@
 unsigned vx_processor_count(void);
 
 /*
- * Runs `work` in `count` threads at once (at least 1, at most VX_TEAM_MAX) and returns when all have come to their end. Member 0 is the
- * caller's own thread. Where the system gives fewer threads, fewer members work: the work must not count on each of them.
+ * Runs `work` in `count` threads at once (at least 1, at most VX_TEAM_MAX) and returns when all have come to their end.
+ * Member 0 is the caller's own thread. Where the system gives fewer threads, fewer members work: the work must not
+ * count on each of them.
  */
 typedef void vx_team_fn(void *context, unsigned member);
 void vx_team_run(unsigned count, vx_team_fn *work, void *context);

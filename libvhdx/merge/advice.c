@@ -43,19 +43,21 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
     vx_notice(notice, context, VHDX_NOTICE_NEXT,
               "Checkpoints that referred to the merged layers can no longer be applied; remove them in Hyper-V. "
               "A saved state must be discarded.");
-    vx_notice(notice, context, VHDX_NOTICE_NEXT,
-              "Change tracking (.rct and .mrt files beside the touched disks) is no longer valid: move those files away; "
-              "the next backup must be a full one. Hyper-V Replica must resynchronize.");
+    vx_notice(
+        notice, context, VHDX_NOTICE_NEXT,
+        "Change tracking (.rct and .mrt files beside the touched disks) is no longer valid: move those files away; "
+        "the next backup must be a full one. Hyper-V Replica must resynchronize.");
     if (about->new_file && !about->machine_known)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "A new file lacks the machine's permission (else 0x80070005):\n"
                   "  icacls %s /grant 'NT VIRTUAL MACHINE\\<VM GUID>:(F)'",
                   target);
     if (about->between)
-        vx_notice(notice, context, VHDX_NOTICE_NEXT,
-                  "The layers that were between the two have lost their own meaning: nothing but %s may be read through "
-                  "them, and nothing new be put on them.",
-                  about->child);
+        vx_notice(
+            notice, context, VHDX_NOTICE_NEXT,
+            "The layers that were between the two have lost their own meaning: nothing but %s may be read through "
+            "them, and nothing new be put on them.",
+            about->child);
     if (!about->deleted && !about->new_file && !about->in_place)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "Keep the merged files until the machine has started once from the merged disk; then they may go.");

@@ -1,5 +1,6 @@
 /*
- * What is to be done outside of the library after a merge: a few plain lines for the person who runs Hyper-V. Words only.
+ * What is to be done outside of the library after a merge: a few plain lines for the person who runs Hyper-V. Words
+ * only.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_ADVICE_H

@@ -1,6 +1,6 @@
 /*
- * From a block plan to jobs and pending pages. See apply.h. In-place writes are safe because every byte that is overwritten is hidden by the
- * layers that are merged, until they are gone.
+ * From a block plan to jobs and pending pages. See apply.h. In-place writes are safe because every byte that is
+ * overwritten is hidden by the layers that are merged, until they are gone.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/apply.h"
@@ -211,7 +211,8 @@ vhdx_status vx_apply_layers(const struct vx_merge_task *task, struct vx_copier *
     struct vx_planner *planner;
     if (options)
         apply.options = *options;
-    /* Where sparse files do harm a new block is written whole; who gives space back between windows has no more than a window. */
+    /* Where sparse files do harm a new block is written whole; who gives space back between windows has no more than a
+     * window. */
     apply.counts_space = apply.options.window_done &&
                          (vx_file_facts(task->target->file)->attributes & VHDX_FILE_SPARSE_HARMS) != 0;
     if (apply.options.window_bytes == 0)

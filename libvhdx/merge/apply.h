@@ -1,6 +1,7 @@
 /*
- * Carrying out block plans on a target that is in writing: windows of payload, each followed by one commit of all its BAT and bitmap pages. Between
- * windows, and at every instant inside of one, the target's committed metadata refer to durable payload only.
+ * Carrying out block plans on a target that is in writing: windows of payload, each followed by one commit of all its
+ * BAT and bitmap pages. Between windows, and at every instant inside of one, the target's committed metadata refer to
+ * durable payload only.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_APPLY_H
@@ -16,7 +17,8 @@
 /* How to go about it; zero members mean the defaults. */
 struct vx_apply_options {
     uint64_t window_bytes; /* payload between two commits */
-    /* Called after each window, when its changes are durable: all blocks before `virtual_end` are done. Not VHDX_OK ends the work. */
+    /* Called after each window, when its changes are durable: all blocks before `virtual_end` are done. Not VHDX_OK
+     * ends the work. */
     vhdx_status (*window_done)(void *context, uint64_t virtual_end, vhdx_error *err);
     void *context;
     struct vx_totals *done; /* what is done is added to it; may be NULL */

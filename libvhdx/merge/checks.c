@@ -1,6 +1,6 @@
 /*
- * Everything that can stand against a merge, found before the first write (M1 of run.c): disks that would become invalid, traces of an interrupted
- * run, room. Nothing is written here.
+ * Everything that can stand against a merge, found before the first write (M1 of run.c): disks that would become
+ * invalid, traces of an interrupted run, room. Nothing is written here.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/run.h"
@@ -42,8 +42,9 @@ static vhdx_status check_file_size(const struct vx_image *target, const struct v
                     totals->bitmaps_to_allocate * VX_BITMAP_BLOCK_SIZE + further;
     if (size <= max_file_size)
         return VHDX_OK;
-    return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_image_path(target)), "the disk may become %s long, files of this volume at most %s",
-                   vx_size_text(size, longer), vx_size_text(max_file_size, most));
+    return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_image_path(target)),
+                   "the disk may become %s long, files of this volume at most %s", vx_size_text(size, longer),
+                   vx_size_text(max_file_size, most));
 }
 
 vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *totals, const struct vx_room *room,
@@ -75,9 +76,10 @@ vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *total
 
 #define RECLAIM_WINDOW (256 * VX_MIB)
 
-/* Space under parts of the layers [first, last) that belong to nobody: a run that was cut off had not come to giving it back, or had taken it in vain. */
-static vhdx_status count_unused(const struct vx_merge_run *run, size_t first, size_t last, uint64_t least, uint64_t *bytes,
-                                vhdx_error *err)
+/* Space under parts of the layers [first, last) that belong to nobody: a run that was cut off had not come to giving it
+ * back, or had taken it in vain. */
+static vhdx_status count_unused(const struct vx_merge_run *run, size_t first, size_t last, uint64_t least,
+                                uint64_t *bytes, vhdx_error *err)
 {
     uint64_t unused;
     *bytes = 0;
@@ -94,14 +96,16 @@ static uint64_t reclaim_overhead(const struct vx_merge_run *run)
     return run->target->geometry.block_size + VX_BITMAP_BLOCK_SIZE;
 }
 
-/* Half of what is free beyond that makes a good window: the host's file system needs room too. `returned`: what the layers give back at once. */
+/* Half of what is free beyond that makes a good window: the host's file system needs room too. `returned`: what the
+ * layers give back at once. */
 static vhdx_status choose_window(struct vx_merge_run *run, uint64_t returned, vhdx_error *err)
 {
     const vhdx_host *host = run->chain->host;
     uint64_t unused, fixed = reclaim_overhead(run) + vx_grow_needs(run->target, run->child->geometry.virtual_size);
     vhdx_space space;
     run->window_bytes = RECLAIM_WINDOW;
-    if (host->space(host->context, vx_image_path(run->target), &space, NULL) != VHDX_OK || space.free_bytes == UINT64_MAX)
+    if (host->space(host->context, vx_image_path(run->target), &space, NULL) != VHDX_OK ||
+        space.free_bytes == UINT64_MAX)
         return VHDX_OK;
     VX_TRY(count_unused(run, run->into, run->into + 1, run->target->geometry.block_size, &unused, err));
     uint64_t there = space.free_bytes + returned + unused;
@@ -121,7 +125,8 @@ static vhdx_status advise_room(const struct vx_merge_run *run, vhdx_error *err)
         return vx_advise(err, VHDX_NO_SPACE, "give a smaller window, or none: then it is chosen by what is free");
     if (run->options->reclaim)
         return vx_advise(err, VHDX_NO_SPACE,
-                         "free space on the volume (%s are the least for '--reclaim' here), then run the command again", text);
+                         "free space on the volume (%s are the least for '--reclaim' here), then run the command again",
+                         text);
     if (run->options->undo || least > run->report->bytes_free)
         return vx_advise(err, VHDX_NO_SPACE, "free space on the volume, then run the command again");
     return vx_advise(err, VHDX_NO_SPACE,
@@ -132,7 +137,8 @@ static vhdx_status advise_room(const struct vx_merge_run *run, vhdx_error *err)
 
 static vhdx_status check_room(struct vx_merge_run *run, vhdx_error *err)
 {
-    struct vx_room room = {.further = vx_grow_needs(run->target, run->child->geometry.virtual_size), .at_most = UINT64_MAX};
+    struct vx_room room = {.further = vx_grow_needs(run->target, run->child->geometry.virtual_size),
+                           .at_most = UINT64_MAX};
     uint64_t returned;
     run->window_bytes = run->options->window_bytes;
     if (run->options->reclaim) {
@@ -156,9 +162,11 @@ static const char *sibling_text(const struct vx_merge_run *run, const struct vx_
     if (sibling->is_unreadable)
         return "cannot be read and may be another child of a layer that this merge changes";
     if (sibling->is_obscure)
-        return "is damaged, does not say who its parent is, and may be another child of a layer that this merge changes";
+        return "is damaged, does not say who its parent is, and may be another child of a layer that this merge "
+               "changes";
     if (vx_guard_is_remnant(&run->guard, sibling))
-        return "is left of an earlier merge: what it held is in its parent already, and read on its own it would change";
+        return "is left of an earlier merge: what it held is in its parent already, and read on its own it would "
+               "change";
     return "is another child of a layer that this merge changes, and would become invalid";
 }
 
@@ -167,7 +175,8 @@ static const char *sibling_advice(const struct vx_merge_run *run, const struct v
     if (vx_guard_is_remnant(&run->guard, sibling))
         return "remove that file or move it away when nothing needs it any more, or go on with '--force-siblings'";
     if (sibling->is_obscure)
-        return "move that file to another directory if it does not belong to these disks, else mend it first; or give it up "
+        return "move that file to another directory if it does not belong to these disks, else mend it first; or give "
+               "it up "
                "with '--force-siblings'";
     return "merge into a new file with '-o NEW', or give that disk up with '--force-siblings'";
 }
@@ -301,14 +310,15 @@ static vhdx_status open_uppers(struct vx_merge_run *run, vhdx_error *err)
         return vx_fail_memory(err, "the layers above");
     for (size_t i = 0; i < run->guard.upper_count; i++) {
         const char *path = run->guard.uppers[i]->path;
-        vhdx_status status =
-            vx_image_open(run->chain->host, path, run->plan_only ? 0 : VX_OPEN_WRITE, &run->uppers[run->upper_count], err);
+        vhdx_status status = vx_image_open(run->chain->host, path, run->plan_only ? 0 : VX_OPEN_WRITE,
+                                           &run->uppers[run->upper_count], err);
         bool damaged = status == VHDX_CORRUPT || status == VHDX_UNSUPPORTED;
         if (damaged && !run->options->force_siblings)
-            return vx_advise(err, status,
-                             "it is a layer above %s and must be linked to the merged disk: mend it first, or give it up with "
-                             "'--force-siblings'",
-                             run->child_path);
+            return vx_advise(
+                err, status,
+                "it is a layer above %s and must be linked to the merged disk: mend it first, or give it up with "
+                "'--force-siblings'",
+                run->child_path);
         if (status != VHDX_OK && !damaged)
             return status;
         if (damaged)
@@ -339,7 +349,8 @@ static vhdx_status check_links(struct vx_merge_run *run, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* Three to begin writing, two for a commit, three to end it; a window in which only bytes in place change commits nothing. */
+/* Three to begin writing, two for a commit, three to end it; a window in which only bytes in place change commits
+ * nothing. */
 static uint64_t flushes_of(const struct vx_totals *totals)
 {
     bool commits = totals->blocks_to_allocate || totals->blocks_to_zero || totals->bitmaps_to_allocate;

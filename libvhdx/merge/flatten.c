@@ -1,6 +1,6 @@
 /*
- * A chain as one new dynamic disk. No input is written; until its end the new file is marked as unfinished. Moving bytes is apply.c's, as for a merge in
- * place: the new disk is an empty target, and all layers are merged.
+ * A chain as one new dynamic disk. No input is written; until its end the new file is marked as unfinished. Moving
+ * bytes is apply.c's, as for a merge in place: the new disk is an empty target, and all layers are merged.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/merge.h"

@@ -87,7 +87,8 @@ static bool may_be_disk(const struct finder *finder, const char *path)
     return named_so && !is_layer_name(finder, path); /* ourselves, perhaps */
 }
 
-/* No disk is smaller. What is named as a checkpoint and is a ruin from its first byte on may have been anybody's child. */
+/* No disk is smaller. What is named as a checkpoint and is a ruin from its first byte on may have been anybody's
+ * child. */
 static bool is_ruin(const struct finder *finder, struct vx_file *file, const char *path)
 {
     uint64_t size;
@@ -193,8 +194,8 @@ static bool holds_name(const uint8_t *bytes, size_t size, const char *name)
 }
 
 /*
- * A VHD set is a small file that names its members; its format is not public. A set that bears a layer's name, or holds it, or says nothing that
- * could be read, is taken to own the layer: its bookkeeping would be wrong after a merge.
+ * A VHD set is a small file that names its members; its format is not public. A set that bears a layer's name, or holds
+ * it, or says nothing that could be read, is taken to own the layer: its bookkeeping would be wrong after a merge.
  */
 static bool set_owns_layer(struct finder *finder, const char *set_name, const uint8_t *bytes, size_t size)
 {
@@ -252,7 +253,8 @@ static vhdx_status search_directory(struct finder *finder, vhdx_error *err)
 }
 
 /* A layer that was reached through a symbolic link has its family where it really lies. */
-static vhdx_status search_real_directory(struct finder *finder, const char *path, const char *directory, vhdx_error *err)
+static vhdx_status search_real_directory(struct finder *finder, const char *path, const char *directory,
+                                         vhdx_error *err)
 {
     const vhdx_host *host = finder->chain->host;
     char real[4096];
@@ -376,9 +378,9 @@ bool vx_neighbour_parent(const struct vx_neighbours *neighbours, const struct vx
 }
 
 /*
- * A merge of several layers with removal links the child to the target first: linkage then still names the former parent, linkage2 the
- * target. Where the former parent is still there and its line leads to the target, or to a file that is gone, it and those
- * below it are what that run had yet to remove.
+ * A merge of several layers with removal links the child to the target first: linkage then still names the former
+ * parent, linkage2 the target. Where the former parent is still there and its line leads to the target, or to a file
+ * that is gone, it and those below it are what that run had yet to remove.
  */
 static void find_leftovers(const struct vx_chain *chain, size_t into, const struct vx_neighbours *neighbours,
                            struct vx_guard *guard)
@@ -401,11 +403,11 @@ static void find_leftovers(const struct vx_chain *chain, size_t into, const stru
 }
 
 /*
- * A merge without removal leaves the merged layers, and a layer above them that names the target (linkage) and, as a memory, the topmost of them
- * (linkage2). Those from there down to the target are remnants.
+ * A merge without removal leaves the merged layers, and a layer above them that names the target (linkage) and, as a
+ * memory, the topmost of them (linkage2). Those from there down to the target are remnants.
  */
-static void find_remnants(const struct vx_image *above, const struct vx_image *target, const struct vx_neighbours *neighbours,
-                          struct vx_guard *guard)
+static void find_remnants(const struct vx_image *above, const struct vx_image *target,
+                          const struct vx_neighbours *neighbours, struct vx_guard *guard)
 {
     const vhdx_parent_names *names = &above->parent_names;
     const vhdx_guid *identity = &target->header.data_write_guid;
@@ -478,7 +480,8 @@ static void judge(const struct vx_chain *chain, size_t into, const struct vx_nei
         return;
     if (links_to(neighbour, target) && links2_to(neighbour, child)) {
         guard->merged_before = true; /* linked to the target by a run that had merged all of the child */
-        guard->uppers[guard->upper_count++] = neighbour; /* perhaps it was not closed cleanly, or is to forget the child */
+        /* perhaps it was not closed cleanly, or is to forget the child */
+        guard->uppers[guard->upper_count++] = neighbour;
         return;
     }
     if (loses_parent(chain, into, neighbours, neighbour))

@@ -1,6 +1,7 @@
 /*
- * Who lives beside the layers and would be harmed by a merge, or has to be told of it: the other disks in their directories. Reads them all, without locks,
- * and writes nothing. Also recognizes what an earlier run of the same merge has left behind, so that it is completed and not refused.
+ * Who lives beside the layers and would be harmed by a merge, or has to be told of it: the other disks in their
+ * directories. Reads them all, without locks, and writes nothing. Also recognizes what an earlier run of the same merge
+ * has left behind, so that it is completed and not refused.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_GUARD_H
@@ -27,13 +28,15 @@ struct vx_neighbours {
     char *vhd_set; /* path of a VHD set that (perhaps) holds a layer, NULL = none */
 };
 
-/* All other disks in the directories of the layers [0, layer_count), and in the directories among the places `also` (may be NULL). */
+/* All other disks in the directories of the layers [0, layer_count), and in the directories among the places `also`
+ * (may be NULL). */
 vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, const struct vx_search *also,
                                struct vx_neighbours *neighbours, vhdx_error *err);
 /* The disk of that identity; NULL: none of them. */
 const struct vx_neighbour *vx_neighbour_find(const struct vx_neighbours *neighbours, const vhdx_guid *data_write_guid);
 /*
- * The identity of a disk's parent: its linkage, or its second one where only that is known, among the neighbours or as `also`. false: it has no parent.
+ * The identity of a disk's parent: its linkage, or its second one where only that is known, among the neighbours or as
+ * `also`. false: it has no parent.
  */
 bool vx_neighbour_parent(const struct vx_neighbours *neighbours, const struct vx_neighbour *disk, const vhdx_guid *also,
                          vhdx_guid *parent);
@@ -45,9 +48,11 @@ struct vx_guard {
     size_t sibling_count;
     const struct vx_neighbour **uppers; /* children of layers[0], and former ones: to be linked to the target */
     size_t upper_count;
-    const struct vx_neighbour **leftovers; /* former layers between child and target, topmost first, after an earlier run */
+    /* former layers between child and target, topmost first, after an earlier run */
+    const struct vx_neighbour **leftovers;
     size_t leftover_count;
-    const struct vx_neighbour **remnants; /* those of the siblings that an earlier merge into their parent has left behind */
+    /* those of the siblings that an earlier merge into their parent has left behind */
+    const struct vx_neighbour **remnants;
     size_t remnant_count;
     bool merged_before; /* the target holds the child's data already: a child of the child was linked to it */
 };

@@ -1,7 +1,7 @@
 /*
- * Merging: the layers of a chain from a child down to just above a target become part of the target. This header is the room's door for api.c; the
- * parts are plan (what happens to each block), copy (moving bytes), apply (windows of changes), resize (the virtual disk's size),
- * guard (who would be harmed), run (the protocol) and flatten (a new file).
+ * Merging: the layers of a chain from a child down to just above a target become part of the target. This header is the
+ * room's door for api.c; the parts are plan (what happens to each block), copy (moving bytes), apply (windows of
+ * changes), resize (the virtual disk's size), guard (who would be harmed), run (the protocol) and flatten (a new file).
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_MERGE_H
@@ -9,7 +9,8 @@
 
 #include "base/status.h"
 
-/* As vhdx_merge; `plan_only`: as vhdx_merge_plan. `report` is never NULL here; it is filled as far as known also on failure. */
+/* As vhdx_merge; `plan_only`: as vhdx_merge_plan. `report` is never NULL here; it is filled as far as known also on
+ * failure. */
 vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool plan_only, vhdx_merge_report *report,
                      vhdx_error *err);
 /* As vhdx_flatten. */

@@ -98,8 +98,8 @@ static vhdx_status gather_block(struct vx_planner *planner, const struct vx_piec
 }
 
 /*
- * The first block that begins in [from, end) of which the target holds a part, UINT64_MAX when there is none. In a base none may be partial, so
- * it has to be made whole also where neither the target nor a layer below holds a byte of it.
+ * The first block that begins in [from, end) of which the target holds a part, UINT64_MAX when there is none. In a base
+ * none may be partial, so it has to be made whole also where neither the target nor a layer below holds a byte of it.
  */
 static vhdx_status find_partial(struct vx_planner *planner, uint64_t from, uint64_t end, uint64_t *block,
                                 vhdx_error *err)
@@ -201,7 +201,8 @@ static enum vx_block_action decide_data(const struct vx_image *target, const str
     return plan->full || reads_zero(target, plan) ? VX_BLOCK_ALLOCATE : VX_BLOCK_ALLOCATE_PART;
 }
 
-/* A topmost layer that holds a block wholly, in whatever form, hides all below it; in a base no block may be partial. */
+/* A topmost layer that holds a block wholly, in whatever form, hides all below it; in a base no block may be
+ * partial. */
 static enum vx_block_action decide_up(const struct vx_image *target, const struct vx_block_plan *plan)
 {
     if (plan->entry.state == VX_PAYLOAD_PARTIALLY_PRESENT)

@@ -1,7 +1,7 @@
 /*
- * What a merge does to each payload block of the target, decided from what the merged layers say about it and from the block's state
- * (the whole matrix of states). Decides; changes nothing. The one thing that is easy to get wrong: zeros of a merged layer are
- * content; they must end up in the target, and what is transparent must not.
+ * What a merge does to each payload block of the target, decided from what the merged layers say about it and from the
+ * block's state (the whole matrix of states). Decides; changes nothing. The one thing that is easy to get wrong: zeros
+ * of a merged layer are content; they must end up in the target, and what is transparent must not.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_PLAN_H
@@ -21,8 +21,8 @@ enum vx_block_action {
 };
 
 /*
- * Which way: down, the layers above go into the target; up, the target is the topmost layer, takes what it lacks from those below it, and becomes a base. What
- * the target holds itself (own pieces) stays where it is.
+ * Which way: down, the layers above go into the target; up, the target is the topmost layer, takes what it lacks from
+ * those below it, and becomes a base. What the target holds itself (own pieces) stays where it is.
  */
 enum vx_direction { VX_DIRECTION_DOWN, VX_DIRECTION_UP };
 
@@ -41,7 +41,8 @@ struct vx_block_plan {
 /* Layers to be merged, and where to. */
 struct vx_merge_task {
     struct vx_chain *chain;
-    size_t layer_count;     /* down: the layers [0, layer_count) go into the target; up: [1, layer_count) into layer 0 */
+    /* down: the layers [0, layer_count) go into the target; up: [1, layer_count) into layer 0 */
+    size_t layer_count;
     struct vx_image *target; /* down: the next layer, or an empty new image; up: layer 0 */
     uint64_t virtual_size;  /* of the merged disk */
     enum vx_direction direction;
@@ -62,7 +63,8 @@ vhdx_status vx_planner_open(const struct vx_merge_task *task, struct vx_planner 
 /* Takes NULL. */
 void vx_planner_close(struct vx_planner *planner);
 /*
- * The next block in which something is to be done, without its entry and action: NULL at the end. Valid until the next call.
+ * The next block in which something is to be done, without its entry and action: NULL at the end. Valid until the next
+ * call.
  */
 vhdx_status vx_planner_next(struct vx_planner *planner, struct vx_block_plan **plan, vhdx_error *err);
 /* Sets `plan->entry` and `plan->action`. */

@@ -42,7 +42,8 @@ vhdx_status vx_recheck_moved(void *context, uint64_t virtual_offset, const void 
 static vhdx_status compare(struct vx_recheck *recheck, const struct vx_moved *moved, vhdx_error *err)
 {
     const char *path = vx_image_path(recheck->chain->layers[recheck->into]);
-    VX_TRY(vx_chain_read(recheck->chain, recheck->into, recheck->buf, (size_t)moved->length, moved->virtual_offset, err));
+    VX_TRY(
+        vx_chain_read(recheck->chain, recheck->into, recheck->buf, (size_t)moved->length, moved->virtual_offset, err));
     if (XXH3_64bits(recheck->buf, (size_t)moved->length) == moved->hash) {
         recheck->bytes += moved->length;
         return VHDX_OK;
@@ -50,7 +51,8 @@ static vhdx_status compare(struct vx_recheck *recheck, const struct vx_moved *mo
     vx_fail(err, VHDX_CORRUPT, vx_at_file(path),
             "%" PRIu64 " bytes at 0x%" PRIx64 " of the virtual disk read back otherwise than they were written",
             moved->length, moved->virtual_offset);
-    return vx_advise(err, VHDX_CORRUPT, "check the medium and the memory of this machine, then run the same command again");
+    return vx_advise(err, VHDX_CORRUPT,
+                     "check the medium and the memory of this machine, then run the same command again");
 }
 
 vhdx_status vx_recheck_window(struct vx_recheck *recheck, vhdx_error *err)

@@ -1,6 +1,6 @@
 /*
- * Was it written as it was read? Hashes of what a window moved, compared with what the merged disk gives afterwards: from the medium, not from the
- * cache, and through the target's own BAT.
+ * Was it written as it was read? Hashes of what a window moved, compared with what the merged disk gives afterwards:
+ * from the medium, not from the cache, and through the target's own BAT.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_RECHECK_H

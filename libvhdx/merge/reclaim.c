@@ -30,7 +30,8 @@ static vhdx_status punched(const struct vx_image *layer, vhdx_status status, vhd
 {
     if (status != VHDX_UNSUPPORTED)
         return status;
-    vx_fail(err, status, vx_at_file(vx_image_path(layer)), "its file system cannot give back the space of a part of a file");
+    vx_fail(err, status, vx_at_file(vx_image_path(layer)),
+            "its file system cannot give back the space of a part of a file");
     return vx_advise(err, status, "free space on the volume, then run the command again without '--reclaim'");
 }
 
@@ -40,7 +41,8 @@ static vhdx_status begin_layers(struct vx_reclaim *reclaim, vhdx_error *err)
         struct vx_image *layer = reclaim->chain->layers[reclaim->open_count];
         VX_TRY(vx_image_begin_write(layer, NULL, err));
         vx_file_allow_holes(layer->file); /* these files are being given up, a sparse one harms nobody */
-        VX_TRY(punched(layer, vx_space_give_back(layer->space, err), err)); /* what a run that was cut off had not come to */
+        /* what a run that was cut off had not come to */
+        VX_TRY(punched(layer, vx_space_give_back(layer->space, err), err));
     }
     return VHDX_OK;
 }
@@ -97,8 +99,9 @@ static vhdx_status give_back(struct vx_image *layer, uint64_t offset, vhdx_error
 {
     uint64_t size;
     VX_TRY(vx_file_size(layer->file, &size, err));
-    return offset < size ? vx_file_give_back(layer->file, offset, vx_min(layer->geometry.block_size, size - offset), err)
-                         : VHDX_OK;
+    return offset < size
+               ? vx_file_give_back(layer->file, offset, vx_min(layer->geometry.block_size, size - offset), err)
+               : VHDX_OK;
 }
 
 static vhdx_status commit(struct vx_reclaim *reclaim, struct vx_image *layer, vhdx_error *err)
@@ -123,7 +126,8 @@ static vhdx_status free_block(struct vx_reclaim *reclaim, struct vx_image *layer
     return vx_payload_set_entry(layer, block, &absent, err);
 }
 
-/* Where the layers between this one and the target end first: beyond it they would show zeros, not what the target has. */
+/* Where the layers between this one and the target end first: beyond it they would show zeros, not what the target
+ * has. */
 static uint64_t end_below(const struct vx_reclaim *reclaim, size_t index)
 {
     uint64_t end = UINT64_MAX;
@@ -138,7 +142,8 @@ static vhdx_status free_layer(struct vx_reclaim *reclaim, size_t index, uint64_t
     struct vx_image *layer = reclaim->chain->layers[index];
     const struct vx_geometry *geometry = &layer->geometry;
     virtual_end = vx_min(virtual_end, end_below(reclaim, index));
-    uint64_t stop = virtual_end >= geometry->virtual_size ? geometry->payload_count : virtual_end / geometry->block_size;
+    uint64_t stop =
+        virtual_end >= geometry->virtual_size ? geometry->payload_count : virtual_end / geometry->block_size;
     while (reclaim->next_blocks[index] < stop) {
         uint64_t at = vx_geometry_payload_index(geometry, reclaim->next_blocks[index]);
         uint64_t end = vx_geometry_payload_index(geometry, stop - 1) + 1;

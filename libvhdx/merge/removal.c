@@ -1,5 +1,6 @@
 /*
- * Taking the merged layers away, so that at each instant the same command can be given again. See run.h and M5 in run.c.
+ * Taking the merged layers away, so that at each instant the same command can be given again. See run.h and M5 in
+ * run.c.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/run.h"
@@ -14,7 +15,8 @@ struct vx_link vx_merge_link_past(const struct vx_merge_run *run)
                             .parent_path = vx_image_path(run->target)};
 }
 
-/* M5: the child is linked past the layers in between, before they go. Its linkage goes on naming the one that was its parent: that is how a later run finds
+/* M5: the child is linked past the layers in between, before they go. Its linkage goes on naming the one that was its
+ *     parent: that is how a later run finds
  * what is left of them. */
 static vhdx_status link_past(struct vx_merge_run *run, vhdx_error *err)
 {

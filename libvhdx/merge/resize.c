@@ -1,6 +1,6 @@
 /*
- * Growing and shrinking. See resize.h. Entries behind the last one are padding until the new size is published, so they may be prepared by
- * several commits before that one.
+ * Growing and shrinking. See resize.h. Entries behind the last one are padding until the new size is published, so they
+ * may be prepared by several commits before that one.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/resize.h"
@@ -106,7 +106,8 @@ static vhdx_status move_bat(struct vx_image *target, uint64_t length, vhdx_error
     return status;
 }
 
-/* Entries that are about to become real: ZERO hides a grandparent's data, a fixed disk gets its blocks, a base needs nothing. */
+/* Entries that are about to become real: ZERO hides a grandparent's data, a fixed disk gets its blocks, a base needs
+ * nothing. */
 static vhdx_status new_entry(struct vx_image *target, const struct vx_geometry *new, uint64_t bat_index,
                              struct vx_bat_entry *entry, vhdx_error *err)
 {
@@ -144,7 +145,8 @@ static uint64_t skip_hole(struct vx_image *target, uint64_t at, uint64_t to)
     return length == 0 || index >= to ? to : vx_max(at, index - index % (VX_PAGE / VX_BAT_ENTRY_SIZE));
 }
 
-/* Where what means nothing begins: a differencing BAT has the entries of whole chunks, so that it may be before the last entry. */
+/* Where what means nothing begins: a differencing BAT has the entries of whole chunks, so that it may be before the
+ * last entry. */
 static uint64_t padding_begin(const struct vx_image *target)
 {
     return vx_geometry_payload_index(&target->geometry, target->geometry.payload_count - 1) + 1;
@@ -157,8 +159,8 @@ static bool is_bitmap_in_use(const struct vx_image *target, uint64_t bat_index)
 }
 
 /*
- * The entries from padding_begin() to `to` of the BAT, where `new` NULL means all zero. Whole pages of zeros that are zero already are
- * left alone, and so are the entries of sector bitmaps that the disk has.
+ * The entries from padding_begin() to `to` of the BAT, where `new` NULL means all zero. Whole pages of zeros that are
+ * zero already are left alone, and so are the entries of sector bitmaps that the disk has.
  */
 static vhdx_status fill_padding(struct vx_image *target, const struct vx_geometry *new, uint64_t to, vhdx_error *err)
 {
@@ -270,8 +272,8 @@ vhdx_status vx_grow(struct vx_image *target, uint64_t virtual_size, vhdx_error *
     if (virtual_size <= target->geometry.virtual_size)
         return VHDX_OK;
     if (!geometry_for(target, virtual_size, &new))
-        return vx_fail(err, VHDX_CORRUPT, vx_at_file(vx_image_path(target)), "the disk cannot grow to %" PRIu64 " bytes",
-                       virtual_size);
+        return vx_fail(err, VHDX_CORRUPT, vx_at_file(vx_image_path(target)),
+                       "the disk cannot grow to %" PRIu64 " bytes", virtual_size);
     if (new.entry_count * VX_BAT_ENTRY_SIZE > target->bat.length)
         VX_TRY(move_bat(target, vx_geometry_bat_region_length(&new), err));
     VX_TRY(fill_padding(target, &new, new.entry_count, err));

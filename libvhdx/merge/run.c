@@ -2,15 +2,17 @@
  * The protocol of a merge in place. Invariants; the lines that uphold them name them:
  *
  *  M1  Nothing is written before every check has passed and every file that will be written is held exclusively.
- *  M2  The target gets its new identity only after the layer above it knows that identity as its second linkage: at every instant that
- *      layer's linkage or linkage2 is the target's DataWriteGuid.
- *  M3  The merged layers' content stays as it is until the target is complete and durable (or, block by block with `reclaim`, until the target
- *      durably has it). What is overwritten in the target is hidden by them, so that reading the child gives the same bytes throughout.
- *  M4  A layer above the child is linked to the target only after the target is complete; its linkage2 then names the child, which tells a
- *      later run that the target holds all of the child.
+ *  M2  The target gets its new identity only after the layer above it knows that identity as its second linkage: at
+ *      every instant that layer's linkage or linkage2 is the target's DataWriteGuid.
+ *  M3  The merged layers' content stays as it is until the target is complete and durable (or, block by block with
+ *      `reclaim`, until the target durably has it). What is overwritten in the target is hidden by them, so that
+ *      reading the child gives the same bytes throughout.
+ *  M4  A layer above the child is linked to the target only after the target is complete; its linkage2 then names the
+ *      child, which tells a later run that the target holds all of the child.
  *  M5  A file is removed only after everything that needs it has been linked past it, durably.
  *  M6  Each step may be repeated: the same command after a crash finds one of these states and goes on.
- *  M7  With an undo file: nothing is overwritten whose old bytes are not durable in it (io/undo_save.h), from the first write to the last.
+ *  M7  With an undo file: nothing is overwritten whose old bytes are not durable in it (io/undo_save.h), from the first
+ *      write to the last.
  *
  *      check | linkage2 := g | target := g | blocks ... | size, items | linkage := g, linkage2 := 0 | uppers | removal
  */
@@ -71,7 +73,8 @@ vhdx_status vx_merge_link(struct vx_merge_run *run, struct vx_image *layer, cons
     return status;
 }
 
-/* M2: the layer above learns the new identity before the target takes it. So does a target that was begun before (M6): its identity of then is
+/* M2: the layer above learns the new identity before the target takes it. So does a target that was begun before (M6):
+ *     its identity of then is
  * a former one now, whichever linkage named it. */
 static vhdx_status start_target(struct vx_merge_run *run, vhdx_error *err)
 {
@@ -151,7 +154,8 @@ static vhdx_status move_payload(struct vx_merge_run *run, vhdx_error *err)
     return status;
 }
 
-/* The target's own virtual-disk items go, the child's come (MS-VHDX 2.6.1.2), with its size, sector size and id: one log entry. */
+/* The target's own virtual-disk items go, the child's come (MS-VHDX 2.6.1.2), with its size, sector size and id: one
+ * log entry. */
 static vhdx_status take_over_items(struct vx_merge_run *run, const struct vx_fork_items *own,
                                    const struct vx_fork_items *theirs, struct vx_item_change *changes, bool check_only,
                                    vhdx_error *err)
@@ -163,7 +167,8 @@ static vhdx_status take_over_items(struct vx_merge_run *run, const struct vx_for
     vx_put32(sector, run->child->items.physical_sector_size);
     changes[count++] = (struct vx_item_change){vx_guid_virtual_disk_size, disk, size, sizeof size};
     changes[count++] = (struct vx_item_change){vx_guid_physical_sector_size, disk, sector, sizeof sector};
-    changes[count++] = (struct vx_item_change){vx_guid_virtual_disk_id, disk, run->child->items.virtual_disk_id.bytes, 16};
+    changes[count++] =
+        (struct vx_item_change){vx_guid_virtual_disk_id, disk, run->child->items.virtual_disk_id.bytes, 16};
     for (size_t i = 0; i < own->count; i++) {
         bool replaced = false;
         for (size_t j = 0; j < theirs->count; j++)
@@ -257,13 +262,14 @@ static vhdx_status explain(const struct vx_merge_run *run, vhdx_status status, v
     if (status == VHDX_OK || !run->begun || !err)
         return status;
     const char *cure = status == VHDX_CANCELLED ? "run the same command again to go on" : err->advice;
-    snprintf(advice, sizeof advice, "the merge is not finished, %.200s still reads as before; %.220s%s", run->child_path,
-             cure, strstr(cure, "again") ? "" : ", then run the same command again");
+    snprintf(advice, sizeof advice, "the merge is not finished, %.200s still reads as before; %.220s%s",
+             run->child_path, cure, strstr(cure, "again") ? "" : ", then run the same command again");
     vx_locate(err, vx_at_file(run->child_path));
     return vx_advise(err, status, "%s", advice);
 }
 
-/* Whether the child, as a base under the target's name, would be the same kind of disk: nothing of the target that a merge down keeps is lost. */
+/* Whether the child, as a base under the target's name, would be the same kind of disk: nothing of the target that a
+ * merge down keeps is lost. */
 static bool could_replace(const struct vx_image *child, const struct vx_image *target)
 {
     const struct vx_metadata_table *table = target->items.table;

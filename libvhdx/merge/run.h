@@ -1,6 +1,6 @@
 /*
- * A merge in place, as the files that carry it out share it: checks.c judges, run.c changes, removal.c takes away what was merged. flatten.c borrows the
- * progress and the room check.
+ * A merge in place, as the files that carry it out share it: checks.c judges, run.c changes, removal.c takes away what
+ * was merged. flatten.c borrows the progress and the room check.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_RUN_H
@@ -32,7 +32,8 @@ struct vx_merge_run {
     bool complete; /* the target holds everything already */
 };
 
-/* Checks everything that can be checked before the first write (M1), opens the layers above, and fills the plan's part of the report. */
+/* Checks everything that can be checked before the first write (M1), opens the layers above, and fills the plan's part
+ * of the report. */
 vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err);
 
 /* The part of it that is about other disks: siblings are refused, layers above are opened. */
@@ -47,14 +48,16 @@ uint64_t vx_merge_released(const struct vx_merge_run *run, size_t first, size_t 
 /* What the planner and the appliers need to know. */
 struct vx_merge_task vx_merge_task(const struct vx_merge_run *run);
 
-/* Gives the target the child's virtual-disk items, size and ids in place of its own, in one log entry; or only looks whether there is room for them: LIMIT. */
+/* Gives the target the child's virtual-disk items, size and ids in place of its own, in one log entry; or only looks
+ * whether there is room for them: LIMIT. */
 vhdx_status vx_merge_take_items(struct vx_merge_run *run, bool check_only, vhdx_error *err);
 
 /* One link in one layer, as a writable open of its own. */
 vhdx_status vx_merge_link(struct vx_merge_run *run, struct vx_image *layer, const struct vx_link *link,
                           vhdx_error *err);
 
-/* What a layer above the child is told, and the child itself before layers below it go. The strings belong to the images. */
+/* What a layer above the child is told, and the child itself before layers below it go. The strings belong to the
+ * images. */
 struct vx_link vx_merge_upper_link(const struct vx_merge_run *run);
 struct vx_link vx_merge_link_past(const struct vx_merge_run *run);
 
@@ -85,8 +88,8 @@ struct vx_room {
 };
 
 /*
- * Free space that carrying out `totals` on the target takes, and whether the target's volume has it and may hold a file so long: NO_SPACE or LIMIT
- * with the numbers.
+ * Free space that carrying out `totals` on the target takes, and whether the target's volume has it and may hold a file
+ * so long: NO_SPACE or LIMIT with the numbers.
  */
 vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *totals, const struct vx_room *room,
                           vhdx_merge_report *report, vhdx_error *err);

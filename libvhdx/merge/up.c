@@ -1,10 +1,11 @@
 /*
  * The protocol of a merge upwards. Invariants; the lines that uphold them name them:
  *
- *  U1  The child reads the same at every instant: a block gets only what was read through it before, durably, before its entry changes. Its
- *      DataWriteGuid stays, so layers above it stay valid.
- *  U2  One log entry makes the child a base. With removal it goes on carrying a parent locator, which means nothing to a reader of a base, but names the ancestor
- *      (linkage) and the former parent (linkage2): that is how a later run knows what is left to do.
+ *  U1  The child reads the same at every instant: a block gets only what was read through it before, durably, before
+ *      its entry changes. Its DataWriteGuid stays, so layers above it stay valid.
+ *  U2  One log entry makes the child a base. With removal it goes on carrying a parent locator, which means nothing to
+ *      a reader of a base, but names the ancestor (linkage) and the former parent (linkage2): that is how a later run
+ *      knows what is left to do.
  *  U3  A layer above is linked to the coming name, with the present one as its second path, before the name changes.
  *  U4  Layers in between go before the name changes, the ancestor's file goes by the rename itself.
  *
@@ -162,7 +163,8 @@ static vhdx_status fill(struct vx_merge_run *run, vhdx_error *err)
 
 /* ---- names ---- */
 
-/* Everything between the base and its new name, from what the disks themselves say; the same at the first time and after a crash. */
+/* Everything between the base and its new name, from what the disks themselves say; the same at the first time and
+ * after a crash. */
 struct naming {
     struct vx_merge_run *run;
     const vhdx_host *host;
@@ -176,7 +178,8 @@ static vhdx_status for_each_upper(struct naming *naming, const struct vx_link *l
     return VHDX_OK;
 }
 
-/* The layers that were between child and ancestor, as long as they are there; the lowest goes first, so that those left can still be found. U4 */
+/* The layers that were between child and ancestor, as long as they are there; the lowest goes first, so that those left
+ * can still be found. U4 */
 static vhdx_status remove_between(struct naming *naming, const struct vx_image *child, vhdx_error *err)
 {
     const vhdx_parent_names *names = &child->parent_names;

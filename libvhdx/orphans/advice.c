@@ -1,8 +1,9 @@
 /*
- * Advice. See advice.h for its invariants. One family after the other: first what is dangerous, then what is broken, then what lies about.
+ * Advice. See advice.h for its invariants. One family after the other: first what is dangerous, then what is broken,
+ * then what lies about.
  *
- * Easy to get wrong: a step is typed as it is, after all the steps before it. So relinking comes before copying through the chain, a leaf is
- * moved before the disk it hangs on, and a disk stays as long as anything that stays hangs on it.
+ * Easy to get wrong: a step is typed as it is, after all the steps before it. So relinking comes before copying through
+ * the chain, a leaf is moved before the disk it hangs on, and a disk stays as long as anything that stays hangs on it.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/advice.h"
@@ -108,8 +109,9 @@ static void note_hosts(struct vx_adviser *a)
         if (disk->source == 0 || disk->source == source || !a->estate->reports)
             continue;
         source = disk->source;
-        vx_step(a, VHDX_STEP_NOTE, VHDX_NONE, "%s lies on the host that wrote %s: what concerns it is to be typed there.",
-             disk->pub.path, a->estate->reports[source - 1]);
+        vx_step(a, VHDX_STEP_NOTE, VHDX_NONE,
+                "%s lies on the host that wrote %s: what concerns it is to be typed there.", disk->pub.path,
+                a->estate->reports[source - 1]);
     }
 }
 

@@ -89,7 +89,8 @@ static void gather_family(struct vx_adviser *a)
     }
 }
 
-/* A disk that a machine needs and nobody has found may be any of those here under another name: that speaks against removing, not against moving aside. */
+/* A disk that a machine needs and nobody has found may be any of those here under another name: that speaks against
+ * removing, not against moving aside. */
 static void gather_missed(struct vx_adviser *a)
 {
     for (size_t i = 0; i < a->estate->machine_count; i++) {

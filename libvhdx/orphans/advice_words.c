@@ -108,8 +108,8 @@ static size_t without_parts(const char *path, size_t number, bool windows)
     return end;
 }
 
-/* The machine names `named` by `path`. What has no part in their common end is one and the same directory, here and there; NULL: the disk is not
- * below it. */
+/* The machine names `named` by `path`. What has no part in their common end is one and the same directory, here and
+ * there; NULL: the disk is not below it. */
 static const char *below_same_directory(struct vx_adviser *a, const struct vx_disk *named, const char *path,
                                         const struct vx_disk *disk)
 {

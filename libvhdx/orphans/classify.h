@@ -1,6 +1,6 @@
 /*
- * What each disk is: who names it, who needs it, its role, its one status, its flags, and the findings that tell why. Pure judgement over the
- * records of an estate whose graph is built; asks no host and proposes nothing (advice.c does).
+ * What each disk is: who names it, who needs it, its role, its one status, its flags, and the findings that tell why.
+ * Pure judgement over the records of an estate whose graph is built; asks no host and proposes nothing (advice.c does).
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_CLASSIFY_H

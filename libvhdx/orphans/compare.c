@@ -1,8 +1,9 @@
 /*
- * Comparing. See compare.h. Copies by XXH3-128 over what is not zero and where it lies, so that a sparse copy equals a plain one; leaves sector by
- * sector with what their chain shows without them.
+ * Comparing. See compare.h. Copies by XXH3-128 over what is not zero and where it lies, so that a sparse copy equals a
+ * plain one; leaves sector by sector with what their chain shows without them.
  *
- * Easy to get wrong: "redundant" must hold for reading, so sizes count too, and what a leaf says to be zero is compared as zeros.
+ * Easy to get wrong: "redundant" must hold for reading, so sizes count too, and what a leaf says to be zero is compared
+ * as zeros.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/compare.h"

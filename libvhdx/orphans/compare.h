@@ -1,6 +1,7 @@
 /*
- * Contents, compared: files of one identity with each other, and disks that nothing names with what lies below them. The only part of the search that
- * reads disks whole; it runs between relating and advising. Writes nothing but the outcome into the estate.
+ * Contents, compared: files of one identity with each other, and disks that nothing names with what lies below them.
+ * The only part of the search that reads disks whole; it runs between relating and advising. Writes nothing but the
+ * outcome into the estate.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_COMPARE_H

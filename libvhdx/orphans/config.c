@@ -1,6 +1,6 @@
 /*
- * One configuration, from the host's file to the struct. See config.h. Here the kind of file is found out and its reader called; what lies beside
- * it (the runtime state, the name of its directory) is added.
+ * One configuration, from the host's file to the struct. See config.h. Here the kind of file is found out and its
+ * reader called; what lies beside it (the runtime state, the name of its directory) is added.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/config.h"
@@ -204,8 +204,9 @@ static bool look_at_state(const struct source *source, const char *path, struct 
     if (status == VHDX_NOMEM)
         vx_config_fail(config);
     if (status != VHDX_OK) {
-        vx_config_finding(config, "the runtime state beside it cannot be read (%s): whether there is a saved state is not known",
-                          err.message);
+        vx_config_finding(
+            config, "the runtime state beside it cannot be read (%s): whether there is a saved state is not known",
+            err.message);
         return true;
     }
     if (state->info.saved_state == VHDX_SAVED_STATE_PRESENT)
@@ -236,7 +237,8 @@ static void find_state(const struct source *source, struct vx_config *config)
     }
 }
 
-/* Before Server 2016 the saved state is in a folder of the configuration's name, "ID/ID.vsv"; where files were gathered, beside it. */
+/* Before Server 2016 the saved state is in a folder of the configuration's name, "ID/ID.vsv"; where files were
+ * gathered, beside it. */
 static void find_old_state(const struct source *source, struct vx_config *config)
 {
     static const char *const extensions[] = {".vsv", ".VSV"};
@@ -267,7 +269,8 @@ static void find_old_state(const struct source *source, struct vx_config *config
 static void look_around(const struct source *source, struct vx_config *config)
 {
     vhdx_config_info *info = &config->info;
-    bool of_machine = info->format == VHDX_CONFIG_XML || (info->format == VHDX_CONFIG_VMCX && info->machines.count == 0);
+    bool of_machine =
+        info->format == VHDX_CONFIG_XML || (info->format == VHDX_CONFIG_VMCX && info->machines.count == 0);
     if (!of_machine)
         return;
     info->checkpoint = info->checkpoint || lies_in_snapshots(source, config);

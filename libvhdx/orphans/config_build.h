@@ -1,7 +1,7 @@
 /*
- * A struct vx_config while it grows: texts that are kept with it, lists of them, and the two kinds of remarks. Nobody needs to ask each
- * time whether there was memory: a failure is remembered, and config.c asks once at the end. Lists are cut at their limits, so that
- * a hostile file cannot fill memory; what is cut makes the configuration incomplete.
+ * A struct vx_config while it grows: texts that are kept with it, lists of them, and the two kinds of remarks. Nobody
+ * needs to ask each time whether there was memory: a failure is remembered, and config.c asks once at the end. Lists
+ * are cut at their limits, so that a hostile file cannot fill memory; what is cut makes the configuration incomplete.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_CONFIG_BUILD_H
@@ -19,7 +19,8 @@ struct vx_config *vx_config_new(const char *path);
 bool vx_config_failed(const struct vx_config *config);
 void vx_config_fail(struct vx_config *config);
 
-/* The text, which must come from vx_alloc(), belongs to the configuration from now on. NULL stands for a lack of memory. */
+/* The text, which must come from vx_alloc(), belongs to the configuration from now on. NULL stands for a lack of
+ * memory. */
 const char *vx_config_own(struct vx_config *config, char *text);
 
 /* Appends a copy unless it is there already. false: the list is full (or memory ran out). */

@@ -1,6 +1,7 @@
 /*
- * Whose disks are these? The configurations beside some disks, where Hyper-V puts them, and those that the caller names, are read and their drives
- * compared with the disks. A quick look around a few files; a search through directories is orphans.c.
+ * Whose disks are these? The configurations beside some disks, where Hyper-V puts them, and those that the caller
+ * names, are read and their drives compared with the disks. A quick look around a few files; a search through
+ * directories is orphans.c.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_CONFIG_FIND_H

@@ -1,6 +1,7 @@
 /*
- * What the keys of a configuration mean. See config_keys.h. Easy to get wrong: controllers are not recognized by their ids, which are random
- * for SCSI; whatever has the shape controllerN/driveM/pathname is a drive, and its kind is looked up in the list of devices.
+ * What the keys of a configuration mean. See config_keys.h. Easy to get wrong: controllers are not recognized by their
+ * ids, which are random for SCSI; whatever has the shape controllerN/driveM/pathname is a drive, and its kind is looked
+ * up in the list of devices.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/config_keys.h"
@@ -107,7 +108,8 @@ enum vx_config_sort vx_config_sort(const struct vx_tree *tree)
     uint32_t top = vx_tree_find(tree, "configuration");
     if (is_there(vx_tree_find(tree, "Configurations/VirtualMachines")))
         return VX_CONFIG_OF_HOST;
-    if (is_there(vx_tree_child(tree, top, "manifest")) || is_there(vx_tree_find(tree, "configuration/properties/name")) ||
+    if (is_there(vx_tree_child(tree, top, "manifest")) ||
+        is_there(vx_tree_find(tree, "configuration/properties/name")) ||
         is_there(vx_tree_find(tree, "configuration/properties/global_id")))
         return VX_CONFIG_OF_MACHINE;
     if (has_saved_state(tree) || is_there(vx_tree_find(tree, "configuration/properties/version")))

@@ -1,6 +1,6 @@
 /*
- * What the keys of a configuration mean, whichever file format they came from: names, ids, disks, states. Reads a tree, fills a
- * configuration; no file, no bytes.
+ * What the keys of a configuration mean, whichever file format they came from: names, ids, disks, states. Reads a tree,
+ * fills a configuration; no file, no bytes.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_CONFIG_KEYS_H
@@ -19,7 +19,8 @@ enum vx_config_sort {
 
 enum vx_config_sort vx_config_sort(const struct vx_tree *tree);
 
-/* Fills all of `config->info` that the tree tells, for whichever sort it is. `format` and `path` are set by the caller. */
+/* Fills all of `config->info` that the tree tells, for whichever sort it is. `format` and `path` are set by the
+ * caller. */
 void vx_config_fill(const struct vx_tree *tree, struct vx_config *config);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * VHD sets. See config_vhds.h. A name that is none does no harm (it keeps a file from being called unused); one that is missed would, so
- * the outcome always says that it may not be all.
+ * VHD sets. See config_vhds.h. A name that is none does no harm (it keeps a file from being called unused); one that is
+ * missed would, so the outcome always says that it may not be all.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/config_vhds.h"

@@ -1,6 +1,6 @@
 /*
- * VHD sets. Nobody has published how a .vhds file is built; it is known to be small and to name the .avhdx files of the set. So all that is
- * done is to look for such names. Bytes in, no file.
+ * VHD sets. Nobody has published how a .vhds file is built; it is known to be small and to name the .avhdx files of the
+ * set. So all that is done is to look for such names. Bytes in, no file.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_CONFIG_VHDS_H

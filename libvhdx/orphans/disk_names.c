@@ -1,6 +1,7 @@
 /*
- * Names of virtual disks in bytes of unknown structure. See disk_names.h. An extension is found first, then its name backwards from there,
- * never over the end of the name before it: so the work grows with the bytes and not with what is in them.
+ * Names of virtual disks in bytes of unknown structure. See disk_names.h. An extension is found first, then its name
+ * backwards from there, never over the end of the name before it: so the work grows with the bytes and not with what is
+ * in them.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/disk_names.h"
@@ -66,7 +67,8 @@ static bool path_begins(const struct units *text, size_t at, size_t end)
     return (is_letter(a) && b == ':' && unit(text, at + 2) == '\\') || (b == '\\' && (a == '\\' || a == '.'));
 }
 
-/* Where the name that ends at `end` begins: as far back as a path goes, and at the last beginning of a path in there. */
+/* Where the name that ends at `end` begins: as far back as a path goes, and at the last beginning of a path in
+ * there. */
 static size_t name_begin(const struct units *text, size_t floor, size_t at, size_t end)
 {
     size_t begin = at;

@@ -1,6 +1,6 @@
 /*
- * Names of virtual disks in bytes whose structure nobody knows, or in remains of older values: text that ends in .vhd, .vhdx, .avhd, .avhdx or
- * .vhds. Such a hit may be half a name or long out of use. It says "perhaps", never more.
+ * Names of virtual disks in bytes whose structure nobody knows, or in remains of older values: text that ends in .vhd,
+ * .vhdx, .avhd, .avhdx or .vhds. Such a hit may be half a name or long out of use. It says "perhaps", never more.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_DISK_NAMES_H

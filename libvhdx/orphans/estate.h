@@ -1,7 +1,8 @@
 /*
- * Everything that a search knows, as plain records: gathered by scan.c (or read from reports), judged by graph.c, classify.c and family.c, told by
- * api_orphans.c. Judging asks no host, so a test may fill an estate by hand. The one thing that is easy to get wrong: strings and arrays
- * belong to the estate's arena, also those that the public records show.
+ * Everything that a search knows, as plain records: gathered by scan.c (or read from reports), judged by graph.c,
+ * classify.c and family.c, told by api_orphans.c. Judging asks no host, so a test may fill an estate by hand. The one
+ * thing that is easy to get wrong: strings and arrays belong to the estate's arena, also those that the public records
+ * show.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_ESTATE_H
@@ -53,7 +54,8 @@ struct vx_disk {
     bool named_by_machine, named_by_checkpoint; /* by a configuration, directly */
     bool needed_by_machine, needed_by_checkpoint; /* an ancestor of such a disk */
     bool named_alike;
-    bool named_less;     /* folder and name are those of a disk that a configuration names, though another file fits better */
+    /* folder and name are those of a disk that a configuration names, though another file fits better */
+    bool named_less;
     bool in_set;
     bool serves_others;  /* some child, of whatever kind, is no orphan */
     bool parent_second;  /* found by its second linkage only */

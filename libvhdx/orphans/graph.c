@@ -1,9 +1,9 @@
 /*
- * The graph. See graph.h. Every look-up goes through a sorted array, so that a hundred thousand disks cost n log n and one page of memory each
- * at most.
+ * The graph. See graph.h. Every look-up goes through a sorted array, so that a hundred thousand disks cost n log n and
+ * one page of memory each at most.
  *
- * Easy to get wrong: a second linkage of all zeros means "not set"; and of several files with the wanted identity the one at the locator's
- * path is the parent, the others are copies.
+ * Easy to get wrong: a second linkage of all zeros means "not set"; and of several files with the wanted identity the
+ * one at the locator's path is the parent, the others are copies.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/graph.h"
@@ -89,7 +89,8 @@ static bool unify_by_identity(struct vx_estate *estate, struct same_file *files)
     for (size_t i = 0; i < estate->disk_count; i++) {
         const struct vx_disk *disk = &estate->disks[i];
         if (disk->volume != 0)
-            files[count++] = (struct same_file){disk->volume, {disk->id[0], disk->id[1]}, disk->source, disk->by_link, i};
+            files[count++] =
+                (struct same_file){disk->volume, {disk->id[0], disk->id[1]}, disk->source, disk->by_link, i};
     }
     if (count > 1)
         qsort(files, count, sizeof *files, same_file_order);
@@ -185,7 +186,8 @@ static bool unify_reports(struct vx_estate *estate, struct same_file *files)
     for (size_t i = 0; i < all.count && ok; i++) {
         struct vx_disk *disk = &estate->disks[all.items[i].disk];
         size_t count = 0;
-        for (size_t j = i + 1; disk->pub.path && j < all.count && vx_guid_equal(all.items[i].guid, all.items[j].guid); j++) {
+        for (size_t j = i + 1; disk->pub.path && j < all.count && vx_guid_equal(all.items[i].guid, all.items[j].guid);
+             j++) {
             const struct vx_disk *other = &estate->disks[all.items[j].disk];
             if (other->pub.path && is_same_elsewhere(estate, disk, other))
                 files[count++].disk = all.items[j].disk;
@@ -237,7 +239,8 @@ static bool is_at(const struct vx_estate *estate, const char *place, const struc
 static char *relative_place(struct vx_estate *estate, const struct vx_disk *child)
 {
     const char *relative = child->pub.names.relative_path;
-    return relative && *vx_tail_name(relative) ? vx_tail_follow(estate, child->absolute, child->source, relative) : NULL;
+    return relative && *vx_tail_name(relative) ? vx_tail_follow(estate, child->absolute, child->source, relative)
+                                               : NULL;
 }
 
 static size_t fit_of(struct vx_estate *estate, const struct vx_disk *child, const char *relative,
@@ -251,7 +254,8 @@ static size_t fit_of(struct vx_estate *estate, const struct vx_disk *child, cons
     return absolute > volume ? absolute : volume;
 }
 
-/* The best of several files with one identity: at a locator's path, else of the same report, else beside the child, else the first. */
+/* The best of several files with one identity: at a locator's path, else of the same report, else beside the child,
+ * else the first. */
 static size_t choose(struct vx_estate *estate, const struct vx_disk *child, const char *relative,
                      const struct identities *all, size_t first, size_t end)
 {

@@ -1,8 +1,10 @@
 /*
- * Numbers of the HyperVStorage container (.vmcx, .vmrs), and its checksum. The container is a small transactional store of keys and values.
- * Everything is little-endian and packed; offsets are from the start of the file. docs/format-notes.md says what is known about it.
+ * Numbers of the HyperVStorage container (.vmcx, .vmrs), and its checksum. The container is a small transactional store
+ * of keys and values. Everything is little-endian and packed; offsets are from the start of the file.
+ * docs/format-notes.md says what is known about it.
  *
- * Easy to get wrong: the checksum is CRC-32 as zlib computes it, not the CRC-32C of VHDX, and stands in the middle of what it covers.
+ * Easy to get wrong: the checksum is CRC-32 as zlib computes it, not the CRC-32C of VHDX, and stands in the middle of
+ * what it covers.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_HVS_H

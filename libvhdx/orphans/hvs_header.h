@@ -31,8 +31,8 @@ uint32_t vx_hvs_header_rules(const struct vx_hvs_header *header);
 /* Whether signature and checksum are right: the rest can then be believed. */
 bool vx_hvs_header_valid(const struct vx_hvs_header *header);
 /*
- * 0 or 1: the valid copy with the newer sequence number, which wraps around; -1 when none is valid. `tie`: both are valid with
- * one number, which no writer leaves behind; then it is copy 0.
+ * 0 or 1: the valid copy with the newer sequence number, which wraps around; -1 when none is valid. `tie`: both are
+ * valid with one number, which no writer leaves behind; then it is copy 0.
  */
 int vx_hvs_header_choose(const struct vx_hvs_header copies[2], bool *tie);
 

@@ -1,6 +1,6 @@
 /*
- * The object tables of the HyperVStorage container: what lies where in the file. A table is a header and entries of 18 bytes; its last
- * entry is kept for the place of the next table. No I/O.
+ * The object tables of the HyperVStorage container: what lies where in the file. A table is a header and entries of 18
+ * bytes; its last entry is kept for the place of the next table. No I/O.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_HVS_OBJECTS_H

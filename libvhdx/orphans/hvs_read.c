@@ -1,6 +1,7 @@
 /*
- * A HyperVStorage file becomes a tree of keys. See hvs_read.h. First the log, then the object tables, which say where everything else is, then
- * the key tables, and only when all keys are there their parents: an entry that grew lies in a later table than its children may.
+ * A HyperVStorage file becomes a tree of keys. See hvs_read.h. First the log, then the object tables, which say where
+ * everything else is, then the key tables, and only when all keys are there their parents: an entry that grew lies in a
+ * later table than its children may.
  *
  * Nothing here stops at damage that leaves something to be read: each kind is counted and told at the end.
  */
@@ -86,13 +87,15 @@ static vhdx_status read_headers(struct reader *r, struct vx_hvs_header *active, 
         if (!vx_hvs_header_valid(&copies[i]))
             vx_config_finding(r->config, "copy %d of the file's header is damaged; the other one was used", i + 1);
     if (tie)
-        vx_config_reason(r->config, "both copies of the file's header claim to be the newest; Hyper-V refuses such a file");
+        vx_config_reason(r->config,
+                         "both copies of the file's header claim to be the newest; Hyper-V refuses such a file");
     *active = copies[chosen];
     uint32_t broken = vx_hvs_header_rules(active);
     if (broken & VX_HVS_HEADER_BAD_VERSION) {
         vx_fail(err, VHDX_UNSUPPORTED, vx_at_file(vx_file_path(r->file)),
                 "unsupported configuration version 0x%04" PRIx32 " (known is 0x%04x)", active->version, VX_HVS_VERSION);
-        return vx_advise(err, VHDX_UNSUPPORTED, "the disks that it names are not known: take nothing near it for unused");
+        return vx_advise(err, VHDX_UNSUPPORTED,
+                         "the disks that it names are not known: take nothing near it for unused");
     }
     if (broken & VX_HVS_HEADER_BAD_ALIGNMENT)
         vx_config_reason(r->config, "the file's header has an alignment of %" PRIu32 " bytes, which cannot be",
@@ -122,7 +125,8 @@ static vhdx_status payload_is_right(struct reader *r, const struct vx_hvs_header
     return VHDX_OK;
 }
 
-/* Reads the n-th entry and says whether it may be applied. The log's place was checked to be far from wrapping around. */
+/* Reads the n-th entry and says whether it may be applied. The log's place was checked to be far from wrapping
+ * around. */
 static vhdx_status read_log_entry(struct reader *r, const struct vx_hvs_header *h, uint32_t n, uint64_t *total,
                                   struct vx_hvs_log_entry *e, bool *right, vhdx_error *err)
 {
@@ -158,8 +162,9 @@ static vhdx_status replay(struct reader *r, const struct vx_hvs_header *h, uint3
     for (uint32_t i = 0; i < count; i++) {
         VX_TRY(read_log_entry(r, h, i, &total, &entry, &right, err));
         if (!right) {
-            vx_config_reason(r->config, "the file has an unfinished transaction, and its log is damaged: what stands in "
-                                        "the file may be half of a change");
+            vx_config_reason(r->config,
+                             "the file has an unfinished transaction, and its log is damaged: what stands in "
+                             "the file may be half of a change");
             return VHDX_OK;
         }
     }
@@ -171,7 +176,8 @@ static vhdx_status replay(struct reader *r, const struct vx_hvs_header *h, uint3
     }
     r->file = r->overlay;
     r->config->info.log_replayed = true;
-    vx_config_finding(r->config, "an unfinished transaction was completed in memory (%" PRIu32 " %s); the file is as it was",
+    vx_config_finding(r->config,
+                      "an unfinished transaction was completed in memory (%" PRIu32 " %s); the file is as it was",
                       count, count == 1 ? "change" : "changes");
     return VHDX_OK;
 }
@@ -552,7 +558,8 @@ static void tell_damage(struct reader *r, size_t lost)
     tell_count(r, r->damaged.cut_tables, "key table breaks off", "key tables break off");
     tell_count(r, r->damaged.entries, "key has a wrong checksum", "keys have wrong checksums");
     tell_count(r, r->damaged.types, "key has an unknown type", "keys have unknown types");
-    tell_count(r, r->damaged.values, "long value is not where it should be", "long values are not where they should be");
+    tell_count(r, r->damaged.values, "long value is not where it should be",
+               "long values are not where they should be");
     tell_count(r, r->damaged.unread_paths, "path is longer than any path", "paths are longer than any path");
     tell_count(r, lost, "key hangs nowhere", "keys hang nowhere");
 }

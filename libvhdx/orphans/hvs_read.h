@@ -10,8 +10,9 @@
 #include "orphans/key_tree.h"
 
 /*
- * Fills `tree` (begun by the caller) and links it. A pending log is replayed in memory. What cannot be read, and remains of paths, are told to
- * `config`. CORRUPT: neither header is valid, or the first object table cannot be read; UNSUPPORTED: another version; the host's errors.
+ * Fills `tree` (begun by the caller) and links it. A pending log is replayed in memory. What cannot be read, and
+ * remains of paths, are told to `config`. CORRUPT: neither header is valid, or the first object table cannot be read;
+ * UNSUPPORTED: another version; the host's errors.
  */
 vhdx_status vx_hvs_read(struct vx_file *file, struct vx_tree *tree, struct vx_config *config, vhdx_error *err);
 

@@ -1,5 +1,6 @@
 /*
- * A JSON reader by recursive descent. See json.h. Easy to get wrong: a surrogate pair is two escapes and one character; a lone half is none.
+ * A JSON reader by recursive descent. See json.h. Easy to get wrong: a surrogate pair is two escapes and one character;
+ * a lone half is none.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/json.h"
@@ -130,7 +131,11 @@ static size_t utf8_length(const struct reader *r)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     const uint8_t *p = r->data + r->at;
-    size_t length = p[0] < 0x80 ? 1 : (p[0] & 0xE0) == 0xC0 ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : (p[0] & 0xF8) == 0xF0 ? 4 : 0;
+    size_t length = p[0] < 0x80             ? 1
+                    : (p[0] & 0xE0) == 0xC0 ? 2
+                    : (p[0] & 0xF0) == 0xE0 ? 3
+                    : (p[0] & 0xF8) == 0xF0 ? 4
+                                            : 0;
     uint32_t code = length == 1 ? p[0] : length == 0 ? 0 : p[0] & (0x7Fu >> length);
     if (length == 0 || length > r->size - r->at)
         return 0;

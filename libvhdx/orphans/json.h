@@ -1,6 +1,7 @@
 /*
- * Reading JSON (RFC 8259), strictly: a tree of values in an arena. Hostile input is expected: depth and number of values are bounded, texts must be
- * UTF-8, numbers are whole and not negative (reports have no others; anything else is refused). Nothing is known here of what the document is.
+ * Reading JSON (RFC 8259), strictly: a tree of values in an arena. Hostile input is expected: depth and number of
+ * values are bounded, texts must be UTF-8, numbers are whole and not negative (reports have no others; anything else is
+ * refused). Nothing is known here of what the document is.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_JSON_H
@@ -30,8 +31,8 @@ struct vx_json {
 };
 
 /*
- * Reads the whole document. CORRUPT, with the place: it is no JSON, or of a kind that is refused. LIMIT: too large or too deep. `path` is for
- * the error.
+ * Reads the whole document. CORRUPT, with the place: it is no JSON, or of a kind that is refused. LIMIT: too large or
+ * too deep. `path` is for the error.
  */
 vhdx_status vx_json_read(struct vx_arena *arena, struct vx_bytes in, const char *path, const struct vx_json **out,
                          vhdx_error *err);

@@ -81,7 +81,8 @@ static uint32_t merge_lists(struct vx_key *keys, uint32_t a, uint32_t b)
     return head;
 }
 
-/* Sorts a list in place: sorted[i] is empty or holds 2^i keys, all earlier ones of the list than those of sorted[i - 1]. */
+/* Sorts a list in place: sorted[i] is empty or holds 2^i keys, all earlier ones of the list than those of sorted[i -
+ * 1]. */
 static uint32_t sort_list(struct vx_key *keys, uint32_t list)
 {
     uint32_t sorted[32], all = VX_TREE_NONE;

@@ -1,10 +1,10 @@
 /*
- * Keys with values, as a tree: what a configuration is in either of its formats. The readers add keys in the order of their file, then
- * the tree is linked once and looked at. Names and values are views into memory that the tree keeps. What the keys mean stands in
- * config_keys.c.
+ * Keys with values, as a tree: what a configuration is in either of its formats. The readers add keys in the order of
+ * their file, then the tree is linked once and looked at. Names and values are views into memory that the tree keeps.
+ * What the keys mean stands in config_keys.c.
  *
- * Easy to get wrong: brothers and sisters may have one name. Nothing here maps a name to one key; a search gives the first, and
- * vx_tree_again() the next of that name.
+ * Easy to get wrong: brothers and sisters may have one name. Nothing here maps a name to one key; a search gives the
+ * first, and vx_tree_again() the next of that name.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_KEY_TREE_H
@@ -74,7 +74,8 @@ uint32_t vx_tree_again(const struct vx_tree *tree, uint32_t key);
 /* From the root down: "configuration/properties/name". The first of each name. */
 uint32_t vx_tree_find(const struct vx_tree *tree, const char *path);
 bool vx_tree_is_named(const struct vx_tree *tree, uint32_t key, const char *name);
-/* The next reached key after `key` when all below `top` are visited from top to bottom; `top` itself to begin; VX_TREE_NONE at the end. */
+/* The next reached key after `key` when all below `top` are visited from top to bottom; `top` itself to begin;
+ * VX_TREE_NONE at the end. */
 uint32_t vx_tree_walk(const struct vx_tree *tree, uint32_t top, uint32_t key);
 
 /* A string's value as terminated UTF-8, to be freed; NULL: no memory. Up to the first NUL. "" for what is no string. */

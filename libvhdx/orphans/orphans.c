@@ -24,7 +24,8 @@ static vhdx_status take_map(struct vx_estate *estate, const vhdx_host *host, con
     const char *equals = strchr(text, '=');
     if (!equals || equals == text || !equals[1])
         return vx_fail(err, VHDX_ARG, vx_at_file(NULL), "'%s' is no map of the form FROM=TO", text);
-    VX_TRY(vx_host_result(host->absolute(host->context, equals + 1, to, ROOM, err), equals + 1, "say its whole path", err));
+    VX_TRY(vx_host_result(host->absolute(host->context, equals + 1, to, ROOM, err), equals + 1, "say its whole path",
+                          err));
     struct vx_path_map *map = &estate->maps[estate->map_count];
     map->from = vx_arena_format(&estate->arena, "%.*s", (int)(equals - text), text);
     map->to = vx_arena_text(&estate->arena, to);

@@ -1,8 +1,8 @@
 /*
  * From JSON to records. See report_read.h. Names of members are those of tools/report_orphans_json.c.
  *
- * Easy to get wrong: a member that is missing must make a record count for more, not for less: a configuration that does not say that it was
- * read whole was not.
+ * Easy to get wrong: a member that is missing must make a record count for more, not for less: a configuration that
+ * does not say that it was read whole was not.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/report_read.h"

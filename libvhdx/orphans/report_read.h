@@ -1,6 +1,7 @@
 /*
- * Reports of earlier searches ('vhdx orphans --json') as records of an estate, to be judged together with others. Only facts are taken; what the
- * report concluded is concluded anew. A report is hostile input: it can name anything, but not more than its text.
+ * Reports of earlier searches ('vhdx orphans --json') as records of an estate, to be judged together with others. Only
+ * facts are taken; what the report concluded is concluded anew. A report is hostile input: it can name anything, but
+ * not more than its text.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_REPORT_READ_H

@@ -1,8 +1,10 @@
 /*
- * The walk. See scan.h. A team works off one heap of tasks: a directory to be listed, or a handful of names to be looked at, so that one
- * directory with a hundred thousand files keeps all threads busy. What is found is put together under one lock.
+ * The walk. See scan.h. A team works off one heap of tasks: a directory to be listed, or a handful of names to be
+ * looked at, so that one directory with a hundred thousand files keeps all threads busy. What is found is put together
+ * under one lock.
  *
- * Easy to get wrong: a thread that finds the heap empty must not leave while another is still listing, for that one will bring more.
+ * Easy to get wrong: a thread that finds the heap empty must not leave while another is still listing, for that one
+ * will bring more.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/scan.h"
@@ -613,7 +615,8 @@ static vhdx_status add_root(struct walk *walk, const char *given, vhdx_error *er
     if (status == VHDX_OK && type != VHDX_ENTRY_DIRECTORY && type != VHDX_ENTRY_FILE)
         status = vx_fail(err, VHDX_ARG, vx_at_file(path), "this is neither a directory nor a file");
     if (status == VHDX_OK)
-        status = vx_host_result(host->absolute(host->context, path, absolute, ROOM, err), path, "say its whole path", err);
+        status =
+            vx_host_result(host->absolute(host->context, path, absolute, ROOM, err), path, "say its whole path", err);
     if (status == VHDX_OK &&
         !(add_root_name(walk->estate, absolute) && vx_estate_add_place(walk->estate, path, true, NULL) &&
           put_root(walk, path, absolute, type, &facts)))

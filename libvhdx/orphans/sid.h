@@ -1,5 +1,6 @@
 /*
- * The account of a virtual machine. Windows computes it from the machine's id and stores it nowhere. No question to any host.
+ * The account of a virtual machine. Windows computes it from the machine's id and stores it nowhere. No question to any
+ * host.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_SID_H

@@ -35,7 +35,8 @@ static const char *without_root(const char *path)
     return path + strspn(path, "\\/");
 }
 
-/* Takes the last part but "." off [text, *end): moves *end before it and gives its place and length. false: none is left. */
+/* Takes the last part but "." off [text, *end): moves *end before it and gives its place and length. false: none is
+ * left. */
 static bool last_part(const char *text, size_t *end, bool windows, const char **part, size_t *length)
 {
     do {
@@ -252,7 +253,8 @@ static size_t place_of(const struct vx_name_index *index, const char *path, bool
 }
 
 /* The entries of `source` that share most parts with the path, [*first, *end), and how many parts. */
-static size_t neighbours(const struct vx_name_index *index, const char *path, unsigned source, size_t *first, size_t *end)
+static size_t neighbours(const struct vx_name_index *index, const char *path, unsigned source, size_t *first,
+                         size_t *end)
 {
     size_t place = place_of(index, without_root(path), true, source);
     bool below = place > 0 && index->entries[place - 1].source == source;
@@ -393,8 +395,8 @@ static bool lies_in_root(const struct vx_estate *estate, const char *place)
     return false;
 }
 
-static bool find_in(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
-                    struct vx_hits *hits)
+static bool find_in(const struct vx_estate *estate, const struct vx_name_index *index, const char *path,
+                    unsigned source, struct vx_hits *hits)
 {
     size_t first, end;
     size_t parts = neighbours(index, path, source, &first, &end);
@@ -416,8 +418,8 @@ static bool find_in(const struct vx_estate *estate, const struct vx_name_index *
     return true;
 }
 
-static bool find_text(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
-                      bool any_source, struct vx_hits *hits)
+static bool find_text(const struct vx_estate *estate, const struct vx_name_index *index, const char *path,
+                      unsigned source, bool any_source, struct vx_hits *hits)
 {
     if (!find_mapped(estate, index, path, source, hits) || hits->mapped)
         return hits->mapped;
@@ -429,7 +431,8 @@ static bool find_text(const struct vx_estate *estate, const struct vx_name_index
 
 /* ---- other ways to write a name ---- */
 
-/* "D:\a \b.\..\c.vhdx::$DATA" in quotation marks is "D:\a\c.vhdx" to Windows. In a buffer of the caller's with room for all of `path`. */
+/* "D:\a \b.\..\c.vhdx::$DATA" in quotation marks is "D:\a\c.vhdx" to Windows. In a buffer of the caller's with room for
+ * all of `path`. */
 static void write_plainly(const char *path, char *plain)
 {
     size_t used = 0, root = 0;
@@ -460,7 +463,8 @@ static void write_plainly(const char *path, char *plain)
     plain[used] = '\0';
 }
 
-/* The beginning of a short name that is made of the long one: "WEB_1~1.AVH", or with four digits "WEA1B2~1.AVH". 0: no short name. */
+/* The beginning of a short name that is made of the long one: "WEB_1~1.AVH", or with four digits "WEA1B2~1.AVH". 0: no
+ * short name. */
 static size_t short_stem(const char *name)
 {
     size_t stem = strcspn(name, "~.");

@@ -1,7 +1,7 @@
 /*
- * Paths of other machines and the files of this one. A path in a configuration or a parent locator ("D:\VMs\web\disk.vhdx") is compared by its
- * end, part by part, whatever the letter case: drives, volumes and mount points differ between machines, folders and names mostly do
- * not. Text only; no question to any host.
+ * Paths of other machines and the files of this one. A path in a configuration or a parent locator
+ * ("D:\VMs\web\disk.vhdx") is compared by its end, part by part, whatever the letter case: drives, volumes and mount
+ * points differ between machines, folders and names mostly do not. Text only; no question to any host.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_TAILS_H
@@ -12,7 +12,8 @@
 /* How much of two paths is equal, counted in parts from the end. */
 struct vx_tail {
     size_t parts;
-    bool whole; /* all of `path` behind its drive, volume or server; then a mount point may explain the rest of `place` */
+    /* all of `path` behind its drive, volume or server; then a mount point may explain the rest of `place` */
+    bool whole;
     bool equal; /* both paths are the same, part by part */
 };
 
@@ -30,8 +31,8 @@ const char *vx_tail_name(const char *path);
 size_t vx_tail_directory(const char *path);
 
 /*
- * Where a relative path of a locator leads from the directory of `from` (an absolute path of `source`): without "." and "..". NULL: above
- * the root, or no memory. In the arena.
+ * Where a relative path of a locator leads from the directory of `from` (an absolute path of `source`): without "." and
+ * "..". NULL: above the root, or no memory. In the arena.
  */
 char *vx_tail_follow(struct vx_estate *estate, const char *from, unsigned source, const char *relative);
 
@@ -56,16 +57,17 @@ struct vx_hits {
 void vx_hits_free(struct vx_hits *hits);
 
 /*
- * Looks for the path among the disks of `source`, or of all sources (`any_source`): through the estate's maps first, then by tail,
- * folder and name at least; a name alone will do where the path has no folder and the disk lies in a root. What is not found so is looked for
- * as Windows reads it (dots and spaces at the ends of names, streams, ".."), and a short name ("WEB_1~1.AVH") is like every name that it
- * may stand for. false: no memory.
+ * Looks for the path among the disks of `source`, or of all sources (`any_source`): through the estate's maps first,
+ * then by tail, folder and name at least; a name alone will do where the path has no folder and the disk lies in a
+ * root. What is not found so is looked for as Windows reads it (dots and spaces at the ends of names, streams, ".."),
+ * and a short name ("WEB_1~1.AVH") is like every name that it may stand for. false: no memory.
  */
 bool vx_names_find(const struct vx_estate *estate, const struct vx_name_index *index, const char *path, unsigned source,
                    bool any_source, struct vx_hits *hits);
 /*
- * Marks (`named_less`) the disks whose folder and name are those of `path`, of whatever volume: the one that has most in common with the
- * path is likely to be meant, but another volume may be searched below its root. Those that are used are marked as well.
+ * Marks (`named_less`) the disks whose folder and name are those of `path`, of whatever volume: the one that has most
+ * in common with the path is likely to be meant, but another volume may be searched below its root. Those that are used
+ * are marked as well.
  */
 void vx_names_mark_namesakes(struct vx_estate *estate, const char *path, unsigned source);
 /* The disk of that absolute path, before those whose path differs in letter case only; or VHDX_NONE. */

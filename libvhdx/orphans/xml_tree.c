@@ -1,6 +1,6 @@
 /*
- * A small, strict reader of XML. See xml_tree.h. The document is turned into UTF-8 once; names and values are views into that copy, where
- * references (&amp;) and base64 are decoded in place, because they only become shorter.
+ * A small, strict reader of XML. See xml_tree.h. The document is turned into UTF-8 once; names and values are views
+ * into that copy, where references (&amp;) and base64 are decoded in place, because they only become shorter.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/xml_tree.h"
@@ -132,7 +132,8 @@ static void skip_space(struct scanner *s)
 
 static bool ends_name(char c)
 {
-    return is_space(c) || c == '/' || c == '>' || c == '<' || c == '=' || c == '"' || c == '\'' || c == '&' || c == '\0';
+    return is_space(c) || c == '/' || c == '>' || c == '<' || c == '=' || c == '"' || c == '\'' || c == '&' ||
+           c == '\0';
 }
 
 static bool take_name(struct scanner *s, struct vx_bytes *name)

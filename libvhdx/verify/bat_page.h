@@ -1,6 +1,7 @@
 /*
- * Whether the entries of a BAT can be believed, one page at a time: what tells an entry that went bad from a page in which something else stands now.
- * Of a single bad entry the rest is worth keeping; in a page of nonsense even the entries that break no rule say nothing. No I/O here.
+ * Whether the entries of a BAT can be believed, one page at a time: what tells an entry that went bad from a page in
+ * which something else stands now. Of a single bad entry the rest is worth keeping; in a page of nonsense even the
+ * entries that break no rule say nothing. No I/O here.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_BAT_PAGE_H
@@ -30,7 +31,8 @@ void vx_bat_page_look(const struct vx_bat_world *world, uint64_t page, const uin
                       struct vx_bat_page_look *look);
 /* Too many entries are bad for single ones that went bad. */
 bool vx_bat_page_is_lost(const struct vx_bat_world *world, uint64_t page, const struct vx_bat_page_look *look);
-/* Lost, and most of what is bad in it is garbled: no entry of it is to be taken at its word. Costs next to nothing for a page in order. */
+/* Lost, and most of what is bad in it is garbled: no entry of it is to be taken at its word. Costs next to nothing for
+ * a page in order. */
 bool vx_bat_page_is_nonsense(const struct vx_bat_world *world, uint64_t page, const uint8_t bytes[VX_PAGE],
                              struct vx_bat_page_look *look);
 

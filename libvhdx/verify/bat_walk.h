@@ -1,7 +1,7 @@
 /*
- * The BAT of an exam from its first entry to its last, in windows, passing over zeros and holes. What does not lie in the file reads as zeros. Unlike
- * image/bat_window.h it wants no sound image, only a geometry and a region. Pages of nonsense (bat_page.h) read as zeros: what stands there are no
- * entries.
+ * The BAT of an exam from its first entry to its last, in windows, passing over zeros and holes. What does not lie in
+ * the file reads as zeros. Unlike image/bat_window.h it wants no sound image, only a geometry and a region. Pages of
+ * nonsense (bat_page.h) read as zeros: what stands there are no entries.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_BAT_WALK_H
@@ -12,7 +12,8 @@
 #include "verify/bat_page.h"
 
 /* A page is nonsense; called once for each, in order. */
-typedef vhdx_status vx_bat_nonsense_fn(void *context, uint64_t page, const struct vx_bat_page_look *look, vhdx_error *err);
+typedef vhdx_status vx_bat_nonsense_fn(void *context, uint64_t page, const struct vx_bat_page_look *look,
+                                       vhdx_error *err);
 
 struct vx_bat_walk {
     struct vx_exam *exam;
@@ -31,7 +32,8 @@ struct vx_bat_walk {
 /* `end`: entries to walk, no more than the region has room for. */
 vhdx_status vx_bat_walk_open(struct vx_exam *exam, uint64_t end, struct vx_bat_walk *walk, vhdx_error *err);
 void vx_bat_walk_close(struct vx_bat_walk *walk);
-/* Goes to the next entry at or after `index` that is not all zero. The caller adds one to `index` before it calls again. */
+/* Goes to the next entry at or after `index` that is not all zero. The caller adds one to `index` before it calls
+ * again. */
 vhdx_status vx_bat_walk_next(struct vx_bat_walk *walk, vhdx_error *err);
 
 #endif

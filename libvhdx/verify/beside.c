@@ -140,12 +140,13 @@ static vhdx_status tell_child(void *context, const struct vx_image *image, const
         return VHDX_OK;
     const char *parent = vx_quote_word(&arena, telling->parent, telling->host->windows_paths);
     const char *child = vx_quote_word(&arena, path, telling->host->windows_paths);
-    const char *text = parent && child ? vx_arena_format(&arena,
-                                                         "%s was made on this disk as it was, and refuses it with other "
-                                                         "content. To go on in spite of what is lost:\n"
-                                                         "  vhdx relink --force --parent %s %s",
-                                                         path, parent, child)
-                                       : NULL;
+    const char *text = parent && child
+                           ? vx_arena_format(&arena,
+                                             "%s was made on this disk as it was, and refuses it with other "
+                                             "content. To go on in spite of what is lost:\n"
+                                             "  vhdx relink --force --parent %s %s",
+                                             path, parent, child)
+                           : NULL;
     if (text)
         telling->notice(telling->context, VHDX_NOTICE_NEXT, text);
     vx_arena_clear(&arena);

@@ -15,13 +15,14 @@ typedef vhdx_status vx_beside_fn(void *context, const struct vx_image *image, co
 vhdx_status vx_disks_in(const vhdx_host *host, const char *directory, vx_beside_fn *visit, void *context,
                         vhdx_error *err);
 /*
- * *known: whether a disk in the directory (or the disk, when it is a file's path), other than the one at `path`, has this DataWriteGuid, or may have it because it cannot be told.
+ * *known: whether a disk in the directory (or the disk, when it is a file's path), other than the one at `path`, has
+ * this DataWriteGuid, or may have it because it cannot be told.
  */
 vhdx_status vx_identity_in(const vhdx_host *host, const char *directory, const char *path, const vhdx_guid *id,
                            bool *known, vhdx_error *err);
 /*
- * Tells, as what is to be done next, of the disks beside `path` that were made on it as it was (`id`, its DataWriteGuid)
- * and will refuse it as it is to be.
+ * Tells, as what is to be done next, of the disks beside `path` that were made on it as it was (`id`, its
+ * DataWriteGuid) and will refuse it as it is to be.
  */
 vhdx_status vx_tell_children(const vhdx_host *host, const char *path, const vhdx_guid *id, vhdx_notice_fn notice,
                              void *context, vhdx_error *err);

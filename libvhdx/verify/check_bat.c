@@ -1,7 +1,8 @@
 /*
- * The entries of the BAT, MS-VHDX 2.5.1, each on its own: its state, its place, and what of the virtual disk is lost when that place is not there.
- * Each claims its space on the way (claims.h); who contests it is check_space.c, sector bitmaps are check_bitmap.c. The one thing that is easy to
- * get wrong: this runs once for each of up to 67 million entries, so the entry that is in order must cost next to nothing.
+ * The entries of the BAT, MS-VHDX 2.5.1, each on its own: its state, its place, and what of the virtual disk is lost
+ * when that place is not there. Each claims its space on the way (claims.h); who contests it is check_space.c, sector
+ * bitmaps are check_bitmap.c. The one thing that is easy to get wrong: this runs once for each of up to 67 million
+ * entries, so the entry that is in order must cost next to nothing.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -199,7 +200,8 @@ static vhdx_status take_nonsense(void *context, uint64_t page, const struct vx_b
 {
     struct pass *pass = context;
     const struct vx_geometry *geometry = pass->geometry;
-    uint64_t first = page * VX_BAT_PAGE_ENTRIES, last = first + vx_bat_page_entries(geometry, page) - 1, block, last_block;
+    uint64_t first = page * VX_BAT_PAGE_ENTRIES, last = first + vx_bat_page_entries(geometry, page) - 1, block,
+             last_block;
     if (!vx_geometry_is_payload(geometry, first, &block))
         vx_geometry_is_payload(geometry, first + 1, &block);
     if (!vx_geometry_is_payload(geometry, last, &last_block))

@@ -1,6 +1,7 @@
 /*
- * Sector bitmaps of a differencing disk, MS-VHDX 2.5.1.2 and 2.5.2: whether each chunk that needs one has it, and what its bits say. Chunk by chunk, so that
- * memory does not grow with the disk. The one thing that is easy to get wrong: only blocks in state 7 ask the bitmap; bits of all others mean nothing.
+ * Sector bitmaps of a differencing disk, MS-VHDX 2.5.1.2 and 2.5.2: whether each chunk that needs one has it, and what
+ * its bits say. Chunk by chunk, so that memory does not grow with the disk. The one thing that is easy to get wrong:
+ * only blocks in state 7 ask the bitmap; bits of all others mean nothing.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -75,8 +76,8 @@ static void lose_partial(const struct chunk *chunk, const char *reason)
 {
     for (uint32_t i = 0; i < chunk->block_count; i++) {
         uint64_t block = chunk->first_block + i;
-        const vhdx_lost_range range = {block * chunk->geometry->block_size, block_length(chunk->geometry, block), reason,
-                                       true}; /* all sectors are there; which of them count nobody knows */
+        const vhdx_lost_range range = {block * chunk->geometry->block_size, block_length(chunk->geometry, block),
+                                       reason, true}; /* all sectors are there; which of them count nobody knows */
         if (entry_at(chunk, i).state == VX_PAYLOAD_PARTIALLY_PRESENT)
             vx_report_add_lost(chunk->v->report, chunk->v->file, &range);
     }

@@ -1,10 +1,11 @@
 /*
- * The ancestors, MS-VHDX 2.2.4, 2.6.2.6: each is examined as the first file was, and each link is judged. Goes as far down as there is anything to go
- * by; a damaged layer ends nothing as long as it says who its parent is. Then the files beside the layers: other children of the same parents, and
- * copies. Only one layer besides the first is open at a time.
+ * The ancestors, MS-VHDX 2.2.4, 2.6.2.6: each is examined as the first file was, and each link is judged. Goes as far
+ * down as there is anything to go by; a damaged layer ends nothing as long as it says who its parent is. Then the files
+ * beside the layers: other children of the same parents, and copies. Only one layer besides the first is open at a
+ * time.
  *
- * The one thing that is easy to get wrong: paths in a locator are those of another machine. That one of them leads nowhere here says nothing, as
- * long as the parent was found.
+ * The one thing that is easy to get wrong: paths in a locator are those of another machine. That one of them leads
+ * nowhere here says nothing, as long as the parent was found.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -131,13 +132,15 @@ static const char *advise_mismatch(struct vx_arena *arena, const struct vx_exam 
         return NULL;
     if (word == VX_PROOF_OTHER)
         return vx_arena_format(arena,
-                               "look for the right file (a copy, a backup); what this one lacks or has too much shows as damage inside of the disk. "
+                               "look for the right file (a copy, a backup); what this one lacks or has too much shows "
+                               "as damage inside of the disk. "
                                "Only 'vhdx relink --force --parent %s %s' links to it all the same; work on copies",
                                parent, path);
-    return vx_arena_format(arena,
-                           "look for the right file first (a copy, a backup); if this one was merely written to since, work on copies: "
-                           "%s'vhdx relink --force --parent %s %s', then look at what the guest says",
-                           word == VX_PROOF_DISK ? "'vhdx repair --salvage', or " : "", parent, path);
+    return vx_arena_format(
+        arena,
+        "look for the right file first (a copy, a backup); if this one was merely written to since, work on copies: "
+        "%s'vhdx relink --force --parent %s %s', then look at what the guest says",
+        word == VX_PROOF_DISK ? "'vhdx repair --salvage', or " : "", parent, path);
 }
 
 static vhdx_repair_class class_of(enum vx_proof_word word)
@@ -164,7 +167,8 @@ static vhdx_status report_mismatch(struct walk *walk, struct vx_verification *v,
     vx_guid_format(&v->exam->image.parent_names.linkage, expected);
     if (candidate && vx_image_peek_identity(v->host, candidate, &id, NULL) == VHDX_OK)
         vx_guid_format(&id, found);
-    snprintf(text, sizeof text, "expected %s, found %s in %.500s%s", expected, found, candidate ? candidate : "?", proof.text);
+    snprintf(text, sizeof text, "expected %s, found %s in %.500s%s", expected, found, candidate ? candidate : "?",
+             proof.text);
     finding.text = text;
     finding.repair = class_of(proof.word);
     finding.advice = candidate ? advise_mismatch(&arena, v->exam, candidate, proof.word) : NULL;
@@ -245,7 +249,8 @@ static vhdx_status check_linkage(struct walk *walk, struct vx_verification *v, c
         finding.advice = "'vhdx merge' with the same arguments goes on with it; until then the disk reads as before";
     if (carried) {
         finding.repair = VHDX_REPAIR_NONE;
-        finding.advice = "a disk beside it has that identity, or may have it: this may be the trace of an interrupted merge, which 'vhdx "
+        finding.advice = "a disk beside it has that identity, or may have it: this may be the trace of an interrupted "
+                         "merge, which 'vhdx "
                          "merge' with the same arguments completes";
     }
     vx_verify_add(v, &finding);
@@ -445,7 +450,8 @@ static vhdx_status walk_down(struct walk *walk, vhdx_error *err)
 static void report_beside(struct walk *walk, const struct layer *layer, enum vx_find kind, const char *path,
                           const char *advice)
 {
-    struct vx_finding finding = vx_found(kind, kind == VX_FIND_CHAIN_SIBLING ? "parent locator" : "header", VHDX_NOWHERE);
+    struct vx_finding finding =
+        vx_found(kind, kind == VX_FIND_CHAIN_SIBLING ? "parent locator" : "header", VHDX_NOWHERE);
     finding.text = path;
     finding.advice = advice;
     vx_report_add(walk->v->report, layer->file, &finding);
@@ -462,8 +468,9 @@ static vhdx_status compare_beside(void *context, const struct vx_image *image, c
         const struct layer *layer = &walk->layers[i];
         if (layer->has_identity && !vx_guid_is_zero(&layer->identity) &&
             vx_guid_equal(&layer->identity, &image->header.data_write_guid)) {
-            report_beside(walk, layer, VX_FIND_CHAIN_TWIN, path,
-                          "a copy, or two disks that were one: nothing but the names tells a child which one is its parent");
+            report_beside(
+                walk, layer, VX_FIND_CHAIN_TWIN, path,
+                "a copy, or two disks that were one: nothing but the names tells a child which one is its parent");
             return VHDX_OK; /* a copy has the same parent too */
         }
         if (layer->has_linkage && image->info.parent && names->has_linkage &&
@@ -502,7 +509,8 @@ static vhdx_status look_around(struct walk *walk, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* The machine that may read the first disk has to read all below it. Not the other way round: several machines may share a base. */
+/* The machine that may read the first disk has to read all below it. Not the other way round: several machines may
+ * share a base. */
 static void check_access(struct walk *walk)
 {
     for (size_t i = 1; i < walk->count; i++) {

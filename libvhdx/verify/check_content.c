@@ -1,6 +1,6 @@
 /*
- * What is inside of the disk, through its whole chain, as a hint: content.c with a chain in place of a disk. See content.h for what it is good for; here is
- * only what reads, and the record that says the result.
+ * What is inside of the disk, through its whole chain, as a hint: content.c with a chain in place of a disk. See
+ * content.h for what it is good for; here is only what reads, and the record that says the result.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/check_content.h"

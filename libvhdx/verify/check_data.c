@@ -1,8 +1,9 @@
 /*
- * The payload: every block that owns data is read, for bytes that the host cannot give any more, and for blocks that are not what a manifest says. Blocks are
- * taken in windows of the BAT, and within a window in the order in which they lie in the file, so that reading is long runs whatever the order on the
- * virtual disk, and memory does not grow with the disk. The one thing that is easy to get wrong: sectors of a partially present block that the layer does
- * not own hold anything; whether they can be read, and what they are, is nobody's business.
+ * The payload: every block that owns data is read, for bytes that the host cannot give any more, and for blocks that
+ * are not what a manifest says. Blocks are taken in windows of the BAT, and within a window in the order in which they
+ * lie in the file, so that reading is long runs whatever the order on the virtual disk, and memory does not grow with
+ * the disk. The one thing that is easy to get wrong: sectors of a partially present block that the layer does not own
+ * hold anything; whether they can be read, and what they are, is nobody's business.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -212,7 +213,8 @@ static vhdx_status next_expected(struct reading *r, vhdx_error *err)
 {
     VX_TRY(vx_manifest_next(r->reader, &r->expected, &r->more_expected, err));
     if (r->more_expected && r->expected.block >= r->exam->geometry.payload_count) {
-        vx_fail(err, VHDX_CORRUPT, vx_at_file(r->v->options->manifest), "the manifest names a block that the disk does not have");
+        vx_fail(err, VHDX_CORRUPT, vx_at_file(r->v->options->manifest),
+                "the manifest names a block that the disk does not have");
         return vx_advise(err, VHDX_CORRUPT, "name another manifest, or move this file away so that a new one is made");
     }
     return VHDX_OK;
@@ -225,7 +227,8 @@ static void report_changed(struct reading *r, uint64_t block)
     if (r->same_data) {
         finding.lost_offset = block * r->exam->geometry.block_size;
         finding.lost_length = virtual_length(r, block);
-        finding.advice = "nothing that writes to a disk as it should has touched it since: restore these ranges from a backup";
+        finding.advice =
+            "nothing that writes to a disk as it should has touched it since: restore these ranges from a backup";
     } else {
         finding.severity = VHDX_SEVERITY_INFO;
         finding.advice = "the disk was in use since the manifest was made";
@@ -370,7 +373,8 @@ static vhdx_status find_bits(struct reading *r, struct job *job, vhdx_error *err
         return VHDX_OK;
     VX_TRY(vx_bat_window_get(&r->bat, index, &entry, err));
     if (entry.state == VX_BITMAP_PRESENT && entry.file_offset < r->exam->survey->file_size)
-        job->bits_offset = entry.file_offset == 0 ? 0 : entry.file_offset + vx_geometry_bitmap_offset(geometry, job->block);
+        job->bits_offset =
+            entry.file_offset == 0 ? 0 : entry.file_offset + vx_geometry_bitmap_offset(geometry, job->block);
     return VHDX_OK;
 }
 
@@ -379,7 +383,8 @@ static vhdx_status add_job(struct reading *r, uint64_t block, const struct vx_ba
     uint64_t size = r->exam->survey->file_size;
     struct job *job = &r->jobs[r->count];
     bool holds = entry->state == VX_PAYLOAD_FULLY_PRESENT || entry->state == VX_PAYLOAD_PARTIALLY_PRESENT;
-    bool zero = entry->state == VX_PAYLOAD_UNDEFINED || entry->state == VX_PAYLOAD_ZERO || entry->state == VX_PAYLOAD_UNMAPPED;
+    bool zero =
+        entry->state == VX_PAYLOAD_UNDEFINED || entry->state == VX_PAYLOAD_ZERO || entry->state == VX_PAYLOAD_UNMAPPED;
     *job = (struct job){.block = block, .zero = zero, .line = {.block = block, .kind = VX_MANIFEST_ZERO}};
     if (!holds) {
         r->count += zero && hashes(r);

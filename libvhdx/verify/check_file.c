@@ -1,6 +1,6 @@
 /*
- * The file as a whole, its identifier, and what the headers' section keeps free, MS-VHDX 2.2, 2.2.1. Where the last structure ends, and what
- * lies behind it, is check_space.c.
+ * The file as a whole, its identifier, and what the headers' section keeps free, MS-VHDX 2.2, 2.2.1. Where the last
+ * structure ends, and what lies behind it, is check_space.c.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"

@@ -1,6 +1,7 @@
 /*
- * The two headers, MS-VHDX 2.2.2. Rules are for the one that is in use; the other may be as old as it likes. The one thing that is
- * easy to get wrong: LogGuid alone says whether the log counts, so most rules about the log have two severities.
+ * The two headers, MS-VHDX 2.2.2. Rules are for the one that is in use; the other may be as old as it likes. The one
+ * thing that is easy to get wrong: LogGuid alone says whether the log counts, so most rules about the log have two
+ * severities.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -79,7 +80,8 @@ static void add(struct vx_verification *v, enum vx_find kind, uint64_t in_header
     struct vx_finding finding = vx_found_index(kind, "header", slot_offset(v->exam->header_slot) + in_header,
                                                (uint64_t)v->exam->header_slot + 1);
     vx_found_values(&finding, found, expected);
-    if (kind >= VX_FIND_HEADER_LOG_LENGTH && kind <= VX_FIND_HEADER_NO_LOG && !vx_guid_is_zero(&v->exam->header->log_guid))
+    if (kind >= VX_FIND_HEADER_LOG_LENGTH && kind <= VX_FIND_HEADER_NO_LOG &&
+        !vx_guid_is_zero(&v->exam->header->log_guid))
         finding.repair = class_of_place(v, kind);
     vx_verify_add(v, &finding);
 }

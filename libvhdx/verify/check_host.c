@@ -1,8 +1,9 @@
 /*
- * What Hyper-V minds about the host's file besides its bytes: attributes of NTFS, the number of its pieces, and whether a virtual machine's account may open it.
- * Nothing of this is wrong with the disk, so nothing of this is an error; each record names the command that cures it. The one
- * thing that is easy to get wrong: the commands are for the Windows host on which the file lies in the end, not for where we run; they are for
- * PowerShell, and stand on lines of their own.
+ * What Hyper-V minds about the host's file besides its bytes: attributes of NTFS, the number of its pieces, and whether
+ * a virtual machine's account may open it. Nothing of this is wrong with the disk, so nothing of this is an error; each
+ * record names the command that cures it. The one thing that is easy to get wrong: the commands are for the Windows
+ * host on which the file lies in the end, not for where we run; they are for PowerShell, and stand on lines of their
+ * own.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -39,9 +40,11 @@ static void check_attributes(struct vx_verification *v, struct vx_arena *arena)
         return;
     if (facts->attributes & VHDX_FILE_IS_SPARSE)
         add_host(v, VX_FIND_HOST_SPARSE,
-                 vx_arena_format(arena, COPY_CURES ", or (Windows 10 and later)\n  fsutil sparse setflag %s 0", name_of(v, arena)));
+                 vx_arena_format(arena, COPY_CURES ", or (Windows 10 and later)\n  fsutil sparse setflag %s 0",
+                                 name_of(v, arena)));
     if (facts->attributes & VHDX_FILE_IS_COMPRESSED)
-        add_host(v, VX_FIND_HOST_COMPRESSED, vx_arena_format(arena, "in PowerShell\n  compact /u /f %s", name_of(v, arena)));
+        add_host(v, VX_FIND_HOST_COMPRESSED,
+                 vx_arena_format(arena, "in PowerShell\n  compact /u /f %s", name_of(v, arena)));
     if (facts->attributes & VHDX_FILE_IS_ENCRYPTED)
         add_host(v, VX_FIND_HOST_ENCRYPTED,
                  vx_arena_format(arena, "as the user who encrypted it\n  cipher /d %s", name_of(v, arena)));
@@ -57,7 +60,8 @@ static void check_extents(struct vx_verification *v, struct vx_arena *arena)
     struct vx_finding finding = vx_found(VX_FIND_HOST_EXTENTS, "file", VHDX_NOWHERE);
     vx_found_values(&finding, count, EXTENTS_EXTREME);
     finding.advice = vx_arena_format(
-        arena, "copy it to a new file, which then lies in few pieces; in place (Sysinternals)\n  contig %s", name_of(v, arena));
+        arena, "copy it to a new file, which then lies in few pieces; in place (Sysinternals)\n  contig %s",
+        name_of(v, arena));
     vx_verify_add(v, &finding);
 }
 
@@ -116,8 +120,9 @@ static vhdx_status check_access(struct vx_verification *v, struct vx_arena *aren
     if (!access.known || access.who != VX_MACHINE_ACCESS_NONE)
         return VHDX_OK;
     add_host(v, VX_FIND_HOST_ACCESS,
-             vx_arena_format(arena, "if a machine is to use it\n  icacls %s /grant 'NT VIRTUAL MACHINE\\<id of the machine>:(F)'",
-                             name_of(v, arena)));
+             vx_arena_format(
+                 arena, "if a machine is to use it\n  icacls %s /grant 'NT VIRTUAL MACHINE\\<id of the machine>:(F)'",
+                 name_of(v, arena)));
     return VHDX_OK;
 }
 

@@ -1,5 +1,6 @@
 /*
- * The parent locator, MS-VHDX 2.6.2.6, as an item of this file. Whether there is such a parent is a question to the chain.
+ * The parent locator, MS-VHDX 2.6.2.6, as an item of this file. Whether there is such a parent is a question to the
+ * chain.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -143,7 +144,8 @@ static void add_short(struct vx_verification *v)
 static void add_left(struct vx_verification *v)
 {
     struct vx_finding finding = found(v, VX_FIND_METADATA_LEFT_LOCATOR);
-    finding.advice = "harmless when a merge has left it; if the disk was a checkpoint, its mark is lost, and '--salvage' would remove "
+    finding.advice = "harmless when a merge has left it; if the disk was a checkpoint, its mark is lost, and "
+                     "'--salvage' would remove "
                      "what is known of its parent";
     vx_verify_add(v, &finding);
 }

@@ -1,7 +1,7 @@
 /*
- * The log, MS-VHDX 2.3: whether it can be replayed, what is wrong with its entries, and where they aim. The ring is walked whole, also when nothing
- * is to be replayed. The one thing that is easy to get wrong: a torn entry behind the last good one, and entries of earlier
- * times anywhere, are what a log looks like; they are notes.
+ * The log, MS-VHDX 2.3: whether it can be replayed, what is wrong with its entries, and where they aim. The ring is
+ * walked whole, also when nothing is to be replayed. The one thing that is easy to get wrong: a torn entry behind the
+ * last good one, and entries of earlier times anywhere, are what a log looks like; they are notes.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -144,7 +144,8 @@ static vhdx_status visit_descriptors(struct ring_walk *walk, uint64_t at, const 
         const uint8_t *sector;
         uint64_t offset = vx_log_descriptor_offset(i);
         VX_TRY(vx_ring_sector(&walk->ring, at + vx_round_down(offset, VX_PAGE), &sector, err));
-        if (vx_log_descriptor_decode(vx_bytes_of(sector + offset % VX_PAGE, VX_LOG_DESCRIPTOR_SIZE), &descriptor) != VHDX_OK)
+        if (vx_log_descriptor_decode(vx_bytes_of(sector + offset % VX_PAGE, VX_LOG_DESCRIPTOR_SIZE), &descriptor) !=
+            VHDX_OK)
             return VHDX_OK; /* it was whole a moment ago: the medium fails, which is told elsewhere */
         visit(walk, at, &descriptor, context);
     }
@@ -188,7 +189,8 @@ static void check_target(struct ring_walk *walk, uint64_t at, const struct vx_lo
     ++*broken;
 }
 
-static void note_reserved(struct ring_walk *walk, uint64_t at, const struct vx_log_descriptor *descriptor, void *context)
+static void note_reserved(struct ring_walk *walk, uint64_t at, const struct vx_log_descriptor *descriptor,
+                          void *context)
 {
     bool *reserved = context;
     (void)walk;
@@ -233,8 +235,8 @@ static bool in_regions(const struct vx_exam *exam, uint64_t offset, uint64_t end
 }
 
 /*
- * Everything in the file begins at a multiple of 1 MiB, so it is the MiB of a target that has an owner or not. What crosses such a boundary outside of
- * all regions lies in no bitmap.
+ * Everything in the file begins at a multiple of 1 MiB, so it is the MiB of a target that has an owner or not. What
+ * crosses such a boundary outside of all regions lies in no bitmap.
  */
 static void gather_target(struct ring_walk *walk, uint64_t at, const struct vx_log_descriptor *descriptor,
                           void *context)
@@ -384,8 +386,8 @@ static vhdx_status judge_refused(struct ring_walk *walk, vhdx_error *err)
 }
 
 /*
- * A log of which no entry is there was either never begun, which is harmless, or is gone, and with it what it held. Lost
- * with it is nothing when it looks unbegun where it should be, or is there elsewhere.
+ * A log of which no entry is there was either never begun, which is harmless, or is gone, and with it what it held.
+ * Lost with it is nothing when it looks unbegun where it should be, or is there elsewhere.
  */
 static vhdx_status judge_absent(struct ring_walk *walk, struct vx_finding *finding, vhdx_error *err)
 {

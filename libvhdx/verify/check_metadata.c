@@ -1,6 +1,6 @@
 /*
- * Metadata table and items, MS-VHDX 2.6, but for the parent locator (check_locator.c). The one thing that is easy to get wrong: only the first
- * `count` entries are real; what Windows leaves behind them is no duplicate.
+ * Metadata table and items, MS-VHDX 2.6, but for the parent locator (check_locator.c). The one thing that is easy to
+ * get wrong: only the first `count` entries are real; what Windows leaves behind them is no duplicate.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -294,7 +294,8 @@ static void check_table(struct vx_verification *v)
         return;
     }
     if (table->reserved_set) {
-        struct vx_finding finding = vx_found(VX_FIND_METADATA_RESERVED, "metadata table", v->exam->metadata.file_offset);
+        struct vx_finding finding =
+            vx_found(VX_FIND_METADATA_RESERVED, "metadata table", v->exam->metadata.file_offset);
         vx_verify_add(v, &finding);
     }
     for (uint32_t i = 0; i < held(table); i++)
@@ -313,7 +314,8 @@ vhdx_status vx_check_metadata(struct vx_verification *v, vhdx_error *err)
     if (!exam->has_metadata)
         return VHDX_OK; /* check_region.c has told */
     if (exam->metadata.length > VX_METADATA_REGION_MAX) {
-        struct vx_finding finding = vx_found(VX_FIND_METADATA_REGION_LONG, "metadata region", exam->metadata.file_offset);
+        struct vx_finding finding =
+            vx_found(VX_FIND_METADATA_REGION_LONG, "metadata region", exam->metadata.file_offset);
         vx_found_values(&finding, exam->metadata.length, VX_METADATA_REGION_MAX);
         vx_verify_add(v, &finding);
     }

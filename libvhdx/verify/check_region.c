@@ -1,6 +1,6 @@
 /*
- * Both copies of the region table, MS-VHDX 2.2.3, seen through the replayed log. Overlaps of regions with the log and with blocks are
- * check_space.c. The one thing that is easy to get wrong: qemu writes Required = 0.
+ * Both copies of the region table, MS-VHDX 2.2.3, seen through the replayed log. Overlaps of regions with the log and
+ * with blocks are check_space.c. The one thing that is easy to get wrong: qemu writes Required = 0.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -82,7 +82,8 @@ static void check_copies(struct vx_verification *v)
         vx_verify_add(v, &finding);
     } else if (!say_the_same(&regions[0].table, &regions[1].table)) {
         int used = v->exam->region_copy;
-        finding = vx_found_index(VX_FIND_REGION_TABLES_DIFFER, "region table", copy_offset(1 - used), (uint64_t)used + 1);
+        finding =
+            vx_found_index(VX_FIND_REGION_TABLES_DIFFER, "region table", copy_offset(1 - used), (uint64_t)used + 1);
         vx_verify_add(v, &finding);
     }
 }

@@ -1,7 +1,7 @@
 /*
- * The space of the file, MS-VHDX 2.2: every MiB has one owner, or none. The BAT is walked once with one bit for each MiB; only when something is
- * claimed twice it is walked again, to name the claimants. The one thing that is easy to get wrong: states 0 and 2 own nothing,
- * whatever their offset says, and free space may hold anything.
+ * The space of the file, MS-VHDX 2.2: every MiB has one owner, or none. The BAT is walked once with one bit for each
+ * MiB; only when something is claimed twice it is walked again, to name the claimants. The one thing that is easy to
+ * get wrong: states 0 and 2 own nothing, whatever their offset says, and free space may hold anything.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
@@ -140,8 +140,10 @@ static void name_owner(const struct vx_exam *exam, const struct vx_range *owner,
     }
 }
 
-/* All of a payload block that shares bytes: where its entry is wrong, what nobody else claims is not the block's either. */
-static void whole_block(const struct vx_geometry *geometry, const struct vx_range *block, uint64_t *offset, uint64_t *length)
+/* All of a payload block that shares bytes: where its entry is wrong, what nobody else claims is not the block's
+ * either. */
+static void whole_block(const struct vx_geometry *geometry, const struct vx_range *block, uint64_t *offset,
+                        uint64_t *length)
 {
     uint64_t begin = block->owner_index * geometry->block_size;
     *offset = begin;
@@ -296,13 +298,15 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
         vx_found_value(&finding, unowned);
         if (is_fixed(exam)) /* it never gives a block back */
             finding.severity = VHDX_SEVERITY_ERROR;
-        finding.advice = "'vhdx repair --salvage' puts back what the log and the blocks tell; 'vhdx export --salvage' saves the rest in pieces";
+        finding.advice = "'vhdx repair --salvage' puts back what the log and the blocks tell; 'vhdx export --salvage' "
+                         "saves the rest in pieces";
         vx_verify_add(v, &finding);
     }
     return VHDX_OK;
 }
 
-/* A fixed disk has room for every block, wherever its blocks lie now. What is cut behind the virtual disk's end is not missed. */
+/* A fixed disk has room for every block, wherever its blocks lie now. What is cut behind the virtual disk's end is not
+ * missed. */
 static void check_fixed(struct vx_verification *v)
 {
     const struct vx_exam *exam = v->exam;
@@ -358,8 +362,8 @@ static vhdx_status check_unowned(struct vx_verification *v, const struct vx_clai
 }
 
 /*
- * A parent locator in a disk without parent is left over, or the mark is gone that made the disk a child. Partial blocks and a
- * bitmap for them, which no single damage makes, say that it is the mark.
+ * A parent locator in a disk without parent is left over, or the mark is gone that made the disk a child. Partial
+ * blocks and a bitmap for them, which no single damage makes, say that it is the mark.
  */
 static void judge_locator(struct vx_verification *v)
 {
@@ -370,7 +374,8 @@ static void judge_locator(struct vx_verification *v)
         if (finding->kind == VX_FIND_METADATA_LEFT_LOCATOR) {
             finding->severity = VHDX_SEVERITY_ERROR;
             finding->repair = VHDX_REPAIR_LOSSLESS;
-            vx_report_advise(v->report, finding, "it is a child whose mark is gone, as its BAT shows; 'vhdx repair' marks it again");
+            vx_report_advise(v->report, finding,
+                             "it is a child whose mark is gone, as its BAT shows; 'vhdx repair' marks it again");
         }
 }
 

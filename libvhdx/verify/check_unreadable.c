@@ -1,6 +1,6 @@
 /*
- * Places of the file that the host could not read while the structures were checked, with the name of what lies there and, for the BAT, what of the virtual
- * disk hangs on it. Everybody else took them for zeros.
+ * Places of the file that the host could not read while the structures were checked, with the name of what lies there
+ * and, for the BAT, what of the virtual disk hangs on it. Everybody else took them for zeros.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"

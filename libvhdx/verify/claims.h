@@ -1,6 +1,7 @@
 /*
- * Who claims which MiB of a file, in one bit each: taken, and taken more than once. Who the claimants of a contested place are is found out by asking
- * all of them once more; that keeps a file of 64 TiB within 16 MiB of memory. What lies beyond the end of the file is not kept.
+ * Who claims which MiB of a file, in one bit each: taken, and taken more than once. Who the claimants of a contested
+ * place are is found out by asking all of them once more; that keeps a file of 64 TiB within 16 MiB of memory. What
+ * lies beyond the end of the file is not kept.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_CLAIMS_H

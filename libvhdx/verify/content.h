@@ -1,10 +1,11 @@
 /*
- * What is inside of the virtual disk, as far as its first and last sectors and the first blocks of its partitions tell: partition
- * tables, file systems, whether their copies agree with each other. A hint and no more: a disk may be encrypted, new, or hold what nobody here has
- * heard of, and be well. It helps to tell a right parent from a wrong one, and a repair to know what sizes the guest believed in.
+ * What is inside of the virtual disk, as far as its first and last sectors and the first blocks of its partitions tell:
+ * partition tables, file systems, whether their copies agree with each other. A hint and no more: a disk may be
+ * encrypted, new, or hold what nobody here has heard of, and be well. It helps to tell a right parent from a wrong one,
+ * and a repair to know what sizes the guest believed in.
  *
- * Nothing here knows of VHDX files: bytes come from a callback, which may fail anywhere. The one thing that is easy to get wrong: "not
- * readable" is neither "empty" nor "damaged".
+ * Nothing here knows of VHDX files: bytes come from a callback, which may fail anywhere. The one thing that is easy to
+ * get wrong: "not readable" is neither "empty" nor "damaged".
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_CONTENT_H
@@ -91,7 +92,8 @@ struct vx_content {
     struct vx_fs whole; /* when there is no partition table */
     uint32_t agreements, contradictions; /* over all */
     /* What the guest believes, as evidence where the disk itself has forgotten it; 0 = nothing is known. */
-    uint64_t implied_size;        /* from the place of the backup GPT: the disk was at least that large, and mostly exactly */
+    /* from the place of the backup GPT: the disk was at least that large, and mostly exactly */
+    uint64_t implied_size;
     uint32_t implied_sector_size; /* from the place of the primary GPT */
 };
 

@@ -1,6 +1,6 @@
 /*
- * Derived geometry for the time of some checks. See derive.h. Easy to get wrong: a default that lets a disk be read is no
- * reason to call its BAT damaged.
+ * Derived geometry for the time of some checks. See derive.h. Easy to get wrong: a default that lets a disk be read is
+ * no reason to call its BAT damaged.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/derive.h"

@@ -1,7 +1,7 @@
 /*
- * How far a repair of what is lost can be trusted: values that are gone are sought by their witnesses (rebuild.h), and a
- * finding says which one there is. Lossless where the evidence leaves no other reading, or where no content depends on
- * the value; salvage where it does leave one; none where nothing was found.
+ * How far a repair of what is lost can be trusted: values that are gone are sought by their witnesses (rebuild.h), and
+ * a finding says which one there is. Lossless where the evidence leaves no other reading, or where no content depends
+ * on the value; salvage where it does leave one; none where nothing was found.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_EVIDENCE_H
@@ -16,8 +16,8 @@ vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_pa
 vhdx_repair_class vx_evidence_room_class(const struct vx_rebuilt *rebuilt);
 
 /*
- * Settles repair class and advice of the findings so far. Does nothing when none of them is about something lost. `known`: what was rebuilt of
- * the disk already, NULL = nothing.
+ * Settles repair class and advice of the findings so far. Does nothing when none of them is about something lost.
+ * `known`: what was rebuilt of the disk already, NULL = nothing.
  */
 vhdx_status vx_check_evidence(struct vx_verification *v, const struct vx_rebuilt *known, vhdx_error *err);
 

@@ -37,7 +37,8 @@ static uint32_t sum_on(uint32_t seed, const void *data, size_t size)
 
 /* ---- superblock ---- */
 
-/* The extents of the journal's inode, of which the superblock keeps a copy. More than four, or another kind of map: not known. */
+/* The extents of the journal's inode, of which the superblock keeps a copy. More than four, or another kind of map: not
+ * known. */
 static void find_journal(const uint8_t *in, struct vx_ext4_super *super)
 {
     const uint8_t *map = in + 0x10C;
@@ -96,7 +97,8 @@ bool vx_ext4_super_decode(struct vx_bytes in, struct vx_ext4_super *super)
     uint32_t incompat = vx_get32(p + 0x60), read_only = vx_get32(p + 0x64), state = vx_get16(p + 0x3A);
     memcpy(super->uuid, p + 0x68, sizeof super->uuid);
     super->seed = incompat & INCOMPAT_SEED ? vx_get32(p + 0x270) : sum_on(UINT32_MAX, super->uuid, sizeof super->uuid);
-    super->checksum_right = (read_only & RO_METADATA_CSUM) && sum_on(UINT32_MAX, p, SUPER_SUM) == vx_get32(p + SUPER_SUM);
+    super->checksum_right =
+        (read_only & RO_METADATA_CSUM) && sum_on(UINT32_MAX, p, SUPER_SUM) == vx_get32(p + SUPER_SUM);
     super->clean = (state & STATE_CLEAN) && !(state & STATE_ERRORS) && !(incompat & INCOMPAT_RECOVER);
     super->bitmaps_summed = super->checksum_right && !(incompat & INCOMPAT_META_BG);
     super->written_kib = vx_get64(p + 0x178);
@@ -172,8 +174,8 @@ bool vx_ext4_journal_decode(struct vx_bytes in, struct vx_ext4_journal *journal)
 {
     const uint8_t *p = in.data;
     *journal = (struct vx_ext4_journal){0};
-    if (in.size < VX_EXT4_SUPER_SIZE || get32_be(p) != JOURNAL_MAGIC || (get32_be(p + 4) != 3 && get32_be(p + 4) != 4) ||
-        !journal_sum_right(p))
+    if (in.size < VX_EXT4_SUPER_SIZE || get32_be(p) != JOURNAL_MAGIC ||
+        (get32_be(p + 4) != 3 && get32_be(p + 4) != 4) || !journal_sum_right(p))
         return false;
     journal->block_size = get32_be(p + 0x0C);
     journal->blocks = get32_be(p + 0x10);

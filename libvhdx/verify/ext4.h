@@ -1,7 +1,8 @@
 /*
- * Structures of an ext4 file system and of its journal, as far as they carry checksums or counters that bind them to each other. Layouts as the Linux kernel
- * documents them (Documentation/filesystems/ext4, journal.rst). Only bytes to values: no reading, no judging what two layers mean to each other; that is
- * proof_ext4.c. Easy to get wrong: the file system is little-endian, its journal big-endian, and the checksums are CRC-32C without the last inversion.
+ * Structures of an ext4 file system and of its journal, as far as they carry checksums or counters that bind them to
+ * each other. Layouts as the Linux kernel documents them (Documentation/filesystems/ext4, journal.rst). Only bytes to
+ * values: no reading, no judging what two layers mean to each other; that is proof_ext4.c. Easy to get wrong: the file
+ * system is little-endian, its journal big-endian, and the checksums are CRC-32C without the last inversion.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_EXT4_H
@@ -70,9 +71,11 @@ uint32_t vx_ext4_inode_bitmap_size(const struct vx_ext4_super *super);
 /* Comparable with block_sum or inode_sum under the mask. */
 uint32_t vx_ext4_bitmap_sum(struct vx_bytes bitmap, const struct vx_ext4_super *super);
 
-/* `in`: the first VX_EXT4_SUPER_SIZE bytes of the journal. false: no superblock of a journal, or its checksum is wrong. */
+/* `in`: the first VX_EXT4_SUPER_SIZE bytes of the journal. false: no superblock of a journal, or its checksum is
+ * wrong. */
 bool vx_ext4_journal_decode(struct vx_bytes in, struct vx_ext4_journal *journal);
-/* `in`: the first bytes of a block of the journal, 64 at least. *when: of a commit, in seconds since 1970, 0 = not known. */
+/* `in`: the first bytes of a block of the journal, 64 at least. *when: of a commit, in seconds since 1970, 0 = not
+ * known. */
 enum vx_ext4_record vx_ext4_record_decode(struct vx_bytes in, uint32_t *sequence, uint64_t *when);
 
 /* Whether transaction `a` is later than `b`; their numbers wrap. */

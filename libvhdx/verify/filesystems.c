@@ -1,7 +1,8 @@
 /*
- * Boot blocks of file systems. See filesystems.h. The layouts are public knowledge: NTFS, FAT and exFAT boot sectors, the superblocks of ext4, XFS and
- * btrfs as the Linux kernel documents them, the label of LVM, swap and LUKS headers. Numbers from a boot block are compared before they are
- * multiplied; a place that does not lie in the partition is a contradiction and is not read.
+ * Boot blocks of file systems. See filesystems.h. The layouts are public knowledge: NTFS, FAT and exFAT boot sectors,
+ * the superblocks of ext4, XFS and btrfs as the Linux kernel documents them, the label of LVM, swap and LUKS headers.
+ * Numbers from a boot block are compared before they are multiplied; a place that does not lie in the partition is a
+ * contradiction and is not read.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/filesystems.h"
@@ -36,7 +37,8 @@ static void count(const struct volume *volume, bool agrees)
         volume->fs->contradictions++;
 }
 
-/* `units` of `unit` bytes: the size that the file system gives itself, which must fit. false: it makes no sense, look no further. */
+/* `units` of `unit` bytes: the size that the file system gives itself, which must fit. false: it makes no sense, look
+ * no further. */
 static bool set_size(const struct volume *volume, uint64_t units, uint64_t unit)
 {
     uint64_t size;
@@ -167,7 +169,8 @@ static bool is_fat(const uint8_t boot[512])
     bool jump = (boot[0] == 0xEB && boot[2] == 0x90) || boot[0] == 0xE9;
     bool named = memcmp(boot + 54, "FAT", 3) == 0 || memcmp(boot + 82, "FAT32", 5) == 0;
     return jump && named && vx_is_power_of_two(sector) && sector >= 512 && sector <= 4096 &&
-           vx_is_power_of_two(boot[13]) && vx_get16(boot + 14) > 0 && boot[16] >= 1 && boot[16] <= 2 && boot[21] >= 0xF0;
+           vx_is_power_of_two(boot[13]) && vx_get16(boot + 14) > 0 && boot[16] >= 1 && boot[16] <= 2 &&
+           boot[21] >= 0xF0;
 }
 
 /* The first entry of each table repeats the medium's byte. */

@@ -1,7 +1,7 @@
 /*
- * What begins at a place of the virtual disk: a file system, a volume of a volume manager, swap space. Part of content.c. Each kind is recognized by its boot
- * block; then its own further structures (checksums, copies, the next structure that it points to) are looked up, which is what a wrong parent
- * or a lost block upsets.
+ * What begins at a place of the virtual disk: a file system, a volume of a volume manager, swap space. Part of
+ * content.c. Each kind is recognized by its boot block; then its own further structures (checksums, copies, the next
+ * structure that it points to) are looked up, which is what a wrong parent or a lost block upsets.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_FILESYSTEMS_H

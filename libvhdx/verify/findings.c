@@ -1,5 +1,6 @@
 /*
- * The table as values, sentences with their values, and the report. See findings.h. What a finding means for the disk is not known here.
+ * The table as values, sentences with their values, and the report. See findings.h. What a finding means for the disk
+ * is not known here.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/findings.h"
@@ -320,9 +321,9 @@ static bool gather(struct file *file, const struct vx_finding *finding)
 /* Where one of two claims is right, or a state means nothing, the content is there: which it is nobody can say. */
 vhdx_lost_range vx_finding_lost(enum vx_find kind, uint64_t offset, uint64_t length)
 {
-    bool doubtful = kind == VX_FIND_BAT_OVERLAP || kind == VX_FIND_BAT_SHORT || kind == VX_FIND_BAT_STATE || kind == VX_FIND_BAT_OLD_STATE ||
-                    kind == VX_FIND_BAT_PARTIAL_IN_BASE || kind == VX_FIND_DATA_CHANGED ||
-                    (kind >= VX_FIND_BITMAP_STATE && kind < VX_FIND_PARENT_MISSING);
+    bool doubtful = kind == VX_FIND_BAT_OVERLAP || kind == VX_FIND_BAT_SHORT || kind == VX_FIND_BAT_STATE ||
+                    kind == VX_FIND_BAT_OLD_STATE || kind == VX_FIND_BAT_PARTIAL_IN_BASE ||
+                    kind == VX_FIND_DATA_CHANGED || (kind >= VX_FIND_BITMAP_STATE && kind < VX_FIND_PARENT_MISSING);
     return (vhdx_lost_range){offset, length, vx_finding_kind(kind)->id, doubtful};
 }
 
@@ -363,7 +364,8 @@ void vx_report_add_lost(vhdx_report *report, size_t number, const vhdx_lost_rang
         last->length += range->length;
         return;
     }
-    if (file->lost_count == VX_LOST_RANGES) { /* better too much than too little: the last one swallows what lies behind it */
+    /* better too much than too little: the last one swallows what lies behind it */
+    if (file->lost_count == VX_LOST_RANGES) {
         last->length = vx_max(last->offset + last->length, range->offset + range->length) - last->offset;
         last->doubtful = last->doubtful && range->doubtful;
         return;

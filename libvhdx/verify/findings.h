@@ -1,7 +1,8 @@
 /*
- * What was found, file by file: the table of findings.def as values, records, and the report that gathers them. Checks fill a record and
- * hand it in; they neither print nor count nor decide what is mended. The one thing that is easy to get wrong: a hostile BAT breaks a rule in
- * every one of its entries, so neighbours become one record and only so many of a kind are kept; whoever needs each of them listens.
+ * What was found, file by file: the table of findings.def as values, records, and the report that gathers them. Checks
+ * fill a record and hand it in; they neither print nor count nor decide what is mended. The one thing that is easy to
+ * get wrong: a hostile BAT breaks a rule in every one of its entries, so neighbours become one record and only so many
+ * of a kind are kept; whoever needs each of them listens.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_FINDINGS_H
@@ -30,8 +31,8 @@ const struct vx_finding_kind *vx_finding_kind_at(size_t row);
 const struct vx_finding_kind *vx_finding_kind(enum vx_find number);
 
 /*
- * One record. vx_found() makes one with the table's severity and repair class, which the check may change where it knows better. Strings are copied
- * when the record is handed in; `structure` is static storage.
+ * One record. vx_found() makes one with the table's severity and repair class, which the check may change where it
+ * knows better. Strings are copied when the record is handed in; `structure` is static storage.
  */
 struct vx_finding {
     enum vx_find kind;
@@ -48,7 +49,8 @@ struct vx_finding {
     uint64_t lost_offset, lost_length; /* of the virtual disk */
     const char *text, *note;           /* for the sentence; NULL = "" */
     const char *advice;                /* NULL = what the class of repair suggests */
-    bool gather;                       /* may be joined with the record before: same kind, index one further, same values of the strings */
+    /* may be joined with the record before: same kind, index one further, same values of the strings */
+    bool gather;
     bool corrected;                    /* by a repair */
 };
 
@@ -71,7 +73,8 @@ void vx_report_free(vhdx_report *report); /* takes NULL */
 vhdx_status vx_report_add_file(vhdx_report *report, const char *path, size_t *file, vhdx_error *err);
 /* Hands a record in. Lack of memory is remembered, and told by vx_report_finish(). */
 void vx_report_add(vhdx_report *report, size_t file, const struct vx_finding *finding);
-/* A range of the virtual disk that is lost or in doubt; records with a lost range do this by themselves. `range->reason`: static storage. */
+/* A range of the virtual disk that is lost or in doubt; records with a lost range do this by themselves.
+ * `range->reason`: static storage. */
 void vx_report_add_lost(vhdx_report *report, size_t file, const vhdx_lost_range *range);
 /* What the report says of the ranges that a kind of finding concerns: lost, or doubtful. */
 vhdx_lost_range vx_finding_lost(enum vx_find kind, uint64_t offset, uint64_t length);
@@ -86,7 +89,8 @@ vhdx_status vx_report_check(const vhdx_report *report, vhdx_error *err);
 void vx_report_advise(vhdx_report *report, struct vx_finding *finding, const char *advice);
 /* Of a repair: where its undo file is; NULL = none. */
 void vx_report_undo_path(vhdx_report *report, size_t file, const char *path);
-/* Sorts, writes the messages, settles the verdicts. Then the functions of vhdx.h may be asked. NOMEM: something is missing. */
+/* Sorts, writes the messages, settles the verdicts. Then the functions of vhdx.h may be asked. NOMEM: something is
+ * missing. */
 vhdx_status vx_report_finish(vhdx_report *report, vhdx_error *err);
 
 /* What the functions of that name in vhdx.h return; NULL before the report is finished. */

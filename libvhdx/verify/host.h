@@ -1,5 +1,6 @@
 /*
- * Which virtual machines may read a layer's file: gathered layer by layer, so that a chain whose layers disagree is noticed. See check_host.c.
+ * Which virtual machines may read a layer's file: gathered layer by layer, so that a chain whose layers disagree is
+ * noticed. See check_host.c.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_HOST_H

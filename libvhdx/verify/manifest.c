@@ -1,6 +1,6 @@
 /*
- * Manifests. See manifest.h and docs/manifest.md. Every line is one of a few shapes of fixed width but for its numbers, and is taken only when encoding
- * it anew gives the same text: there is one way to write a manifest.
+ * Manifests. See manifest.h and docs/manifest.md. Every line is one of a few shapes of fixed width but for its numbers,
+ * and is taken only when encoding it anew gives the same text: there is one way to write a manifest.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/manifest.h"
@@ -255,11 +255,13 @@ static vhdx_status fail_manifest(const struct vx_manifest_reader *reader, const 
 {
     if (reader->line_number <= 1)
         what = "this is no manifest of block hashes";
-    vx_fail(err, VHDX_CORRUPT, vx_at_file(vx_file_path(reader->file)), "%s (line %" PRIu64 ")", what, reader->line_number);
+    vx_fail(err, VHDX_CORRUPT, vx_at_file(vx_file_path(reader->file)), "%s (line %" PRIu64 ")", what,
+            reader->line_number);
     return vx_advise(err, VHDX_CORRUPT, "name another manifest, or move this file away so that a new one is made");
 }
 
-/* The next line without its end; false in *more at the end of the file. A line that is longer than any of ours is none. */
+/* The next line without its end; false in *more at the end of the file. A line that is longer than any of ours is
+ * none. */
 static vhdx_status read_line(struct vx_manifest_reader *reader, char text[LINE_ROOM], bool *more, vhdx_error *err)
 {
     size_t length = 0;
@@ -364,7 +366,8 @@ static vhdx_status check_whole(struct vx_manifest_reader *reader, vhdx_error *er
     return right ? VHDX_OK : fail_manifest(reader, "the manifest is not as it was written: its checksum is wrong", err);
 }
 
-/* The first line says whether it is one at all; then its checksum; then the rest may be believed, and is checked all the same. */
+/* The first line says whether it is one at all; then its checksum; then the rest may be believed, and is checked all
+ * the same. */
 static vhdx_status begin_reading(struct vx_manifest_reader *reader, vhdx_error *err)
 {
     reader->buffer = vx_alloc(BUFFER, 1);

@@ -1,8 +1,9 @@
 /*
- * Manifest: a text file with a hash for each payload block that a layer itself holds, so that a later run can say which blocks are not what they were.
- * The format is described in docs/manifest.md; this room writes and reads it and knows nothing of disks. Lines come and go in the order of the blocks,
- * one at a time: a manifest of a 64 TiB disk is never in memory. The one thing that is easy to get wrong: its own checksum
- * stands at its end, so a manifest is read twice, the first time for that alone.
+ * Manifest: a text file with a hash for each payload block that a layer itself holds, so that a later run can say which
+ * blocks are not what they were. The format is described in docs/manifest.md; this room writes and reads it and knows
+ * nothing of disks. Lines come and go in the order of the blocks, one at a time: a manifest of a 64 TiB disk is never
+ * in memory. The one thing that is easy to get wrong: its own checksum stands at its end, so a manifest is read twice,
+ * the first time for that alone.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_MANIFEST_H
@@ -27,7 +28,9 @@ enum vx_manifest_kind {
 struct vx_manifest_line {
     uint64_t block;
     enum vx_manifest_kind kind;
-    uint8_t hash[16];     /* XXH3-128, canonical, of the block's bytes on the virtual disk, zeros for sectors that are not held; not of ZERO */
+    /* XXH3-128, canonical, of the block's bytes on the virtual disk, zeros for sectors that are not held; not of
+     * ZERO */
+    uint8_t hash[16];
     uint8_t bits_hash[8]; /* XXH3-64, canonical, of the block's part of the sector bitmap; of PART only */
 };
 

@@ -1,6 +1,6 @@
 /*
- * Reading and writing maps. See maps.h. Written in pieces: a disk may have lost a million ranges. A map says in comments
- * to which disk it belongs, for a repair that is given again after it was cut off.
+ * Reading and writing maps. See maps.h. Written in pieces: a disk may have lost a million ranges. A map says in
+ * comments to which disk it belongs, for a repair that is given again after it was cut off.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/maps.h"

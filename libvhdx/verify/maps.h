@@ -18,8 +18,8 @@ vhdx_status vx_maps_read(const vhdx_host *host, const char *path, uint64_t size,
 vhdx_status vx_maps_write(const struct vx_plan *plan, uint64_t size, const vhdx_guid *ids, size_t id_count,
                           const char *path, vhdx_error *err);
 /*
- * What a repair that was cut off has given up of the disk with this DataWriteGuid, into the plan: the disk does not show
- * it any more, the map does. *known: the map at `path` is of that disk. A file that is no such map is no failure.
+ * What a repair that was cut off has given up of the disk with this DataWriteGuid, into the plan: the disk does not
+ * show it any more, the map does. *known: the map at `path` is of that disk. A file that is no such map is no failure.
  */
 vhdx_status vx_maps_recall(struct vx_plan *plan, const vhdx_guid *id, const char *path, bool *known, vhdx_error *err);
 

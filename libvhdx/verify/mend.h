@@ -1,7 +1,7 @@
 /*
- * The menders: each knows one structure, looks at the sketch as an exam shows it and at the kinds of findings there are,
- * and writes into the plan what makes them go away. A mender that changed something is asked again after a new exam,
- * because damage hides damage. Nothing here touches the disk; nothing writes payload.
+ * The menders: each knows one structure, looks at the sketch as an exam shows it and at the kinds of findings there
+ * are, and writes into the plan what makes them go away. A mender that changed something is asked again after a new
+ * exam, because damage hides damage. Nothing here touches the disk; nothing writes payload.
  *
  * Easy to get wrong: a mender decides by the bytes, not by the finding alone. What it is not sure of it leaves, and the
  * finding stays; a wrong answer in a BAT shows one file's content in another.
@@ -49,10 +49,11 @@ static inline bool vx_present(const struct vx_mending *m, enum vx_find kind)
 
 typedef vhdx_status vx_mender(struct vx_mending *m, vhdx_error *err);
 
-vx_mender vx_mend_file_id, vx_mend_headers, vx_mend_log, vx_mend_regions, vx_mend_metadata, vx_mend_locator, vx_mend_room,
-    vx_mend_bat, vx_mend_space;
+vx_mender vx_mend_file_id, vx_mend_headers, vx_mend_log, vx_mend_regions, vx_mend_metadata, vx_mend_locator,
+    vx_mend_room, vx_mend_bat, vx_mend_space;
 
-/* What the sketch must have been, by all the evidence there is; m->rebuilt from then on. `search_content`: see rebuild.h. */
+/* What the sketch must have been, by all the evidence there is; m->rebuilt from then on. `search_content`: see
+ * rebuild.h. */
 vhdx_status vx_mending_rebuild(struct vx_mending *m, bool search_content, vhdx_error *err);
 /* Both copies of the region table get these bytes; their checksum is made here. */
 vhdx_status vx_mend_put_regions(struct vx_mending *m, uint8_t bytes[VX_REGION_TABLE_SIZE],
@@ -60,8 +61,9 @@ vhdx_status vx_mend_put_regions(struct vx_mending *m, uint8_t bytes[VX_REGION_TA
 /* Values of items that are lost or make no sense. */
 vhdx_status vx_mend_values(struct vx_mending *m, vhdx_error *err);
 /*
- * A metadata item gets these bytes: where it is when it has that length already, else in a free place of the region, with
- * a new entry when it has none. *put = false: the region or the table has no room. The metadata table must be readable.
+ * A metadata item gets these bytes: where it is when it has that length already, else in a free place of the region,
+ * with a new entry when it has none. *put = false: the region or the table has no room. The metadata table must be
+ * readable.
  */
 vhdx_status vx_mend_put_item(struct vx_mending *m, const vhdx_guid *id, uint32_t flags, const uint8_t *bytes,
                              uint32_t length, const struct vx_reason *reason, bool *put, vhdx_error *err);

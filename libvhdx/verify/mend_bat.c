@@ -17,7 +17,8 @@
 static const struct vx_loss lost_entry = {"the BAT says nothing usable of it", false, false};
 static const struct vx_loss lost_beyond = {"the file ends before it", false, false};
 static const struct vx_loss doubtful_state = {"its block had a state that says nothing", true, false};
-static const struct vx_loss doubtful_partial = {"its block was partially present in a disk without parent", true, false};
+static const struct vx_loss doubtful_partial = {"its block was partially present in a disk without parent", true,
+                                                false};
 
 /* ---- shared ---- */
 
@@ -65,8 +66,8 @@ vhdx_status vx_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, boo
         uint8_t bytes[VX_PAGE];
         struct vx_bat_page_look look;
         size_t got;
-        VX_TRY(vx_file_read_some(b->m->plan->sketch, bytes, sizeof bytes, b->image.bat.file_offset + page * VX_PAGE, &got,
-                                 err));
+        VX_TRY(vx_file_read_some(b->m->plan->sketch, bytes, sizeof bytes, b->image.bat.file_offset + page * VX_PAGE,
+                                 &got, err));
         b->page_is_nonsense = vx_bat_page_is_nonsense(&world, page, bytes, &look);
         b->judged_page = page + 1;
     }
@@ -322,7 +323,8 @@ static vhdx_status mend_bitmap_entry(struct vx_bat_mending *b, uint64_t bat_inde
     }
     if (entry.state == VX_BITMAP_NOT_PRESENT && entry.file_offset != 0 && vx_wanted(b->m, VX_FIND_BITMAP_STRAY_OFFSET))
         return clear_entry(b, bat_index, VX_FIND_BITMAP_STRAY_OFFSET, "the entry remembers no place any more", err);
-    if (entry.state != VX_BITMAP_NOT_PRESENT && entry.state != VX_BITMAP_PRESENT && vx_wanted(b->m, VX_FIND_BITMAP_STATE))
+    if (entry.state != VX_BITMAP_NOT_PRESENT && entry.state != VX_BITMAP_PRESENT &&
+        vx_wanted(b->m, VX_FIND_BITMAP_STATE))
         return mend_bitmap_state(b, bat_index, &entry, err);
     return VHDX_OK;
 }
@@ -401,13 +403,15 @@ static vhdx_status open_windows(struct vx_bat_mending *b, vhdx_error *err)
     return vx_bat_window_open(&b->image, VX_BAT_WINDOW_SMALL, &b->bitmaps, err);
 }
 
-/* Whether whole pages may say nothing: that comes before single entries, or garbage is given up that the log still knows. */
+/* Whether whole pages may say nothing: that comes before single entries, or garbage is given up that the log still
+ * knows. */
 static bool may_be_lost(const struct vx_mending *m)
 {
-    return vx_present(m, VX_FIND_BAT_EMPTY) || vx_present(m, VX_FIND_BAT_NONSENSE) || vx_present(m, VX_FIND_BAT_STATE) || vx_present(m, VX_FIND_BAT_RESERVED) ||
-           vx_present(m, VX_FIND_BAT_FAR) || vx_present(m, VX_FIND_BAT_NO_PLACE) ||
-           vx_present(m, VX_FIND_BAT_PARTIAL_IN_BASE) || vx_present(m, VX_FIND_BAT_BEYOND_END) ||
-           vx_present(m, VX_FIND_BAT_OVERLAP) || vx_present(m, VX_FIND_BAT_ON_STRUCTURE);
+    return vx_present(m, VX_FIND_BAT_EMPTY) || vx_present(m, VX_FIND_BAT_NONSENSE) ||
+           vx_present(m, VX_FIND_BAT_STATE) || vx_present(m, VX_FIND_BAT_RESERVED) || vx_present(m, VX_FIND_BAT_FAR) ||
+           vx_present(m, VX_FIND_BAT_NO_PLACE) || vx_present(m, VX_FIND_BAT_PARTIAL_IN_BASE) ||
+           vx_present(m, VX_FIND_BAT_BEYOND_END) || vx_present(m, VX_FIND_BAT_OVERLAP) ||
+           vx_present(m, VX_FIND_BAT_ON_STRUCTURE);
 }
 
 static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)

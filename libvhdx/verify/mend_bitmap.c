@@ -3,8 +3,8 @@
  * told by their content. A sector that is not zero was written; one of zeros counts as never written and comes from the
  * parent. So all of these blocks are doubtful, and are named as such.
  *
- * Easy to get wrong: a block that is gone as well has no content to tell anything. It holds all its sectors then, or the
- * parent's old ones would come back.
+ * Easy to get wrong: a block that is gone as well has no content to tell anything. It holds all its sectors then, or
+ * the parent's old ones would come back.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/mend_bat.h"
@@ -13,7 +13,8 @@
 #include "format/bitmap.h"
 
 #define PIECE (64 * VX_KIB)
-static const struct vx_loss doubtful = {"its sector bitmap is lost; sectors that are not zero count as written", true, false};
+static const struct vx_loss doubtful = {"its sector bitmap is lost; sectors that are not zero count as written", true,
+                                        false};
 static const struct vx_loss lost = {"it is lost together with its sector bitmap", false, false};
 
 static const struct vx_reason reason = {VX_FIND_BITMAP_MISSING, true,
@@ -21,7 +22,8 @@ static const struct vx_reason reason = {VX_FIND_BITMAP_MISSING, true,
                                         "sectors of zeros that had been written"};
 
 /* Sets the bits of sectors in `buf` that are not zero. */
-static void set_bits(const struct vx_bat_mending *b, const uint8_t *buf, uint64_t in_block, size_t length, uint8_t *bits)
+static void set_bits(const struct vx_bat_mending *b, const uint8_t *buf, uint64_t in_block, size_t length,
+                     uint8_t *bits)
 {
     uint32_t sector_size = b->geometry.logical_sector_size;
     for (size_t at = 0; at < length; at += sector_size)
@@ -61,8 +63,8 @@ static vhdx_status mend_block(struct vx_bat_mending *b, uint64_t block, const st
     else
         vx_bitmap_fill(bits, 0, b->geometry.sectors_per_block, true);
     if (status == VHDX_OK)
-        status = vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, is_there ? &doubtful : &lost,
-                             err);
+        status = vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
+                             is_there ? &doubtful : &lost, err);
     if (status == VHDX_OK)
         status = vx_plan_put(b->m->plan, bits, length, bitmap + vx_geometry_bitmap_offset(&b->geometry, block), &reason,
                              err);
@@ -87,7 +89,8 @@ static vhdx_status mend_blocks(struct vx_bat_mending *b, uint64_t chunk, uint64_
     return VHDX_OK;
 }
 
-vhdx_status vx_mend_bad_bits(struct vx_bat_mending *b, uint64_t block, const struct vx_bat_entry *entry, vhdx_error *err)
+vhdx_status vx_mend_bad_bits(struct vx_bat_mending *b, uint64_t block, const struct vx_bat_entry *entry,
+                             vhdx_error *err)
 {
     VX_TRY(vx_bat_look_at_bitmap(b, block / b->geometry.chunk_ratio, err));
     if (!b->chunk_readable ||
@@ -113,8 +116,8 @@ vhdx_status vx_mend_lost_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_e
     if (entry.state == VX_BITMAP_PRESENT && entry.file_offset >= VX_HEADER_SECTION_SIZE &&
         entry.file_offset < b->file_size) { /* the file ends inside of it */
         known = b->file_size - entry.file_offset;
-        VX_TRY(vx_plan_resize(b->m->plan, vx_max(b->m->plan->new_size, entry.file_offset + VX_BITMAP_BLOCK_SIZE), &reason,
-                              err));
+        VX_TRY(vx_plan_resize(b->m->plan, vx_max(b->m->plan->new_size, entry.file_offset + VX_BITMAP_BLOCK_SIZE),
+                              &reason, err));
     } else {
         VX_TRY(vx_bat_take_space(b, VX_BITMAP_BLOCK_SIZE, &reason, &entry.file_offset, err));
         entry.state = VX_BITMAP_PRESENT;

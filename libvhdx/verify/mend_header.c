@@ -42,8 +42,8 @@ static vhdx_status looks_active(struct vx_mending *m, const struct vx_header *he
 }
 
 /*
- * Two headers of one number that say different things. The one whose log is there is the one that was in use; where both
- * or neither have one, the copy that a writer touches last in a pair (MS-VHDX 2.2.2.1) is taken.
+ * Two headers of one number that say different things. The one whose log is there is the one that was in use; where
+ * both or neither have one, the copy that a writer touches last in a pair (MS-VHDX 2.2.2.1) is taken.
  */
 static vhdx_status settle_tie(struct vx_mending *m, vhdx_error *err)
 {
@@ -102,7 +102,8 @@ static vhdx_status end_of_file(const struct vx_mending *m, uint64_t *end, vhdx_e
 {
     if (vx_round_up(m->plan->new_size, VX_OBJECT_ALIGNMENT, end))
         return VHDX_OK;
-    return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(m->plan->file)), "the file is too long for a log behind it");
+    return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(m->plan->file)),
+                   "the file is too long for a log behind it");
 }
 
 static vhdx_status place_log(struct vx_mending *m, struct vx_header *header, const struct vx_reason *reason,
@@ -137,9 +138,9 @@ static vhdx_status find_log(struct vx_mending *m, struct vx_header *header, bool
 /* The header asks for a log, and names a place where it is not. *done: it is found, and the header mended. */
 static vhdx_status mend_lost_place(struct vx_mending *m, bool *done, vhdx_error *err)
 {
-    static const enum vx_find kinds[] = {VX_FIND_HEADER_LOG_LENGTH,     VX_FIND_HEADER_LOG_OFFSET, VX_FIND_HEADER_LOG_LOW,
-                                         VX_FIND_HEADER_LOG_BEYOND_END, VX_FIND_HEADER_NO_LOG,     VX_FIND_SPACE_LOG_OVERLAP,
-                                         VX_FIND_LOG_NEVER_WRITTEN};
+    static const enum vx_find kinds[] = {
+        VX_FIND_HEADER_LOG_LENGTH, VX_FIND_HEADER_LOG_OFFSET, VX_FIND_HEADER_LOG_LOW,   VX_FIND_HEADER_LOG_BEYOND_END,
+        VX_FIND_HEADER_NO_LOG,     VX_FIND_SPACE_LOG_OVERLAP, VX_FIND_LOG_NEVER_WRITTEN};
     struct vx_reason reason = {.gives = "the log is found, and the header says where it lies"};
     struct vx_header header = *m->exam->header;
     *done = false;

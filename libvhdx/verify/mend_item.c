@@ -1,7 +1,7 @@
 /*
- * Putting a metadata item into the region of the sketch. See vx_mend_put_item() in mend.h. The one thing that is easy to
- * get wrong: an entry may lie about its place; only what all entries call their own is taken, so nothing is overwritten
- * that anybody may still want to read.
+ * Putting a metadata item into the region of the sketch. See vx_mend_put_item() in mend.h. The one thing that is easy
+ * to get wrong: an entry may lie about its place; only what all entries call their own is taken, so nothing is
+ * overwritten that anybody may still want to read.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/mend.h"

@@ -232,9 +232,10 @@ static vhdx_status write_locator(struct mending_locator *l, size_t row, vhdx_err
 {
     bool salvage = vx_wanted(l->m, kinds[row].kind) && !(l->m->classes[kinds[row].kind] & 1u << VHDX_REPAIR_LOSSLESS);
     const struct vx_reason reason = {kinds[row].kind, salvage, kinds[row].gives,
-                                     salvage && !kinds[row].costs ? "the certainty that it is the last one that the disk had"
-                                     : salvage                    ? kinds[row].costs
-                                                                  : NULL};
+                                     salvage && !kinds[row].costs
+                                         ? "the certainty that it is the last one that the disk had"
+                                     : salvage ? kinds[row].costs
+                                               : NULL};
     uint8_t *bytes = NULL;
     uint32_t size;
     bool put;

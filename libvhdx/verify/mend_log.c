@@ -15,8 +15,8 @@
 /* ---- what is done ---- */
 
 /*
- * Entries that aim where no metadata can be are not to be applied, whoever wrote them; beyond the end they are harmless,
- * but not so far that the file would become longer than the disk can need.
+ * Entries that aim where no metadata can be are not to be applied, whoever wrote them; beyond the end they are
+ * harmless, but not so far that the file would become longer than the disk can need.
  */
 static bool aims_astray(const struct vx_mending *m)
 {

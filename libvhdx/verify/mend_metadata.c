@@ -174,7 +174,8 @@ static bool same_name(const uint8_t *a, const uint8_t *b)
            ((vx_get32(a + ENTRY_FLAGS) ^ vx_get32(b + ENTRY_FLAGS)) & VX_ITEM_IS_USER) == 0;
 }
 
-/* Of two entries with one name and one content the later one goes; with two contents only when things may be given up. */
+/* Of two entries with one name and one content the later one goes; with two contents only when things may be given
+ * up. */
 static vhdx_status drop_twins(struct table *table, uint32_t i, vhdx_error *err)
 {
     for (uint32_t j = count_of(table); j-- > i + 1;) {
@@ -241,7 +242,8 @@ static bool is_unmarked_child(const struct vx_mending *m)
 
 static vhdx_status mend_parameters(struct table *table, vhdx_error *err)
 {
-    static const struct vx_reason reserved = {VX_FIND_METADATA_PARAMETER_BITS, false, "the reserved bits are zero", NULL};
+    static const struct vx_reason reserved = {VX_FIND_METADATA_PARAMETER_BITS, false, "the reserved bits are zero",
+                                              NULL};
     static const struct vx_reason mark = {VX_FIND_METADATA_LEFT_LOCATOR, false,
                                           "the disk is a child again, as its locator and its BAT say", NULL};
     uint8_t bytes[8];
@@ -290,8 +292,8 @@ static vhdx_status mend_lengths(struct table *table, vhdx_error *err)
             lies_inside(table, vx_get32(entry + ENTRY_OFFSET), known->length))
             vx_put32(entry + ENTRY_LENGTH, known->length);
     }
-    return put_table(table, VX_FIND_METADATA_ITEM_LENGTH, false, "the item has the length that the format gives it", NULL,
-                     err);
+    return put_table(table, VX_FIND_METADATA_ITEM_LENGTH, false, "the item has the length that the format gives it",
+                     NULL, err);
 }
 
 static vhdx_status mend_all(struct table *table, vhdx_error *err)

@@ -12,16 +12,19 @@
 
 #define IN_PAGE VX_BAT_PAGE_ENTRIES
 
-static const struct vx_loss lost_entry = {"its entry in the BAT is lost, and nothing tells where it lies", false, false};
-static const struct vx_loss doubtful_place = {"its entry in the BAT was lost; its content tells where it lies", true, false};
-static const struct vx_loss doubtful_order = {"its entry in the BAT was lost; only the order of the blocks tells where it lies",
-                                              true, false};
+static const struct vx_loss lost_entry = {"its entry in the BAT is lost, and nothing tells where it lies", false,
+                                          false};
+static const struct vx_loss doubtful_place = {"its entry in the BAT was lost; its content tells where it lies", true,
+                                              false};
+static const struct vx_loss doubtful_order = {
+    "its entry in the BAT was lost; only the order of the blocks tells where it lies", true, false};
 
 /* For the finding that brought us here; what is found is not found any more afterwards. */
 static struct vx_reason reason_of(const struct vx_bat_mending *b)
 {
-    static const enum vx_find kinds[] = {VX_FIND_BAT_NONSENSE, VX_FIND_BAT_EMPTY, VX_FIND_BAT_BEYOND_END, VX_FIND_BAT_FAR, VX_FIND_BAT_NO_PLACE,
-                                         VX_FIND_BAT_OVERLAP, VX_FIND_BAT_ON_STRUCTURE, VX_FIND_BAT_STATE};
+    static const enum vx_find kinds[] = {VX_FIND_BAT_NONSENSE,     VX_FIND_BAT_EMPTY,    VX_FIND_BAT_BEYOND_END,
+                                         VX_FIND_BAT_FAR,          VX_FIND_BAT_NO_PLACE, VX_FIND_BAT_OVERLAP,
+                                         VX_FIND_BAT_ON_STRUCTURE, VX_FIND_BAT_STATE};
     struct vx_reason reason = {VX_FIND_BAT_EMPTY, true, "blocks are found where the evidence says they lie",
                                "the certainty that it is right, and blocks that nothing tells of"};
     for (size_t i = sizeof kinds / sizeof kinds[0]; i-- > 0;)
@@ -44,7 +47,8 @@ static vhdx_status put_placement(struct vx_bat_mending *b, const struct vx_rebui
     return vx_bat_put(b, index, &entry, reason, err);
 }
 
-/* What is in the plan need not stay in the view, too: both together would be twice the BAT of a disk that has lost all of it. */
+/* What is in the plan need not stay in the view, too: both together would be twice the BAT of a disk that has lost all
+ * of it. */
 static vhdx_status put_placements(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt,
                                   const struct vx_reason *reason, vhdx_error *err)
 {
@@ -59,8 +63,8 @@ static vhdx_status put_placements(struct vx_bat_mending *b, const struct vx_rebu
     return VHDX_OK;
 }
 
-static vhdx_status give_up_entry(struct vx_bat_mending *b, uint64_t index, bool nonsense, const struct vx_reason *reason,
-                                 vhdx_error *err)
+static vhdx_status give_up_entry(struct vx_bat_mending *b, uint64_t index, bool nonsense,
+                                 const struct vx_reason *reason, vhdx_error *err)
 {
     const struct vx_bat_entry zero = {.state = VX_PAYLOAD_ZERO}, none = {0};
     uint64_t block;
@@ -85,14 +89,15 @@ static vhdx_status clear_page(struct vx_bat_mending *b, const struct vx_rebuilt 
                               const struct vx_reason *reason, vhdx_error *err)
 {
     for (uint64_t i = page * IN_PAGE; i < (page + 1) * IN_PAGE && i < b->geometry.entry_count; i++)
-        if (vx_rebuilt_witness(rebuilt, i) == VX_WITNESS_STORED && !(b->geometry.has_parent && vx_rebuilt_entry_lost(rebuilt, i)))
+        if (vx_rebuilt_witness(rebuilt, i) == VX_WITNESS_STORED &&
+            !(b->geometry.has_parent && vx_rebuilt_entry_lost(rebuilt, i)))
             VX_TRY(clear_rest(b, rebuilt, i, reason, err));
     return VHDX_OK;
 }
 
 /* Pages that were rewritten as a whole: those with placements, and those of nonsense. */
-static vhdx_status clear_pages(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt, const struct vx_reason *reason,
-                               vhdx_error *err)
+static vhdx_status clear_pages(struct vx_bat_mending *b, const struct vx_rebuilt *rebuilt,
+                               const struct vx_reason *reason, vhdx_error *err)
 {
     for (uint64_t index = 0; (index = vx_rebuilt_next_placed(rebuilt, index)) != UINT64_MAX;) {
         VX_TRY(clear_page(b, rebuilt, index / IN_PAGE, reason, err));
@@ -115,7 +120,8 @@ vhdx_status vx_mend_placements(struct vx_bat_mending *b, vhdx_error *err)
     if (rebuilt->geometry.entry_count != b->geometry.entry_count ||
         (rebuilt->lost_page_count == 0 && rebuilt->single_count == 0))
         return VHDX_OK;
-    /* Where no witness has an answer, only what is nonsense is given up; zeros beside unowned blocks stay for whoever finds one. */
+    /* Where no witness has an answer, only what is nonsense is given up; zeros beside unowned blocks stay for whoever
+     * finds one. */
     if (rebuilt->placement_count == 0 && !vx_present(b->m, VX_FIND_BAT_NONSENSE))
         return VHDX_OK;
     const struct vx_reason reason = reason_of(b);

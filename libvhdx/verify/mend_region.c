@@ -72,7 +72,8 @@ static vhdx_status mend_bits(struct vx_mending *m, uint8_t *bytes, vhdx_error *e
 /* Missing space behind a region that is all there but for padding. */
 static vhdx_status mend_end(struct vx_mending *m, vhdx_error *err)
 {
-    static const struct vx_reason reason = {VX_FIND_REGION_BEYOND_END, false, "the region lies inside of the file", NULL};
+    static const struct vx_reason reason = {VX_FIND_REGION_BEYOND_END, false, "the region lies inside of the file",
+                                            NULL};
     const struct vx_exam *exam = m->exam;
     uint64_t end = 0;
     if (!vx_wanted(m, VX_FIND_REGION_BEYOND_END))
@@ -125,7 +126,8 @@ vhdx_status vx_mend_regions(struct vx_mending *m, vhdx_error *err)
     uint8_t *bytes = vx_alloc(VX_REGION_TABLE_SIZE, 1);
     if (!bytes)
         return vx_fail_memory(err, "the region table");
-    vhdx_status status = vx_file_read(m->plan->sketch, bytes, VX_REGION_TABLE_SIZE, copy_offset(m->exam->region_copy), err);
+    vhdx_status status =
+        vx_file_read(m->plan->sketch, bytes, VX_REGION_TABLE_SIZE, copy_offset(m->exam->region_copy), err);
     if (status == VHDX_OK)
         status = mend_copies(m, bytes, err);
     if (status == VHDX_OK)

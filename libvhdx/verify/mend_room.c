@@ -1,7 +1,7 @@
 /*
- * A BAT region that is too short for its disk, as rebuild_room.c has judged it: the value that is wrong is put right, or
- * the region gets the length that it needs, where it is or at the end of the file. Entries are copied, never made up:
- * a new one says what an entry of an empty disk says, and where a block may have stood there, its range is listed.
+ * A BAT region that is too short for its disk, as rebuild_room.c has judged it: the value that is wrong is put right,
+ * or the region gets the length that it needs, where it is or at the end of the file. Entries are copied, never made
+ * up: a new one says what an entry of an empty disk says, and where a block may have stood there, its range is listed.
  *
  * Easy to get wrong: in a differencing disk an entry of which nothing is known must not say "ask the parent".
  */
@@ -36,7 +36,8 @@ static vhdx_status mend_value(struct vx_mending *m, enum vx_part part, vhdx_erro
     uint8_t bytes[16];
     uint32_t length = vx_mend_value_of(m->rebuilt, part, bytes);
     reason.costs = reason.salvage ? "the certainty that it is the right one" : NULL;
-    reason.gives = size ? "the disk has the size for which its BAT was made" : "the block size is the distance of the blocks";
+    reason.gives =
+        size ? "the disk has the size for which its BAT was made" : "the block size is the distance of the blocks";
     return vx_mend_put_item(m, size ? &vx_guid_virtual_disk_size : &vx_guid_file_parameters,
                             size ? VX_ITEM_IS_REQUIRED | VX_ITEM_IS_VIRTUAL_DISK : VX_ITEM_IS_REQUIRED, bytes, length,
                             &reason, &put, err);

@@ -1,9 +1,11 @@
 /*
  * The metadata table when its entries cannot be what they say: a number of entries that is not theirs, items outside of
  * the region or in the table, two items for one range of bytes. An item whose value has a witness (rebuild.h) gets it
- * in a place of its own; one that nobody knows gets a copy of the bytes that it shares, or goes when it has no bytes at all.
+ * in a place of its own; one that nobody knows gets a copy of the bytes that it shares, or goes when it has no bytes at
+ * all.
  *
- * Easy to get wrong: of two items that share bytes one may be where it belongs. Neither is believed for what stands there.
+ * Easy to get wrong: of two items that share bytes one may be where it belongs. Neither is believed for what stands
+ * there.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/mend.h"
@@ -127,7 +129,8 @@ static vhdx_status put_count(struct vx_mending *m, const struct counting *c, enu
 static vhdx_status mend_count(struct vx_mending *m, vhdx_error *err)
 {
     struct counting c = {.table = NULL};
-    bool missing = vx_present(m, VX_FIND_METADATA_ITEM_MISSING), no_locator = vx_present(m, VX_FIND_METADATA_NO_LOCATOR);
+    bool missing = vx_present(m, VX_FIND_METADATA_ITEM_MISSING),
+         no_locator = vx_present(m, VX_FIND_METADATA_NO_LOCATOR);
     bool too_many = vx_present(m, VX_FIND_METADATA_COUNT), nameless = vx_wanted(m, VX_FIND_METADATA_ITEM_NO_ID);
     if (!missing && !no_locator && !too_many && !nameless)
         return VHDX_OK;
@@ -157,8 +160,8 @@ static bool shares_bytes(const struct vx_mending *m, uint32_t index)
         bool twin = vx_guid_equal(&other->item_id, &entry->item_id) && other->offset == entry->offset &&
                     other->length == entry->length;
         if (i != index && !twin && other->length > 0 &&
-            !(vx_metadata_entry_rules(other, m->exam->metadata.length) & MISPLACED) && entry->offset < (uint64_t)other->offset + other->length &&
-            other->offset < end)
+            !(vx_metadata_entry_rules(other, m->exam->metadata.length) & MISPLACED) &&
+            entry->offset < (uint64_t)other->offset + other->length && other->offset < end)
             return true;
     }
     return false;
@@ -225,7 +228,8 @@ static vhdx_status mend_known(struct vx_mending *m, vhdx_error *err)
 /* What it reads as now it goes on reading as. */
 static vhdx_status copy_unknown(struct vx_mending *m, const struct vx_metadata_entry *entry, vhdx_error *err)
 {
-    static const struct vx_reason reason = {VX_FIND_METADATA_ITEM_OVERLAP, false, "the item has a place of its own", NULL};
+    static const struct vx_reason reason = {VX_FIND_METADATA_ITEM_OVERLAP, false, "the item has a place of its own",
+                                            NULL};
     uint8_t *bytes = vx_alloc(entry->length, 1);
     bool put;
     if (!bytes)

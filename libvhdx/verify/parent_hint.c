@@ -1,6 +1,6 @@
 /*
- * A disk that the caller says is the parent, looked at for the values that a child shares with it. See vx_parent_hint in rebuild.h. Whether it is
- * the parent is judged there, against the locator.
+ * A disk that the caller says is the parent, looked at for the values that a child shares with it. See vx_parent_hint
+ * in rebuild.h. Whether it is the parent is judged there, against the locator.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/image.h"

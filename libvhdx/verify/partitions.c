@@ -1,6 +1,6 @@
 /*
- * Partition tables. See partitions.h. Every number in them is hostile: it is compared before it is multiplied, and the arrays that are read
- * have an upper limit.
+ * Partition tables. See partitions.h. Every number in them is hostile: it is compared before it is multiplied, and the
+ * arrays that are read have an upper limit.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/partitions.h"

@@ -114,7 +114,8 @@ static bool same_reason(const struct vx_reason *a, const struct vx_reason *b)
 
 /*
  * Entries that lie side by side and are mended for one reason are one line of the plan, although the bytes of an entry
- * that stay as they are, at its ends, are none of its write: a BAT of millions of entries must not be millions of lines.
+ * that stay as they are, at its ends, are none of its write: a BAT of millions of entries must not be millions of
+ * lines.
  */
 static bool joins(struct vx_plan_write *last, uint64_t offset, uint64_t length, const struct vx_reason *reason)
 {

@@ -1,12 +1,16 @@
 /*
  * The proof of a parent by content. See proof.h. Here the two are put together, and what the structures say is weighed:
  *
- *  P1  What contradicts outweighs what fits. A file that is another state is not linked to, whatever the partition table says.
- *  P2  Nothing is a proof between disks that differ in virtual disk id, size or sector size, or of which one is the other.
- *  P3  STATE holds for the disk when it holds for one file system, and every other one that is recognized is proven as well, or is a FAT file system (the
- *      EFI system partition) or swap space, in which nothing depends on the parent's state. Else it is DISK.
+ *  P1  What contradicts outweighs what fits. A file that is another state is not linked to, whatever the partition
+ *      table says.
+ *  P2  Nothing is a proof between disks that differ in virtual disk id, size or sector size, or of which one is the
+ *      other.
+ *  P3  STATE holds for the disk when it holds for one file system, and every other one that is recognized is proven as
+ *      well, or is a FAT file system (the EFI system partition) or swap space, in which nothing depends on the parent's
+ *      state. Else it is DISK.
  *
- * Easy to get wrong: zeros prove nothing. A table of which one layer holds only zeros reads the same over any empty disk.
+ * Easy to get wrong: zeros prove nothing. A table of which one layer holds only zeros reads the same over any empty
+ * disk.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/proof.h"
@@ -57,8 +61,8 @@ static vhdx_status add_copy(struct vx_chain *chain, const struct vx_gpt *gpt, st
     if (!gpt->found || !gpt->array_right)
         return VHDX_OK;
     VX_TRY(add_holders(chain, gpt->my_sector * gpt->sector_size, gpt->sector_size, holders, err));
-    return add_holders(chain, gpt->array_sector * gpt->sector_size, (uint64_t)gpt->entry_count * gpt->entry_size, holders,
-                       err);
+    return add_holders(chain, gpt->array_sector * gpt->sector_size, (uint64_t)gpt->entry_count * gpt->entry_size,
+                       holders, err);
 }
 
 /* Each copy is held together by checksums, and the two by the disk's id in both. */
@@ -214,7 +218,8 @@ static vhdx_status ask_file_systems(struct vx_chain *chain, const struct vx_cont
     if (status == VHDX_OK && views.no_memory)
         status = vx_fail_memory(err, "a look at a file system");
     if (status == VHDX_OK && views.cancelled)
-        status = vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(chain->layers[0]->file)), "the check was cancelled");
+        status =
+            vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(chain->layers[0]->file)), "the check was cancelled");
     return status;
 }
 
@@ -230,7 +235,8 @@ static void say(struct vx_proof *proof, const char *format, ...)
     va_end(arguments);
 }
 
-#define CANNOT_BE_KNOWN "that nothing was written to it since, and that no layer is missing between them, cannot be known"
+#define CANNOT_BE_KNOWN                                                                                                \
+    "that nothing was written to it since, and that no layer is missing between them, cannot be known"
 
 static void put_in_words(const struct vx_content *content, const struct words *words, struct vx_proof *proof)
 {
@@ -238,18 +244,23 @@ static void put_in_words(const struct vx_content *content, const struct words *w
     vx_content_text(content, seen, sizeof seen);
     snprintf(where, sizeof where, "the ext4 file system at 0x%" PRIx64 " of the disk", words->offset);
     if (words->strongest == VX_PROOF_OTHER)
-        say(proof, "; the content says that it is another state of the disk, or another disk: of %s, %s", where, words->text);
+        say(proof, "; the content says that it is another state of the disk, or another disk: of %s, %s", where,
+            words->text);
     else if (words->strongest == VX_PROOF_DOUBT)
         say(proof, "; together they do not fit (%s): of %s, %s", seen, where, words->text);
     else if (proof->word == VX_PROOF_STATE)
-        say(proof, "; the content shows that it is the state that this one was made on: of %s, %s (%s)", where, words->text, seen);
+        say(proof, "; the content shows that it is the state that this one was made on: of %s, %s (%s)", where,
+            words->text, seen);
     else if (proof->word == VX_PROOF_DISK && words->strongest != VX_PROOF_NONE)
         say(proof, "; both belong to one disk: of %s, %s (%s); " CANNOT_BE_KNOWN, where, words->text, seen);
     else if (proof->word == VX_PROOF_DISK)
         say(proof,
-            "; both belong to one disk: the GPT, of which a part lies in each, has the right checksums (%s); " CANNOT_BE_KNOWN, seen);
+            "; both belong to one disk: the GPT, of which a part lies in each, has the right checksums "
+            "(%s); " CANNOT_BE_KNOWN,
+            seen);
     else if (content->verdict == VX_CONTENT_ALIVE || content->verdict == VX_CONTENT_DOUBTFUL)
-        say(proof, "; together they %s (%s)", content->verdict == VX_CONTENT_ALIVE ? "seem to fit" : "do not fit", seen);
+        say(proof, "; together they %s (%s)", content->verdict == VX_CONTENT_ALIVE ? "seem to fit" : "do not fit",
+            seen);
 }
 
 /* P1, P2, P3. */

@@ -1,11 +1,12 @@
 /*
- * Whether the content of a child shows that a file is the disk under it, when the ids do not say so. What counts is a structure of which one part lies in the
- * child and another in the layers below: the GUID partition table and its backup, and the checksums and the journal of ext4 (proof_ext4.h).
+ * Whether the content of a child shows that a file is the disk under it, when the ids do not say so. What counts is a
+ * structure of which one part lies in the child and another in the layers below: the GUID partition table and its
+ * backup, and the checksums and the journal of ext4 (proof_ext4.h).
  *
- * Easy to get wrong: a partition table is the same in every state of one disk, in its copies and in all layers below the parent. It shows
- * that the two belong to one disk, not that the file is what it was when the child was made, nor that no layer between them is
- * missing. So only a file that the caller names, or that bears the parent's name, may be asked about, and linking by it gives something up. Only what
- * tells states apart (VX_PROOF_STATE) gives nothing up.
+ * Easy to get wrong: a partition table is the same in every state of one disk, in its copies and in all layers below
+ * the parent. It shows that the two belong to one disk, not that the file is what it was when the child was made, nor
+ * that no layer between them is missing. So only a file that the caller names, or that bears the parent's name, may be
+ * asked about, and linking by it gives something up. Only what tells states apart (VX_PROOF_STATE) gives nothing up.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_PROOF_H

@@ -1,20 +1,24 @@
 /*
- * What ext4 says about two layers. See proof_ext4.h. All of it only when the file system, through the child, was unmounted cleanly: with a journal that is yet
- * to be replayed nothing has to fit. What holds:
+ * What ext4 says about two layers. See proof_ext4.h. All of it only when the file system, through the child, was
+ * unmounted cleanly: with a journal that is yet to be replayed nothing has to fit. What holds:
  *
- *  E1  A structure counts when it consists of two parts of which the child has one and the layers below the other: a bitmap and the descriptor that records
- *      its checksum, a descriptor and the superblock whose seed its checksum begins with. Zeros count for nothing that fits.
- *  E2  DISK: at least two of them fit, none does not, the superblock below bears the same id, and the free blocks and inodes of all groups add up to what
- *      the superblock says.
- *  E3  STATE: besides E2 the journal goes on in the child where it ends below. The number of a transaction is never used twice, every mount and unmount
- *      uses up one, and the oldest transaction that the child has written follows the last one below. A journal that has gone round since does not show
- *      that. Programs that change an unmounted file system use up none; so the superblock below must not be younger than that transaction.
- *  E4  OTHER: a structure does not fit although the lower layers alone have both parts of it, and there they fit; or the journal below has gone as far as
- *      the child's oldest transaction; or more has been written to the file system below, over its life, than through the child.
- *  E5  DOUBT: something else does not fit. Descriptors and bitmaps that are wrong within one layer are damage, which makes E4 a doubt too.
+ *  E1  A structure counts when it consists of two parts of which the child has one and the layers below the other: a
+ *      bitmap and the descriptor that records its checksum, a descriptor and the superblock whose seed its checksum
+ *      begins with. Zeros count for nothing that fits.
+ *  E2  DISK: at least two of them fit, none does not, the superblock below bears the same id, and the free blocks and
+ *      inodes of all groups add up to what the superblock says.
+ *  E3  STATE: besides E2 the journal goes on in the child where it ends below. The number of a transaction is never
+ *      used twice, every mount and unmount uses up one, and the oldest transaction that the child has written follows
+ *      the last one below. A journal that has gone round since does not show that. Programs that change an unmounted
+ *      file system use up none; so the superblock below must not be younger than that transaction.
+ *  E4  OTHER: a structure does not fit although the lower layers alone have both parts of it, and there they fit; or
+ *      the journal below has gone as far as the child's oldest transaction; or more has been written to the file system
+ *      below, over its life, than through the child.
+ *  E5  DOUBT: something else does not fit. Descriptors and bitmaps that are wrong within one layer are damage, which
+ *      makes E4 a doubt too.
  *
- * Easy to get wrong: blocks of the child that are the same below may be copies that a former merge has made, so a transaction of the child is one only where
- * the two differ.
+ * Easy to get wrong: blocks of the child that are the same below may be copies that a former merge has made, so a
+ * transaction of the child is one only where the two differ.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/proof_ext4.h"
@@ -89,8 +93,9 @@ static void say_mismatch(struct look *look, const char *what, uint32_t group)
 {
     if (look->proof->mismatches++ == 0)
         snprintf(look->proof->text, sizeof look->proof->text,
-                 "the %s of group %" PRIu32 " has not the checksum that another structure, in the other layer, calls for", what,
-                 group);
+                 "the %s of group %" PRIu32
+                 " has not the checksum that another structure, in the other layer, calls for",
+                 what, group);
 }
 
 /* ---- groups ----------------------------------------------------------------------------------------------------- */
@@ -137,7 +142,8 @@ static bool fits(const struct look *look, const struct vx_ext4_super *super, con
     return (sum & group->sum_mask) == bitmap->sum;
 }
 
-/* Whether the lower layers alone have the descriptor and this bitmap, and there they fit: then they are whole, and others. */
+/* Whether the lower layers alone have the descriptor and this bitmap, and there they fit: then they are whole, and
+ * others. */
 static bool stands_alone(struct look *look, uint32_t number, bool of_blocks)
 {
     struct vx_ext4_group group;
@@ -343,7 +349,8 @@ static bool read_journal(struct look *look, struct journal *journal)
         super->block_size != look->below.block_size || super->journal_runs != look->below.journal_runs)
         return false;
     for (uint32_t i = 0; i < super->journal_runs; i++)
-        if (super->journal[i].block != look->below.journal[i].block || super->journal[i].count != look->below.journal[i].count)
+        if (super->journal[i].block != look->below.journal[i].block ||
+            super->journal[i].count != look->below.journal[i].count)
             return false;
     if (!get(look, true, super->journal[0].block * super->block_size, bytes, sizeof bytes) ||
         !vx_ext4_journal_decode(vx_bytes_of(bytes, sizeof bytes), &journal->below) ||
@@ -374,12 +381,13 @@ static void say_other(struct look *look, const struct journal *journal)
     proof->word = VX_PROOF_OTHER;
     if (journal)
         snprintf(proof->text, sizeof proof->text,
-                 "its journal has come to transaction %" PRIu32 " below, and the child goes on from before, with %" PRIu32,
+                 "its journal has come to transaction %" PRIu32
+                 " below, and the child goes on from before, with %" PRIu32,
                  journal->below.empty ? journal->below.sequence : journal->last, journal->first);
     else
         snprintf(proof->text, sizeof proof->text,
-                 "%" PRIu64 " KiB were written to it in its life below, but only %" PRIu64 " through the child", look->below.written_kib,
-                 look->super.written_kib);
+                 "%" PRIu64 " KiB were written to it in its life below, but only %" PRIu64 " through the child",
+                 look->below.written_kib, look->super.written_kib);
 }
 
 static void say_right(struct look *look, const struct journal *journal)
@@ -388,10 +396,11 @@ static void say_right(struct look *look, const struct journal *journal)
     char more[120] = "";
     proof->word = journal ? VX_PROOF_STATE : VX_PROOF_DISK;
     if (journal)
-        snprintf(more, sizeof more, ", and its journal goes on in the child with transaction %" PRIu32 " where it ends below",
+        snprintf(more, sizeof more,
+                 ", and its journal goes on in the child with transaction %" PRIu32 " where it ends below",
                  journal->first);
-    snprintf(proof->text, sizeof proof->text, "%" PRIu32 " of its bitmaps have the checksums that the other layer records%s",
-             proof->matches, more);
+    snprintf(proof->text, sizeof proof->text,
+             "%" PRIu32 " of its bitmaps have the checksums that the other layer records%s", proof->matches, more);
 }
 
 static void judge(struct look *look, bool adds_up)
@@ -409,8 +418,10 @@ static void judge(struct look *look, bool adds_up)
         say_other(look, NULL);
     } else if (!adds_up) {
         proof->word = VX_PROOF_DOUBT;
-        snprintf(proof->text, sizeof proof->text, "what its groups have left is not what its superblock, in the other layer, says");
-    } else if (look->is_there && !look->same && proof->matches > 0) { /* two that were made alike, or its id was changed since */
+        snprintf(proof->text, sizeof proof->text,
+                 "what its groups have left is not what its superblock, in the other layer, says");
+        /* two that were made alike, or its id was changed since */
+    } else if (look->is_there && !look->same && proof->matches > 0) {
         proof->word = VX_PROOF_DOUBT;
         snprintf(proof->text, sizeof proof->text, "the file system there has another id below");
     } else if (look->same && proof->matches >= 2 && look->wrong_within == 0) { /* E2 */

@@ -113,8 +113,8 @@ struct vx_rebuilt {
     vhdx_guid virtual_disk_id;
     uint8_t *locator; /* bytes of the parent locator item, NULL = none */
     uint32_t locator_size;
-    bool only_pieces; /* nothing tells the disk's size, nor where any block belongs: all that is not zeros and no structure's is in
-                         `strays`. Found out by a search of the content only. */
+    bool only_pieces; /* nothing tells the disk's size, nor where any block belongs: all that is not zeros and no
+                         structure's is in `strays`. Found out by a search of the content only. */
     struct vx_geometry geometry; /* all zeros when the values do not allow one */
     /* BAT */
     struct vx_room room; /* LENGTH, MOVE: `bat` is the region as it should be, `regions` what the tables say */
@@ -129,7 +129,8 @@ struct vx_rebuilt {
                             only; NULL: none is lost */
     uint64_t page_count;
     uint64_t lost_page_count; /* pages that said nothing before evidence was looked for */
-    struct vx_single *singles; /* ascending; entries in sound pages that are known by `placements` only, as those of lost pages */
+    /* ascending; entries in sound pages that are known by `placements` only, as those of lost pages */
+    struct vx_single *singles;
     size_t single_count;
     struct vx_claims claims;  /* who owns the file's space, by the BAT as it is now */
     struct vx_region_table
@@ -145,8 +146,9 @@ bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, 
 /* Whether the BAT entry is one of which nothing is known. */
 bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 /*
- * Entries from `bat_index` on that are alike: all as they stand, or all lost (*lost) and without a placement. Returns the first that is not, or one
- * before it when that is far; `bat_index` itself when it is placed, UINT64_MAX when all others are alike.
+ * Entries from `bat_index` on that are alike: all as they stand, or all lost (*lost) and without a placement. Returns
+ * the first that is not, or one before it when that is far; `bat_index` itself when it is placed, UINT64_MAX when all
+ * others are alike.
  */
 uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, bool *lost);
 /* LOG, CONTENT or GEOMETRY, whoever proposes the entry; STORED: nobody, it is as it stands. */

@@ -530,7 +530,8 @@ vhdx_status vx_rebuild_pieces(struct vx_rebuilding *work, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* Pages that no file ever held are empty; but where something lies in the file that nobody owns, they may not have been. */
+/* Pages that no file ever held are empty; but where something lies in the file that nobody owns, they may not have
+ * been. */
 static void lose_new_pages(struct vx_rebuilding *work, struct pages *pages)
 {
     const struct vx_rebuilt *out = work->out;

@@ -230,7 +230,8 @@ static vhdx_status from_table(struct vx_rebuilding *work, const uint8_t *image, 
         take_table(work, &source);
     if (broken & (VX_METADATA_TOO_MANY | VX_METADATA_DUPLICATE))
         return VHDX_OK;
-    if (broken & (VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE | VX_METADATA_OVERLAP))
+    if (broken &
+        (VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE | VX_METADATA_OVERLAP))
         drop_distrusted(work, table);
     return take_items(work, &source, err);
 }
@@ -345,7 +346,8 @@ static vhdx_status from_usual_places(struct vx_rebuilding *work, const uint8_t *
     return VHDX_OK;
 }
 
-/* Bytes that the pairs of a locator reach to; nothing else than a locator has places inside of itself behind its type. */
+/* Bytes that the pairs of a locator reach to; nothing else than a locator has places inside of itself behind its
+ * type. */
 static size_t locator_length(struct vx_bytes room)
 {
     size_t length = VX_LOCATOR_HEADER_SIZE;
@@ -417,7 +419,8 @@ static bool all_known(const struct vx_rebuilding *work)
 /* Only where there may be one. */
 static vhdx_status look_for_locator(struct vx_rebuilding *work, vhdx_error *err)
 {
-    bool base = !vx_clue_missing(work, VX_PART_PARAMETER_FLAGS) && !(work->out->parameter_flags & VX_PARAMETER_HAS_PARENT);
+    bool base =
+        !vx_clue_missing(work, VX_PART_PARAMETER_FLAGS) && !(work->out->parameter_flags & VX_PARAMETER_HAS_PARENT);
     return base || !vx_clue_missing(work, VX_PART_LOCATOR) ? VHDX_OK : find_locator(work, err);
 }
 

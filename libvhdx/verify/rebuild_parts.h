@@ -52,7 +52,8 @@ void vx_bat_look_at(struct vx_bytes entries, uint64_t view_size, uint64_t first_
 vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_regions.c */
 vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_items.c: what is stored */
 vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_values.c: what is not */
-vhdx_status vx_rebuild_room(struct vx_rebuilding *work, vhdx_error *err);    /* rebuild_room.c: a BAT that is too short */
+/* rebuild_room.c: a BAT that is too short */
+vhdx_status vx_rebuild_room(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err);     /* rebuild_bat.c */
 vhdx_status vx_rebuild_content(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_content.c */
 
@@ -79,7 +80,8 @@ vhdx_status vx_rebuild_open_claims(struct vx_rebuilding *work, vhdx_error *err);
 /* The next MiB from `mib` on that nobody owns and whose bytes may be set; passes over holes of the host's file. */
 uint64_t vx_rebuild_next_unowned(const struct vx_rebuilding *work, uint64_t mib);
 
-/* rebuild_regions.c: the other copy of the region table, when it leads to the same metadata and to a BAT of that length */
+/* rebuild_regions.c: the other copy of the region table, when it leads to the same metadata and to a BAT of that
+ * length */
 vhdx_status vx_rebuild_longer_copy(struct vx_rebuilding *work, uint64_t needed, bool *taken, vhdx_error *err);
 
 /* rebuild_values.c, for rebuild_room.c */

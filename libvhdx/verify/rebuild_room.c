@@ -47,7 +47,8 @@ static bool would_fit(const struct vx_rebuilding *work, uint64_t virtual_size, u
 
 /* ---- the block size ---- */
 
-/* Blocks that touch and never overlap with another size, with which there is room: nothing but that size makes them so. */
+/* Blocks that touch and never overlap with another size, with which there is room: nothing but that size makes them
+ * so. */
 static vhdx_status ask_spacing(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
@@ -203,7 +204,8 @@ static vhdx_status ask_file(struct vx_rebuilding *work, vhdx_error *err)
     VX_TRY(vx_rebuild_least_size(work, &size, err));
     if (size >= out->virtual_size || !would_fit(work, size, out->block_size, &geometry))
         return VHDX_OK;
-    snprintf(evidence, sizeof evidence, "the file of the fixed disk has %" PRIu64 " bytes, and the BAT's last block ends at %" PRIu64,
+    snprintf(evidence, sizeof evidence,
+             "the file of the fixed disk has %" PRIu64 " bytes, and the BAT's last block ends at %" PRIu64,
              out->file_size, size);
     take_size(work, size, &geometry, VX_WITNESS_GEOMETRY, false, evidence);
     return VHDX_OK;
@@ -243,10 +245,11 @@ static vhdx_status move_entries(struct vx_rebuilding *work, vhdx_error *err)
 }
 
 /*
- * A repair that was cut off while it moved the BAT has left a part of the copy behind the file's former end: each sector
- * of a MiB is zeros, or what the BAT has at the same place of one of its own.
+ * A repair that was cut off while it moved the BAT has left a part of the copy behind the file's former end: each
+ * sector of a MiB is zeros, or what the BAT has at the same place of one of its own.
  */
-static vhdx_status is_copy(struct vx_rebuilding *work, struct vx_bytes window, uint8_t *bat, bool *copy, vhdx_error *err)
+static vhdx_status is_copy(struct vx_rebuilding *work, struct vx_bytes window, uint8_t *bat, bool *copy,
+                           vhdx_error *err)
 {
     const struct vx_region *former = &work->out->room.former;
     size_t first = vx_zero_run(window.data, window.size) / SECTOR * SECTOR;
@@ -303,7 +306,8 @@ static vhdx_status make_room(struct vx_rebuilding *work, uint64_t needed, const 
     VX_TRY(claim_known(work, err)); /* what garbage behind the region's end has claimed is nobody's */
     VX_TRY(find_stray(work, &stray, err));
     set_clue(work, here ? VX_ROOM_LENGTH : VX_ROOM_MOVE, VX_WITNESS_GEOMETRY, !stray, "%s; %s",
-             here ? "the space behind the region is nobody's" : "the space behind the region is not free, that at the file's end is",
+             here ? "the space behind the region is nobody's"
+                  : "the space behind the region is not free, that at the file's end is",
              stray ? "but something lies in the file that nobody owns, and may have had an entry there"
                    : "all that lies in the file has an owner, so no block is missing");
     if (here) {

@@ -1,8 +1,9 @@
 /*
- * Single entries of a BAT that is otherwise sound: blocks that lie where no file is, or where another one lies. When space of
- * the file belongs to nobody, they are withdrawn, and their places sought anew: by what the guest wrote in them
- * (rebuild_content.c), by where their neighbours lie, and last by exclusion. See rebuild.h. Easy to get wrong: a block
- * directly behind the end of a file that was cut is lost, not misplaced; another place for it would be another block's.
+ * Single entries of a BAT that is otherwise sound: blocks that lie where no file is, or where another one lies. When
+ * space of the file belongs to nobody, they are withdrawn, and their places sought anew: by what the guest wrote in
+ * them (rebuild_content.c), by where their neighbours lie, and last by exclusion. See rebuild.h. Easy to get wrong: a
+ * block directly behind the end of a file that was cut is lost, not misplaced; another place for it would be another
+ * block's.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
@@ -81,7 +82,8 @@ static vhdx_status claim(struct singles *s, uint64_t index, uint64_t raw, vhdx_e
     return VHDX_OK;
 }
 
-/* In a disk that was filled from front to back one neighbour says enough; in others that it lies there may be chance. */
+/* In a disk that was filled from front to back one neighbour says enough; in others that it lies there may be
+ * chance. */
 static bool is_orderly(const struct singles *s)
 {
     return s->neighbours >= 4 && s->in_order * 4 >= s->neighbours * 3;
@@ -195,7 +197,8 @@ static uint64_t place_of(const struct singles *s, uint64_t payload_block)
         return 0;
     struct vx_bat_entry entry =
         vx_bat_entry_decode(entry_now(s, vx_geometry_payload_index(geometry, payload_block)));
-    return entry.state == VX_PAYLOAD_FULLY_PRESENT || entry.state == VX_PAYLOAD_PARTIALLY_PRESENT ? entry.file_offset : 0;
+    return entry.state == VX_PAYLOAD_FULLY_PRESENT || entry.state == VX_PAYLOAD_PARTIALLY_PRESENT ? entry.file_offset
+                                                                                                  : 0;
 }
 
 static bool is_open_space(const struct singles *s, uint64_t offset)

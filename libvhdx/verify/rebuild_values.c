@@ -138,7 +138,8 @@ static void judge_block_size(struct vx_rebuilding *work, struct vx_bytes entries
         take_block_size(work, roomy_size, roomy);
 }
 
-/* An old entry of the log may be older than the value that is gone: what proves a value goes before it, what only suggests one comes after it. */
+/* An old entry of the log may be older than the value that is gone: what proves a value goes before it, what only
+ * suggests one comes after it. */
 static bool is_only_logged(const struct vx_rebuilding *work, enum vx_part part)
 {
     const struct vx_clue *clue = &work->out->clues[part];

@@ -23,8 +23,9 @@ static vhdx_status refuse(const struct vx_exam *exam, const char *foreign, vhdx_
 {
     vx_fail(err, VHDX_NOT_VHDX, vx_at(vx_file_path(exam->raw), "file identifier", VX_FILE_ID_OFFSET),
             "this is no VHDX file: %s%s",
-            foreign ? "it begins as " : "it has neither the signature nor any header or region table of one, nor anything "
-                                        "else that proves it to be one",
+            foreign ? "it begins as "
+                    : "it has neither the signature nor any header or region table of one, nor anything "
+                      "else that proves it to be one",
             foreign ? foreign : "");
     return vx_advise(err, VHDX_NOT_VHDX,
                      "check that this is the right file; if it was a VHDX, 'vhdx export --salvage' reads what is left "
@@ -117,6 +118,7 @@ vhdx_status vx_recognize(const struct vx_exam *exam, char evidence[VX_EVIDENCE_R
     if (content == 0)
         return refuse(exam, NULL, err);
     snprintf(evidence, VX_EVIDENCE_ROOM,
-             "its name, an empty first MiB, and a disk in one piece at 0x%" PRIx64 ", with both copies of its GPT", content);
+             "its name, an empty first MiB, and a disk in one piece at 0x%" PRIx64 ", with both copies of its GPT",
+             content);
     return VHDX_OK;
 }

@@ -12,8 +12,8 @@
 #define VX_EVIDENCE_ROOM 232u
 
 /*
- * NOT_VHDX: it is none, or nothing proves that it is one. `evidence`: "" when identifier, header or region table say it;
- * else what does, as half a sentence.
+ * NOT_VHDX: it is none, or nothing proves that it is one. `evidence`: "" when identifier, header or region table say
+ * it; else what does, as half a sentence.
  */
 vhdx_status vx_recognize(const struct vx_exam *exam, char evidence[VX_EVIDENCE_ROOM], vhdx_error *err);
 

@@ -2,8 +2,8 @@
  * The order of a repair. See repair.h. Damage hides damage, so the sketch is examined again after each step of mending,
  * until a step changes nothing; what was found on the way counts as found.
  *
- * Easy to get wrong: a finding is corrected when the disk itself, read again at the end, does not show it any more. That
- * a mender has done its work proves nothing.
+ * Easy to get wrong: a finding is corrected when the disk itself, read again at the end, does not show it any more.
+ * That a mender has done its work proves nothing.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/repair.h"
@@ -36,7 +36,8 @@ struct repair {
     size_t number;       /* of the file in it */
     char *undo;          /* path of the undo file, NULL = none */
     char *directory;     /* of the disk */
-    const char **places; /* in which to look for the parent: those that the caller names, and the directory of the disk */
+    /* in which to look for the parent: those that the caller names, and the directory of the disk */
+    const char **places;
     struct vx_ranges bad;
     uint64_t virtual_size; /* of the disk as it is in the end, 0 = not known */
     vhdx_guid former_id;   /* DataWriteGuid that the plan takes away, zeros = none */
@@ -226,8 +227,8 @@ static struct vx_reason costly_reason(const struct vx_plan *plan)
 }
 
 /*
- * MS-VHDX 2.2.2: what reads otherwise than before is another disk to those who were made on it. They must not go on as if
- * nothing had happened; while nothing is lost they go on.
+ * MS-VHDX 2.2.2: what reads otherwise than before is another disk to those who were made on it. They must not go on as
+ * if nothing had happened; while nothing is lost they go on.
  */
 static vhdx_status change_identity(struct repair *r, vhdx_error *err)
 {
@@ -343,7 +344,8 @@ static vhdx_status advise_undo_place(const struct repair *r, vhdx_status status,
     if (!err || strcmp(err->path, r->undo) != 0)
         return status;
     if (status == VHDX_NO_SPACE)
-        return vx_advise(err, status, "nothing was changed; free space, or give the undo file another place with --undo");
+        return vx_advise(err, status,
+                         "nothing was changed; free space, or give the undo file another place with --undo");
     if (status == VHDX_READ_ONLY || status == VHDX_NOT_FOUND)
         return vx_advise(err, status, "nothing was changed; give the undo file another place with --undo");
     return status;
@@ -370,7 +372,8 @@ static void add_given_up(struct repair *r, const struct vx_lost *lost)
     vx_report_add_lost(r->report, r->number, &range);
 }
 
-/* What the plan has given up, and what the disk, read again, still lacks: a finding may be about more than one range. */
+/* What the plan has given up, and what the disk, read again, still lacks: a finding may be about more than one
+ * range. */
 static vhdx_status add_lost(struct repair *r, vhdx_report *left, vhdx_error *err)
 {
     const vhdx_lost_range *range;
@@ -411,15 +414,16 @@ static bool is_there(const vhdx_host *host, const char *path)
 }
 
 /*
- * Before the disk changes: what is given up shows on it no longer when that is done, so a run that is cut off would take
- * the only trace with it. And a map that cannot be written must be no surprise at the end.
+ * Before the disk changes: what is given up shows on it no longer when that is done, so a run that is cut off would
+ * take the only trace with it. And a map that cannot be written must be no surprise at the end.
  */
 static vhdx_status write_map(const struct repair *r, vhdx_error *err)
 {
     vhdx_status status = vx_maps_write(r->plan, r->virtual_size, r->ids, r->id_count, r->options->map, err);
     if (status == VHDX_NO_SPACE)
         return vx_advise(err, status, "the disk was not changed; free space, or give the map another place with --map");
-    return status == VHDX_OK ? status : vx_advise(err, status, "the disk was not changed; choose another place with --map");
+    return status == VHDX_OK ? status
+                             : vx_advise(err, status, "the disk was not changed; choose another place with --map");
 }
 
 /* What lies beside a device lies in memory, and is gone when it is needed. */
@@ -467,7 +471,8 @@ static vhdx_status repair(struct repair *r, vhdx_error *err)
         VX_TRY(refuse_beside_device(r, err));
     VX_TRY(map_and_apply(r, err));
     VX_TRY(judge(r, err));
-    VX_TRY(vx_tell_children(r->host, vx_file_path(r->file), &r->former_id, r->options->notice, r->options->notice_context, err));
+    VX_TRY(vx_tell_children(r->host, vx_file_path(r->file), &r->former_id, r->options->notice,
+                            r->options->notice_context, err));
     return vx_report_finish(r->report, err);
 }
 

@@ -366,9 +366,10 @@ static vhdx_status map_pieces(struct output *output, vhdx_error *err)
     const struct vx_rebuilt *rebuilt = output->layers->items[0].rebuilt;
     char text[512];
     uint64_t offset = 0;
-    size_t length = vx_rescue_map_begin_text("of a file of pieces: a line each, in the order in which they lie in the "
-                                             "disk's file. Their places on the virtual disk are not known, nor its size",
-                                             text, sizeof text);
+    size_t length =
+        vx_rescue_map_begin_text("of a file of pieces: a line each, in the order in which they lie in the "
+                                 "disk's file. Their places on the virtual disk are not known, nor its size",
+                                 text, sizeof text);
     VX_TRY(text_add(&output->map, text, length, err));
     for (size_t i = 0; i < rebuilt->stray_count; i++) {
         const struct vx_rescue_range range = {offset, rebuilt->strays[i].length, VX_RESCUE_DOUBTFUL};
@@ -397,9 +398,10 @@ static vhdx_status write_pieces(struct output *output, vhdx_error *err)
     return status;
 }
 
-/* The raw file is not made, and one that is there stays as it is: a disk of a size that was guessed would look like one. */
-static vhdx_status salvage_pieces(struct vx_salvage_layers *layers, const char *raw, const vhdx_salvage_options *options,
-                                  vhdx_salvage_report *report, vhdx_error *err)
+/* The raw file is not made, and one that is there stays as it is: a disk of a size that was guessed would look like
+ * one. */
+static vhdx_status salvage_pieces(struct vx_salvage_layers *layers, const char *raw,
+                                  const vhdx_salvage_options *options, vhdx_salvage_report *report, vhdx_error *err)
 {
     struct output output = {.layers = layers, .options = options, .report = report};
     struct vx_file *file;

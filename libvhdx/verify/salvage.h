@@ -34,8 +34,8 @@ struct vx_salvage_layers {
     bool parent_missing; /* the last layer has a parent that is not there */
 };
 
-/* Opens `path` and what can be found of its ancestors. NOT_VHDX when nothing in the leaf is recognized, and its name does
- * not say either that it was a VHDX; else fails for reasons of the host only. */
+/* Opens `path` and what can be found of its ancestors. NOT_VHDX when nothing in the leaf is recognized, and its name
+ * does not say either that it was a VHDX; else fails for reasons of the host only. */
 vhdx_status vx_salvage_open(const char *path, const vhdx_salvage_options *options, struct vx_salvage_layers *layers,
                             vhdx_error *err);
 /* Takes what vx_salvage_open() has left, also after a failure. */

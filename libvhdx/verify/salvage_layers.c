@@ -90,8 +90,9 @@ static vhdx_status refuse_foreign(const struct vx_salvage_layer *layer, vhdx_err
     vx_fail(err, VHDX_NOT_VHDX, vx_at_file(vx_file_path(layer->file)),
             "nothing of a VHDX is recognized: no identifier, header, region table or metadata");
     return layer->rebuilt->only_pieces
-               ? vx_advise(err, VHDX_NOT_VHDX,
-                           "if it was one, give it a name that ends in .vhdx: then what lies in it is written as pieces")
+               ? vx_advise(
+                     err, VHDX_NOT_VHDX,
+                     "if it was one, give it a name that ends in .vhdx: then what lies in it is written as pieces")
                : VHDX_NOT_VHDX;
 }
 

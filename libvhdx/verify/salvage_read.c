@@ -15,7 +15,8 @@ static const char bad_entry[] = "the BAT entry of the block makes no sense";
 static const char no_state[] = "the BAT gives the block a state that there is not, but a place that nobody else has";
 static const char behind_end[] = "it lies behind the end of the file";
 static const char two_owners[] = "two blocks claim the same bytes of the file";
-static const char one_shared[] = "another block or a structure claims a part of the same block, so its place may be wrong";
+static const char one_shared[] =
+    "another block or a structure claims a part of the same block, so its place may be wrong";
 static const char by_evidence[] = "the block was put back by evidence";
 static const char by_neighbours[] = "the block was put back because its neighbours stand in order";
 static const char no_bitmap[] = "the sector bitmap is lost: which sectors are the layer's own was guessed";
@@ -112,11 +113,13 @@ static uint64_t reach(struct vx_salvage_layer *layer, uint64_t virtual_offset, u
     return vx_min(limit, block * geometry->block_size - virtual_offset);
 }
 
-/* Blocks from this one on that all lie behind the end of the file: one answer is enough, a cut file may have lost millions. */
+/* Blocks from this one on that all lie behind the end of the file: one answer is enough, a cut file may have lost
+ * millions. */
 static uint64_t reach_behind_end(struct vx_salvage_layer *layer, uint64_t virtual_offset, uint64_t limit)
 {
     const struct vx_geometry *geometry = &layer->image->geometry;
-    uint64_t block = virtual_offset / geometry->block_size, length = geometry->block_size - virtual_offset % geometry->block_size;
+    uint64_t block = virtual_offset / geometry->block_size,
+             length = geometry->block_size - virtual_offset % geometry->block_size;
     uint64_t alike = 0;
     for (block++; length < limit && block < geometry->payload_count; block++, length += geometry->block_size) {
         uint64_t bat_index = vx_geometry_payload_index(geometry, block);
@@ -166,7 +169,8 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, no_bitmap);
         return true;
     }
-    if (placed != VX_WITNESS_STORED && !layer->rebuilt->placements_lossless && entry.state == VX_PAYLOAD_FULLY_PRESENT) {
+    if (placed != VX_WITNESS_STORED && !layer->rebuilt->placements_lossless &&
+        entry.state == VX_PAYLOAD_FULLY_PRESENT) {
         const char *reason = placed == VX_WITNESS_GEOMETRY ? by_neighbours : by_evidence;
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, reason);
         return true;

@@ -1,5 +1,6 @@
 /*
- * The order of the checks, and the public operation. See verify.h. Each structure has a file of its own; here is only who comes after whom.
+ * The order of the checks, and the public operation. See verify.h. Each structure has a file of its own; here is only
+ * who comes after whom.
  */
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"

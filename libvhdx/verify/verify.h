@@ -1,8 +1,9 @@
 /*
- * Verification of one file, and of the files around it: what all checks share, and the checks, one file a structure. A check reports all that it
- * finds and goes on; it fails only when memory runs out, the host's file fails in other ways than unreadable bytes, or the caller cancels. Nothing here
- * writes. Repair is made from the same records, see findings.h. The one thing that is easy to get wrong: never take a value out of the exam without
- * asking whether it is known (`knows`, `has_...`).
+ * Verification of one file, and of the files around it: what all checks share, and the checks, one file a structure. A
+ * check reports all that it finds and goes on; it fails only when memory runs out, the host's file fails in other ways
+ * than unreadable bytes, or the caller cancels. Nothing here writes. Repair is made from the same records, see
+ * findings.h. The one thing that is easy to get wrong: never take a value out of the exam without asking whether it is
+ * known (`knows`, `has_...`).
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_VERIFY_H
@@ -39,7 +40,8 @@ static inline void vx_verify_add(struct vx_verification *v, const struct vx_find
 /* Tells the caller how far the work is; CANCELLED when it is to end. */
 vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t total, vhdx_error *err);
 
-/* Pages of the BAT in which something else stands: check_bat.c finds them, others must not take their entries at their word. */
+/* Pages of the BAT in which something else stands: check_bat.c finds them, others must not take their entries at their
+ * word. */
 vhdx_status vx_verify_set_nonsense(struct vx_verification *v, uint64_t page, vhdx_error *err);
 bool vx_verify_is_nonsense(const struct vx_verification *v, uint64_t page);
 
@@ -57,14 +59,17 @@ vhdx_status vx_check_bitmaps(struct vx_verification *v, vhdx_error *err);
 /* Places that the host could not read; after all others, who come upon them. */
 vhdx_status vx_check_unreadable(struct vx_verification *v, vhdx_error *err);
 
-/* Adds the partial blocks of a chunk to what is lost, because nobody can say any more which of their sectors are there. */
+/* Adds the partial blocks of a chunk to what is lost, because nobody can say any more which of their sectors are
+ * there. */
 vhdx_status vx_lose_partial_blocks(struct vx_verification *v, uint64_t chunk, const char *reason, vhdx_error *err);
 
-/* What is around the structures: the host's file, the payload (with the manifest, when `manifest` is not NULL), the ancestors. */
+/* What is around the structures: the host's file, the payload (with the manifest, when `manifest` is not NULL), the
+ * ancestors. */
 vhdx_status vx_check_host(struct vx_verification *v, vhdx_error *err);
 vhdx_status vx_check_data(struct vx_verification *v, const char *manifest, vhdx_error *err);
 vhdx_status vx_check_chain(struct vx_verification *v, vhdx_error *err);
-/* Of all that, only what is wrong with the link from the first file to its parent, and nothing when that is not found. */
+/* Of all that, only what is wrong with the link from the first file to its parent, and nothing when that is not
+ * found. */
 vhdx_status vx_check_own_link(struct vx_verification *v, vhdx_error *err);
 
 /* All of them on an exam that the caller made; records go to `v->report`, file `v->file`. */

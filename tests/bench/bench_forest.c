@@ -1,7 +1,7 @@
 /*
- * Makes a directory full of small disks for tests/bench/scan.sh: bench_forest DIRECTORY COUNT. Every other one is a child of the one before. The
- * files are as the image builder lays them out, sparse, and not flushed. bench_forest DIRECTORY 0 takes all of them out of the page cache (the
- * system keeps names and inodes).
+ * Makes a directory full of small disks for tests/bench/scan.sh: bench_forest DIRECTORY COUNT. Every other one is a
+ * child of the one before. The files are as the image builder lays them out, sparse, and not flushed. bench_forest
+ * DIRECTORY 0 takes all of them out of the page cache (the system keeps names and inodes).
  */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE

@@ -250,7 +250,8 @@ static void explore(struct scene_recipe recipe, uint64_t states)
     struct explorer explorer = {.wanted_cut = number_from("VHDX_CRASH_CUT", UINT64_MAX),
                                 .hurried = getenv("VHDX_SANITIZED") != NULL};
     bool shares = (recipe.features & SCENE_SHARE) != 0;
-    uint64_t budget = budget_for(states), only = number_from("VHDX_CRASH_SEED", 0), seed = only ? only : number_from("VHDX_CRASH_FIRST", 1);
+    uint64_t budget = budget_for(states), only = number_from("VHDX_CRASH_SEED", 0),
+             seed = only ? only : number_from("VHDX_CRASH_FIRST", 1);
     /* A share for each chain; chains that have fewer states leave theirs to others. Not every chain has something to
        share: one of the chains must have had. */
     for (; explorer.visited < budget; seed++) {
@@ -382,14 +383,17 @@ Test(crash, a_child_whose_bytes_are_shared_with_its_parent)
 
 Test(crash, several_layers_whose_bytes_are_shared_with_one_below)
 {
-    explore((struct scene_recipe){.layers = 5, .child = 3, .into = 1, .features = SCENE_SHARE | SCENE_WINDOWS | SCENE_FULL},
-            800);
+    explore(
+        (struct scene_recipe){.layers = 5, .child = 3, .into = 1, .features = SCENE_SHARE | SCENE_WINDOWS | SCENE_FULL},
+        800);
 }
 
 Test(crash, shared_bytes_of_layers_that_give_their_space_back)
 {
-    explore((struct scene_recipe){.layers = 4, .child = 3, .into = 1, .features = SCENE_SHARE | SCENE_RECLAIM | SCENE_VERIFY},
-            800);
+    explore(
+        (struct scene_recipe){
+            .layers = 4, .child = 3, .into = 1, .features = SCENE_SHARE | SCENE_RECLAIM | SCENE_VERIFY},
+        800);
 }
 
 Test(crash, a_child_that_becomes_the_base_with_shared_bytes)

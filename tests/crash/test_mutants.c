@@ -1,7 +1,8 @@
 /*
- * Mutants: single bytes of the structures of sound disks set to other values, one at a time. Whatever comes of it, verify ends with a report, what it
- * calls sound can be opened and read, and where the content reads otherwise it says something; but for those bytes that nothing in the format backs up (an entry
- * of the BAT, the bits of a sector bitmap, a size), which are counted. A sample by default, everything with VHDX_SLOW=1.
+ * Mutants: single bytes of the structures of sound disks set to other values, one at a time. Whatever comes of it,
+ * verify ends with a report, what it calls sound can be opened and read, and where the content reads otherwise it says
+ * something; but for those bytes that nothing in the format backs up (an entry of the BAT, the bits of a sector bitmap,
+ * a size), which are counted. A sample by default, everything with VHDX_SLOW=1.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -39,7 +40,8 @@ static bool content_of(const struct mutants *m, uint8_t hash[16])
     vhdx_chain *chain;
     if (vhdx_chain_open(PATH, &options, &chain, NULL) != VHDX_OK)
         return false;
-    bool is_huge = vhdx_chain_layer_info(chain, 0)->virtual_size > 16 * SIZE; /* reading terabytes of zeros tells nothing */
+    /* reading terabytes of zeros tells nothing */
+    bool is_huge = vhdx_chain_layer_info(chain, 0)->virtual_size > 16 * SIZE;
     vhdx_status status = is_huge ? VHDX_OK : vhdx_chain_hash(chain, hash, NULL, NULL);
     if (is_huge)
         memset(hash, 0xEE, 16);
@@ -82,7 +84,8 @@ static void judge(struct mutants *m, uint64_t offset, uint8_t value, enum place 
     bool errors;
     uint64_t digest = said(m, false, &errors);
     m->made++;
-    cr_expect(errors || opens(m), "byte 0x%llx = 0x%02x: no errors, and cannot be opened", (unsigned long long)offset, value);
+    cr_expect(errors || opens(m), "byte 0x%llx = 0x%02x: no errors, and cannot be opened", (unsigned long long)offset,
+              value);
     bool readable = content_of(m, content);
     m->refused += !readable;
     if (readable && memcmp(content, m->content, sizeof content) == 0)
@@ -97,8 +100,8 @@ static void judge(struct mutants *m, uint64_t offset, uint8_t value, enum place 
         cr_expect(errors, "byte 0x%llx = 0x%02x: the chain cannot be read, and verify finds nothing wrong with it",
                   (unsigned long long)offset, value);
     }
-    cr_expect(place != PLACE_ELSE || !readable, "byte 0x%llx = 0x%02x: reads otherwise, and nothing is said", (unsigned long long)offset,
-              value);
+    cr_expect(place != PLACE_ELSE || !readable, "byte 0x%llx = 0x%02x: reads otherwise, and nothing is said",
+              (unsigned long long)offset, value);
 }
 
 static void mutate(struct mutants *m, uint64_t offset, enum place place)
@@ -183,11 +186,13 @@ static void run(const char *name, vhdx_kind kind, const struct bld_options *opti
     struct mutants m;
     begin(&m, kind, options, log);
     sweep_structures(&m);
-    cr_log_info("%s: %llu mutants, %llu cannot be read, %llu read otherwise; nothing said of %llu in the BAT, %llu in bitmaps, %llu sizes, "
+    cr_log_info("%s: %llu mutants, %llu cannot be read, %llu read otherwise; nothing said of %llu in the BAT, %llu in "
+                "bitmaps, %llu sizes, "
                 "%llu others that the chain refuses, of which verify --chain names %llu",
-                name, (unsigned long long)m.made, (unsigned long long)m.refused, (unsigned long long)(m.differing - m.refused),
-                (unsigned long long)m.silent[PLACE_BAT], (unsigned long long)m.silent[PLACE_BITMAP],
-                (unsigned long long)m.silent[PLACE_SIZE], (unsigned long long)m.silent[PLACE_ELSE], (unsigned long long)m.named);
+                name, (unsigned long long)m.made, (unsigned long long)m.refused,
+                (unsigned long long)(m.differing - m.refused), (unsigned long long)m.silent[PLACE_BAT],
+                (unsigned long long)m.silent[PLACE_BITMAP], (unsigned long long)m.silent[PLACE_SIZE],
+                (unsigned long long)m.silent[PLACE_ELSE], (unsigned long long)m.named);
     cr_expect_gt(m.made, 100);
     cr_expect_gt(m.differing, 0); /* or the sweep would prove nothing */
     bld_free(m.b);
@@ -207,7 +212,8 @@ Test(mutants, of_a_fixed_disk_as_qemu_lays_it_out_never_pass_unnoticed, .timeout
 
 Test(mutants, of_a_dirty_disk_never_pass_unnoticed, .timeout = 3600)
 {
-    run("dirty", VHDX_KIND_DYNAMIC, &(struct bld_options){.log_residue = false}, &(struct bld_log){.what = BLD_LOG_ALL, .sequence = 77});
+    run("dirty", VHDX_KIND_DYNAMIC, &(struct bld_options){.log_residue = false},
+        &(struct bld_log){.what = BLD_LOG_ALL, .sequence = 77});
 }
 
 Test(mutants, of_a_child_never_pass_unnoticed, .timeout = 3600)

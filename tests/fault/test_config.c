@@ -1,6 +1,7 @@
 /*
- * Reading a configuration while every allocation, read and opening fails in turn: it fails and says why, or what it gives is right. A
- * configuration that lost a disk to a lack of memory, and called itself complete, would let somebody delete that disk.
+ * Reading a configuration while every allocation, read and opening fails in turn: it fails and says why, or what it
+ * gives is right. A configuration that lost a disk to a lack of memory, and called itself complete, would let somebody
+ * delete that disk.
  */
 /* SPDX-License-Identifier: MIT */
 #include "crash_host.h"
@@ -63,7 +64,8 @@ static void put_xml(void)
 static void check(const vhdx_config *config, const char *kind, uint64_t nth)
 {
     const vhdx_config_info *info = vhdx_config_facts(config);
-    bool told = info->findings.count > (info->format == VHDX_CONFIG_VMCX); /* the completed transaction is told always */
+    /* the completed transaction is told always */
+    bool told = info->findings.count > (info->format == VHDX_CONFIG_VMCX);
     bool right = info->disk_count == 2 && vhdx_config_disk_info(config, 0)->controller == VHDX_CONTROLLER_SCSI &&
                  vhdx_config_disk_info(config, 0)->controller_number == 1 && info->checkpoint && info->name &&
                  strcmp(info->name, "Mail") == 0 && info->has_id && info->has_machine_id;

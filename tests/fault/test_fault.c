@@ -48,7 +48,8 @@ static void take_back(const struct trial *trial, const struct crash_host *host)
     if (status != VHDX_OK && status != VHDX_NOT_FOUND && status != VHDX_NOT_VHDX && status != VHDX_TRUNCATED)
         complain(trial, err.message);
     for (size_t i = 0; i < trial->scene.recipe.layers; i++)
-        if (!files_digest(crash_host_interface(copy), trial->scene.layers[i].path, &digest) || digest != trial->files[i])
+        if (!files_digest(crash_host_interface(copy), trial->scene.layers[i].path, &digest) ||
+            digest != trial->files[i])
             complain(trial, "the undo file does not give back what was there");
     crash_host_free(copy);
 }

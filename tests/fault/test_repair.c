@@ -306,8 +306,11 @@ static void copy_table(const vhdx_host *host, uint64_t base)
 /* A fixed disk with blocks of 1 MiB whose BAT is zeros. */
 static void make_without_bat(const vhdx_host *host)
 {
-    const vhdx_create_options options = {
-        .struct_size = sizeof options, .host = host, .virtual_size = HUGE, .block_size = (uint32_t)VX_MIB, .fixed = true};
+    const vhdx_create_options options = {.struct_size = sizeof options,
+                                         .host = host,
+                                         .virtual_size = HUGE,
+                                         .block_size = (uint32_t)VX_MIB,
+                                         .fixed = true};
     struct vx_file *file;
     uint8_t bytes[12];
     vhdx_error err;

@@ -24,7 +24,8 @@ struct taking_back {
 
 static void complain(const struct taking_back *t, const char *wrong)
 {
-    cr_assert_fail("%s\n    undo of %s\n    %s number %" PRIu64 " fails", wrong, scene_text(&t->scene), t->kind, t->nth);
+    cr_assert_fail("%s\n    undo of %s\n    %s number %" PRIu64 " fails", wrong, scene_text(&t->scene), t->kind,
+                   t->nth);
 }
 
 static vhdx_status undo(struct crash_host *host, vhdx_error *err)
@@ -139,8 +140,9 @@ static void fail_everything(struct scene_recipe recipe, uint64_t cut_off)
     cr_assert_eq(status == VHDX_OK, cut_off == UINT64_MAX, "the merge: %s", err.message);
     crash_host_fault(t.host, &(struct crash_fault){0});
     fail_each_call(&t, "write", (struct crash_fault){.calls = CRASH_WRITE, .status = VHDX_IO, .torn = true});
-    fail_each_call(&t, "write on a full volume",
-                   (struct crash_fault){.calls = CRASH_WRITE | CRASH_SET_SIZE, .status = VHDX_NO_SPACE, .for_good = true});
+    fail_each_call(
+        &t, "write on a full volume",
+        (struct crash_fault){.calls = CRASH_WRITE | CRASH_SET_SIZE, .status = VHDX_NO_SPACE, .for_good = true});
     fail_each_call(&t, "flush", (struct crash_fault){.calls = CRASH_FLUSH, .status = VHDX_IO});
     fail_each_call(&t, "change of size", (struct crash_fault){.calls = CRASH_SET_SIZE, .status = VHDX_NO_SPACE});
     fail_each_call(&t, "read", (struct crash_fault){.calls = CRASH_READ, .status = VHDX_IO});

@@ -472,7 +472,8 @@ static vhdx_status file_punch(void *context, uint64_t offset, uint64_t length, v
     return VHDX_OK;
 }
 
-/* Where the host shares at all, and then whole units only. The bytes as they are now: later changes of the source do not show. */
+/* Where the host shares at all, and then whole units only. The bytes as they are now: later changes of the source do
+ * not show. */
 static vhdx_status file_clone(void *context, uint64_t offset, void *source, uint64_t source_offset, uint64_t length,
                               vhdx_error *err)
 {

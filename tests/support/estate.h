@@ -1,7 +1,7 @@
 /*
- * Estates made by hand: records of disks and configurations as a search would have found them, with no file behind them, to be judged by the
- * library. Identities follow from a counter. The one thing that is easy to get wrong: judging sorts the records, so disks are looked up by
- * path afterwards.
+ * Estates made by hand: records of disks and configurations as a search would have found them, with no file behind
+ * them, to be judged by the library. Identities follow from a counter. The one thing that is easy to get wrong: judging
+ * sorts the records, so disks are looked up by path afterwards.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_ESTATE_H

@@ -60,7 +60,8 @@ void ext4_image_seal_group(uint8_t *bytes, unsigned group)
 static void record(uint8_t *bytes, unsigned group, bool of_blocks)
 {
     uint8_t *p = bytes + ext4_image_descriptor(group);
-    uint32_t value = sum(seed_of(bytes), bytes + ext4_image_bitmap(group, of_blocks), (of_blocks ? EXT4_IMAGE_PER_GROUP : EXT4_IMAGE_INODES) / 8);
+    uint32_t value = sum(seed_of(bytes), bytes + ext4_image_bitmap(group, of_blocks),
+                         (of_blocks ? EXT4_IMAGE_PER_GROUP : EXT4_IMAGE_INODES) / 8);
     vx_put16(p + (of_blocks ? 0x18 : 0x1A), (uint16_t)value);
     vx_put16(p + (of_blocks ? 0x38 : 0x3A), (uint16_t)(value >> 16));
 }

@@ -1,6 +1,6 @@
 /*
- * A small ext4 file system by hand, as far as checksums and counters bind its structures to each other: superblock, descriptors, bitmaps, journal. No file is
- * in it. Shares nothing with the codec that is tested but the CRC.
+ * A small ext4 file system by hand, as far as checksums and counters bind its structures to each other: superblock,
+ * descriptors, bitmaps, journal. No file is in it. Shares nothing with the codec that is tested but the CRC.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_EXT4_IMAGE_H
@@ -20,7 +20,8 @@ enum {
     EXT4_IMAGE_FIRST = 100, /* transaction that a new one waits for */
 };
 
-/* A new, unmounted file system in zeroed bytes; another `id`, another uuid. Written at time 1000, 100 KiB in its life. */
+/* A new, unmounted file system in zeroed bytes; another `id`, another uuid. Written at time 1000, 100 KiB in its
+ * life. */
 void ext4_image_make(uint8_t *bytes, uint8_t id);
 /* Places of parts, to be damaged or compared. */
 uint64_t ext4_image_descriptor(unsigned group);

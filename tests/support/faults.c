@@ -1,5 +1,6 @@
 /*
- * The images behind the table of findings. See faults.h. Each function builds a sound disk and then does one thing to it.
+ * The images behind the table of findings. See faults.h. Each function builds a sound disk and then does one thing to
+ * it.
  */
 /* SPDX-License-Identifier: MIT */
 #include "faults.h"
@@ -800,7 +801,8 @@ static void with_pairs(struct fault_scene *s, const char *const *pairs)
     finish(s);
 }
 
-static const char *const three_pairs[] = {"parent_linkage", SOME_GUID, "relative_path", ".\\a", "volume_path", "b", NULL};
+static const char *const three_pairs[] = {
+    "parent_linkage", SOME_GUID, "relative_path", ".\\a", "volume_path", "b", NULL};
 
 static void locator_place(struct fault_scene *s)
 {
@@ -1350,7 +1352,8 @@ static void space_trailing(struct fault_scene *s)
 #define BLOCKS(n) ((n) * (uint64_t)FAULT_BLOCK)
 
 static const struct fault faults[] = {
-    F(FILE_SHORT, "cut inside the header section", file_short, VX_FIND_HEADER_LOG_BEYOND_END, VX_FIND_REGION_BEYOND_END),
+    F(FILE_SHORT, "cut inside the header section", file_short, VX_FIND_HEADER_LOG_BEYOND_END,
+      VX_FIND_REGION_BEYOND_END),
     F(FILE_SMALL, "no log, three MiB in all", file_small, 0),
     F(FILE_SIGNATURE, "no signature", file_signature, 0),
     F(FILE_UNALIGNED, "512 bytes appended", file_unaligned, VX_FIND_SPACE_TRAILING),

@@ -1,6 +1,7 @@
 /*
- * One small disk for each finding, with exactly that fault in it: the images behind the table of findings. What else is necessarily found with it
- * (a block that is cut off leaves its bitmap unneeded, say) stands in the row. Nothing is left to chance.
+ * One small disk for each finding, with exactly that fault in it: the images behind the table of findings. What else is
+ * necessarily found with it (a block that is cut off leaves its bitmap unneeded, say) stands in the row. Nothing is
+ * left to chance.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_FAULTS_H
@@ -40,7 +41,8 @@ void fault_make(const struct fault *fault, struct fault_scene *scene);
 void fault_end(struct fault_scene *scene);
 
 /*
- * A host that shows the files of `host`, but cannot read [offset, offset + length) of any of them. The struct must outlive it.
+ * A host that shows the files of `host`, but cannot read [offset, offset + length) of any of them. The struct must
+ * outlive it.
  */
 struct fault_bad_host {
     vhdx_host shown;

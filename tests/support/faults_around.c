@@ -27,7 +27,11 @@ static struct pair sound(void)
     const vhdx_guid disk_id = {{4, 5, 6}};
     return (struct pair){
         .base = {.virtual_size = SIZE, .block_size = VX_MIB, .seed = 1, .virtual_disk_id = disk_id},
-        .child = {.kind = VHDX_KIND_DIFFERENCING, .virtual_size = SIZE, .block_size = VX_MIB, .seed = 2, .virtual_disk_id = disk_id},
+        .child = {.kind = VHDX_KIND_DIFFERENCING,
+                  .virtual_size = SIZE,
+                  .block_size = VX_MIB,
+                  .seed = 2,
+                  .virtual_disk_id = disk_id},
         .relative = ".\\base.vhdx",
     };
 }
@@ -52,8 +56,8 @@ static uint64_t put(struct around_scene *scene, const struct pair *pair)
     if (pair->content)
         pair->content(base, child);
     finish(scene, base, BASE_PATH);
-    bld_parent(child, is_set(&pair->linkage) ? &pair->linkage : bld_data_write_guid(base), &pair->linkage2, pair->relative,
-               NULL, NULL);
+    bld_parent(child, is_set(&pair->linkage) ? &pair->linkage : bld_data_write_guid(base), &pair->linkage2,
+               pair->relative, NULL, NULL);
     finish(scene, child, AROUND_PATH);
     uint64_t place = bld_payload_offset(child, 4);
     bld_free(base);
@@ -253,7 +257,8 @@ static void host_access(struct around_scene *scene)
     worn_host_grant(&scene->worn, AROUND_PATH, NULL);
 }
 
-/* Each layer lets another machine in: the child's cannot read the base. Whether the base's reads the child is nobody's business. */
+/* Each layer lets another machine in: the child's cannot read the base. Whether the base's reads the child is nobody's
+ * business. */
 static void host_access_lost(struct around_scene *scene)
 {
     const vhdx_guid machine = {{1}};

@@ -1,6 +1,7 @@
 /*
- * What faults.h is for the findings on what lies around the structures: one scene for each finding on the chain, the payload, the host's file and the
- * content, with exactly that fault in it. The disk to verify is AROUND_PATH, with --chain and --data.
+ * What faults.h is for the findings on what lies around the structures: one scene for each finding on the chain, the
+ * payload, the host's file and the content, with exactly that fault in it. The disk to verify is AROUND_PATH, with
+ * --chain and --data.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_FAULTS_AROUND_H

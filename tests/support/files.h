@@ -39,7 +39,8 @@ char *files_sample(const char *directory, const char *name);
 
 /* XXH3 of a file's bytes and size, on any host. false: cannot be read. */
 bool files_digest(const vhdx_host *host, const char *path, uint64_t *digest);
-/* Of the virtual disk's content, however large: the places and bytes of all that is not zeros. false: cannot be read. */
+/* Of the virtual disk's content, however large: the places and bytes of all that is not zeros. false: cannot be
+ * read. */
 bool files_content(vhdx_chain *chain, uint8_t hash[16], vhdx_error *err);
 
 #endif

@@ -114,7 +114,8 @@ void forest_machine(struct forest *f, const char *name, const char *machine, con
     snprintf(id, sizeof id, "%08X-0000-4000-8000-0000000000AA", (unsigned)f->seed++);
     struct vmcx_machine made = {.name = machine, .id = id};
     for (size_t i = 0; disks[i] && i < 8; i++)
-        made.disks[i] = (struct vmcx_disk){.path = disks[i], .controller = VHDX_CONTROLLER_SCSI, .location = (unsigned)i};
+        made.disks[i] =
+            (struct vmcx_disk){.path = disks[i], .controller = VHDX_CONTROLLER_SCSI, .location = (unsigned)i};
     bool xml = strstr(name, ".xml") != NULL;
     uint8_t *bytes = xml ? vmcx_xml_of_machine(&made, &size) : vmcx_of_machine(&made, &size);
     char *path = forest_path(f, name);

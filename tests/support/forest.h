@@ -1,7 +1,7 @@
 /*
- * Directories full of real disks and configurations, quickly: files of the native host that are not flushed, made by the image builder. For
- * the search for orphans, which reads many. The one thing that is easy to get wrong: a child names its parent by identity and by a relative
- * path; either may be made wrong on purpose afterwards.
+ * Directories full of real disks and configurations, quickly: files of the native host that are not flushed, made by
+ * the image builder. For the search for orphans, which reads many. The one thing that is easy to get wrong: a child
+ * names its parent by identity and by a relative path; either may be made wrong on purpose afterwards.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_FOREST_H

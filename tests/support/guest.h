@@ -1,5 +1,6 @@
 /*
- * What a guest has written: partition tables in pieces, so that layers can share one. Made by hand, byte by byte the same each time.
+ * What a guest has written: partition tables in pieces, so that layers can share one. Made by hand, byte by byte the
+ * same each time.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_GUEST_H
@@ -16,7 +17,8 @@ enum {
     GUEST_GPT = 15,
 };
 
-/* Writes these pieces of the table of a disk of that size; another `name`, another disk. One partition, none when it is 0. */
+/* Writes these pieces of the table of a disk of that size; another `name`, another disk. One partition, none when it is
+ * 0. */
 void guest_gpt(struct bld *b, uint64_t size, uint8_t name, unsigned pieces);
 
 #endif

@@ -103,7 +103,8 @@ struct entry {
 
 static struct update *add_update(struct entry *entry, uint64_t offset, const uint8_t *bytes)
 {
-    if ((entry->count & (entry->count - 1)) == 0) /* room for twice as many at each power of two: there may be thousands */
+    /* room for twice as many at each power of two: there may be thousands */
+    if ((entry->count & (entry->count - 1)) == 0)
         entry->updates = bld_resized(entry->updates, entry->count ? 2 * entry->count : 1, sizeof(*entry->updates));
     struct update *update = &entry->updates[entry->count++];
     *update = (struct update){.offset = offset, .length = VX_PAGE, .zero = bytes == NULL};

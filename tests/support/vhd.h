@@ -1,6 +1,6 @@
 /*
- * Disks of the format before VHDX, as bytes: a footer in front, a dynamic header, an empty block allocation table, the parent's paths, a footer.
- * Sums are right. For the search for orphans, which follows their chains.
+ * Disks of the format before VHDX, as bytes: a footer in front, a dynamic header, an empty block allocation table, the
+ * parent's paths, a footer. Sums are right. For the search for orphans, which follows their chains.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_VHD_H

@@ -604,7 +604,8 @@ uint8_t *vmcx_xml_of_machine(const struct vmcx_machine *machine, size_t *size)
     for (unsigned i = 0; i < 4; i++) {
         char instance[40];
         instance_of(VHDX_CONTROLLER_SCSI, i, instance);
-        say(&d, "<vdev%03u><device type=\"string\">" SCSI "</device><instance type=\"string\">%s</instance></vdev%03u>\n",
+        say(&d,
+            "<vdev%03u><device type=\"string\">" SCSI "</device><instance type=\"string\">%s</instance></vdev%03u>\n",
             3 + i, instance, 3 + i);
     }
     say(&d, "</manifest>\n<properties>\n<creation_time type=\"bytes\">p25FZp6X1wE=\n</creation_time>\n");

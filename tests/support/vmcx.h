@@ -1,7 +1,8 @@
 /*
- * Configurations of virtual machines that tests make: a HyperVStorage file key by key, with every trap that real ones have (slack with remains,
- * moved entries, brothers of one name, free entries, long values in file objects, several object tables, a pending log), and the XML of
- * former versions. Shares no code with the library's readers. Faults are made afterwards, in the bytes, with vmcx_mend() for checksums.
+ * Configurations of virtual machines that tests make: a HyperVStorage file key by key, with every trap that real ones
+ * have (slack with remains, moved entries, brothers of one name, free entries, long values in file objects, several
+ * object tables, a pending log), and the XML of former versions. Shares no code with the library's readers. Faults are
+ * made afterwards, in the bytes, with vmcx_mend() for checksums.
  *
  * The one thing that is easy to get wrong: places of keys are known only when the file has been built.
  */
@@ -59,7 +60,8 @@ size_t vmcx_table_place(const struct vmcx *v, uint16_t index);
 
 /* Puts the checksum of the `size` bytes at `at` into its field, 4 bytes at `at` + `field`. */
 void vmcx_mend(uint8_t *file, size_t at, size_t size, size_t field);
-/* The old file with a pending log that makes the new one of it, both `size` long; to be freed. Returns the entries' number in `count`. */
+/* The old file with a pending log that makes the new one of it, both `size` long; to be freed. Returns the entries'
+ * number in `count`. */
 uint8_t *vmcx_pending(const uint8_t *before, const uint8_t *after, size_t size, uint32_t *count);
 
 /* ---- whole machines ---- */
@@ -79,7 +81,8 @@ struct vmcx_machine {
     bool merge_pending, clustered;
 };
 
-/* The machine as a VMCX file, as one of the former XML (UTF-16LE with its mark), or a runtime file with or without saved state. */
+/* The machine as a VMCX file, as one of the former XML (UTF-16LE with its mark), or a runtime file with or without
+ * saved state. */
 uint8_t *vmcx_of_machine(const struct vmcx_machine *machine, size_t *size);
 uint8_t *vmcx_xml_of_machine(const struct vmcx_machine *machine, size_t *size);
 uint8_t *vmcx_runtime(bool saved_state, size_t *size);

@@ -1,7 +1,7 @@
 /*
- * A host over another one, on a medium with unreadable places and in circumstances that can be chosen: attributes, pieces, security descriptors. For tests of what
- * a reader does about them. Everything else goes through as it is. The one thing that is easy to get wrong: a place is bad until it is
- * written to; here it stays bad.
+ * A host over another one, on a medium with unreadable places and in circumstances that can be chosen: attributes,
+ * pieces, security descriptors. For tests of what a reader does about them. Everything else goes through as it is. The
+ * one thing that is easy to get wrong: a place is bad until it is written to; here it stays bad.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUPPORT_WORN_HOST_H

@@ -1,7 +1,7 @@
 /*
  * Several threads at once, for ThreadSanitizer: each merges a chain of its own (down, several layers, upwards, giving
- * space back), into a new file, takes merges back; all of them read one chain that they share, at random places, while that
- * goes on. What is read is compared with what the builder wrote.
+ * space back), into a new file, takes merges back; all of them read one chain that they share, at random places, while
+ * that goes on. What is read is compared with what the builder wrote.
  *
  * Not a Criterion test, whose processes and pipes the sanitizer does not follow. Ends with 0 when all is right; a
  * race is the sanitizer's to report, and ends the program with another status.

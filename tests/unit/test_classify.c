@@ -1,5 +1,6 @@
 /*
- * What disks are called, what is said of them, and what is proposed: estates by hand, each class and flag alone and mixed.
+ * What disks are called, what is said of them, and what is proposed: estates by hand, each class and flag alone and
+ * mixed.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -61,7 +62,8 @@ Test(classify, letter_case_and_drives_of_windows_paths_do_not_matter)
 {
     est_base(&e, "/vms/WEB/Disk.VHDX");
     est_base(&e, "/vms/b/\xC3\x84pfel.vhdx");
-    est_machine(&e, "/vms/vm.xml", "web", false, "\\\\?\\Volume{2d1f0c5e-0000-0000-0000-100000000000}\\vms\\web\\disk.vhdx");
+    est_machine(&e, "/vms/vm.xml", "web", false,
+                "\\\\?\\Volume{2d1f0c5e-0000-0000-0000-100000000000}\\vms\\web\\disk.vhdx");
     est_machine(&e, "/vms/vn.xml", "two", false, "\\\\server\\share\\B\\\xC3\xA4PFEL.vhdx");
     est_judge(&e);
     expect_status("/vms/WEB/Disk.VHDX", "in-use-by-vm");
@@ -972,8 +974,9 @@ Test(classify, a_machine_without_checkpoints_on_a_chain_is_offered_the_merge)
     const vhdx_found_family *family = &e.estate->families[0];
     bool told = false;
     for (size_t i = 0; i < family->step_count; i++)
-        told = told || strcmp(family->steps[i].text, "Set-VMHardDiskDrive -VMName 'it''s web' -ControllerType SCSI "
-                                                     "-ControllerNumber 0 -ControllerLocation 0 -Path 'D:\\VMs\\a\\base.vhdx'") == 0;
+        told = told || strcmp(family->steps[i].text,
+                              "Set-VMHardDiskDrive -VMName 'it''s web' -ControllerType SCSI "
+                              "-ControllerNumber 0 -ControllerLocation 0 -Path 'D:\\VMs\\a\\base.vhdx'") == 0;
     cr_expect(told);
 }
 
@@ -982,8 +985,9 @@ Test(classify, names_in_commands_are_one_word_whatever_is_in_them)
     size_t base = est_base(&e, "/vms/a/base.vhdx");
     est_child(&e, "/vms/a/it's $(rm -rf x); `y`.avhdx", base, ".\\base.vhdx");
     est_judge(&e);
-    cr_expect_str_eq(e.estate->families[0].steps[0].text,
-                     "vhdx merge -o '/vms/a/it'\\''s $(rm -rf x); `y`-content.vhdx' '/vms/a/it'\\''s $(rm -rf x); `y`.avhdx'");
+    cr_expect_str_eq(
+        e.estate->families[0].steps[0].text,
+        "vhdx merge -o '/vms/a/it'\\''s $(rm -rf x); `y`-content.vhdx' '/vms/a/it'\\''s $(rm -rf x); `y`.avhdx'");
 }
 
 Test(classify, names_that_cannot_be_shown_are_escaped_in_commands)
@@ -1006,7 +1010,8 @@ Test(classify, a_path_of_a_configuration_is_one_word_for_powershell)
     bool granted = false;
     for (size_t i = 0; i < e.estate->families[0].step_count; i++) {
         const char *text = e.estate->families[0].steps[i].text;
-        granted = granted || strncmp(text, "icacls 'D:\\$(calc)\" & x ''\\a\\left.avhdx' /grant '*S-1-5-83-1-", 58) == 0;
+        granted =
+            granted || strncmp(text, "icacls 'D:\\$(calc)\" & x ''\\a\\left.avhdx' /grant '*S-1-5-83-1-", 58) == 0;
     }
     cr_expect(granted);
 }
@@ -1058,7 +1063,8 @@ struct wild {
     bool by_checkpoint[64];
 };
 
-/* Trees of up to 40 disks in a few folders, some named, with moved parents, copies, sets, damage, and configurations that were read in part. */
+/* Trees of up to 40 disks in a few folders, some named, with moved parents, copies, sets, damage, and configurations
+ * that were read in part. */
 static void build_wild(struct wild *w)
 {
     static const char *const folders[] = {"/vms/a", "/vms/b", "/vms/web/Virtual Hard Disks", "/vms/vhdx-quarantine"};
@@ -1162,7 +1168,8 @@ static void check_steps(const struct wild *w, uint64_t seed)
             while (number < w->count && strcmp(w->paths[number], path) != 0)
                 number++;
             cr_assert_lt(number, w->count, "seed %llu: %s", (unsigned long long)seed, path);
-            cr_assert_not(w->kept[number], "seed %llu: %s is needed, and yet: %s", (unsigned long long)seed, path, step->text);
+            cr_assert_not(w->kept[number], "seed %llu: %s is needed, and yet: %s", (unsigned long long)seed, path,
+                          step->text);
             cr_assert_neq(w->parents[number], VHDX_NONE, "seed %llu: a base", (unsigned long long)seed);
             for (size_t i = 0; i < w->count; i++)
                 cr_assert(w->parents[i] != number || gone[i] || strstr(w->paths[i], "quarantine"),

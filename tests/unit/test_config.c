@@ -1,6 +1,6 @@
 /*
- * Configurations read whole, from files in memory that are made key by key, and from real ones: what is found, what damage does to it,
- * and that nobody writes.
+ * Configurations read whole, from files in memory that are made key by key, and from real ones: what is found, what
+ * damage does to it, and that nobody writes.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/config.h"
@@ -201,7 +201,8 @@ Test(config, saved_state_is_looked_for_beside_the_configuration)
 Test(config, saved_state_of_an_old_machine_is_a_file_in_the_folder_of_its_name)
 {
     static const char *const places[] = {"/vm/a/a.vsv", "/vm/a/a.VSV", "/vm/a.vsv"};
-    static const char xml[] = "<configuration><manifest/><properties><name type=\"string\">m</name></properties></configuration>";
+    static const char xml[] =
+        "<configuration><manifest/><properties><name type=\"string\">m</name></properties></configuration>";
     for (size_t i = 0; i < 3; i++) {
         vx_memory_host_free(memory);
         begin();
@@ -569,7 +570,8 @@ Test(config, every_flipped_bit_is_noticed_or_does_no_harm)
 
 /* ---- the log ---- */
 
-/* Two states of a machine, before and after one transaction that gives its disk another path, and the file in between. */
+/* Two states of a machine, before and after one transaction that gives its disk another path, and the file in
+ * between. */
 static uint8_t *make_pending(size_t *size, uint32_t *count)
 {
     size_t path;

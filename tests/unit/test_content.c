@@ -1,7 +1,7 @@
 /*
- * What is recognized inside of a virtual disk. File systems are made by the programs that make them everywhere (skipped where they are not installed), tables
- * also by hand, so that single fields can be wrong. The one thing that is easy to get wrong: a test of a hint must also show that
- * damage is noticed, or it shows nothing.
+ * What is recognized inside of a virtual disk. File systems are made by the programs that make them everywhere (skipped
+ * where they are not installed), tables also by hand, so that single fields can be wrong. The one thing that is easy to
+ * get wrong: a test of a hint must also show that damage is noticed, or it shows nothing.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -49,8 +49,8 @@ static void cr_expect_look(struct disk *disk, enum vx_content_verdict verdict, c
     char found[400];
     struct vx_content *content = look(disk, disk->size, 0);
     vx_content_text(content, found, sizeof found);
-    cr_expect_eq(content->verdict, verdict, "%s: verdict %d, +%u -%u", found, (int)content->verdict, content->agreements,
-                 content->contradictions);
+    cr_expect_eq(content->verdict, verdict, "%s: verdict %d, +%u -%u", found, (int)content->verdict,
+                 content->agreements, content->contradictions);
     cr_expect_str_eq(found, text);
     free(content);
 }

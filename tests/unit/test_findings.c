@@ -1,6 +1,7 @@
 /*
- * The table of findings: each row has an image with exactly that fault (tests/support/faults.c), the image gives exactly that finding, and
- * docs/findings.md has a paragraph on it. Also what looks wrong and is not: nothing worse than notes may come of it.
+ * The table of findings: each row has an image with exactly that fault (tests/support/faults.c), the image gives
+ * exactly that finding, and docs/findings.md has a paragraph on it. Also what looks wrong and is not: nothing worse
+ * than notes may come of it.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -109,9 +110,10 @@ static void judge_around(const struct around *around, const vhdx_report *report)
             bool wanted = finding->number == (uint32_t)around->kind && file == around->file;
             here += wanted;
             others += !wanted;
-            cr_expect(wanted, "%s (%s): also %s at file %zu, %s", name, around->text, finding->id, file, finding->message);
-            cr_expect(!strchr(finding->message, '{') && !strstr(finding->message, "18446744073709551615"), "%s says: %s",
-                      finding->id, finding->message);
+            cr_expect(wanted, "%s (%s): also %s at file %zu, %s", name, around->text, finding->id, file,
+                      finding->message);
+            cr_expect(!strchr(finding->message, '{') && !strstr(finding->message, "18446744073709551615"),
+                      "%s says: %s", finding->id, finding->message);
         }
     }
     cr_expect(here == 1 && others == 0, "%s (%s): %zu times, and %zu others", name, around->text, here, others);
@@ -214,7 +216,8 @@ Test(findings, nothing_is_said_about_a_disk_as_windows_makes_it)
 
 Test(findings, what_real_writers_do_is_a_note_at_most)
 {
-    struct bld *b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.layout = BLD_LAYOUT_QEMU, .gap_percent = 50, .garbage = true});
+    struct bld *b =
+        disk(VHDX_KIND_DYNAMIC, (struct bld_options){.layout = BLD_LAYOUT_QEMU, .gap_percent = 50, .garbage = true});
     bld_fill_random(b, 5, 8 * VX_MIB);
     put(b);
     expect_only_notes(FAULT_PATH, "qemu");
@@ -237,7 +240,8 @@ Test(findings, what_real_writers_do_is_a_note_at_most)
 Test(findings, all_states_with_and_without_offsets_are_legal_where_the_format_says_so)
 {
     for (unsigned kind = 0; kind < 2; kind++) {
-        struct bld *b = disk(kind ? VHDX_KIND_DIFFERENCING : VHDX_KIND_DYNAMIC, (struct bld_options){.shuffle_blocks = true});
+        struct bld *b =
+            disk(kind ? VHDX_KIND_DIFFERENCING : VHDX_KIND_DYNAMIC, (struct bld_options){.shuffle_blocks = true});
         for (unsigned state = 0; state < 4; state++)
             bld_state(b, state, state);
         bld_anchor(b, 5, VX_PAYLOAD_UNDEFINED);
@@ -245,7 +249,8 @@ Test(findings, all_states_with_and_without_offsets_are_legal_where_the_format_sa
         bld_stray_offset(b, 7, VX_MIB);
         bld_state(b, 8, VX_PAYLOAD_FULLY_PRESENT);
         if (kind) {
-            bld_write_random(b, 9 * (uint64_t)FAULT_BLOCK, 512, 1); /* a state that stays, in a file that is not in use */
+            /* a state that stays, in a file that is not in use */
+            bld_write_random(b, 9 * (uint64_t)FAULT_BLOCK, 512, 1);
             bld_stale_bits(b, 10);
         }
         put(b);
@@ -271,10 +276,12 @@ Test(findings, an_offset_that_means_nothing_may_be_any_and_the_block_is_read)
     bld_free(b);
 }
 
-/* FULLY_PRESENT must not look for a bitmap; a clean disk has a log with LogGuid zero; a BAT region may be longer than it needs. */
+/* FULLY_PRESENT must not look for a bitmap; a clean disk has a log with LogGuid zero; a BAT region may be longer than
+ * it needs. */
 Test(findings, no_bitmap_an_idle_log_and_a_long_bat_region_are_in_order)
 {
-    struct bld *b = disk(VHDX_KIND_DIFFERENCING, (struct bld_options){.bat_region_length = 4 * VX_MIB, .log_length = 3 * VX_MIB});
+    struct bld *b =
+        disk(VHDX_KIND_DIFFERENCING, (struct bld_options){.bat_region_length = 4 * VX_MIB, .log_length = 3 * VX_MIB});
     bld_state(b, 2, VX_PAYLOAD_FULLY_PRESENT);
     put(b);
     vhdx_report *report = verify_on(host, FAULT_PATH, false, false);
@@ -283,7 +290,8 @@ Test(findings, no_bitmap_an_idle_log_and_a_long_bat_region_are_in_order)
     bld_free(b);
 }
 
-/* The ring has no beginning: the active sequence may wrap, with entries of other times around it and a torn one behind it. */
+/* The ring has no beginning: the active sequence may wrap, with entries of other times around it and a torn one behind
+ * it. */
 Test(findings, a_log_may_begin_anywhere_and_end_torn)
 {
     struct bld *b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.creator = "x"});

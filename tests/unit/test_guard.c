@@ -275,7 +275,8 @@ Test(guard, who_forces_is_told_what_becomes_invalid)
     struct bld *ruin = new_disk(family.base_disk, 4);
     finish(ruin, third);
     zero(third, bld_item_offset(ruin, &vx_guid_parent_locator, false), 512);
-    cr_assert_eq(merge(&family, (vhdx_merge_options){.force_siblings = true}, &heard, &err), VHDX_OK, "%s", err.message);
+    cr_assert_eq(merge(&family, (vhdx_merge_options){.force_siblings = true}, &heard, &err), VHDX_OK, "%s",
+                 err.message);
     cr_assert(strstr(heard.text, "other.avhdx becomes invalid\n"), "%s", heard.text);
     cr_assert(strstr(heard.text, "third.avhdx becomes invalid if it is another child"), "%s", heard.text);
     bld_free(ruin);
@@ -368,7 +369,8 @@ Test(guard, a_damaged_layer_above_stops_the_merge_until_it_is_given_up)
     cr_assert_eq(merge(&family, (vhdx_merge_options){0}, &heard, &err), VHDX_CORRUPT, "%s", err.message);
     cr_assert(strstr(err.path, "top.avhdx"), "%s", err.path);
     cr_assert(strstr(err.advice, "layer above"), "%s", err.advice);
-    cr_assert_eq(merge(&family, (vhdx_merge_options){.force_siblings = true}, &heard, &err), VHDX_OK, "%s", err.message);
+    cr_assert_eq(merge(&family, (vhdx_merge_options){.force_siblings = true}, &heard, &err), VHDX_OK, "%s",
+                 err.message);
     cr_assert(strstr(heard.text, "top.avhdx becomes invalid"), "%s", heard.text);
     free(top);
     end(&family);

@@ -1,6 +1,6 @@
 /*
- * The codecs of the HyperVStorage container: header, object tables, key tables, replay log. Bytes of real files stand here as text; the
- * rest is made by hand.
+ * The codecs of the HyperVStorage container: header, object tables, key tables, replay log. Bytes of real files stand
+ * here as text; the rest is made by hand.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/hvs_header.h"
@@ -302,7 +302,8 @@ Test(hvs, rules_of_the_log)
     cr_assert_eq(vx_hvs_log_decode(all(VX_HVS_LOG_HEADER_SIZE - 1), &log), VHDX_CORRUPT);
 }
 
-/* A real file keeps the entries of its last transaction, with payloads: 9 in the configuration, 3 in the runtime state. */
+/* A real file keeps the entries of its last transaction, with payloads: 9 in the configuration, 3 in the runtime
+ * state. */
 static void check_old_entries(const char *name, uint64_t log, size_t count, size_t payloads_end)
 {
     uint8_t *area = malloc(payloads_end);

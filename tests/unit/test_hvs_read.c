@@ -1,6 +1,7 @@
 /*
- * Real files, key by key: the tree is written out as text and its length and CRC-32 are compared with those of the same text as another
- * reader, in another language, has written it. The numbers of keys of each type are those that are published for these files.
+ * Real files, key by key: the tree is written out as text and its length and CRC-32 are compared with those of the same
+ * text as another reader, in another language, has written it. The numbers of keys of each type are those that are
+ * published for these files.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/hvs_read.h"

@@ -1,6 +1,6 @@
 /*
- * Metadata items on their way from a child to the merged disk: many of them, long ones, and those for which there is no room, which
- * must be known before anything is written.
+ * Metadata items on their way from a child to the merged disk: many of them, long ones, and those for which there is no
+ * room, which must be known before anything is written.
  */
 /* SPDX-License-Identifier: MIT */
 #include "builder.h"
@@ -159,7 +159,8 @@ Test(items, a_layer_above_without_room_for_its_new_locator_refuses_the_merge)
     vhdx_error err;
     uint64_t before, after;
     begin(&pair, 1 << 20);
-    struct bld_options options = {.kind = VHDX_KIND_DIFFERENCING, .virtual_size = 4 << 20, .block_size = 1 << 20, .seed = 5};
+    struct bld_options options = {
+        .kind = VHDX_KIND_DIFFERENCING, .virtual_size = 4 << 20, .block_size = 1 << 20, .seed = 5};
     struct bld *top = bld_new(&options);
     bld_parent(top, bld_data_write_guid(pair.child), NULL, ".\\child.avhdx", NULL, NULL);
     add_items(top, 1, (960 << 10) - 600, 1); /* the rest of the region is too short for another locator */

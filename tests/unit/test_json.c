@@ -25,7 +25,9 @@ static vhdx_status read_text(const char *text, const struct vx_json **out)
 Test(json, values_of_all_types_are_read)
 {
     const struct vx_json *root;
-    cr_assert_eq(read_text(" {\"a\" : [1, 18446744073709551615 ,0],\"b\":true,\"c\":null,\"d\":\"x\",\"e\":{}}\n", &root), VHDX_OK);
+    cr_assert_eq(
+        read_text(" {\"a\" : [1, 18446744073709551615 ,0],\"b\":true,\"c\":null,\"d\":\"x\",\"e\":{}}\n", &root),
+        VHDX_OK);
     const struct vx_json *a = vx_json_member(root, "a");
     cr_assert_eq(a->count, 3);
     cr_expect_eq(a->first->number, 1);

@@ -137,7 +137,8 @@ Test(key_tree, walk_visits_what_is_below_and_nothing_beside)
 
 Test(key_tree, texts_come_out_of_both_encodings)
 {
-    struct vx_key key = {.name = vx_bytes_of("n", 1), .type = VX_KEY_STRING, .value = vx_bytes_of("\xFC\0X\0\0\0Y\0", 8), .utf16 = true};
+    struct vx_key key = {
+        .name = vx_bytes_of("n", 1), .type = VX_KEY_STRING, .value = vx_bytes_of("\xFC\0X\0\0\0Y\0", 8), .utf16 = true};
     uint32_t a, b;
     cr_assert_eq(vx_tree_add(&tree, &key, &a), VHDX_OK);
     key.value = vx_bytes_of("\xC3\xBCX", 3);

@@ -475,7 +475,8 @@ Test(model, giving_space_back_while_merging_keeps_every_view)
         vhdx_merge_report report;
         merge_with(&s, child, target, options, &report);
         check_after_merge(&s, child, target, false);
-        demand(&s, report.bytes_verified == report.bytes_copied + report.bytes_shared, "what was verified is what moved");
+        demand(&s, report.bytes_verified == report.bytes_copied + report.bytes_shared,
+               "what was verified is what moved");
         end(&s);
     }
 }
@@ -605,8 +606,9 @@ Test(model, a_plan_writes_nothing_and_foretells_the_merge)
         demand(&s, dirty || plan.bytes_to_copy + plan.bytes_to_share == report.bytes_copied + report.bytes_shared,
                "the plan says another number of bytes than were moved");
         demand(&s, plan.bytes_to_share <= report.bytes_shared, "more is promised than is shared");
-        demand(&s, dirty || (plan.blocks_to_allocate == report.blocks_to_allocate && plan.blocks_to_zero == report.blocks_to_zero &&
-                       plan.bytes_to_zero == report.bytes_to_zero),
+        demand(&s,
+               dirty || (plan.blocks_to_allocate == report.blocks_to_allocate &&
+                         plan.blocks_to_zero == report.blocks_to_zero && plan.bytes_to_zero == report.bytes_to_zero),
                "the plan says another number of blocks than was changed");
         demand(&s, plan.layers_merged == report.layers_merged && strcmp(plan.target, report.target) == 0,
                "another target");

@@ -1,6 +1,6 @@
 /*
- * The search over real directories: what each file is, links, loops, damage, names of all kinds, threads; and the large estate with its planted
- * problems.
+ * The search over real directories: what each file is, links, loops, damage, names of all kinds, threads; and the large
+ * estate with its planted problems.
  */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
@@ -196,7 +196,8 @@ Test(orphans, a_link_to_itself_is_told_and_holds_no_advice_up)
 {
     vhdx_guid b = base("a/disk.vhdx");
     child("a/leaf.avhdx", &b, ".\\disk.vhdx");
-    char *self = forest_path(&forest, "c/self"), *out = forest_path(&forest, "c/etc"), *gone = forest_path(&forest, "c/gone");
+    char *self = forest_path(&forest, "c/self"), *out = forest_path(&forest, "c/etc"),
+         *gone = forest_path(&forest, "c/gone");
     cr_assert_eq(symlink("self", self), 0);
     cr_assert_eq(symlink("/dev/null", out), 0);
     cr_assert_eq(symlink("nowhere", gone), 0);
@@ -246,8 +247,9 @@ Test(orphans, a_file_is_judged_by_its_content_and_not_by_its_name)
 Test(orphans, a_dirty_log_is_replayed_in_memory_and_the_file_stays_as_it_is)
 {
     vhdx_guid b = base("a/disk.vhdx");
-    forest_disk(&forest, &(struct forest_disk){
-                             .name = "a/leaf.avhdx", .parent = &b, .relative = ".\\disk.vhdx", .dirty = true, .content = 7});
+    forest_disk(&forest,
+                &(struct forest_disk){
+                    .name = "a/leaf.avhdx", .parent = &b, .relative = ".\\disk.vhdx", .dirty = true, .content = 7});
     machine("vm.xml", "D:\\VMs\\a\\leaf.avhdx");
     char *path = forest_path(&forest, "a/leaf.avhdx");
     uint64_t before, after;
@@ -346,9 +348,10 @@ Test(orphans, configurations_elsewhere_count_and_disks_beside_them_do_not)
 Test(orphans, an_unreferenced_leaf_that_holds_nothing_new_is_redundant)
 {
     vhdx_guid b = forest_disk(&forest, &(struct forest_disk){.name = "a/disk.vhdx", .content = 9});
-    forest_disk(&forest, &(struct forest_disk){.name = "a/same.avhdx", .parent = &b, .relative = ".\\disk.vhdx", .content = 9});
     forest_disk(&forest,
-                &(struct forest_disk){.name = "a/other.avhdx", .parent = &b, .relative = ".\\disk.vhdx", .content = 10});
+                &(struct forest_disk){.name = "a/same.avhdx", .parent = &b, .relative = ".\\disk.vhdx", .content = 9});
+    forest_disk(&forest, &(struct forest_disk){
+                             .name = "a/other.avhdx", .parent = &b, .relative = ".\\disk.vhdx", .content = 10});
     child("a/empty.avhdx", &b, ".\\disk.vhdx");
     search_with(&(vhdx_orphans_options){.struct_size = sizeof(vhdx_orphans_options), .data = true, .complete = true});
     cr_expect_eq(file("a/same.avhdx")->comparison, VHDX_COMPARED_EQUAL);
@@ -583,7 +586,10 @@ static const char *expected_status(const char *path)
         return "in-use-by-vm";
     int planted = vm % 4 + 1;
     if (layer == LAYERS - 1)
-        return planted == 1 ? "parent-missing" : planted == 2 ? "parent-modified" : planted == 3 ? "parent-moved" : "orphan";
+        return planted == 1   ? "parent-missing"
+               : planted == 2 ? "parent-modified"
+               : planted == 3 ? "parent-moved"
+                              : "orphan";
     bool only_served_the_broken = planted <= 2;
     if (planted == 4 && layer == LAYERS - 2)
         return "active-not-leaf";
@@ -606,7 +612,8 @@ Test(orphans, in_a_large_estate_all_planted_problems_are_found_and_nothing_else,
         troubled += vhdx_orphans_family(found, i)->problem_count > 0;
     /* Two of the four kinds leave a second disk behind that is a problem by itself. */
     cr_expect_eq(totals->problem_count, 40 + 20, "%zu problems", totals->problem_count);
-    cr_expect_eq(troubled, 40 + 10, "%zu families have problems", troubled); /* a lost parent makes two families of one */
+    /* a lost parent makes two families of one */
+    cr_expect_eq(troubled, 40 + 10, "%zu families have problems", troubled);
     for (size_t i = 0; i < totals->file_count; i++) {
         const vhdx_found_file *it = vhdx_orphans_file(found, i);
         const char *status = vhdx_found_status_name(it->status), *expected = expected_status(it->path);

@@ -1,6 +1,7 @@
 /*
- * What an ext4 file system of two layers says of them, on file systems made by hand. Each test has a state, what a child makes of it, and a candidate that
- * may be another state; the child holds the sectors in which it differs from the state that it was made on.
+ * What an ext4 file system of two layers says of them, on file systems made by hand. Each test has a state, what a
+ * child makes of it, and a candidate that may be another state; the child holds the sectors in which it differs from
+ * the state that it was made on.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -29,7 +30,8 @@ static bool read_bytes(void *context, bool is_below, void *buf, size_t length, u
 {
     (void)context;
     bytes_read += length;
-    if (offset > EXT4_IMAGE_SIZE || length > EXT4_IMAGE_SIZE - offset || (bad && bad >= offset && bad - offset < length))
+    if (offset > EXT4_IMAGE_SIZE || length > EXT4_IMAGE_SIZE - offset ||
+        (bad && bad >= offset && bad - offset < length))
         return false;
     memcpy(buf, (is_below ? below : whole) + offset, length);
     return true;
@@ -140,14 +142,16 @@ Test(proof_ext4, knows_only_the_disk_when_the_journal_does_not_follow)
     session(child, EXT4_IMAGE_FIRST + 2, 2000, 5);
     cr_expect_word(VX_PROOF_DISK, "of its bitmaps");
     scene();
-    ext4_image_super(below, 2001, 100, false); /* a program has changed it, unmounted, after the child's first transaction */
+    /* a program has changed it, unmounted, after the child's first transaction */
+    ext4_image_super(below, 2001, 100, false);
     cr_expect_word(VX_PROOF_DISK, "of its bitmaps");
     scene();
     ext4_image_commit(child, 1, EXT4_IMAGE_FIRST + 1, 0); /* the time is not known */
     cr_expect_word(VX_PROOF_DISK, "of its bitmaps");
     ext4_image_commit(child, 1, EXT4_IMAGE_FIRST + 1, UINT64_MAX / 3); /* makes no sense */
     cr_expect_word(VX_PROOF_DISK, "of its bitmaps");
-    ext4_image_commit(child, 1, EXT4_IMAGE_FIRST + 1, (uint64_t)999 << 32); /* as debugfs writes it; before the state was left */
+    /* as debugfs writes it; before the state was left */
+    ext4_image_commit(child, 1, EXT4_IMAGE_FIRST + 1, (uint64_t)999 << 32);
     cr_expect_word(VX_PROOF_DISK, "of its bitmaps");
     ext4_image_commit(child, 1, EXT4_IMAGE_FIRST + 1, (uint64_t)2000 << 32);
     cr_expect_word(VX_PROOF_STATE, "goes on");
@@ -206,7 +210,8 @@ Test(proof_ext4, counts_bitmaps_of_zeros_for_nothing)
     cr_expect_eq(proof.matches + proof.mismatches, 0);
 }
 
-/* ---- what does not ------------------------------------------------------------------------------------------------ */
+/* ---- what does not
+ * ------------------------------------------------------------------------------------------------ */
 
 Test(proof_ext4, refutes_a_later_state)
 {
@@ -267,7 +272,8 @@ Test(proof_ext4, doubts_what_may_be_damage)
     cr_expect_word(VX_PROOF_DOUBT, "what its superblock");
 }
 
-/* ---- what cannot be judged ---------------------------------------------------------------------------------------- */
+/* ---- what cannot be judged
+ * ---------------------------------------------------------------------------------------- */
 
 Test(proof_ext4, says_nothing_while_a_journal_is_to_be_replayed)
 {

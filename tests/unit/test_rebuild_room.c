@@ -1,7 +1,7 @@
 /*
- * A BAT region with fewer entries than the disk has blocks: who is believed, what a repair makes of it, and that nothing
- * else is lost than what nobody can know. The disks are large, because one MiB of BAT is enough for 128 GiB; they hold a
- * few blocks, which are read one by one.
+ * A BAT region with fewer entries than the disk has blocks: who is believed, what a repair makes of it, and that
+ * nothing else is lost than what nobody can know. The disks are large, because one MiB of BAT is enough for 128 GiB;
+ * they hold a few blocks, which are read one by one.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /*
- * What is taken for a VHDX when its first MiB is gone, and what is not, whatever lies in it: a repair makes a disk of the
- * one and must not touch the other.
+ * What is taken for a VHDX when its first MiB is gone, and what is not, whatever lies in it: a repair makes a disk of
+ * the one and must not touch the other.
  */
 /* SPDX-License-Identifier: MIT */
 #include "builder.h"
@@ -82,7 +82,8 @@ static const struct bld_options plain = {.virtual_size = 16 * VX_MIB, .block_siz
 Test(recognize, a_metadata_table_or_a_bat_or_a_log_entry_proves_a_disk)
 {
     lose_beginning("d", &plain, 5, VX_MIB);
-    cr_expect_eq(verify("d", "a metadata table at 0x200000, a BAT with 5 blocks at 0x300000"), VHDX_OK, "%s", err.message);
+    cr_expect_eq(verify("d", "a metadata table at 0x200000, a BAT with 5 blocks at 0x300000"), VHDX_OK, "%s",
+                 err.message);
     lose_beginning("d", &plain, 1, VX_MIB);
     cr_expect_eq(verify("d", "a metadata table at 0x200000"), VHDX_OK, "%s", err.message);
     lose_beginning("d", &plain, 5, 3 * VX_MIB);
@@ -110,7 +111,8 @@ Test(recognize, what_proves_nothing_is_refused_and_not_touched)
 Test(recognize, a_table_with_two_items_is_no_table)
 {
     lose_beginning("d.vhdx", &plain, 1, VX_MIB);
-    const vhdx_guid *const items[] = {&vx_guid_virtual_disk_size, &vx_guid_virtual_disk_id, &vx_guid_logical_sector_size};
+    const vhdx_guid *const items[] = {&vx_guid_virtual_disk_size, &vx_guid_virtual_disk_id,
+                                      &vx_guid_logical_sector_size};
     for (size_t i = 0; i < 3; i++)
         bld_poke_int(host, "d.vhdx", bld_item_entry_offset(disk, items[i], false), 0, 8);
     must_be_refused("d.vhdx", "a table with two known items");

@@ -382,7 +382,8 @@ Test(repair, gives_a_disk_that_lost_content_another_identity)
     bld_resize(bench.host, DISK, bld_payload_offset(bench.builder, 5) + 8192);
     vhdx_report_free(repair(&bench, &(vhdx_repair_options){.salvage = true}));
     vhdx_chain *chain = open_disk(&bench);
-    cr_assert_arr_neq(vhdx_chain_layer_info(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes, 16);
+    cr_assert_arr_neq(vhdx_chain_layer_info(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes,
+                      16);
     vhdx_chain_free(chain);
     end(&bench);
 }
@@ -394,7 +395,8 @@ Test(repair, without_loss_keeps_the_identity_of_the_content)
     bld_poke_int(bench.host, DISK, 0x30010, 0x5566, 2);
     vhdx_report_free(repair(&bench, NULL));
     vhdx_chain *chain = open_disk(&bench);
-    cr_assert_arr_eq(vhdx_chain_layer_info(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes, 16);
+    cr_assert_arr_eq(vhdx_chain_layer_info(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes,
+                     16);
     vhdx_chain_free(chain);
     end(&bench);
 }
@@ -423,10 +425,11 @@ static void put_map(const struct bench *bench, const char *path, uint64_t bad, u
 {
     char text[400];
     uint64_t end = bld_file_size(bench->builder);
-    int size = snprintf(text, sizeof text,
-                        "# Mapfile. Created by GNU ddrescue\n0x00000000 + 1\n0x0 0x%llX +\n0x%llX 0x%llX -\n0x%llX 0x%llX +\n",
-                        (unsigned long long)bad, (unsigned long long)bad, (unsigned long long)length,
-                        (unsigned long long)(bad + length), (unsigned long long)(end - bad - length));
+    int size =
+        snprintf(text, sizeof text,
+                 "# Mapfile. Created by GNU ddrescue\n0x00000000 + 1\n0x0 0x%llX +\n0x%llX 0x%llX -\n0x%llX 0x%llX +\n",
+                 (unsigned long long)bad, (unsigned long long)bad, (unsigned long long)length,
+                 (unsigned long long)(bad + length), (unsigned long long)(end - bad - length));
     cr_assert(vx_memory_host_put(bench->memory, path, text, (size_t)size));
 }
 
@@ -575,7 +578,8 @@ Test(repair, that_gives_up_a_partial_block_lists_all_of_it)
     for (uint64_t at = 0; at < 2u << 20; at += 4096) {
         uint8_t byte;
         cr_assert_eq(vhdx_chain_read(chain, &byte, 1, at, &err), VHDX_OK, "%s", err.message);
-        cr_assert(byte == 0xAA || is_lost(report, at), "0x%llx is not the parent's and not listed", (unsigned long long)at);
+        cr_assert(byte == 0xAA || is_lost(report, at), "0x%llx is not the parent's and not listed",
+                  (unsigned long long)at);
     }
     vhdx_chain_free(chain);
     vhdx_report_free(report);

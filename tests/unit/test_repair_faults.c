@@ -1,6 +1,6 @@
 /*
- * Repair against the table of faults: for each row, what its class promises. Lossless: corrected, shown no more, read as
- * the builder means it, nothing left for a second repair, and undone to the last byte. Salvage: not touched without
+ * Repair against the table of faults: for each row, what its class promises. Lossless: corrected, shown no more, read
+ * as the builder means it, nothing left for a second repair, and undone to the last byte. Salvage: not touched without
  * being asked for; then corrected, and every byte that reads otherwise than it should lies in a range that is named.
  */
 /* SPDX-License-Identifier: MIT */
@@ -214,8 +214,9 @@ static bool may_be_lost(const struct fault *fault, uint64_t at)
 }
 
 /*
- * To the sector: good is what it was; lost reads as zeros, not as what anybody else holds; whatever stands there although
- * nobody vouches for it is in doubt. Nothing else is given up than what the damage took. Report and map say the same.
+ * To the sector: good is what it was; lost reads as zeros, not as what anybody else holds; whatever stands there
+ * although nobody vouches for it is in doubt. Nothing else is given up than what the damage took. Report and map say
+ * the same.
  */
 static void must_lose_exactly(const struct bench *bench, const vhdx_report *report)
 {
@@ -229,7 +230,8 @@ static void must_lose_exactly(const struct bench *bench, const vhdx_report *repo
         must_be(bench, is_lost(report, at) == (status != VX_RESCUE_GOOD), "report and map differ", at);
         must_be(bench, same || status != VX_RESCUE_GOOD, "what is called good reads otherwise", at);
         must_be(bench, status != VX_RESCUE_LOST || is_zero(bytes + at, 512), "what is lost does not read as zeros", at);
-        must_be(bench, status == VX_RESCUE_GOOD || may_be_lost(bench->fault, at), "more is given up than the damage took", at);
+        must_be(bench, status == VX_RESCUE_GOOD || may_be_lost(bench->fault, at),
+                "more is given up than the damage took", at);
     }
     vx_rescue_map_clear(&map);
     free(bytes);

@@ -1,6 +1,7 @@
 /*
- * Repair of the link from a child to its parent: paths that lead nowhere, traces of merges that nobody needs any more, in scenes of two disks. What is
- * mended is verified with the whole chain, reads as before, is mended once, and is undone to the last byte. The other disk is never touched.
+ * Repair of the link from a child to its parent: paths that lead nowhere, traces of merges that nobody needs any more,
+ * in scenes of two disks. What is mended is verified with the whole chain, reads as before, is mended once, and is
+ * undone to the last byte. The other disk is never touched.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -285,7 +286,8 @@ Test(repair_link, of_a_merge_that_was_begun_changes_nothing)
     must_do_nothing(1);
 }
 
-/* ---- a parent that only its content speaks for -------------------------------------------------------------------- */
+/* ---- a parent that only its content speaks for
+ * -------------------------------------------------------------------- */
 
 #define SIZE ((uint64_t)8 << 20)
 
@@ -473,7 +475,8 @@ Test(repair_link, names_the_command_where_the_content_leaves_it_open)
     vhdx_report_free(report);
 }
 
-/* ---- a parent whose very state the content shows ------------------------------------------------------------------ */
+/* ---- a parent whose very state the content shows
+ * ------------------------------------------------------------------ */
 
 static uint8_t state[SIZE], after[SIZE], candidate[SIZE];
 
@@ -517,8 +520,11 @@ static void put_states(uint8_t disk)
     host->remove(host->context, UNDO, NULL);
     struct bld_options options = {.virtual_size = SIZE, .block_size = 1 << 20, .seed = 1, .virtual_disk_id = {{disk}}};
     struct bld *base = bld_new(&options);
-    options = (struct bld_options){
-        .kind = VHDX_KIND_DIFFERENCING, .virtual_size = SIZE, .block_size = 1 << 20, .seed = 2, .virtual_disk_id = {{5}}};
+    options = (struct bld_options){.kind = VHDX_KIND_DIFFERENCING,
+                                   .virtual_size = SIZE,
+                                   .block_size = 1 << 20,
+                                   .seed = 2,
+                                   .virtual_disk_id = {{5}}};
     struct bld *child = bld_new(&options);
     write_changes(base, zeros, candidate);
     write_changes(child, state, after);
@@ -554,7 +560,8 @@ Test(repair_link, links_without_loss_to_the_state_that_a_journal_goes_on_from)
     for (size_t place_count = 0; place_count < 2; place_count++) {
         put_states(5);
         uint64_t damaged = digest(AROUND_PATH), other = digest(BASE);
-        must_say(VHDX_REPAIR_LOSSLESS, "the content shows that it is the state that this one was made on", "'vhdx repair' writes");
+        must_say(VHDX_REPAIR_LOSSLESS, "the content shows that it is the state that this one was made on",
+                 "'vhdx repair' writes");
         vhdx_report_free(repair(place_count, true));
         cr_assert_eq(digest(AROUND_PATH), damaged, "a dry run writes");
         vhdx_report *report = repair(place_count, false);
@@ -581,7 +588,8 @@ Test(repair_link, gives_something_up_where_only_bitmaps_fit)
     begin_states();
     ext4_image_super(candidate, 2001, 100, false); /* it was changed by a program that needs no journal */
     put_states(5);
-    must_say(VHDX_REPAIR_SALVAGE, "both belong to one disk: of the ext4 file system at 0x0", "'vhdx repair --salvage', or");
+    must_say(VHDX_REPAIR_SALVAGE, "both belong to one disk: of the ext4 file system at 0x0",
+             "'vhdx repair --salvage', or");
     must_do_nothing(0);
     vhdx_report_free(salvage(0));
     must_read_as_expected();
@@ -592,7 +600,8 @@ Test(repair_link, links_to_no_other_state_of_the_disk_even_if_told_to_give_somet
     begin_states();
     live_on(candidate, 1500, 3); /* later: only the journal tells, all that else differs is hidden by the child */
     put_states(5);
-    must_say(VHDX_REPAIR_NONE, "another state of the disk, or another disk: of the ext4 file system at 0x0", "Only 'vhdx relink --force");
+    must_say(VHDX_REPAIR_NONE, "another state of the disk, or another disk: of the ext4 file system at 0x0",
+             "Only 'vhdx relink --force");
     must_not_be_salvaged("a later state");
     begin_states();
     ext4_image_change(candidate, 3, 9);
@@ -645,8 +654,10 @@ Test(repair_link, weighs_a_file_system_more_than_the_partition_table)
 
 static void put_boot_record(uint8_t *disk)
 {
-    memcpy(disk + 446, (const uint8_t[16]){0, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 16, 0, 0}, 16);    /* 1 MiB, 2 MiB long */
-    memcpy(disk + 462, (const uint8_t[16]){0, 0, 0, 0, 0x83, 0, 0, 0, 0, 32, 0, 0, 0, 8, 0, 0}, 16); /* 4 MiB, 1 MiB long */
+    /* 1 MiB, 2 MiB long */
+    memcpy(disk + 446, (const uint8_t[16]){0, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 16, 0, 0}, 16);
+    /* 4 MiB, 1 MiB long */
+    memcpy(disk + 462, (const uint8_t[16]){0, 0, 0, 0, 0x83, 0, 0, 0, 0, 32, 0, 0, 0, 8, 0, 0}, 16);
     memcpy(disk + 510, "\x55\xAA", 2);
 }
 

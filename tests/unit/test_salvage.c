@@ -223,7 +223,8 @@ Test(salvage, no_map_is_refused_with_its_line)
     finish();
 }
 
-/* The first block's entry leads to the MiB before it, the BAT, and only half of it: the other half nobody else claims, and it is not right either. */
+/* The first block's entry leads to the MiB before it, the BAT, and only half of it: the other half nobody else claims,
+ * and it is not right either. */
 Test(salvage, a_block_that_is_contested_in_part_is_doubtful_as_a_whole)
 {
     begin();
@@ -499,7 +500,8 @@ static void all_behind_the_end(void)
         bld_bat_raw(disk, i + i / 4096, (20 * VX_TIB + i * VX_MIB) | 6);
 }
 
-/* How many questions it takes to get from one end of the disk to the other; all but the first block is lost for one reason. */
+/* How many questions it takes to get from one end of the disk to the other; all but the first block is lost for one
+ * reason. */
 static unsigned count_answers(const char *reason)
 {
     const vhdx_salvage_options options = {.struct_size = sizeof options, .host = host};

@@ -1,5 +1,6 @@
 /*
- * Links between layers as `verify --chain` sees them: one fault a test, and exactly that fault reported, at the file that has it.
+ * Links between layers as `verify --chain` sees them: one fault a test, and exactly that fault reported, at the file
+ * that has it.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -89,7 +90,8 @@ static const char *words(const vhdx_report *report)
     for (size_t file = 0; file < vhdx_report_file_count(report); file++) {
         const vhdx_finding *finding;
         for (size_t i = 0; (finding = vhdx_report_finding(report, file, i)); i++)
-            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%zu:%s", text[0] ? " " : "", file, finding->id);
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%zu:%s", text[0] ? " " : "", file,
+                     finding->id);
     }
     return text;
 }
@@ -391,7 +393,7 @@ Test(verify_chain, minds_a_layer_that_the_machine_of_another_may_not_read)
     worn_host_grant(&worn, "/d/base.vhdx", NULL);
     vhdx_report *report = verify("/d/child.avhdx");
     cr_expect_str_eq(words(report), "1:VHDX-HOST-ACCESS-LOST 1:VHDX-HOST-ACCESS");
-    cr_expect(strstr(vhdx_report_finding(report, 1, 0)->advice, "icacls 'base.vhdx' /grant '*S-1-5-83-1-3655396106-"), "%s",
-              vhdx_report_finding(report, 1, 0)->advice);
+    cr_expect(strstr(vhdx_report_finding(report, 1, 0)->advice, "icacls 'base.vhdx' /grant '*S-1-5-83-1-3655396106-"),
+              "%s", vhdx_report_finding(report, 1, 0)->advice);
     vhdx_report_free(report);
 }

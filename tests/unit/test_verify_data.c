@@ -1,5 +1,6 @@
 /*
- * Reading the payload: which bytes cannot be read, as ranges of the virtual disk, and which blocks are not what a manifest says.
+ * Reading the payload: which bytes cannot be read, as ranges of the virtual disk, and which blocks are not what a
+ * manifest says.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>

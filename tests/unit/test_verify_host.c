@@ -83,7 +83,8 @@ Test(verify_host, minds_very_many_pieces_on_ntfs)
 Test(verify_host, says_that_no_machine_may_open_the_file)
 {
     worn_host_grant(&worn, "/d/disk.vhdx", NULL);
-    cr_expect_only("VHDX-HOST-ACCESS", VHDX_SEVERITY_INFO, "\n  icacls 'disk.vhdx' /grant 'NT VIRTUAL MACHINE\\<id of the machine>:(F)'");
+    cr_expect_only("VHDX-HOST-ACCESS", VHDX_SEVERITY_INFO,
+                   "\n  icacls 'disk.vhdx' /grant 'NT VIRTUAL MACHINE\\<id of the machine>:(F)'");
 }
 
 Test(verify_host, says_nothing_when_a_machine_may)

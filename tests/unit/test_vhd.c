@@ -14,7 +14,8 @@ static uint8_t bytes[VHD_BYTES];
 
 static void make(uint8_t parent)
 {
-    vhd_make(&(struct vhd_disk){.id = 0x11, .parent_id = parent, .name = "C:\\base.vhd", .relative = ".\\base.vhd"}, bytes);
+    vhd_make(&(struct vhd_disk){.id = 0x11, .parent_id = parent, .name = "C:\\base.vhd", .relative = ".\\base.vhd"},
+             bytes);
 }
 
 static struct vx_vhd_footer footer_of(const uint8_t *at)

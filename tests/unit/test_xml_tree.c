@@ -47,10 +47,11 @@ static void expect_text(const char *path, const char *value)
 
 Test(xml_tree, values_of_every_type)
 {
-    read_text("<?xml version=\"1.0\" encoding=\"UTF-16\"?>\r\n<!-- remark -->\n"
-              "<a><s type=\"string\"> C:\\x &amp; y&#252;&#x20AC;&lt;</s><i type='integer'>-12</i><b type=\"bool\">True</b>"
-              "<c type=\"boolean\"> False </c><y type=\"bytes\">p25FZp6X1wE=\n</y><e type=\"string\"/><n/>"
-              "<t>plain</t><q type=\"qword\">0x1</q></a>\n");
+    read_text(
+        "<?xml version=\"1.0\" encoding=\"UTF-16\"?>\r\n<!-- remark -->\n"
+        "<a><s type=\"string\"> C:\\x &amp; y&#252;&#x20AC;&lt;</s><i type='integer'>-12</i><b type=\"bool\">True</b>"
+        "<c type=\"boolean\"> False </c><y type=\"bytes\">p25FZp6X1wE=\n</y><e type=\"string\"/><n/>"
+        "<t>plain</t><q type=\"qword\">0x1</q></a>\n");
     cr_assert_null(flaw, "%s", flaw);
     expect_text("a/s", " C:\\x & y\xC3\xBC\xE2\x82\xAC<");
     expect_text("a/e", "");
@@ -136,7 +137,8 @@ Test(xml_tree, whatever_is_wrong_is_said_and_what_came_before_stays)
 
 Test(xml_tree, documents_that_are_none)
 {
-    static const char *const bad[] = {"", "   ", "x", "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", "<", "</a>", "<!", "<?"};
+    static const char *const bad[] = {"",  "   ",  "x",  "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>",
+                                      "<", "</a>", "<!", "<?"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         read_text(bad[i]);
         cr_assert(flaw, "%s", bad[i]);

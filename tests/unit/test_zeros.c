@@ -1,5 +1,6 @@
 /*
- * Zeros that nobody called so: what a merge makes of holes and of blocks full of zeros, and what sharing leaves to be copied.
+ * Zeros that nobody called so: what a merge makes of holes and of blocks full of zeros, and what sharing leaves to be
+ * copied.
  */
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -37,8 +38,8 @@ static struct bld *new_disk(vhdx_kind kind)
 }
 
 /*
- * A base that holds block 1, and a child: block 0 all zeros that are there, block 1 the same, block 2 zeros but for its last byte, block 3 a hole
- * but for its middle.
+ * A base that holds block 1, and a child: block 0 all zeros that are there, block 1 the same, block 2 zeros but for its
+ * last byte, block 3 a hole but for its middle.
  */
 static void build(void)
 {
