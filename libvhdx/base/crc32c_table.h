@@ -1,7 +1,7 @@
 /*
  * Numbers for crc32c.c, and nothing else: crc32c_table[k][b] is what the byte b, followed by k zero bytes, adds to a
- * CRC-32C register. Row 0 is b shifted eight times through the reflected polynomial 0x82F63B78; row k + 1 is row k moved
- * on by one zero byte: (t >> 8) ^ row0[t & 255]. A unit test compares the numbers with that sentence.
+ * CRC-32C register. Row 0 is b shifted eight times through the reflected polynomial 0x82F63B78; row k + 1 is row k
+ * moved on by one zero byte: (t >> 8) ^ row0[t & 255]. A unit test compares the numbers with that sentence.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_BASE_CRC32C_TABLE_H
