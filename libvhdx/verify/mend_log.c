@@ -25,8 +25,13 @@ static bool aims_astray(const struct vx_mending *m)
            (vx_present(m, VX_FIND_LOG_TARGET_FAR) && vx_present(m, VX_FIND_LOG_TARGET_STRAY));
 }
 
+/* What a log would have changed can be the place of any block. */
+static const struct vx_loss doubtful_log = {"the log that is given up may have changed it", true, false};
+
 static vhdx_status drop(struct vx_mending *m, const struct vx_reason *reason, vhdx_error *err)
 {
+    if (reason->salvage)
+        m->plan->doubt = &doubtful_log;
     return vx_plan_drop_log(m->plan, m->exam->header, m->exam->survey->current, reason, err);
 }
 
@@ -51,6 +56,7 @@ static vhdx_status apply_rest(struct vx_mending *m, vhdx_error *err)
     VX_TRY(vx_log_scan_rest(m->plan->sketch, m->exam->header, &sequence, err));
     if (!sequence.found || aims_astray(m))
         return VHDX_OK;
+    m->plan->doubt = &doubtful_log;
     return vx_plan_replay(m->plan, m->exam->header, m->exam->survey->current, &sequence, &reason, err);
 }
 

@@ -312,3 +312,28 @@ void vx_plan_settle(struct vx_plan *plan)
     }
     plan->lost_count = kept + 1;
 }
+
+vhdx_status vx_plan_doubt_rest(struct vx_plan *plan, uint64_t virtual_size, vhdx_error *err)
+{
+    uint64_t at = 0;
+    size_t count = 0, room = 2 * plan->lost_count + 1;
+    if (!plan->doubt || virtual_size == 0)
+        return VHDX_OK;
+    struct vx_lost *all = vx_alloc(room, sizeof *all);
+    if (!all)
+        return vx_fail_memory(err, "the lost ranges");
+    for (size_t i = 0; i < plan->lost_count; i++) {
+        const struct vx_lost *lost = &plan->lost[i];
+        if (lost->virtual_offset > at)
+            all[count++] = (struct vx_lost){at, lost->virtual_offset - at, plan->doubt};
+        all[count++] = *lost;
+        at = lost->virtual_offset + lost->length;
+    }
+    if (at < virtual_size)
+        all[count++] = (struct vx_lost){at, virtual_size - at, plan->doubt};
+    vx_free(plan->lost);
+    plan->lost = all;
+    plan->lost_count = count;
+    plan->lost_room = room;
+    return VHDX_OK;
+}

@@ -64,6 +64,7 @@ struct vx_plan {
     uint64_t changes; /* grows with everything that is put into the plan */
     struct vx_lost *lost;
     size_t lost_count, lost_room;
+    const struct vx_loss *doubt; /* of all that is not lost: something is given up that could have changed anything; NULL = nothing is */
 };
 
 /*
@@ -94,6 +95,8 @@ vhdx_status vx_plan_drop_log(struct vx_plan *plan, const struct vx_header *curre
                              const struct vx_reason *reason, vhdx_error *err);
 vhdx_status vx_plan_lose(struct vx_plan *plan, uint64_t virtual_offset, uint64_t length, const struct vx_loss *loss,
                          vhdx_error *err);
+/* Adds what `doubt` says for all the rest of the virtual disk. The lost ranges must be settled. */
+vhdx_status vx_plan_doubt_rest(struct vx_plan *plan, uint64_t virtual_size, vhdx_error *err);
 /* Sorts the lost ranges and joins those that touch and have one reason. */
 void vx_plan_settle(struct vx_plan *plan);
 

@@ -288,6 +288,7 @@ static vhdx_status make_plan(struct repair *r, vhdx_error *err)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(r->file)),
                        "a plan for its repair does not come to an end after %d steps", STEPS_MAX);
     vx_plan_settle(r->plan);
+    VX_TRY(vx_plan_doubt_rest(r->plan, r->virtual_size, err));
     VX_TRY(provide_log(r, err));
     bool gives_up = gives_up_content(r->plan);
     if (r->options->map && vx_plan_changes(r->plan))
