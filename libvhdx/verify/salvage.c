@@ -337,17 +337,15 @@ static vhdx_status check_device(const struct output *output, vhdx_error *err)
     return VHDX_OK;
 }
 
-static vhdx_status write_outputs(struct output *output, const char *raw, vhdx_error *err)
+/* The map, of what `write` writes, and the pieces. On failure there is no map. */
+static vhdx_status write_mapped(struct output *output, vhdx_status (*write)(struct output *output, vhdx_error *err),
+                                vhdx_error *err)
 {
     const vhdx_host *host = output->layers->host;
-    VX_TRY(check_device(output, err));
-    VX_TRY(name_outputs(output, raw, err));
     VX_TRY(vx_file_open(host, output->report->map, VHDX_FILE_REPLACE, &output->map.file, err));
     output->buf = vx_alloc(BUFFER, 1);
     output->map.buf = vx_alloc(TEXT_BUFFER, 1);
-    vhdx_status status = output->buf && output->map.buf ? begin_map(output, err) : vx_fail_memory(err, "a buffer");
-    if (status == VHDX_OK)
-        status = put_disk(output, err);
+    vhdx_status status = output->buf && output->map.buf ? write(output, err) : vx_fail_memory(err, "a buffer");
     if (status == VHDX_OK)
         status = put_pieces(output, err);
     vx_file_close(output->map.file);
@@ -356,6 +354,19 @@ static vhdx_status write_outputs(struct output *output, const char *raw, vhdx_er
     if (status != VHDX_OK)
         host->remove(host->context, output->report->map, NULL);
     return status;
+}
+
+static vhdx_status put_mapped_disk(struct output *output, vhdx_error *err)
+{
+    VX_TRY(begin_map(output, err));
+    return put_disk(output, err);
+}
+
+static vhdx_status write_outputs(struct output *output, const char *raw, vhdx_error *err)
+{
+    VX_TRY(check_device(output, err));
+    VX_TRY(name_outputs(output, raw, err));
+    return write_mapped(output, put_mapped_disk, err);
 }
 
 /* ---- nothing but pieces ---- */
@@ -381,23 +392,6 @@ static vhdx_status map_pieces(struct output *output, vhdx_error *err)
     return vx_file_flush(output->map.file, err);
 }
 
-static vhdx_status write_pieces(struct output *output, vhdx_error *err)
-{
-    const vhdx_host *host = output->layers->host;
-    VX_TRY(vx_file_open(host, output->report->map, VHDX_FILE_REPLACE, &output->map.file, err));
-    output->buf = vx_alloc(BUFFER, 1);
-    output->map.buf = vx_alloc(TEXT_BUFFER, 1);
-    vhdx_status status = output->buf && output->map.buf ? map_pieces(output, err) : vx_fail_memory(err, "a buffer");
-    if (status == VHDX_OK)
-        status = put_pieces(output, err);
-    vx_file_close(output->map.file);
-    vx_free(output->buf);
-    vx_free(output->map.buf);
-    if (status != VHDX_OK)
-        host->remove(host->context, output->report->map, NULL);
-    return status;
-}
-
 /* The raw file is not made, and one that is there stays as it is: a disk of a size that was guessed would look like
  * one. */
 static vhdx_status salvage_pieces(struct vx_salvage_layers *layers, const char *raw,
@@ -413,7 +407,7 @@ static vhdx_status salvage_pieces(struct vx_salvage_layers *layers, const char *
         return vx_fail(err, VHDX_ARG, vx_at_file(raw), "beside a device there is no place for a map; give it a name");
     VX_TRY(check_output(layers, raw, err));
     VX_TRY(name_outputs(&output, raw, err));
-    return write_pieces(&output, err);
+    return write_mapped(&output, map_pieces, err);
 }
 
 static vhdx_status salvage(struct vx_salvage_layers *layers, const char *raw, const vhdx_salvage_options *options,
