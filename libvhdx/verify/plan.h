@@ -64,7 +64,7 @@ struct vx_plan {
     uint64_t changes; /* grows with everything that is put into the plan */
     struct vx_lost *lost;
     size_t lost_count, lost_room;
-    const struct vx_loss *doubt; /* of all that is not lost: something is given up that could have changed anything; NULL = nothing is */
+    const struct vx_loss *doubt; /* of all that is not lost: what was given up could have changed it; NULL = none */
 };
 
 /*

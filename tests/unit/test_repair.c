@@ -505,7 +505,7 @@ Test(repair, does_not_call_a_log_never_written_that_blocks_without_owner_came_fr
         vhdx_report *report = repair(&bench, &(vhdx_repair_options){.salvage = salvage});
         const vhdx_finding *log = find(report, "VHDX-LOG-NEVER-WRITTEN");
         cr_assert(log && log->repair == VHDX_REPAIR_SALVAGE && log->corrected == (salvage != 0));
-        const vhdx_lost_range *all = salvage ? only_lost(report) : NULL; /* and nobody knows what it would have changed */
+        const vhdx_lost_range *all = salvage ? only_lost(report) : NULL; /* nobody knows what it would have changed */
         cr_assert(!salvage || (all->doubtful && all->length == bld_virtual_size(bench.builder)));
         vhdx_report_free(report);
         end(&bench);
