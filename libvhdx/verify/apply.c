@@ -25,6 +25,7 @@
 struct page {
     uint64_t offset;
     bool late; /* BAT, bitmaps: behind the structures that say where these are */
+    bool replayed; /* in new space, and the log has put something else there */
 };
 
 struct applying {
@@ -46,7 +47,7 @@ static vhdx_status add_page(struct applying *applying, uint64_t offset, vhdx_err
         applying->pages = pages;
         applying->room = room;
     }
-    applying->pages[applying->count++] = (struct page){offset, offset >= VX_HEADER_SECTION_SIZE};
+    applying->pages[applying->count++] = (struct page){.offset = offset, .late = offset >= VX_HEADER_SECTION_SIZE};
     return VHDX_OK;
 }
 
@@ -296,8 +297,26 @@ static vhdx_status fill_new_space(struct applying *applying, vhdx_error *err)
     return vx_file_flush(plan->file, err);
 }
 
+/* A log that knows a longer file writes to the new space as well, and what it writes is older than the plan. */
+static vhdx_status find_replayed(struct applying *applying, vhdx_error *err)
+{
+    for (size_t i = 0; applying->plan->log == VX_PLAN_LOG_REPLAY && i < applying->count; i++) {
+        struct page *page = &applying->pages[i];
+        uint8_t wanted[VX_PAGE], there[VX_PAGE];
+        size_t length, got;
+        if (page->offset < applying->plan->old_size)
+            continue;
+        VX_TRY(new_page(applying, page->offset, wanted, &length, err));
+        VX_TRY(vx_file_read_some(applying->plan->file, there, length, page->offset, &got, err));
+        page->replayed = got != length || memcmp(wanted, there, length) != 0;
+    }
+    return VHDX_OK;
+}
+
 static bool needs_journal(const struct applying *applying, const struct page *page)
 {
+    if (page->replayed)
+        return true;
     return page->offset >= VX_LOG_LOWEST_TARGET && page->offset < applying->plan->old_size;
 }
 
@@ -360,6 +379,7 @@ static vhdx_status write_all(struct applying *applying, vhdx_error *err)
     VX_TRY(begin(applying, err));
     VX_TRY(fill_new_space(applying, err));
     VX_TRY(replay(applying, err));
+    VX_TRY(find_replayed(applying, err));
     VX_TRY(change(applying, err));
     VX_TRY(vx_file_flush(applying->plan->file, err));
     VX_TRY(cut(applying, err));

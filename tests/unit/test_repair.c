@@ -496,6 +496,15 @@ Test(repair, puts_a_bat_of_zeros_back_from_old_entries_of_the_log)
     end(&bench);
 }
 
+/* What is planned for space that the file gets back is newer than what the log has for it. */
+Test(repair, of_a_file_that_was_cut_before_its_bat_is_not_undone_by_the_log)
+{
+    struct bench bench = begin(&plain, windows_log);
+    bld_resize(bench.host, DISK, bld_bat_entry_offset(bench.builder, 0));
+    vhdx_report_free(salvage(&bench, NULL));
+    end(&bench);
+}
+
 /* Without residue a ring of zeros may be one that was never begun; blocks that nobody owns say that it was. */
 Test(repair, does_not_call_a_log_never_written_that_blocks_without_owner_came_from)
 {
