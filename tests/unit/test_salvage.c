@@ -429,6 +429,7 @@ Test(salvage, pieces_of_what_was_never_a_vhdx_are_not_written)
     static const char *const paths[] = {"/d/disk", "/d/other.vhdx"};
     begin();
     make(VHDX_KIND_DYNAMIC, "/d/disk", 1);
+    bld_free(disk);
     make(VHDX_KIND_DYNAMIC, "/d/other.vhdx", 1);
     wipe("/d/disk", 0, 4 * VX_MIB);
     wipe("/d/other.vhdx", 0, 4 * VX_MIB);
