@@ -57,10 +57,24 @@ static void add_lost(struct pass *pass, enum vx_find kind, uint64_t bat_index, u
     vx_verify_add(pass->v, &finding);
 }
 
+/* Whether it could be the entry of a block: then the disk may have been longer, and the entry is all that knows the
+ * block. */
+static bool leads_to_block(const struct pass *pass, uint64_t raw)
+{
+    const struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+    return entry.state == VX_PAYLOAD_FULLY_PRESENT && entry.file_offset >= VX_HEADER_SECTION_SIZE &&
+           entry.file_offset < pass->file_size;
+}
+
 static void add_padding(struct pass *pass, uint64_t bat_index, uint64_t raw)
 {
     struct vx_finding finding = found(pass, VX_FIND_BAT_PADDING, bat_index, bat_index);
     vx_found_values(&finding, raw, 0);
+    if (leads_to_block(pass, raw)) {
+        finding.repair = VHDX_REPAIR_SALVAGE;
+        finding.advice = "if the disk was larger once, that is its content: make sure of the size first; "
+                         "'vhdx repair --salvage' clears the entry";
+    }
     vx_verify_add(pass->v, &finding);
 }
 

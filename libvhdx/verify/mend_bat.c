@@ -335,6 +335,19 @@ static bool bitmaps_are_lost(const struct vx_mending *m)
            vx_wanted(m, VX_FIND_BITMAP_NO_PLACE);
 }
 
+/* An entry that leads to a block is all that knows it, should the disk have been longer: that is given up by salvage
+ * only. */
+static vhdx_status mend_padding(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
+{
+    struct vx_bat_entry entry;
+    VX_TRY(vx_bat_window_get(&b->walk, bat_index, &entry, err));
+    bool block = entry.state == VX_PAYLOAD_FULLY_PRESENT && entry.file_offset >= VX_HEADER_SECTION_SIZE &&
+                 entry.file_offset < b->file_size;
+    if (!vx_wanted(b->m, VX_FIND_BAT_PADDING) || (block && !b->m->salvage))
+        return VHDX_OK;
+    return clear_entry(b, bat_index, VX_FIND_BAT_PADDING, "the padding of the BAT is zero", err);
+}
+
 static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
 {
     struct payload p = {.b = b, .bat_index = bat_index};
@@ -343,9 +356,7 @@ static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx
     if (nonsense)
         return VHDX_OK;
     if (bat_index >= b->geometry.entry_count || (is_payload && p.block >= b->geometry.payload_count))
-        return vx_wanted(b->m, VX_FIND_BAT_PADDING)
-                   ? clear_entry(b, bat_index, VX_FIND_BAT_PADDING, "the padding of the BAT is zero", err)
-                   : VHDX_OK;
+        return mend_padding(b, bat_index, err);
     if (!is_payload)
         return mend_bitmap_entry(b, bat_index, err);
     VX_TRY(vx_bat_window_get(&b->walk, bat_index, &p.entry, err));

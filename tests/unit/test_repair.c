@@ -157,6 +157,28 @@ static void some_content(struct bld *b)
 
 static const struct bld_options plain = {.virtual_size = 64u << 20, .block_size = 1u << 20, .seed = 3};
 
+Test(repair, an_entry_behind_the_last_that_leads_to_a_block_is_given_up_by_salvage_only)
+{
+    const struct bld_options options = {.virtual_size = 8 << 20, .block_size = 1 << 20, .seed = 3};
+    struct bench b = begin(&options, NULL);
+    uint64_t place = bld_bat_entry_offset(b.builder, bld_block_count(b.builder));
+    const uint8_t block[8] = {6, 0, 0x20, 0, 0, 0, 0, 0}, rubbish[8] = {1};
+    uint8_t there[8];
+    cr_assert_eq(bld_poke(b.host, DISK, place, block, 8), VHDX_OK);
+    cr_assert_eq(bld_poke(b.host, DISK, place + 8, rubbish, 8), VHDX_OK);
+    vhdx_report *report = repair(&b, NULL);
+    cr_expect_eq(find(report, "VHDX-BAT-PADDING")->repair, VHDX_REPAIR_SALVAGE);
+    vhdx_report_free(report);
+    cr_assert_eq(bld_peek(b.host, DISK, place, there, 8), VHDX_OK);
+    cr_expect_arr_eq(there, block, 8);
+    cr_assert_eq(bld_peek(b.host, DISK, place + 8, there, 8), VHDX_OK);
+    cr_expect_eq(there[0], 0);
+    vhdx_report_free(repair(&b, &(vhdx_repair_options){.salvage = true, .no_undo = true}));
+    cr_assert_eq(bld_peek(b.host, DISK, place, there, 8), VHDX_OK);
+    cr_expect_eq(there[0], 0);
+    end(&b);
+}
+
 Test(repair, mends_a_header_from_the_other_one)
 {
     for (int copy = 1; copy <= 2; copy++) {
