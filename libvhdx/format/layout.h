@@ -55,6 +55,8 @@ enum vx_payload_state {
     VX_PAYLOAD_UNDEFINED = 1,
     VX_PAYLOAD_ZERO = 2,
     VX_PAYLOAD_UNMAPPED = 3,
+    VX_PAYLOAD_RESERVED_4 = 4,   /* no meaning */
+    VX_PAYLOAD_OLD_UNMAPPED = 5, /* before the format was final */
     VX_PAYLOAD_FULLY_PRESENT = 6,
     VX_PAYLOAD_PARTIALLY_PRESENT = 7,
 };

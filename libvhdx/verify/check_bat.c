@@ -122,7 +122,8 @@ static bool judge_payload(struct pass *pass, uint64_t bat_index, uint64_t block,
         vx_verify_add(pass->v, &finding);
     }
     if (rules & VX_BAT_BAD_STATE) {
-        add_lost(pass, entry->state == 5 ? VX_FIND_BAT_OLD_STATE : VX_FIND_BAT_STATE, bat_index, block, entry->state);
+        add_lost(pass, entry->state == VX_PAYLOAD_OLD_UNMAPPED ? VX_FIND_BAT_OLD_STATE : VX_FIND_BAT_STATE, bat_index,
+                 block, entry->state);
         return false;
     }
     if (rules & VX_BAT_STRAY_OFFSET) {

@@ -9,6 +9,8 @@
 #include "format/bitmap.h"
 #include "format/layout.h"
 
+#include <string.h>
+
 #define UNIT VX_OBJECT_ALIGNMENT
 
 vhdx_status vx_claims_open(uint64_t file_size, struct vx_claims *claims, vhdx_error *err)
@@ -23,6 +25,13 @@ void vx_claims_close(struct vx_claims *claims)
     vx_free(claims->taken);
     vx_free(claims->contested);
     claims->taken = claims->contested = NULL;
+}
+
+void vx_claims_forget(struct vx_claims *claims)
+{
+    memset(claims->taken, 0, (size_t)(claims->slots / 8 + 1));
+    vx_free(claims->contested);
+    claims->contested = NULL;
 }
 
 /* The slots of a range, cut to the file. */
@@ -64,6 +73,13 @@ bool vx_claims_contested(const struct vx_claims *claims, uint64_t offset, uint64
     if (!claims->contested || first >= end)
         return false;
     return vx_bitmap_count(claims->contested, first, end - first) > 0;
+}
+
+bool vx_claims_free(const struct vx_claims *claims, uint64_t offset, uint64_t length)
+{
+    uint64_t first, end;
+    slots_of(claims, offset, length, &first, &end);
+    return first >= end || vx_bitmap_count(claims->taken, first, end - first) == 0;
 }
 
 uint64_t vx_claims_count(const struct vx_claims *claims, uint64_t end)

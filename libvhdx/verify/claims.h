@@ -20,8 +20,12 @@ struct vx_claims {
 
 vhdx_status vx_claims_open(uint64_t file_size, struct vx_claims *claims, vhdx_error *err);
 void vx_claims_close(struct vx_claims *claims);
+/* Nobody claims anything any more. */
+void vx_claims_forget(struct vx_claims *claims);
 /* Fails only for want of memory. */
 vhdx_status vx_claims_take(struct vx_claims *claims, uint64_t offset, uint64_t length, vhdx_error *err);
+/* Whether nobody claims a part of the range. */
+bool vx_claims_free(const struct vx_claims *claims, uint64_t offset, uint64_t length);
 /* Whether somebody else claims a part of the range too. */
 bool vx_claims_contested(const struct vx_claims *claims, uint64_t offset, uint64_t length);
 /* MiB that are taken, below slot `end`. */

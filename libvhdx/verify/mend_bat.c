@@ -165,11 +165,11 @@ static vhdx_status mend_reserved_state(struct payload *p, vhdx_error *err)
 
 static vhdx_status mend_state(struct payload *p, vhdx_error *err)
 {
-    if (p->entry.state == 5 && wanted(p, VX_FIND_BAT_OLD_STATE)) {
+    if (p->entry.state == VX_PAYLOAD_OLD_UNMAPPED && wanted(p, VX_FIND_BAT_OLD_STATE)) {
         p->entry = (struct vx_bat_entry){.state = VX_PAYLOAD_UNMAPPED};
         return put(p, VX_FIND_BAT_OLD_STATE, false, "the block is unmapped, as the final format says it", NULL, err);
     }
-    if (p->entry.state == 4)
+    if (p->entry.state == VX_PAYLOAD_RESERVED_4)
         return mend_reserved_state(p, err);
     if (p->entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && !p->b->geometry.has_parent &&
         wanted(p, VX_FIND_BAT_PARTIAL_IN_BASE)) {

@@ -20,6 +20,7 @@
 #include "format/geometry.h"
 #include "format/metadata.h"
 #include "image/survey.h"
+#include "verify/claims.h"
 
 enum vx_part {
     VX_PART_FILE_ID,
@@ -93,12 +94,6 @@ struct vx_room {
     struct vx_clue clue;
     struct vx_region former; /* the region as the tables have it */
     bool tail_stands;        /* LENGTH: the entries behind its end are there */
-};
-
-/* One bit a MiB of the file: 16 MiB of memory for 64 TiB. */
-struct vx_claims {
-    uint8_t *once, *more;
-    uint64_t mib_count;
 };
 
 struct vx_rebuilt {

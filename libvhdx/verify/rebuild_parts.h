@@ -59,11 +59,22 @@ vhdx_status vx_rebuild_content(struct vx_rebuilding *work, vhdx_error *err); /* 
 
 vhdx_status vx_rebuild_singles(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_singles.c */
 
-/* rebuild_bat.c, for rebuild_content.c and rebuild_singles.c */
-bool vx_claim(struct vx_claims *claims, uint64_t offset, uint64_t length);
-bool vx_claims_free(const struct vx_claims *claims, uint64_t offset, uint64_t length);
-bool vx_claims_shared(const struct vx_claims *claims, uint64_t offset, uint64_t length);
-void vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims);
+/* rebuild_claims.c */
+vhdx_status vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims, vhdx_error *err);
+/* Whether the entry owns space of the file, and how much. */
+bool vx_rebuilt_owns(const struct vx_rebuilt *out, uint64_t bat_index, const struct vx_bat_entry *entry,
+                     uint64_t *length);
+struct vx_bat_world vx_rebuild_world(const struct vx_rebuilt *out);
+bool vx_rebuild_is_bad(const struct vx_rebuilt *out, uint64_t bat_index, const struct vx_bat_entry *entry);
+uint32_t vx_rebuild_entries_in_page(const struct vx_rebuilt *out, uint64_t page);
+static inline bool vx_page_bit(const uint8_t *bits, uint64_t page)
+{
+    return bits[page / 8] >> page % 8 & 1;
+}
+static inline void vx_set_page_bit(uint8_t *bits, uint64_t page)
+{
+    bits[page / 8] = (uint8_t)(bits[page / 8] | 1u << page % 8);
+}
 /* What a page of the BAT looks like beside what is claimed already. */
 struct vx_page_look {
     struct vx_bat_page_look entries;
@@ -73,8 +84,9 @@ struct vx_page_look {
 };
 void vx_rebuild_look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes,
                              struct vx_page_look *look);
-/* Returns how many claim what somebody else has claimed before. */
-uint64_t vx_rebuild_claim_page(struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes);
+/* Adds to *contested how many claim what somebody else has claimed before. */
+vhdx_status vx_rebuild_claim_page(struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes, uint64_t *contested,
+                                  vhdx_error *err);
 /* Nobody claims anything but the structures. */
 vhdx_status vx_rebuild_open_claims(struct vx_rebuilding *work, vhdx_error *err);
 /* The next MiB from `mib` on that nobody owns and whose bytes may be set; passes over holes of the host's file. */

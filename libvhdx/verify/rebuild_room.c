@@ -84,12 +84,14 @@ static vhdx_status claim_known(struct vx_rebuilding *work, vhdx_error *err)
     return vx_rebuild_claims(work, err);
 }
 
-static void look_at_tail_page(struct vx_rebuilding *work, uint64_t page, const uint8_t *bytes, struct tail *tail)
+static vhdx_status look_at_tail_page(struct vx_rebuilding *work, uint64_t page, const uint8_t *bytes,
+                                     struct tail *tail, vhdx_error *err)
 {
     struct vx_page_look look;
     vx_rebuild_look_at_page(work->out, page, bytes, &look);
     tail->set += look.entries.set;
-    tail->wrong += look.entries.bad + look.nowhere + vx_rebuild_claim_page(work->out, page, bytes);
+    tail->wrong += look.entries.bad + look.nowhere;
+    return vx_rebuild_claim_page(work->out, page, bytes, &tail->wrong, err);
 }
 
 static vhdx_status look_at_tail(struct vx_rebuilding *work, uint64_t needed, struct tail *tail, vhdx_error *err)
@@ -116,7 +118,7 @@ static vhdx_status look_at_tail(struct vx_rebuilding *work, uint64_t needed, str
         if (!vx_is_zero(bytes, got)) {
             tail->is_zero = false;
             if (page < pages)
-                look_at_tail_page(work, page, bytes, tail);
+                VX_TRY(look_at_tail_page(work, page, bytes, tail, err));
         }
         at += VX_PAGE;
     }
@@ -274,7 +276,7 @@ static vhdx_status has_stray(struct vx_rebuilding *work, uint8_t *window, uint8_
 {
     uint64_t mib = vx_rebuild_next_unowned(work, 1);
     *has = false;
-    while (!*has && mib < work->out->claims.mib_count) {
+    while (!*has && mib < work->out->claims.slots) {
         size_t got;
         bool copy = false;
         VX_TRY(vx_file_read_some(work->view, window, (size_t)VX_MIB, mib * VX_MIB, &got, err));

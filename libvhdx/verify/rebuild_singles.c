@@ -66,10 +66,9 @@ static vhdx_status claim(struct singles *s, uint64_t index, uint64_t raw, vhdx_e
 {
     const struct vx_bat_entry entry = vx_bat_entry_decode(raw);
     uint64_t length, which;
-    (void)err;
     if (!has_data(s->work->out, index, &entry, &length))
         return VHDX_OK;
-    vx_claim(&s->claims, entry.file_offset, length);
+    VX_TRY(vx_claims_take(&s->claims, entry.file_offset, length, err));
     if (entry.file_offset < s->work->view_size)
         s->end = vx_max(s->end, entry.file_offset + length);
     if (!vx_geometry_is_payload(&s->work->out->geometry, index, &which))
@@ -99,7 +98,7 @@ static vhdx_status gather(struct singles *s, uint64_t index, uint64_t raw, vhdx_
         !vx_geometry_is_payload(&out->geometry, index, &which) || which >= out->geometry.payload_count)
         return VHDX_OK;
     bool nowhere = entry.file_offset < VX_MIB || entry.file_offset >= s->work->view_size;
-    if (!nowhere && !vx_claims_shared(&s->claims, entry.file_offset, out->block_size))
+    if (!nowhere && !vx_claims_contested(&s->claims, entry.file_offset, out->block_size))
         return VHDX_OK;
     s->too_many = s->count == SINGLES_MAX;
     if (!s->too_many)
@@ -143,14 +142,11 @@ static void leave_cut_off(struct singles *s)
 static vhdx_status find(struct singles *s, vhdx_error *err)
 {
     const struct vx_rebuilt *out = s->work->out;
-    size_t bytes = (size_t)(out->claims.mib_count / 8 + 1);
-    s->claims.mib_count = out->claims.mib_count;
-    s->claims.once = vx_alloc(bytes, 1);
-    s->claims.more = vx_alloc(bytes, 1);
+    VX_TRY(vx_claims_open(s->work->view_size, &s->claims, err));
     s->items = vx_alloc(SINGLES_MAX, sizeof *s->items);
-    if (!s->claims.once || !s->claims.more || !s->items)
+    if (!s->items)
         return vx_fail_memory(err, "the single entries of a BAT");
-    vx_claim_structures(out, &s->claims);
+    VX_TRY(vx_claim_structures(out, &s->claims, err));
     VX_TRY(each_entry(s, claim, err));
     VX_TRY(each_entry(s, gather, err));
     leave_cut_off(s);
@@ -295,8 +291,7 @@ vhdx_status vx_rebuild_singles(struct vx_rebuilding *work, vhdx_error *err)
     vhdx_status status = find(&s, err);
     if (status == VHDX_OK && s.count > 0 && !s.too_many && work->out->stray_count > 0)
         status = place_all(&s, err);
-    vx_free(s.claims.once);
-    vx_free(s.claims.more);
+    vx_claims_close(&s.claims);
     if (work->out->singles != s.items)
         vx_free(s.items);
     return status;

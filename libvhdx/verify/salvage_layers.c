@@ -119,7 +119,7 @@ static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_laye
             vx_file_path(layer->file));
         return VHDX_OK;
     }
-    layer->view_size = layer->rebuilt->claims.mib_count ? layer->rebuilt->file_size : 0;
+    layer->view_size = layer->rebuilt->claims.slots ? layer->rebuilt->file_size : 0;
     VX_TRY(vx_rebuilt_view(layer->rebuilt, &view, err));
     VX_TRY(vx_image_open_file(opening->layers->host, view, VX_OPEN_INSPECT | VX_OPEN_UNFINISHED, &layer->image, err));
     VX_TRY(vx_run_reader_open(layer->image, VX_BAT_WINDOW_LARGE, &layer->reader, err));
