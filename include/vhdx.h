@@ -1218,6 +1218,7 @@ typedef struct vhdx_orphans_progress {
     uint64_t files_seen, disks_found, configs_found, directories_seen;
     uint64_t bytes_compared; /* with `data` */
     uint64_t bytes_total;    /* to be compared; 0 = not known yet */
+    uint64_t commands_tried; /* at the end, before they are proposed */
 } vhdx_orphans_progress;
 
 /* Called from the thread that called the library. false asks to cancel. */

@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <vhdx.h>
 
+#include "api_trial.h"
 #include "base/alloc.h"
 #include "orphans/orphans.h"
 
@@ -53,7 +54,9 @@ vhdx_status vhdx_orphans_scan(const char *const *roots, size_t root_count, const
     vhdx_orphans *handle = vx_alloc(1, sizeof *handle);
     if (!handle)
         return vx_fail_memory(err, "the search");
-    vhdx_status status = vx_orphans_scan(roots, root_count, &options, &handle->estate, err);
+    struct vx_trials trials = {.options = &options};
+    const struct vx_trier trier = {vx_trial_ask, &trials};
+    vhdx_status status = vx_orphans_scan(roots, root_count, &options, &trier, &handle->estate, err);
     if (status == VHDX_OK)
         *orphans = handle;
     else

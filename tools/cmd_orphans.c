@@ -49,7 +49,9 @@ static bool tell(void *context, const vhdx_orphans_progress *now)
     wipe(work);
     work->told_at = time;
     work->drawn = true;
-    if (now->bytes_total)
+    if (now->commands_tried)
+        fprintf(stderr, "try  %" PRIu64 " commands", now->commands_tried);
+    else if (now->bytes_total)
         fprintf(stderr, "compare  %" PRIu64 " of %" PRIu64 " MiB", now->bytes_compared >> 20, now->bytes_total >> 20);
     else
         fprintf(stderr, "search  %" PRIu64 " files, %" PRIu64 " disks, %" PRIu64 " configurations", now->files_seen,

@@ -117,7 +117,7 @@ static vhdx_status check_child(const struct vx_image *child, vhdx_error *err)
     return vx_advise(err, VHDX_ARG, "name a differencing disk (AVHDX)");
 }
 
-static vhdx_status write_link(struct vx_image *child, const struct vx_image *parent, vhdx_error *err)
+static struct vx_link link_to(const struct vx_image *child, const struct vx_image *parent)
 {
     struct vx_link link = {.linkage = parent->header.data_write_guid, .parent_path = vx_image_path(parent)};
     if (vx_is_parent(child, &parent->header.data_write_guid)) {
@@ -125,6 +125,12 @@ static vhdx_status write_link(struct vx_image *child, const struct vx_image *par
             link.linkage = child->parent_names.linkage;
         link.linkage2 = child->parent_names.linkage2;
     }
+    return link;
+}
+
+static vhdx_status write_link(struct vx_image *child, const struct vx_image *parent, vhdx_error *err)
+{
+    struct vx_link link = link_to(child, parent);
     VX_TRY(vx_link_check(child, &link, err));
     VX_TRY(vx_image_begin_metadata(child, err));
     vhdx_status status = vx_link_write(child, &link, err);
@@ -135,24 +141,52 @@ static vhdx_status write_link(struct vx_image *child, const struct vx_image *par
     return status;
 }
 
-static vhdx_status relink_open(struct vx_image *child, const struct vx_image *parent, bool force, vhdx_error *err)
+static vhdx_status check_open(struct vx_image *child, const struct vx_image *parent, bool force, vhdx_error *err)
 {
     VX_TRY(check_child(child, err));
-    VX_TRY(check_fit(child, parent, force, err));
-    return write_link(child, parent, err);
+    return check_fit(child, parent, force, err);
+}
+
+/* Opens both, the child as `flags` say. On failure neither is open. */
+static vhdx_status open_both(const vhdx_host *host, const char *child, const char *parent, unsigned flags,
+                             struct vx_image *images[2], vhdx_error *err)
+{
+    VX_TRY(check_loop(host, child, parent, err));
+    VX_TRY(vx_image_open(host, child, flags, &images[0], err));
+    vhdx_status status = vx_image_open(host, parent, 0, &images[1], err);
+    if (status != VHDX_OK)
+        vx_image_close(images[0]);
+    return status;
+}
+
+static void close_both(struct vx_image *images[2])
+{
+    vx_image_close(images[1]);
+    vx_image_close(images[0]);
 }
 
 vhdx_status vx_relink(const vhdx_host *host, const char *child, const char *parent, bool force, vhdx_error *err)
 {
-    struct vx_image *child_image = NULL, *parent_image = NULL;
-    host = vx_host_or_native(host);
-    VX_TRY(check_loop(host, child, parent, err));
-    vhdx_status status = vx_image_open(host, child, VX_OPEN_WRITE, &child_image, err);
+    struct vx_image *images[2];
+    VX_TRY(open_both(vx_host_or_native(host), child, parent, VX_OPEN_WRITE, images, err));
+    vhdx_status status = check_open(images[0], images[1], force, err);
     if (status == VHDX_OK)
-        status = vx_image_open(host, parent, 0, &parent_image, err);
+        status = write_link(images[0], images[1], err);
+    close_both(images);
+    return status;
+}
+
+vhdx_status vx_relink_check(const vhdx_host *host, const char *child, const char *parent, vhdx_error *err)
+{
+    struct vx_image *images[2];
+    VX_TRY(open_both(vx_host_or_native(host), child, parent, 0, images, err));
+    vhdx_status status = check_open(images[0], images[1], false, err);
+    if (status == VHDX_OK) {
+        struct vx_link link = link_to(images[0], images[1]);
+        status = vx_link_check(images[0], &link, err);
+    }
     if (status == VHDX_OK)
-        status = relink_open(child_image, parent_image, force, err);
-    vx_image_close(parent_image);
-    vx_image_close(child_image);
+        status = vx_image_check_write(images[0], err);
+    close_both(images);
     return status;
 }

@@ -10,5 +10,7 @@
 
 /* As vhdx_relink. */
 vhdx_status vx_relink(const vhdx_host *host, const char *child, const char *parent, bool force, vhdx_error *err);
+/* Refuses what vx_relink would refuse (without `force`), and writes nothing. */
+vhdx_status vx_relink_check(const vhdx_host *host, const char *child, const char *parent, vhdx_error *err);
 
 #endif

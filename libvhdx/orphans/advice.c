@@ -110,8 +110,9 @@ static void note_hosts(struct vx_adviser *a)
             continue;
         source = disk->source;
         vx_step(a, VHDX_STEP_NOTE, VHDX_NONE,
-                "%s lies on the host that wrote %s: what concerns it is to be typed there.", disk->pub.path,
-                a->estate->reports[source - 1]);
+                "%s lies on the host that wrote %s: what concerns it is to be typed there. It was not tried, because "
+                "the files are on another host.",
+                disk->pub.path, a->estate->reports[source - 1]);
     }
 }
 
@@ -138,14 +139,16 @@ static bool advise_family(struct vx_adviser *a, vhdx_found_family *family)
 
 vhdx_status vx_advise_families(struct vx_estate *estate, vhdx_error *err)
 {
-    struct vx_adviser a = {.estate = estate};
+    struct vx_adviser a = {.estate = estate, .err = err};
     a.moves = vx_alloc(estate->disk_count, sizeof *a.moves);
     bool ok = a.moves != NULL;
     if (ok)
         vx_gate_gather(&a);
-    for (size_t i = 0; i < estate->family_count && ok; i++)
+    for (size_t i = 0; i < estate->family_count && ok && a.status == VHDX_OK; i++)
         ok = advise_family(&a, &estate->families[i]);
     vx_free(a.moves);
     vx_free(a.steps.items);
+    if (a.status != VHDX_OK)
+        return a.status;
     return ok && !estate->no_memory ? VHDX_OK : vx_fail_memory(err, "the advice");
 }

@@ -167,8 +167,8 @@ static void advise_leftover(struct vx_adviser *a, size_t number)
         step_remove(a, number);
         return;
     }
-    if (disk->pub.role == VHDX_ROLE_LEAF && !redundant)
-        vx_step_copy(a, number); /* A3 */
+    if (disk->pub.role == VHDX_ROLE_LEAF && !redundant && !vx_step_copy(a, number)) /* A3 */
+        return;
     step_move(a, number);
 }
 

@@ -7,6 +7,7 @@
 #include "orphans/adviser.h"
 
 #include "chain/chain.h"
+#include "io/path.h"
 
 #include <string.h>
 
@@ -88,20 +89,67 @@ static bool can_be_opened(const struct vx_adviser *a, size_t top)
     return count <= VX_CHAIN_MAX;
 }
 
+/* Whether the merge would go through now; else that is told, and nothing proposed. */
+static bool would_merge(struct vx_adviser *a, size_t bottom, size_t top)
+{
+    if (vx_would_work(a, VX_TRIAL_MERGE, top, vx_advice_disk(a, bottom)->pub.path))
+        return true;
+    vx_step(a, VHDX_STEP_NOTE, top, "The disks from %s up to %s could be made one, but not as things are now: %s.",
+            vx_advice_disk(a, bottom)->pub.path, vx_advice_disk(a, top)->pub.path, vx_say_why(a));
+    return false;
+}
+
 static void step_merge(struct vx_adviser *a, size_t bottom, size_t top)
 {
-    vx_step(a, VHDX_STEP_LOOK, top, "vhdx merge --dry-run --into %s %s", vx_say_path(a, bottom), vx_say_path(a, top));
-    vx_step(a, VHDX_STEP_MERGE, top, "vhdx merge --into %s %s", vx_say_path(a, bottom), vx_say_path(a, top));
+    const char *parents = vx_say_parents(a, top), *into = vx_say_path(a, bottom), *from = vx_say_path(a, top);
+    vx_step(a, VHDX_STEP_LOOK, top, "vhdx merge --dry-run%s --into %s %s", parents, into, from);
+    vx_step(a, VHDX_STEP_MERGE, top, "vhdx merge%s --into %s %s", parents, into, from);
+}
+
+/*
+ * The layer of the run, from its bottom up, on which other disks may have been made that no search of this place sees:
+ * what lies on it has a folder of its own, as linked clones have. VHDX_NONE: there is no such doubt.
+ */
+static size_t find_shared(const struct vx_adviser *a, const struct run *run)
+{
+    size_t shared = VHDX_NONE;
+    for (size_t at = run->above; at != run->bottom; at = vx_advice_disk(a, at)->pub.parent)
+        if (vx_disk_is_clone(a->estate, vx_advice_disk(a, at)))
+            shared = vx_advice_disk(a, at)->pub.parent;
+    return shared;
+}
+
+/* Somebody has named the disk above as a disk of its own, not as a checkpoint: it is a linked clone, and well so. */
+static bool is_made_as_clone(const struct vx_adviser *a, const struct run *run)
+{
+    const struct vx_disk *leaf = vx_advice_disk(a, run->above);
+    return vx_path_has_extension(leaf->absolute, ".vhdx", vx_advice_is_windows(a, leaf));
+}
+
+static void note_shared(struct vx_adviser *a, size_t shared)
+{
+    if (shared == VHDX_NONE)
+        return;
+    vx_step(a, VHDX_STEP_NOTE, shared,
+            "%s may be a golden disk: other clones may have been made on it, on volumes and hosts that were not "
+            "searched, and a merge into it makes each of these unreadable. Only if there is none:",
+            vx_advice_disk(a, shared)->pub.path);
 }
 
 static void advise_to_machine(struct vx_adviser *a, const struct run *run)
 {
-    size_t leaf = run->above;
+    size_t leaf = run->above, shared = find_shared(a, run);
+    if (shared != VHDX_NONE && is_made_as_clone(a, run) && !a->estate->totals.complete_asked)
+        return;
+    if (!would_merge(a, run->bottom, leaf))
+        return;
     const vhdx_found_reference *reference = &vx_advice_disk(a, leaf)->pub.references[0];
     vx_step(a, VHDX_STEP_NOTE, leaf,
             "The machine %s has no checkpoint, and yet runs on %zu disks on top of each other. With the machine off "
-            "they can be made one. Look first:",
-            vx_machine_name(&a->estate->machines[reference->config]), run->count + 1);
+            "they can be made one%s",
+            vx_machine_name(&a->estate->machines[reference->config]), run->count + 1,
+            shared == VHDX_NONE ? ". Look first:" : ", with one doubt.");
+    note_shared(a, shared);
     step_merge(a, run->bottom, leaf);
     vx_step_set_drive(a, reference, run->bottom);
     vx_step(a, VHDX_STEP_NOTE, leaf,
@@ -113,11 +161,14 @@ static void advise_to_machine(struct vx_adviser *a, const struct run *run)
 /* What is above keeps its name, so no configuration changes; whether it is a checkpoint's does not matter then. */
 static void advise_between(struct vx_adviser *a, const struct run *run)
 {
+    if (!would_merge(a, run->bottom, run->top))
+        return;
     vx_step(a, VHDX_STEP_NOTE, run->top,
             "No configuration names the %zu disks from %s up to %s, and only %s was made on them: no checkpoint would "
             "be lost if they were one. With every machine that uses it off (look first):",
             run->count, vx_advice_disk(a, run->bottom)->pub.path, vx_advice_disk(a, run->top)->pub.path,
             vx_advice_disk(a, run->above)->pub.path);
+    note_shared(a, find_shared(a, run));
     step_merge(a, run->bottom, run->top);
     vx_step(a, VHDX_STEP_NOTE, run->top,
             "%s is told its new parent by the merge and reads as before. The merged files that stay are no valid "

@@ -31,7 +31,7 @@ static void tell_difference(struct vx_adviser *a, size_t newest)
                 disk->pub.path);
     if (!plain || disk->in_set)
         return;
-    vx_step(a, VHDX_STEP_LOOK, newest, "vhdx info --chain %s", vx_say_path(a, newest));
+    vx_step_look(a, VX_TRIAL_CHAIN, newest);
     vx_step_copy(a, newest);
 }
 
@@ -83,6 +83,11 @@ static void advise_moved(struct vx_adviser *a, size_t number)
                 parent->pub.path);
         return;
     }
+    if (!vx_would_work(a, VX_TRIAL_RELINK, number, parent->pub.path)) {
+        vx_step(a, VHDX_STEP_NOTE, number, "%s hangs on %s, but cannot be pointed at it now: %s.", disk->pub.path,
+                parent->pub.path, vx_say_why(a));
+        return;
+    }
     vx_step(a, VHDX_STEP_RELINK, number, "vhdx relink --parent %s %s", vx_say_path(a, disk->pub.parent),
             vx_say_path(a, number));
     if (reference && named == number)
@@ -91,7 +96,7 @@ static void advise_moved(struct vx_adviser *a, size_t number)
 
 static void advise_missing(struct vx_adviser *a, size_t number)
 {
-    vx_step(a, VHDX_STEP_LOOK, number, "vhdx info %s", vx_say_path(a, number));
+    vx_step_look(a, VX_TRIAL_INFO, number);
     vx_step(a, VHDX_STEP_NOTE, number,
             "Look for the parent on other volumes, on other hosts and in backups, and search these places too: a file "
             "of any name is the parent if its identity is the one above. Until then keep %s: what it holds cannot be "
@@ -103,8 +108,8 @@ static void advise_mismatch(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
     bool modified = disk->pub.status == VHDX_FOUND_PARENT_MODIFIED;
-    vx_step(a, VHDX_STEP_LOOK, number, "vhdx info %s", vx_say_path(a, number));
-    vx_step(a, VHDX_STEP_LOOK, number, "vhdx info %s", vx_say_path(a, disk->pub.suspect));
+    vx_step_look(a, VX_TRIAL_INFO, number);
+    vx_step_look(a, VX_TRIAL_INFO, disk->pub.suspect);
     if (modified)
         vx_step(a, VHDX_STEP_NOTE, number,
                 "Do not merge. If a merge of %s was cut off, repeat exactly that merge: its own sectors win. If the "
@@ -127,9 +132,12 @@ static void advise_unreadable(struct vx_adviser *a, size_t number)
                 disk->trouble ? disk->trouble : "it cannot be read");
         return;
     }
-    vx_step(a, VHDX_STEP_LOOK, number, "vhdx verify %s", vx_say_path(a, number));
+    vx_step_look(a, VX_TRIAL_VERIFY, number);
+    size_t before = a->steps.count;
     if (disk->is_vhdx && !disk->host_failed)
-        vx_step(a, VHDX_STEP_LOOK, number, "vhdx repair --dry-run %s", vx_say_path(a, number));
+        vx_step_look(a, VX_TRIAL_REPAIR, number);
+    if (disk->is_vhdx && !disk->host_failed && a->steps.count == before)
+        vx_step_look(a, VX_TRIAL_SALVAGE, number);
     vx_step(a, VHDX_STEP_NOTE, number, "Until %s can be read, nothing that may belong to it is proposed to go.",
             disk->pub.path);
 }
@@ -229,10 +237,10 @@ void vx_advise_disk(struct vx_adviser *a, size_t number)
     if (disk->parent_second) {
         vx_step(a, VHDX_STEP_NOTE, number,
                 "Go on with the merge that was begun: type the same command again. It begins with:");
-        vx_step(a, VHDX_STEP_LOOK, number, "vhdx merge --dry-run %s", vx_say_path(a, number));
+        vx_step_look(a, VX_TRIAL_MERGE, number);
     }
     if (disk->denied_to)
         vx_step_grant(a, a->estate->machines[disk->denied_to - 1].pub.info, vx_say_host_path(a, number), number);
     if (disk->truncated && disk->pub.status != VHDX_FOUND_UNREADABLE)
-        vx_step(a, VHDX_STEP_LOOK, number, "vhdx verify %s", vx_say_path(a, number));
+        vx_step_look(a, VX_TRIAL_VERIFY, number);
 }

@@ -142,7 +142,8 @@ const char *vx_say_host_path(struct vx_adviser *a, size_t number)
         return a->estate->machines[r->config].pub.disks[r->disk].path;
     }
     for (size_t i = 0; i < disk->pub.child_count; i++) {
-        const char *path = vx_advice_disk(a, disk->pub.children[i])->pub.names.absolute_win32_path;
+        const struct vx_disk *child = vx_advice_disk(a, disk->pub.children[i]);
+        const char *path = child->parent_elsewhere ? NULL : child->pub.names.absolute_win32_path;
         if (path && vx_tail_compare(path, disk->absolute, vx_advice_is_windows(a, disk)).parts >= 2)
             return path;
     }
@@ -211,9 +212,15 @@ void vx_step_grant(struct vx_adviser *a, const vhdx_config_info *info, const cha
     vx_step(a, VHDX_STEP_HYPERV, disk, "icacls %s /grant '*%s:(F)'", vx_say_powershell(a, host_name), sid);
 }
 
-void vx_step_copy(struct vx_adviser *a, size_t number)
+bool vx_step_copy(struct vx_adviser *a, size_t number)
 {
     const char *name = vx_say_new_name(a, vx_advice_disk(a, number));
-    vx_step(a, VHDX_STEP_COPY, number, "vhdx merge -o %s %s",
+    if (!vx_would_work(a, VX_TRIAL_COPY, number, name)) {
+        vx_step(a, VHDX_STEP_NOTE, number, "A copy of what %s holds cannot be made now: %s.",
+                vx_advice_disk(a, number)->pub.path, vx_say_why(a));
+        return false;
+    }
+    vx_step(a, VHDX_STEP_COPY, number, "vhdx merge%s -o %s %s", vx_say_parents(a, number),
             vx_say_quoted(a, name, vx_advice_is_windows(a, vx_advice_disk(a, number))), vx_say_path(a, number));
+    return true;
 }

@@ -30,6 +30,9 @@ struct vx_adviser {
     struct vx_blockers global;   /* of the whole estate */
     bool may_move;               /* in this family */
     bool *moves;                 /* by disk: it is moved or removed by some step */
+    vhdx_status status;          /* of the trials: what ends the search */
+    vhdx_error *err;
+    vhdx_error why;              /* what the last trial that failed says */
 };
 
 /* ---- advice_words.c ---- */
@@ -56,8 +59,8 @@ const vhdx_found_reference *vx_advice_owner(const struct vx_adviser *a, size_t *
 void vx_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk);
 /* "icacls ..." for the account of the machine; none where its id is not known. */
 void vx_step_grant(struct vx_adviser *a, const vhdx_config_info *info, const char *host_name, size_t disk);
-/* What the disk holds, with all below it, as a new file. */
-void vx_step_copy(struct vx_adviser *a, size_t number);
+/* What the disk holds, with all below it, as a new file. false: that would not work, and a note says why. */
+bool vx_step_copy(struct vx_adviser *a, size_t number);
 
 /* Of a report perhaps: no file on Windows has such a name, and 'del' would take it for several. */
 bool vx_can_be_typed(const struct vx_adviser *a, const struct vx_disk *disk);
@@ -88,6 +91,21 @@ static inline bool vx_is_equal_copy(const struct vx_disk *disk)
 {
     return disk->pub.status == VHDX_FOUND_DUPLICATE && disk->pub.comparison == VHDX_COMPARED_EQUAL;
 }
+
+/* ---- advice_trial.c ---- */
+
+/*
+ * Whether the command would work as things are now; if not, `a->why` says what is in its way. `other`: a path as the
+ * trial wants it. What nobody can try counts as working: files of another host, and estates without a trier.
+ */
+bool vx_would_work(struct vx_adviser *a, enum vx_trial_kind kind, size_t number, const char *other);
+/* " --parent PATH" for each layer below the disk to which no locator leads: with these its chain opens, relinked or
+ * not. "" mostly. */
+const char *vx_say_parents(struct vx_adviser *a, size_t number);
+/* A step that only reads, if it would work. */
+void vx_step_look(struct vx_adviser *a, enum vx_trial_kind kind, size_t number);
+/* Why something is not proposed: "FILE: what is in its way". */
+const char *vx_say_why(struct vx_adviser *a);
 
 /* ---- advice_gate.c ---- */
 

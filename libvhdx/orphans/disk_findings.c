@@ -241,6 +241,10 @@ static void tell_flags(struct vx_estate *estate, struct vx_disk *disk)
             !(flag_words[i].flag == VHDX_FOUND_SIZE_DIFFERS && vx_disk_is_vhd(disk)))
             vx_note_disk(estate, disk, flag_words[i].id, flag_words[i].severity, "%s", flag_words[i].text);
     tell_more_suspects(estate, disk);
+    if (vx_disk_is_used(disk) && vx_disk_is_clone(estate, disk))
+        vx_note_disk(estate, disk, "ORPHANS-LINKED-CLONE", INFO,
+                     "perhaps a linked clone: other disks may have been made on %s, also where nobody has searched",
+                     estate->disks[disk->pub.parent].pub.path);
     if (disk->locked && !vx_disk_is_quarantined(disk) && disk->pub.status != VHDX_FOUND_LOCKED)
         vx_note_disk(estate, disk, "ORPHANS-LOCKED", INFO, "somebody has it in use");
     if (disk->pub.twin != VHDX_NONE)

@@ -5,6 +5,7 @@
 #include "orphans/estate.h"
 
 #include "base/alloc.h"
+#include "io/path.h"
 #include "orphans/tails.h"
 
 #include <stdarg.h>
@@ -212,6 +213,20 @@ size_t vx_disk_live_children(const struct vx_estate *estate, const struct vx_dis
     for (size_t i = 0; i < disk->pub.child_count; i++)
         count += !vx_disk_is_quarantined(&estate->disks[disk->pub.children[i]]);
     return count;
+}
+
+bool vx_disk_is_clone(const struct vx_estate *estate, const struct vx_disk *disk)
+{
+    if (!vx_disk_is_differencing(disk) || disk->pub.parent == VHDX_NONE)
+        return false;
+    const struct vx_disk *parent = &estate->disks[disk->pub.parent];
+    bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
+    size_t length = (size_t)(vx_path_name(disk->absolute, windows) - disk->absolute);
+    bool beside = parent->source == disk->source &&
+                  (size_t)(vx_path_name(parent->absolute, windows) - parent->absolute) == length &&
+                  strncmp(parent->absolute, disk->absolute, length) == 0;
+    return !beside || vx_path_has_extension(disk->absolute, ".vhdx", windows) ||
+           vx_path_has_extension(disk->absolute, ".vhd", windows);
 }
 
 const char *vx_machine_name(const struct vx_machine *machine)

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "orphans/config.h"
+#include "orphans/trial.h"
 
 /* A finding in a list that still grows. */
 struct vx_note {
@@ -59,7 +60,8 @@ struct vx_disk {
     bool in_set;
     bool serves_others;  /* some child, of whatever kind, is no orphan */
     bool parent_second;  /* found by its second linkage only */
-    bool parent_elsewhere; /* not where any of the locator's paths leads */
+    bool parent_elsewhere; /* where none of its locator's paths leads, nor any map of the caller's */
+    bool parent_unreached; /* no command finds the parent by itself: it needs --parent */
     bool suspect_unreadable;
     bool is_needed;      /* nothing that moves or removes it may be proposed */
     bool is_suspect;     /* lies where the parent of a disk in doubt should be */
@@ -109,6 +111,8 @@ struct vx_chain_record {
 struct vx_estate {
     struct vx_arena arena;
     bool windows; /* of this host's paths */
+    struct vx_trier trier; /* of commands, before they are proposed */
+    const vhdx_host *host; /* to be asked whether a disk opens; NULL: only the records speak */
     struct vx_disk *disks;
     size_t disk_count, disk_room;
     struct vx_machine *machines;
@@ -172,6 +176,12 @@ bool vx_estate_is_windows(const struct vx_estate *estate, const char *absolute, 
 
 /* Those that were not put aside. */
 size_t vx_disk_live_children(const struct vx_estate *estate, const struct vx_disk *disk);
+
+/*
+ * Whether the disk looks like a linked clone: it is named like a disk and not like a checkpoint, or its parent lies in
+ * another folder. Then its parent may have other children that nobody here knows of.
+ */
+bool vx_disk_is_clone(const struct vx_estate *estate, const struct vx_disk *disk);
 
 /* For sentences: the name that the configuration gives, else the path of the configuration. */
 const char *vx_machine_name(const struct vx_machine *machine);

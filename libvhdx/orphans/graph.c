@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
-#include "base/utf.h"
+#include "orphans/way.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -209,16 +209,11 @@ struct builder {
 /* How well a file's place fits what the child's locator says: 0 = not at all; more is better. */
 enum { FITS_NOT = 0, FITS_TAIL = 1, FITS_RELATIVE = 1000 };
 
-static const char *name_at(const struct vx_disk *disk, size_t number)
-{
-    return number ? disk->pub.other_names[number - 1] : disk->absolute;
-}
-
 static size_t fit_of_path(const struct vx_estate *estate, const char *path, const struct vx_disk *disk)
 {
     size_t best = 0;
     for (size_t i = 0; path && i <= disk->pub.other_name_count; i++) {
-        const char *name = name_at(disk, i);
+        const char *name = vx_disk_name_at(disk, i);
         struct vx_tail tail = vx_tail_compare(path, name, vx_estate_is_windows(estate, name, disk->source));
         size_t fit = tail.parts >= 2 || tail.whole ? tail.parts : FITS_NOT;
         best = fit > best ? fit : best;
@@ -231,7 +226,7 @@ static bool is_at(const struct vx_estate *estate, const char *place, const struc
 {
     bool windows = place && vx_estate_is_windows(estate, place, disk->source);
     for (size_t i = 0; place && i <= disk->pub.other_name_count; i++)
-        if (vx_tail_is_same(place, name_at(disk, i), windows))
+        if (vx_tail_is_same(place, vx_disk_name_at(disk, i), windows))
             return true;
     return false;
 }
@@ -356,17 +351,14 @@ static bool find_suspects(struct builder *b, struct vx_disk *child, const char *
     return ok;
 }
 
-/* Whether a map of the caller's, or a tail, leads from the locator to the parent's file. */
-static bool leads_there(struct builder *b, const struct vx_disk *child, const char *relative)
+/* Whether a map of the caller's leads from the locator to the parent's file. */
+static bool is_mapped_there(struct builder *b, const struct vx_disk *child)
 {
     struct vx_estate *estate = b->estate;
-    const struct vx_disk *parent = &estate->disks[child->pub.parent];
     const char *paths[2] = {child->pub.names.volume_path, child->pub.names.absolute_win32_path};
-    if (fit_of(estate, child, relative, parent) != FITS_NOT)
-        return true;
     for (size_t i = 0; i < 2; i++) {
         struct vx_hits hits;
-        if (!paths[i])
+        if (!paths[i] || estate->map_count == 0)
             continue;
         bool found = vx_names_find(estate, b->names, paths[i], child->source, false, &hits) && hits.mapped &&
                      hits.found.count == 1 && hits.found.disks[0] == child->pub.parent;
@@ -389,7 +381,13 @@ static bool find_parent(struct builder *b, struct vx_disk *child)
     }
     if (child->pub.parent == VHDX_NONE)
         return find_suspects(b, child, relative);
-    child->parent_elsewhere = !leads_there(b, child, relative);
+    const struct vx_disk *parent = &b->estate->disks[child->pub.parent];
+    /* Nobody here can try a VHD, nor what two hosts have: there the end of a path must do. */
+    bool tried = child->is_vhdx && child->source == parent->source;
+    bool opens = tried ? vx_way_leads(b->estate, child, relative, parent)
+                       : fit_of(b->estate, child, relative, parent) != FITS_NOT;
+    child->parent_unreached = !opens && !vx_way_is_beside(b->estate, child, parent);
+    child->parent_elsewhere = !opens && !is_mapped_there(b, child);
     return true;
 }
 

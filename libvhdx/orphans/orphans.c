@@ -159,13 +159,18 @@ static vhdx_status search(struct vx_estate *estate, const char *const *roots, si
 }
 
 vhdx_status vx_orphans_scan(const char *const *roots, size_t root_count, const vhdx_orphans_options *options,
-                            struct vx_estate **out, vhdx_error *err)
+                            const struct vx_trier *trier, struct vx_estate **out, vhdx_error *err)
 {
     struct vx_estate *estate = vx_estate_new();
     if (!estate)
         return vx_fail_memory(err, "the search");
-    estate->windows = vx_host_or_native(options->host)->windows_paths;
+    estate->host = vx_host_or_native(options->host);
+    estate->windows = estate->host->windows_paths;
+    if (trier)
+        estate->trier = *trier;
     vhdx_status status = search(estate, roots, root_count, options, err);
+    estate->host = NULL; /* the result depends on nothing of the caller's */
+    estate->trier = (struct vx_trier){0};
     if (status == VHDX_OK)
         *out = estate;
     else

@@ -7,8 +7,8 @@
 
 #include "orphans/estate.h"
 
-/* `options` is never NULL here. */
+/* `options` is never NULL here. `trier` tries each command before it is proposed; NULL: nobody does. */
 vhdx_status vx_orphans_scan(const char *const *roots, size_t root_count, const vhdx_orphans_options *options,
-                            struct vx_estate **estate, vhdx_error *err);
+                            const struct vx_trier *trier, struct vx_estate **estate, vhdx_error *err);
 
 #endif

@@ -290,14 +290,144 @@ Test(classify, a_parent_in_another_place_is_found_by_identity_and_relinked)
                      "vhdx relink --parent '/vms/moved/base.vhdx' '/vms/a/leaf.avhdx'");
 }
 
-Test(classify, a_windows_path_that_ends_alike_is_no_move)
+static void expect_way(const char *absolute, const char *status)
 {
+    est_close(&e);
+    est_open(&e);
     size_t base = est_base(&e, "/vms/bases/base.vhdx");
-    size_t leaf = est_child(&e, "/vms/a/leaf.avhdx", base, NULL);
-    est_at(&e, leaf)->pub.names.absolute_win32_path = "E:\\Store\\Bases\\base.vhdx";
-    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\leaf.avhdx");
+    size_t leaf = est_child(&e, "/vms/a/b/leaf.avhdx", base, NULL);
+    est_at(&e, leaf)->pub.names.absolute_win32_path = absolute;
+    est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\b\\leaf.avhdx");
     est_judge(&e);
-    expect_status("/vms/a/leaf.avhdx", "in-use-by-vm");
+    cr_expect_str_eq(est_status(&e, "/vms/a/b/leaf.avhdx"), status, "%s", absolute);
+}
+
+/* The volume of a drive may be mounted anywhere above the child, and then all of the path is there. */
+Test(classify, a_windows_path_that_ends_alike_is_a_move_until_the_child_opens_with_it)
+{
+    expect_way("E:\\Bases\\base.vhdx", "in-use-by-vm");
+    expect_way("\\\\?\\E:\\vms\\bases\\BASE.vhdx", "in-use-by-vm");
+    expect_way("E:\\Store\\Bases\\base.vhdx", "parent-moved");
+    expect_way("\\\\nas\\bases\\base.vhdx", "parent-moved");
+    expect_way("E:\\a\\..\\bases\\base.vhdx", "parent-moved");
+    expect_way("bases\\base.vhdx", "parent-moved");
+}
+
+/* A machine's child below another root than its parent: neither of its paths leads anywhere here. */
+Test(classify, of_a_chain_that_does_not_open_no_merge_is_proposed_and_no_place_named)
+{
+    size_t base = est_base(&e, "/vms/ProgramData/vault/vm/base.vhdx");
+    size_t leaf = est_child(&e, "/vms/Windows.old/Windows/vault/vm/leaf.avhdx", base, ".\\.\\base.vhdx");
+    est_at(&e, leaf)->pub.names.absolute_win32_path = "C:\\Windows\\vault\\vm\\base.vhdx";
+    size_t vm = est_machine(&e, "/vms/ProgramData/vm.xml", "web", false, "C:\\Windows\\vault\\vm\\leaf.avhdx");
+    est_info(&e, vm)->has_checkpoint_count = true;
+    est_judge(&e);
+    expect_status("/vms/Windows.old/Windows/vault/vm/leaf.avhdx", "parent-moved");
+    cr_expect_eq(e.estate->totals.problem_count, 1);
+    cr_expect(est_has_step(&e, VHDX_STEP_RELINK, "/vms/Windows.old/Windows/vault/vm/leaf.avhdx"));
+    cr_expect_not(est_has_step(&e, VHDX_STEP_MERGE, NULL));
+    for (size_t i = 0; i < e.estate->families[0].step_count; i++)
+        cr_expect_not(strstr(e.estate->families[0].steps[i].text, "C:\\"), "%s", e.estate->families[0].steps[i].text);
+}
+
+struct refusing {
+    enum vx_trial_kind kind;
+    size_t asked;
+};
+
+/* As if that one command could not be carried out. */
+static vhdx_status refuse_one(void *context, const struct vx_trial *trial, vhdx_error *err)
+{
+    struct refusing *refusing = context;
+    vx_clear(err);
+    refusing->asked++;
+    return trial->kind == refusing->kind ? vx_fail(err, VHDX_NO_SPACE, vx_at_file(trial->disk), "no room") : VHDX_OK;
+}
+
+static void plant_moved_and_long(void)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx"), moved = est_base(&e, "/vms/m/moved.vhdx");
+    est_child(&e, "/vms/a/leaf.avhdx", base, ".\\base.vhdx");
+    est_child(&e, "/vms/b/left.avhdx", moved, ".\\moved.vhdx");
+    est_info(&e, est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\leaf.avhdx"))->has_checkpoint_count =
+        true;
+}
+
+static bool some_step_says(const char *words)
+{
+    for (size_t i = 0; i < e.estate->family_count; i++)
+        for (size_t j = 0; j < e.estate->families[i].step_count; j++)
+            if (strstr(e.estate->families[i].steps[j].text, words))
+                return true;
+    return false;
+}
+
+Test(classify, a_command_that_would_fail_is_not_proposed_and_the_reason_is_told)
+{
+    static const struct {
+        enum vx_trial_kind trial;
+        vhdx_step_kind step;
+    } kinds[] = {{0, VHDX_STEP_NOTE},
+                 {VX_TRIAL_MERGE, VHDX_STEP_MERGE},
+                 {VX_TRIAL_RELINK, VHDX_STEP_RELINK},
+                 {VX_TRIAL_COPY, VHDX_STEP_COPY}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct refusing refusing = {.kind = kinds[i].trial};
+        est_close(&e);
+        est_open(&e);
+        plant_moved_and_long();
+        e.estate->trier = (struct vx_trier){refuse_one, &refusing};
+        est_judge(&e);
+        cr_expect_eq(refusing.asked, 3, "each of the three commands once, not %zu times", refusing.asked);
+        for (size_t j = 1; j < sizeof kinds / sizeof kinds[0]; j++)
+            cr_expect_eq(est_has_step(&e, kinds[j].step, NULL), i != j, "%zu refused, %zu proposed", i, j);
+        cr_expect_eq(some_step_says("no room"), i > 0);
+    }
+    cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL), "what cannot be copied stays where it is");
+}
+
+Test(classify, a_copy_through_a_moved_parent_names_it)
+{
+    plant_moved_and_long();
+    est_judge(&e);
+    cr_expect(some_step_says("vhdx merge --parent '/vms/m/moved.vhdx' -o '/vms/b/left-content.vhdx' "
+                             "'/vms/b/left.avhdx'"));
+}
+
+static vhdx_status cancel_all(void *context, const struct vx_trial *trial, vhdx_error *err)
+{
+    (void)context;
+    return vx_fail(err, VHDX_CANCELLED, vx_at_file(trial->disk), "enough");
+}
+
+Test(classify, a_trial_that_is_cancelled_ends_the_search)
+{
+    vhdx_error err;
+    plant_moved_and_long();
+    e.estate->trier = (struct vx_trier){cancel_all, NULL};
+    cr_expect_eq(vx_estate_judge(e.estate, &err), VHDX_CANCELLED);
+    cr_expect_str_eq(err.message, "enough");
+}
+
+Test(classify, a_linked_clone_is_not_merged_into_its_golden_disk_without_a_word)
+{
+    size_t golden = est_base(&e, "/vms/golden/disk.vhdx");
+    est_child(&e, "/vms/web/disk.vhdx", golden, "..\\golden\\disk.vhdx");
+    est_info(&e, est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\web\\disk.vhdx"))->has_checkpoint_count =
+        true;
+    est_judge(&e);
+    cr_expect_eq(e.estate->totals.problem_count, 0);
+    cr_expect_eq(e.estate->families[0].step_count, 0, "nothing is wrong with it");
+    cr_expect(est_has_finding(&e, "/vms/web/disk.vhdx", "ORPHANS-LINKED-CLONE"));
+    est_close(&e);
+    est_open(&e);
+    golden = est_base(&e, "/vms/golden/disk.vhdx");
+    est_child(&e, "/vms/web/disk.avhdx", golden, "..\\golden\\disk.vhdx");
+    est_info(&e, est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\web\\disk.avhdx"))->has_checkpoint_count =
+        true;
+    est_judge(&e);
+    cr_expect(est_has_step(&e, VHDX_STEP_MERGE, NULL));
+    cr_expect(some_step_says("other clones"));
 }
 
 Test(classify, another_disk_in_the_parents_place_is_a_mismatch)

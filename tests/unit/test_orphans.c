@@ -546,6 +546,60 @@ Test(orphans, the_outcome_is_the_same_with_any_number_of_threads)
     vhdx_orphans_free(first);
 }
 
+/* ---- what is said to belong together opens ---- */
+
+static uint64_t next_random(uint64_t *state, uint64_t below)
+{
+    return bld_random_below(state, below);
+}
+
+/* A parent and a child in some folders, with paths in the locator that lead there, or beside, or to nowhere. */
+static void plant_pair(uint64_t *random, int number)
+{
+    static const char *const folders[] = {"a", "b", "a/b", "vms/a", "c/vms/a/b"};
+    static const char *const ways[] = {".\\%s",        "..\\a\\%s",      "..\\..\\a\\%s", "b\\%s",
+                                       "D:\\vms\\a\\%s", "\\\\?\\D:\\a\\b\\%s", "D:\\%s",       "\\\\nas\\vms\\a\\%s"};
+    char parent[64], leaf[64], relative[64] = "", absolute[64] = "", base_name[32];
+    snprintf(base_name, sizeof base_name, "base%d.vhdx", number);
+    snprintf(parent, sizeof parent, "%s/%s", folders[next_random(random, 5)], base_name);
+    snprintf(leaf, sizeof leaf, "%s/leaf%d.avhdx", folders[next_random(random, 5)], number);
+    snprintf(relative, sizeof relative, ways[next_random(random, 4)], base_name);
+    snprintf(absolute, sizeof absolute, ways[4 + next_random(random, 4)], base_name);
+    vhdx_guid id = base(parent);
+    forest_disk(&forest, &(struct forest_disk){.name = leaf,
+                                               .parent = &id,
+                                               .relative = next_random(random, 3) ? relative : NULL,
+                                               .absolute = next_random(random, 3) ? absolute : NULL});
+}
+
+Test(orphans, a_chain_opens_unless_its_parent_is_called_moved)
+{
+    uint64_t random = 20261130;
+    size_t moved = 0, whole = 0;
+    forest_close(&forest);
+    forest_open_large(&forest);
+    for (int i = 0; i < 300; i++)
+        plant_pair(&random, i);
+    search();
+    for (size_t i = 0; i < vhdx_orphans_get_totals(found)->file_count; i++) {
+        const vhdx_found_file *it = vhdx_orphans_file(found, i);
+        vhdx_chain *chain = NULL;
+        if (it->kind != VHDX_FOUND_DIFFERENCING)
+            continue;
+        cr_assert_neq(it->parent, VHDX_NONE);
+        bool opens = vhdx_chain_open(it->path, NULL, &chain, NULL) == VHDX_OK;
+        vhdx_chain_free(chain);
+        if (it->status == VHDX_FOUND_PARENT_MOVED)
+            moved++;
+        else
+            whole += opens;
+        cr_expect(opens || it->status == VHDX_FOUND_PARENT_MOVED, "%s is called %s, and does not open", it->path,
+                  vhdx_found_status_name(it->status));
+    }
+    cr_expect_gt(moved, 50, "%zu", moved);
+    cr_expect_gt(whole, 50, "%zu", whole);
+}
+
 /* ---- the large estate ---- */
 
 enum { VMS = 200, LAYERS = 10 };
