@@ -23,40 +23,21 @@ struct wish {
     bool one_file_system, data, complete, lines, from_json;
 };
 
-struct work {
-    const struct cli *cli;
-    bool visible, drawn;
-    double told_at;
-};
-
 /* ---- progress ---- */
-
-static void wipe(struct work *work)
-{
-    if (work->drawn)
-        fprintf(stderr, "\r%79s\r", "");
-    work->drawn = false;
-}
 
 static bool tell(void *context, const vhdx_orphans_progress *now)
 {
-    struct work *work = context;
-    double time = platform_seconds();
+    struct progress *progress = context;
     if (platform_interrupted())
         return false;
-    if (!work->visible || (work->drawn && time - work->told_at < 0.2))
-        return true;
-    wipe(work);
-    work->told_at = time;
-    work->drawn = true;
     if (now->commands_tried)
-        fprintf(stderr, "try  %" PRIu64 " commands", now->commands_tried);
+        progress_say(progress, "try  %" PRIu64 " commands", now->commands_tried);
     else if (now->bytes_total)
-        fprintf(stderr, "compare  %" PRIu64 " of %" PRIu64 " MiB", now->bytes_compared >> 20, now->bytes_total >> 20);
+        progress_say(progress, "compare  %" PRIu64 " of %" PRIu64 " MiB", now->bytes_compared >> 20,
+                     now->bytes_total >> 20);
     else
-        fprintf(stderr, "search  %" PRIu64 " files, %" PRIu64 " disks, %" PRIu64 " configurations", now->files_seen,
-                now->disks_found, now->configs_found);
-    fflush(stderr);
+        progress_say(progress, "search  %" PRIu64 " files, %" PRIu64 " disks, %" PRIu64 " configurations",
+                     now->files_seen, now->disks_found, now->configs_found);
     return true;
 }
 
@@ -147,7 +128,7 @@ static int write_page(const char *path, const vhdx_orphans *orphans)
 static int search(const struct cli *cli, const struct wish *wish, unsigned jobs, const char **roots,
                   const char **reports)
 {
-    struct work work = {.cli = cli};
+    struct progress progress;
     vhdx_orphans_options options = {.struct_size = sizeof options,
                                     .configs = wish->configs.items,
                                     .config_count = wish->configs.count,
@@ -158,15 +139,14 @@ static int search(const struct cli *cli, const struct wish *wish, unsigned jobs,
                                     .data = wish->data,
                                     .complete = wish->complete,
                                     .progress = tell,
-                                    .progress_context = &work};
+                                    .progress_context = &progress};
     vhdx_orphans *orphans;
     vhdx_error err;
     size_t root_count = 0;
-    work.visible = !cli->quiet && !cli->no_progress && platform_is_terminal(stderr);
-    platform_catch_interrupts();
+    progress_begin(&progress, cli);
     sort_names(cli, wish, roots, reports, &options, &root_count);
     vhdx_status status = vhdx_orphans_scan(roots, root_count, &options, &orphans, &err);
-    wipe(&work);
+    progress_clear(&progress);
     if (status != VHDX_OK) {
         progress_advise(&err, "nothing was changed; run the same command again");
         return cli_error(&err);

@@ -4,7 +4,7 @@
  * report would be printed into a disk. So the three are filled before anything else.
  */
 /* SPDX-License-Identifier: MIT */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #include "platform.h"
 
 #include "exit.h"
@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,6 +63,12 @@ const char *platform_base_name(const char *path)
 bool platform_is_terminal(FILE *stream)
 {
     return isatty(fileno(stream)) == 1;
+}
+
+int platform_columns(FILE *stream)
+{
+    struct winsize size = {0};
+    return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 bool platform_shows_colour(FILE *stream)

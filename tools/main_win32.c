@@ -52,6 +52,14 @@ bool platform_is_terminal(FILE *stream)
     return GetConsoleMode((HANDLE)_get_osfhandle(_fileno(stream)), &mode) != 0;
 }
 
+int platform_columns(FILE *stream)
+{
+    CONSOLE_SCREEN_BUFFER_INFO info;
+    if (!GetConsoleScreenBufferInfo((HANDLE)_get_osfhandle(_fileno(stream)), &info))
+        return 0;
+    return info.srWindow.Right - info.srWindow.Left + 1;
+}
+
 /* Consoles since Windows 10 understand the sequences when asked to. */
 bool platform_shows_colour(FILE *stream)
 {

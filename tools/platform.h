@@ -18,6 +18,9 @@ const char *platform_base_name(const char *path);
 
 bool platform_is_terminal(FILE *stream);
 
+/* How many characters fit on a line of the terminal; 0 when it is none, or does not say. */
+int platform_columns(FILE *stream);
+
 /* Whether it is a terminal that understands colours, and nobody asked for none (NO_COLOR). */
 bool platform_shows_colour(FILE *stream);
 

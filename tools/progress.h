@@ -10,7 +10,9 @@
 
 struct progress {
     bool visible;
-    bool drawn; /* a bar stands on the line */
+    size_t drawn; /* columns of the line that the bar takes now */
+    bool ever_drawn;
+    double drawn_at;
     vhdx_phase phase;
     double phase_began;
     uint64_t phase_base; /* bytes that were done when the phase began to be timed */
@@ -22,7 +24,10 @@ void progress_begin(struct progress *progress, const struct cli *cli);
 /* A vhdx_progress_fn; `context` is the struct progress. */
 bool progress_step(void *context, const vhdx_progress *now);
 
-/* Wipes the bar, before something else is written to standard error and at the end. */
+/* The same for work that counts something else: one line of text, when it is time for one. */
+void progress_say(struct progress *progress, const char *format, ...) TOOL_PRINTF(2, 3);
+
+/* Wipes the bar, before something else is written, wherever to, and at the end. */
 void progress_clear(struct progress *progress);
 
 /* Replaces the advice of a cancelled operation by `advice`: what was asked for is no reason to look at the medium. */
