@@ -357,6 +357,16 @@ VHDX_API vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *
                                      vhdx_error *err);
 VHDX_API void vhdx_chain_free(vhdx_chain *chain);
 
+/* `layer` counts from the leaf, which is 0. The facts are valid during the call only. */
+typedef void (*vhdx_layer_fn)(void *context, size_t layer, const vhdx_info *info);
+
+/*
+ * Tells of each layer from the leaf down, as far as the chain can be followed, and then returns why it ends, where that
+ * is not at a base: what vhdx_chain_open() would. For people who look for a parent that is lost.
+ */
+VHDX_API vhdx_status vhdx_chain_list(const char *path, const vhdx_open_options *options, vhdx_layer_fn layer,
+                                     void *context, vhdx_error *err);
+
 /* Number of layers, at least 1. Layer 0 is the leaf, the last one the base. Any number of threads. */
 VHDX_API size_t vhdx_chain_layer_count(const vhdx_chain *chain);
 /* Facts of one layer, NULL when there is no such layer; they live as long as the chain. Any number of threads. */

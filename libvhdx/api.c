@@ -155,6 +155,19 @@ vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *given, vh
     return status;
 }
 
+vhdx_status vhdx_chain_list(const char *path, const vhdx_open_options *given, vhdx_layer_fn layer, void *context,
+                            vhdx_error *err)
+{
+    vhdx_open_options options;
+    vx_clear(err);
+    if (!path || !layer || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_chain_list: a path and a function are needed");
+    if (!parents_are_there(options.parents, options.parent_count))
+        return fail_argument(err, "vhdx_chain_list: a parent has no name");
+    struct vx_search search = {options.parents, options.parent_count};
+    return vx_chain_list(options.host, path, &search, options.inspect_only ? VX_OPEN_INSPECT : 0, layer, context, err);
+}
+
 void vhdx_chain_free(vhdx_chain *chain)
 {
     if (chain)

@@ -207,7 +207,7 @@ under_valgrind() {
         for at in $offset; do printf '\007\007' | dd of="$damaged" bs=1 seek="$at" conv=notrunc status=none; done
         run verify --data --chain "$damaged"
         run repair --dry-run --salvage "$damaged"
-        run export --salvage -o "$work/raw" "$damaged"
+        run export --salvage --overwrite -o "$work/raw" "$damaged"
         run repair --salvage "$damaged"
         [ ! -e "$damaged.vhdx-undo" ] || run undo "$damaged.vhdx-undo"
         rm -f "$damaged"*

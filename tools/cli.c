@@ -7,6 +7,8 @@
 #include "cli.h"
 
 #include "exit.h"
+#include "json.h"
+#include "platform.h"
 #include "text.h"
 
 #include <ctype.h>
@@ -43,19 +45,96 @@ int cli_usage_error(const struct command *command, const char *format, ...)
     return EXIT_USAGE;
 }
 
-int cli_error(const vhdx_error *err)
+/* Damage of a disk, not of the undo file or list that lies beside it. */
+static bool is_damage(const vhdx_error *err)
 {
-    char line[sizeof err->path + sizeof err->message + sizeof err->advice + 256];
-    vhdx_error_format(err, line, sizeof line);
-    fputs("vhdx: ", stderr);
-    text_put(stderr, line);
-    fputc('\n', stderr);
+    bool of_disk = err->path[0] && !(err->structure && strncmp(err->structure, "undo", 4) == 0);
+    return of_disk && (err->status == VHDX_CORRUPT || err->status == VHDX_TRUNCATED || err->status == VHDX_NOT_VHDX);
+}
+
+vhdx_error cli_advised(const struct cli *cli, const vhdx_error *err)
+{
+    vhdx_error advised = *err;
+    char word[sizeof err->path + 64];
+    size_t used = strlen(err->advice);
+    if (cli->judges || !is_damage(err) || strstr(err->advice, "vhdx verify") ||
+        vhdx_quote(err->path, VHDX_SHELL_HERE, word, sizeof word) == 0)
+        return advised;
+    int more = snprintf(advised.advice + used, sizeof advised.advice - used, "%s'vhdx verify %s' says what can be done",
+                        used ? "; " : "", word);
+    if (!word[0] || more < 0 || (size_t)more >= sizeof advised.advice - used) /* half a name is another one */
+        snprintf(advised.advice + used, sizeof advised.advice - used, "%s'vhdx verify' says what can be done",
+                 used ? "; " : "");
+    return advised;
+}
+
+int cli_status(const vhdx_error *err)
+{
     /* What was typed makes no sense (a size), or a file is not what it should be (a directory). */
     return err->status == VHDX_ARG && !err->path[0] ? EXIT_USAGE : EXIT_FAILED;
 }
 
+int cli_error(const struct cli *cli, const vhdx_error *err)
+{
+    vhdx_error advised = cli_advised(cli, err);
+    char line[sizeof advised.path + sizeof advised.message + sizeof advised.advice + 256];
+    vhdx_error_format(&advised, line, sizeof line);
+    fflush(stdout); /* both may go to one log */
+    fputs("vhdx: ", stderr);
+    if (platform_is_terminal(stderr))
+        text_put_wrapped_line(stderr, line, 6);
+    else
+        text_put(stderr, line);
+    fputc('\n', stderr);
+    return cli_status(err);
+}
+
+int cli_fail(const struct cli *cli, const vhdx_error *err)
+{
+    if (cli->json) {
+        struct json json;
+        vhdx_error advised = cli_advised(cli, err);
+        json_document_begin(&json, stdout);
+        json_error(&json, &advised);
+        json_document_end(&json);
+    }
+    return cli_error(cli, err);
+}
+
+static void refuse(const struct cli *cli, const char *path, const char *message, const char *advice)
+{
+    vhdx_error err = {.status = VHDX_EXISTS, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE};
+    snprintf(err.path, sizeof err.path, "%s", path);
+    snprintf(err.message, sizeof err.message, "%s", message);
+    snprintf(err.advice, sizeof err.advice, "%s", advice);
+    cli_fail(cli, &err);
+}
+
+bool cli_may_write(const struct cli *cli, const char *path, const struct cli_output *may)
+{
+    const vhdx_host *host = vhdx_native_host();
+    vhdx_io io;
+    vhdx_file_facts facts = {0};
+    uint64_t size = 0;
+    if (host->open(host->context, path, VHDX_FILE_PEEK, &io, NULL) != VHDX_OK)
+        return true; /* nothing there, or the one who writes says why not */
+    if (io.ops->facts(io.file, &facts, NULL) != VHDX_OK || io.ops->size(io.file, &size, NULL) != VHDX_OK)
+        size = 0;
+    io.ops->close(io.file);
+    bool device = (facts.attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
+    if (device && !may->device)
+        refuse(cli, path, "this is a device, and what it holds would be lost", "add --device if that is meant");
+    else if (!device && size > 0 && !may->overwrite)
+        refuse(cli, path, "a file of that name is already there",
+               "choose another name, or add --overwrite to lose what it holds");
+    else
+        return true;
+    return false;
+}
+
 void cli_warning(const char *text)
 {
+    fflush(stdout);
     fputs("vhdx: warning: ", stderr);
     text_put_lines(stderr, text, 2);
     fputc('\n', stderr);

@@ -62,6 +62,7 @@ struct cli_option {
 struct cli {
     const struct command *command;
     bool quiet, verbose, json, no_progress;
+    bool judges; /* set by a command that looks for damage itself: it is not sent to `vhdx verify` */
     char **files; /* inside argv */
     size_t file_count;
 };
@@ -82,8 +83,29 @@ bool cli_size_parse(const char *text, uint64_t *bytes);
 /* Prints "vhdx: COMMAND: message; try 'vhdx COMMAND --help'" and returns EXIT_USAGE. `command` may be NULL. */
 int cli_usage_error(const struct command *command, const char *format, ...) TOOL_PRINTF(2, 3);
 
-/* Prints the error as one line and returns the exit status that goes with it. */
-int cli_error(const vhdx_error *err);
+/*
+ * Prints the error as one line (several at a terminal) and returns the exit status that goes with it. Of a damaged disk
+ * it names the command that looks further.
+ */
+int cli_error(const struct cli *cli, const vhdx_error *err);
+
+/* The same; with --json the document of the failure goes to standard output, where nothing else may be. */
+int cli_fail(const struct cli *cli, const vhdx_error *err);
+
+/* What cli_error() prints of `err`: with the next command, where a disk is damaged. */
+vhdx_error cli_advised(const struct cli *cli, const vhdx_error *err);
+
+/* The exit status that goes with it. */
+int cli_status(const vhdx_error *err);
+
+/* What may be lost where something is written. */
+struct cli_output {
+    bool overwrite; /* a file with something in it */
+    bool device;    /* a block device */
+};
+
+/* Whether a command may write to `path`; else the error is printed. */
+bool cli_may_write(const struct cli *cli, const char *path, const struct cli_output *may);
 
 /* Prints "vhdx: warning: text". */
 void cli_warning(const char *text);

@@ -311,10 +311,11 @@ static int run(const struct command *self, int argc, char **argv)
     int status;
     if (!cli_parse(&cli, self, NULL, 0, argc, argv, &status))
         return status;
+    cli.judges = true; /* this is no disk */
     if (!cli_files(&cli, 1, 1))
         return EXIT_USAGE;
     if (vhdx_config_open(cli.files[0], NULL, &config, &err) != VHDX_OK)
-        return cli_error(&err);
+        return cli_fail(&cli, &err);
     if (cli.json)
         print_json(config);
     else

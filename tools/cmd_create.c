@@ -91,14 +91,12 @@ static int report_new(const struct cli *cli)
     vhdx_error err;
     vhdx_image *image;
     if (vhdx_image_open(cli->files[0], &open, &image, &err) != VHDX_OK)
-        return cli_error(&err);
+        return cli_fail(cli, &err);
     if (cli->json) {
         struct json json;
-        json_begin(&json, stdout);
-        json_object_begin(&json, NULL);
+        json_document_begin(&json, stdout);
         report_info_json(&json, vhdx_image_info(image));
-        json_object_end(&json);
-        json_end(&json);
+        json_document_end(&json);
     } else {
         report_info_text(stdout, vhdx_image_info(image), 0);
     }
@@ -110,7 +108,7 @@ static int create(const struct cli *cli, const vhdx_create_options *options)
 {
     vhdx_error err;
     if (vhdx_create(cli->files[0], options, &err) != VHDX_OK)
-        return cli_error(&err);
+        return cli_fail(cli, &err);
     return cli->json || (cli->verbose && !cli->quiet) ? report_new(cli) : EXIT_DONE;
 }
 

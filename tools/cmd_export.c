@@ -27,6 +27,7 @@ struct request {
     const char *output, *bad_ranges, *map;
     struct cli_list parents;
     bool salvage;
+    struct cli_output may;
 };
 
 static const char not_whole[] = "what the receiver has got is not a whole disk; throw it away";
@@ -87,19 +88,19 @@ static void report_done(const struct cli *cli, vhdx_chain *chain, const char *ou
     const vhdx_info *leaf = vhdx_chain_layer_info(chain, 0);
     if (cli->json) {
         struct json json;
-        json_begin(&json, stdout);
-        json_object_begin(&json, NULL);
+        json_document_begin(&json, stdout);
         json_text(&json, "path", leaf->path);
         json_text(&json, "output", output);
         json_number(&json, "virtual_size", leaf->virtual_size);
-        json_object_end(&json);
-        json_end(&json);
-    } else if (cli->verbose) {
+        json_document_end(&json);
+    } else if (!cli->quiet) {
+        FILE *out = strcmp(output, "-") == 0 ? stderr : stdout; /* nothing but the disk belongs on that stream */
         char size[REPORT_SIZE_ROOM];
+        if (out == stderr && !cli->verbose)
+            return;
         report_size(leaf->virtual_size, size);
-        fputs("vhdx: ", stderr);
-        text_put(stderr, output);
-        fprintf(stderr, ": %s written\n", size);
+        text_put(out, output);
+        fprintf(out, ": %s written\n", size);
     }
 }
 
@@ -119,7 +120,7 @@ static int export_chain(const struct cli *cli, vhdx_chain *chain, const char *ou
         return EXIT_DONE;
     }
     progress_advise(&err, to_stdout ? not_whole : "the unfinished file was removed; run the same command again");
-    return cli_error(&err);
+    return cli_fail(cli, &err);
 }
 
 /* ---- salvage ---- */
@@ -170,8 +171,7 @@ static void salvage_json(const struct salvage *salvage, const struct request *re
                          const vhdx_salvage_report *report)
 {
     struct json json;
-    json_begin(&json, stdout);
-    json_object_begin(&json, NULL);
+    json_document_begin(&json, stdout);
     json_text(&json, "path", salvage->cli->files[0]);
     json_text(&json, "output", report->virtual_size > 0 ? request->output : NULL);
     json_text(&json, "map", report->map);
@@ -197,8 +197,7 @@ static void salvage_json(const struct salvage *salvage, const struct request *re
     }
     json_array_end(&json);
     notices_json(&json, &salvage->notices);
-    json_object_end(&json);
-    json_end(&json);
+    json_document_end(&json);
 }
 
 static void print_amount(const char *label, uint64_t bytes)
@@ -274,7 +273,7 @@ static int salvage_disk(const struct cli *cli, const struct request *request)
         salvage_text(&salvage, &report);
     notices_free(&salvage.notices);
     free(salvage.ranges);
-    return status == VHDX_OK ? salvage_status(&report) : cli_error(&err);
+    return status == VHDX_OK ? salvage_status(&report) : cli_fail(cli, &err);
 }
 
 static int export_disk(const struct cli *cli, const struct request *request)
@@ -284,10 +283,25 @@ static int export_disk(const struct cli *cli, const struct request *request)
     vhdx_error err;
     vhdx_chain *chain;
     if (vhdx_chain_open(cli->files[0], &open, &chain, &err) != VHDX_OK)
-        return cli_error(&err);
+        return cli_fail(cli, &err);
     int status = export_chain(cli, chain, request->output);
     vhdx_chain_free(chain);
     return status;
+}
+
+/* RAW, and the map that a salvage writes beside it. */
+static bool outputs_are_free(const struct cli *cli, const struct request *request)
+{
+    char map[2048];
+    if (strcmp(request->output, "-") == 0)
+        return true;
+    if (!cli_may_write(cli, request->output, &request->may))
+        return false;
+    if (!request->salvage)
+        return true;
+    int length = snprintf(map, sizeof map, "%s%s", request->map ? request->map : request->output,
+                          request->map ? "" : ".map");
+    return length < 0 || (size_t)length >= sizeof map || cli_may_write(cli, map, &request->may);
 }
 
 /* What only a salvage understands. */
@@ -330,7 +344,10 @@ static int run(const struct command *self, int argc, char **argv)
     int status;
     const struct cli_option options[] = {
         {NULL, 'o', CLI_TEXT, &request.output, "RAW",
-         "the raw file (emptied first) or block device to\nwrite; \"-\" is standard output"},
+         "the raw file or block device to write; \"-\" is\nstandard output"},
+        {"overwrite", 0, CLI_FLAG, &request.may.overwrite, NULL,
+         "write also where a file with something in it is\nalready"},
+        {"device", 0, CLI_FLAG, &request.may.device, NULL, "write to the block device RAW; what it holds is lost"},
         {"parent", 0, CLI_LIST, &request.parents, "PATH",
          "a file or directory in which to look for ancestors\nfirst; may be given more than once"},
         {"salvage", 0, CLI_FLAG, &request.salvage, NULL,
@@ -342,6 +359,8 @@ static int run(const struct command *self, int argc, char **argv)
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status)) {
         if (!usable(&cli, &request))
             status = EXIT_USAGE;
+        else if (!outputs_are_free(&cli, &request))
+            status = EXIT_FAILED;
         else
             status = request.salvage ? salvage_disk(&cli, &request) : export_disk(&cli, &request);
     }
@@ -351,9 +370,9 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_export = {
     .name = "export",
-    .synopsis = "-o RAW [--parent PATH]... CHILD\n"
+    .synopsis = "-o RAW [--overwrite] [--device] [--parent PATH]... CHILD\n"
                 "--salvage -o RAW [--bad-ranges FILE] [--map FILE]\n"
-                "  [--parent PATH]... CHILD",
+                "  [--overwrite] [--device] [--parent PATH]... CHILD",
     .summary = "the virtual disk, through its chain, as a raw file or stream",
     .details = "Writes the virtual disk that CHILD shows through its chain as a raw disk. Where\n"
                "the disk reads zeros, the file has holes. No layer is written to. With --salvage\n"

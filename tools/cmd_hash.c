@@ -42,58 +42,85 @@ static vhdx_status hash_chain(const struct cli *cli, vhdx_chain *chain, struct r
     return VHDX_OK;
 }
 
-static int hash_file(const struct cli *cli, const struct cli_list *parents, const char *path, struct result *result)
+static vhdx_status hash_file(const struct cli *cli, const struct cli_list *parents, const char *path,
+                             struct result *result, vhdx_error *err)
 {
     const vhdx_open_options open = {
         .struct_size = sizeof open, .parents = parents->items, .parent_count = parents->count};
-    vhdx_error err;
     vhdx_chain *chain;
-    if (vhdx_chain_open(path, &open, &chain, &err) != VHDX_OK)
-        return cli_error(&err);
-    vhdx_status status = hash_chain(cli, chain, result, &err);
+    vhdx_status status = vhdx_chain_open(path, &open, &chain, err);
+    if (status != VHDX_OK)
+        return status;
+    status = hash_chain(cli, chain, result, err);
     vhdx_chain_free(chain);
-    return status == VHDX_OK ? EXIT_DONE : cli_error(&err);
+    return status;
 }
 
-static void print_result(const char *path, const struct result *result, struct json *json)
+static void result_text(const char *path, const struct result *result)
 {
-    if (!json) {
-        printf("%s  ", result->hash);
-        text_put(stdout, path);
-        putchar('\n');
-        return;
-    }
-    json_object_begin(json, NULL);
+    printf("%s  ", result->hash);
+    text_put(stdout, path);
+    putchar('\n');
+}
+
+static void result_json(struct json *json, const char *path, const struct result *result)
+{
     json_text(json, "path", path);
     json_text(json, "xxh3_128", result->hash);
     json_number(json, "virtual_size", result->virtual_size);
-    json_object_end(json);
 }
 
-/* One file gives one object, several give an array of those that could be hashed. */
+/* Members of an object: the result, or the error in its place. `failure` is the first of all files. */
+static int hash_one(const struct cli *cli, const struct cli_list *parents, const char *path, struct json *json,
+                    vhdx_error *failure)
+{
+    struct result result;
+    vhdx_error err;
+    if (hash_file(cli, parents, path, &result, &err) == VHDX_OK) {
+        if (json)
+            result_json(json, path, &result);
+        else
+            result_text(path, &result);
+        return EXIT_DONE;
+    }
+    vhdx_error advised = cli_advised(cli, &err);
+    if (failure->status == VHDX_OK)
+        *failure = advised;
+    if (json && cli->file_count > 1) {
+        json_text(json, "path", path);
+        json_error(json, &advised);
+    }
+    return cli_error(cli, &err);
+}
+
+/* One file gives one object, several an array of such objects. */
 static int hash_files(const struct cli *cli, const struct cli_list *parents)
 {
     struct json document;
     struct json *json = cli->json ? &document : NULL;
     bool array = json && cli->file_count > 1;
+    vhdx_error failure = {.status = VHDX_OK};
     int worst = EXIT_DONE;
-    json_begin(&document, stdout);
+    if (json)
+        json_document_begin(json, stdout);
     if (array)
-        json_array_begin(json, NULL);
+        json_array_begin(json, "files");
     for (size_t i = 0; i < cli->file_count; i++) {
-        struct result result;
-        int status = hash_file(cli, parents, cli->files[i], &result);
-        if (status == EXIT_DONE)
-            print_result(cli->files[i], &result, json);
-        else if (status > worst)
-            worst = status;
+        if (array)
+            json_object_begin(json, NULL);
+        int status = hash_one(cli, parents, cli->files[i], json, &failure);
+        worst = status > worst ? status : worst;
+        if (array)
+            json_object_end(json);
         if (status != EXIT_DONE && platform_interrupted())
             break;
     }
     if (array)
         json_array_end(json);
-    if (array || (json && worst == EXIT_DONE))
-        json_end(json);
+    if (json && failure.status != VHDX_OK)
+        json_error(json, &failure);
+    if (json)
+        json_document_end(json);
     return worst;
 }
 

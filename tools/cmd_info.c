@@ -1,6 +1,7 @@
 /*
- * vhdx info: the facts of a disk, or of every layer of a chain. Reads headers and metadata only. A disk whose log
- * cannot be replayed, or whose parent is lost, is shown all the same: that is when people ask.
+ * vhdx info: the facts of disks, or of every layer of a chain. Reads headers and metadata only. A disk whose log
+ * cannot be replayed, or whose parent is lost, is shown all the same: that is when people ask. Easy to get wrong: of a
+ * broken chain, the layers that are there must be shown too, or nobody sees what is missing.
  */
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
@@ -8,72 +9,112 @@
 #include "exit.h"
 #include "report.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
-static void print_image(const struct cli *cli, const vhdx_info *info)
+struct showing {
+    const struct cli *cli;
+    struct json *json; /* inside the object of the file; NULL: text */
+    bool chain_begun;
+    bool several;       /* each file has an object of its own */
+    vhdx_error failure; /* the first; status VHDX_OK: none */
+};
+
+static void begin_chain_json(struct showing *showing)
 {
-    if (!cli->json) {
-        report_info_text(stdout, info, 0);
+    if (!showing->chain_begun)
+        json_array_begin(showing->json, "chain");
+    showing->chain_begun = true;
+}
+
+/* A vhdx_layer_fn. */
+static void show_layer(void *context, size_t layer, const vhdx_info *info)
+{
+    struct showing *showing = context;
+    if (!showing->json) {
+        const char *part = layer == 0 ? (info->parent ? "leaf" : "the only one") : info->parent ? "between" : "base";
+        printf("%slayer %zu (%s)\n", layer ? "\n" : "", layer, part);
+        report_info_text(stdout, info, 2);
         return;
     }
-    struct json json;
-    json_begin(&json, stdout);
-    json_object_begin(&json, NULL);
-    report_info_json(&json, info);
-    json_object_end(&json);
-    json_end(&json);
+    if (layer == 0)
+        report_info_json(showing->json, info);
+    begin_chain_json(showing);
+    json_object_begin(showing->json, NULL);
+    report_info_json(showing->json, info);
+    json_object_end(showing->json);
 }
 
-static void print_chain_text(const vhdx_chain *chain)
+static vhdx_status show_chain(struct showing *showing, const char *path, const vhdx_open_options *options,
+                              vhdx_error *err)
 {
-    size_t count = vhdx_chain_layer_count(chain);
-    for (size_t i = 0; i < count; i++) {
-        const char *part = count == 1 ? "the only one" : i == 0 ? "leaf" : i + 1 == count ? "base" : "between";
-        printf("%slayer %zu (%s)\n", i ? "\n" : "", i, part);
-        report_info_text(stdout, vhdx_chain_layer_info(chain, i), 2);
-    }
+    vhdx_status status = vhdx_chain_list(path, options, show_layer, showing, err);
+    if (showing->chain_begun)
+        json_array_end(showing->json);
+    return status;
 }
 
-static void print_chain_json(const vhdx_chain *chain)
+static vhdx_status show_image(struct showing *showing, const char *path, const vhdx_open_options *options,
+                              vhdx_error *err)
 {
-    struct json json;
-    json_begin(&json, stdout);
-    json_object_begin(&json, NULL);
-    report_info_json(&json, vhdx_chain_layer_info(chain, 0));
-    json_array_begin(&json, "chain");
-    for (size_t i = 0; i < vhdx_chain_layer_count(chain); i++) {
-        json_object_begin(&json, NULL);
-        report_info_json(&json, vhdx_chain_layer_info(chain, i));
-        json_object_end(&json);
-    }
-    json_array_end(&json);
-    json_object_end(&json);
-    json_end(&json);
-}
-
-static int show_image(const struct cli *cli, const vhdx_open_options *options)
-{
-    vhdx_error err;
     vhdx_image *image;
-    if (vhdx_image_open(cli->files[0], options, &image, &err) != VHDX_OK)
-        return cli_error(&err);
-    print_image(cli, vhdx_image_info(image));
+    vhdx_status status = vhdx_image_open(path, options, &image, err);
+    if (status != VHDX_OK)
+        return status;
+    if (showing->json)
+        report_info_json(showing->json, vhdx_image_info(image));
+    else
+        report_info_text(stdout, vhdx_image_info(image), 0);
     vhdx_image_free(image);
-    return EXIT_DONE;
+    return VHDX_OK;
 }
 
-static int show_chain(const struct cli *cli, const vhdx_open_options *options)
+/* One of several files in a document: what is known of it, and the error where it ends. */
+static int show_file(struct showing *showing, const char *path, const vhdx_open_options *options, bool chain)
 {
     vhdx_error err;
-    vhdx_chain *chain;
-    if (vhdx_chain_open(cli->files[0], options, &chain, &err) != VHDX_OK)
-        return cli_error(&err);
+    showing->chain_begun = false;
+    vhdx_status status = chain ? show_chain(showing, path, options, &err) : show_image(showing, path, options, &err);
+    if (status == VHDX_OK)
+        return EXIT_DONE;
+    vhdx_error advised = cli_advised(showing->cli, &err);
+    if (showing->failure.status == VHDX_OK)
+        showing->failure = advised;
+    if (showing->several && !showing->chain_begun)
+        json_text(showing->json, "path", path);
+    if (showing->several)
+        json_error(showing->json, &advised);
+    return cli_error(showing->cli, &err);
+}
+
+/* One file gives one object, several an array of such objects. */
+static int show_files(const struct cli *cli, const vhdx_open_options *options, bool chain)
+{
+    struct json json;
+    bool array = cli->json && cli->file_count > 1;
+    struct showing showing = {.cli = cli, .json = cli->json ? &json : NULL, .several = array};
+    int worst = EXIT_DONE;
     if (cli->json)
-        print_chain_json(chain);
-    else
-        print_chain_text(chain);
-    vhdx_chain_free(chain);
-    return EXIT_DONE;
+        json_document_begin(&json, stdout);
+    if (array)
+        json_array_begin(&json, "files");
+    for (size_t i = 0; i < cli->file_count; i++) {
+        if (array)
+            json_object_begin(&json, NULL);
+        else if (!cli->json && i > 0)
+            putchar('\n');
+        int status = show_file(&showing, cli->files[i], options, chain);
+        worst = status > worst ? status : worst;
+        if (array)
+            json_object_end(&json);
+    }
+    if (array)
+        json_array_end(&json);
+    if (cli->json && showing.failure.status != VHDX_OK)
+        json_error(&json, &showing.failure);
+    if (cli->json)
+        json_document_end(&json);
+    return worst;
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -90,7 +131,7 @@ static int run(const struct command *self, int argc, char **argv)
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status)) {
         const vhdx_open_options open = {
             .struct_size = sizeof open, .parents = parents.items, .parent_count = parents.count, .inspect_only = true};
-        status = !cli_files(&cli, 1, 1) ? EXIT_USAGE : chain ? show_chain(&cli, &open) : show_image(&cli, &open);
+        status = cli_files(&cli, 1, SIZE_MAX) ? show_files(&cli, &open, chain) : EXIT_USAGE;
     }
     free(parents.items);
     return status;
@@ -98,10 +139,10 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_info = {
     .name = "info",
-    .synopsis = "[--chain [--parent PATH]...] FILE",
+    .synopsis = "[--chain [--parent PATH]...] FILE...",
     .summary = "kind, sizes, ids, log state, creator and parent of a disk",
-    .details = "Shows the facts of the disk FILE; with --chain those of all its ancestors too.\n"
-               "Nothing is written, not even to replay a log. A disk with a corrupt log or a\n"
-               "missing parent is shown all the same (without --chain).",
+    .details = "Shows the facts of each disk FILE; with --chain those of all its ancestors too,\n"
+               "as far as they are found. Nothing is written, not even to replay a log. A disk\n"
+               "with a corrupt log or a missing parent is shown all the same.",
     .run = run,
 };

@@ -68,23 +68,23 @@ static vhdx_status print_extents(vhdx_chain *chain, struct json *json, vhdx_erro
     return status;
 }
 
-/* When the walk fails, the document stays open on purpose: half a map must not pass for a whole one. */
-static vhdx_status print_json(vhdx_chain *chain, vhdx_error *err)
+/* When the walk fails, "error" behind the rows says that they are not all. */
+static vhdx_status print_json(const struct cli *cli, vhdx_chain *chain, vhdx_error *err)
 {
     const vhdx_info *leaf = vhdx_chain_layer_info(chain, 0);
     struct json json;
-    json_begin(&json, stdout);
-    json_object_begin(&json, NULL);
+    json_document_begin(&json, stdout);
     json_text(&json, "path", leaf->path);
     json_number(&json, "virtual_size", leaf->virtual_size);
     json_array_begin(&json, "extents");
     vhdx_status status = print_extents(chain, &json, err);
-    if (status != VHDX_OK)
-        return status;
     json_array_end(&json);
-    json_object_end(&json);
-    json_end(&json);
-    return VHDX_OK;
+    if (status != VHDX_OK) {
+        vhdx_error advised = cli_advised(cli, err);
+        json_error(&json, &advised);
+    }
+    json_document_end(&json);
+    return status;
 }
 
 static int show_map(const struct cli *cli, const struct cli_list *parents)
@@ -94,16 +94,16 @@ static int show_map(const struct cli *cli, const struct cli_list *parents)
     vhdx_error err;
     vhdx_chain *chain;
     if (vhdx_chain_open(cli->files[0], &open, &chain, &err) != VHDX_OK)
-        return cli_error(&err);
+        return cli_fail(cli, &err);
     vhdx_status status;
     if (cli->json) {
-        status = print_json(chain, &err);
+        status = print_json(cli, chain, &err);
     } else {
         print_layers(chain);
         status = print_extents(chain, NULL, &err);
     }
     vhdx_chain_free(chain);
-    return status == VHDX_OK ? EXIT_DONE : cli_error(&err);
+    return status == VHDX_OK ? EXIT_DONE : cli_error(cli, &err);
 }
 
 static int run(const struct command *self, int argc, char **argv)

@@ -178,8 +178,7 @@ static void done_members(struct json *json, const struct work *work)
 static void print_json(const struct work *work)
 {
     struct json json;
-    json_begin(&json, stdout);
-    json_object_begin(&json, NULL);
+    json_document_begin(&json, stdout);
     if (work->wish->dry_run) {
         json_object_begin(&json, "plan");
         plan_members(&json, work);
@@ -191,8 +190,7 @@ static void print_json(const struct work *work)
         machines_json(&json, &work->machines);
         notices_json(&json, &work->notices);
     }
-    json_object_end(&json);
-    json_end(&json);
+    json_document_end(&json);
 }
 
 static vhdx_status call(struct work *work, vhdx_error *err)
@@ -246,7 +244,8 @@ static bool find_machines(struct work *work)
         fputs("vhdx: out of memory\n", stderr);
         return false;
     }
-    if (!machines_find(&work->machines, (const char **)work->layers.items, work->layers.count, &work->wish->configs))
+    if (!machines_find(&work->machines, work->cli, (const char **)work->layers.items, work->layers.count,
+                       &work->wish->configs))
         return false;
     work->options.machine_known = machines_own_child(&work->machines);
     machines_warn(&work->machines, &work->notices, touched_layers(work, work->wish->into), !work->wish->output);
@@ -270,7 +269,7 @@ static int merge(struct work *work)
     if (status != VHDX_OK) {
         progress_advise(&err, work->wish->output ? "the unfinished file was removed; run the same command again"
                                                  : "nothing is lost; run the same command again to go on");
-        return cli_error(&err);
+        return cli_fail(work->cli, &err);
     }
     tell_machines(work);
     if (work->cli->json)

@@ -63,12 +63,14 @@ static void sort_names(const struct cli *cli, const struct wish *wish, const cha
     options->reports = reports;
 }
 
-static void print(const struct cli *cli, const struct wish *wish, const vhdx_orphans *orphans)
+/* `failure` is of the page, or NULL: the search is not lost for that. */
+static void print(const struct cli *cli, const struct wish *wish, const vhdx_orphans *orphans,
+                  const vhdx_error *failure)
 {
     if (wish->lines)
         report_orphans_lines(stdout, orphans);
     else if (cli->json)
-        report_orphans_json(stdout, orphans);
+        report_orphans_json(stdout, orphans, failure);
     else if (!cli->quiet)
         report_orphans_text(stdout, orphans, platform_shows_colour(stdout), cli->verbose);
 }
@@ -95,34 +97,40 @@ static bool is_page_or_empty(const char *path, bool *exists)
     return page;
 }
 
-static int page_error(const char *path, vhdx_status status, int system_code, const char *message, const char *advice)
+static vhdx_status page_failed(vhdx_error *err, const char *path, vhdx_status status, const char *message,
+                               const char *advice)
 {
-    vhdx_error err = {.status = status, .system_code = system_code, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE};
-    snprintf(err.path, sizeof err.path, "%s", path);
-    snprintf(err.message, sizeof err.message, "%s", message);
-    snprintf(err.advice, sizeof err.advice, "%s", advice);
-    return cli_error(&err);
+    *err = (vhdx_error){.status = status,
+                        .system_code = status == VHDX_IO ? errno : 0,
+                        .offset = VHDX_NOWHERE,
+                        .index = VHDX_NOWHERE};
+    snprintf(err->path, sizeof err->path, "%s", path);
+    snprintf(err->message, sizeof err->message, "%s", message);
+    snprintf(err->advice, sizeof err->advice, "%s", advice);
+    return status;
 }
 
-static int check_page(const char *path)
+static int check_page(const struct cli *cli, const char *path)
 {
     bool exists;
+    vhdx_error err;
     if (is_page_or_empty(path, &exists))
         return EXIT_DONE;
-    return page_error(path, VHDX_EXISTS, 0, "the file exists and is no page of this command",
-                      "choose another name for --html");
+    page_failed(&err, path, VHDX_EXISTS, "the file exists and is no page of this command",
+                "choose another name for --html");
+    return cli_fail(cli, &err);
 }
 
-static int write_page(const char *path, const vhdx_orphans *orphans)
+static vhdx_status write_page(const char *path, const vhdx_orphans *orphans, vhdx_error *err)
 {
     FILE *page = platform_create(path);
     if (!page)
-        return page_error(path, VHDX_IO, errno, "the page cannot be written", "choose another place for --html");
+        return page_failed(err, path, VHDX_IO, "the page cannot be written", "choose another place for --html");
     bool whole = report_html(page, orphans);
     whole = !ferror(page) && whole;
     if (fclose(page) == 0 && whole)
-        return EXIT_DONE;
-    return page_error(path, VHDX_IO, errno, "the page was not written whole", "see that the volume has room");
+        return VHDX_OK;
+    return page_failed(err, path, VHDX_IO, "the page was not written whole", "see that the volume has room");
 }
 
 static int search(const struct cli *cli, const struct wish *wish, unsigned jobs, const char **roots,
@@ -149,10 +157,11 @@ static int search(const struct cli *cli, const struct wish *wish, unsigned jobs,
     progress_clear(&progress);
     if (status != VHDX_OK) {
         progress_advise(&err, "nothing was changed; run the same command again");
-        return cli_error(&err);
+        return cli_fail(cli, &err);
     }
-    print(cli, wish, orphans);
-    int result = wish->html ? write_page(wish->html, orphans) : EXIT_DONE;
+    bool failed = wish->html && write_page(wish->html, orphans, &err) != VHDX_OK;
+    print(cli, wish, orphans, failed ? &err : NULL);
+    int result = failed ? cli_error(cli, &err) : EXIT_DONE;
     if (result == EXIT_DONE && vhdx_orphans_get_totals(orphans)->problem_count)
         result = EXIT_LEFT;
     vhdx_orphans_free(orphans);
@@ -187,7 +196,7 @@ static int run_with(const struct cli *cli, const struct wish *wish)
     unsigned jobs;
     if (!cli_files(cli, 1, SIZE_MAX) || !take_jobs(cli, wish->jobs, &jobs) || !maps_make_sense(cli, wish))
         return EXIT_USAGE;
-    if (wish->html && check_page(wish->html) != EXIT_DONE)
+    if (wish->html && check_page(cli, wish->html) != EXIT_DONE)
         return EXIT_FAILED;
     const char **roots = calloc(cli->file_count, sizeof *roots), **reports = calloc(cli->file_count, sizeof *reports);
     int status = EXIT_FAILED;

@@ -20,14 +20,12 @@ struct wish {
 static void print_json(const char *child, const struct wish *wish, const struct machines *machines)
 {
     struct json json;
-    json_begin(&json, stdout);
-    json_object_begin(&json, NULL);
+    json_document_begin(&json, stdout);
     json_text(&json, "child", child);
     json_text(&json, "parent", wish->parent);
     json_bool(&json, "forced", wish->force);
     machines_json(&json, machines);
-    json_object_end(&json);
-    json_end(&json);
+    json_document_end(&json);
 }
 
 static void print_done(const char *child, const struct wish *wish)
@@ -50,7 +48,7 @@ static int relink(const struct cli *cli, const struct wish *wish, const struct m
     machines_warn(machines, &notices, wish->force ? 1 : 0, wish->force);
     notices_free(&notices);
     if (vhdx_relink(child, wish->parent, &options, &err) != VHDX_OK)
-        return cli_error(&err);
+        return cli_fail(cli, &err);
     if (cli->json)
         print_json(child, wish, machines);
     else if (cli->verbose && !cli->quiet)
@@ -62,7 +60,7 @@ static int find_and_relink(const struct cli *cli, const struct wish *wish)
 {
     struct machines machines;
     const char *disks[] = {cli->files[0]};
-    int status = machines_find(&machines, disks, 1, &wish->configs) ? relink(cli, wish, &machines) : EXIT_FAILED;
+    int status = machines_find(&machines, cli, disks, 1, &wish->configs) ? relink(cli, wish, &machines) : EXIT_FAILED;
     machines_free(&machines);
     return status;
 }

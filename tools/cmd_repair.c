@@ -212,8 +212,7 @@ static void print_outcome(const struct repair *repair, const vhdx_report *report
 static void print_json(const struct repair *repair, const vhdx_report *report)
 {
     struct json json;
-    json_begin(&json, stdout);
-    json_object_begin(&json, NULL);
+    json_document_begin(&json, stdout);
     json_array_begin(&json, "files");
     json_object_begin(&json, NULL);
     findings_json(&json, report, 0);
@@ -225,8 +224,7 @@ static void print_json(const struct repair *repair, const vhdx_report *report)
     json_array_end(&json);
     machines_json(&json, &repair->machines);
     notices_json(&json, &repair->notices);
-    json_object_end(&json);
-    json_end(&json);
+    json_document_end(&json);
 }
 
 static char *path_with(const char *path, const char *suffix)
@@ -262,8 +260,7 @@ static void print_failure_json(const struct repair *repair, const vhdx_error *er
 {
     struct json json;
     char *undo = undo_left(repair, err);
-    json_begin(&json, stdout);
-    json_object_begin(&json, NULL);
+    json_document_begin(&json, stdout);
     json_array_begin(&json, "files");
     json_object_begin(&json, NULL);
     findings_failure_json(&json, repair->cli.files[0], err);
@@ -273,8 +270,8 @@ static void print_failure_json(const struct repair *repair, const vhdx_error *er
     json_array_end(&json);
     machines_json(&json, &repair->machines);
     notices_json(&json, &repair->notices);
-    json_object_end(&json);
-    json_end(&json);
+    json_error(&json, err);
+    json_document_end(&json);
     free(undo);
 }
 
@@ -296,7 +293,7 @@ static int run_repair(struct repair *repair)
     if (status != VHDX_OK && repair->cli.json)
         print_failure_json(repair, &err);
     if (status != VHDX_OK)
-        return cli_error(&err);
+        return cli_error(&repair->cli, &err);
     if (repair->cli.json)
         print_json(repair, report);
     else if (!repair->cli.quiet)
@@ -331,6 +328,7 @@ static int prepare_and_run(struct repair *repair)
 {
     if (!usable(repair))
         return EXIT_USAGE;
+    repair->cli.judges = true;
     repair->notices = (struct notices){.cli = &repair->cli, .progress = &repair->progress};
     if (repair->options.salvage && !repair->options.map)
         repair->options.map = repair->map = path_with(repair->cli.files[0], ".vhdx-map");
@@ -345,7 +343,7 @@ static int prepare_and_run(struct repair *repair)
     repair->options.notice_context = &repair->notices;
     const char *disks[] = {repair->cli.files[0]};
     int status = EXIT_FAILED;
-    if (machines_find(&repair->machines, disks, 1, &repair->configs)) {
+    if (machines_find(&repair->machines, &repair->cli, disks, 1, &repair->configs)) {
         machines_warn(&repair->machines, &repair->notices, 1, true);
         status = run_repair(repair);
     }

@@ -16,16 +16,14 @@
 static void print_json(const char *path, const vhdx_undo_report *report, const struct notices *notices)
 {
     struct json json;
-    json_begin(&json, stdout);
-    json_object_begin(&json, NULL);
+    json_document_begin(&json, stdout);
     json_text(&json, "undo", path);
     json_number(&json, "files", report->files);
     json_number(&json, "bytes_restored", report->bytes_restored);
     json_bool(&json, "ended", report->ended);
     json_bool(&json, "cut_off", report->cut_off);
     notices_json(&json, notices);
-    json_object_end(&json);
-    json_end(&json);
+    json_document_end(&json);
 }
 
 static void print_done(const char *path, const vhdx_undo_report *report)
@@ -51,6 +49,7 @@ static int undo(const struct cli *cli, bool force)
                                        .notice = notices_take,
                                        .notice_context = &notices};
     vhdx_error err;
+    shown.judges = true;
     shown.verbose = !cli->quiet; /* which files came back is no detail: there may be copies of them */
     progress_begin(&progress, cli);
     vhdx_status status = vhdx_undo(cli->files[0], &options, &report, &err);
@@ -60,7 +59,7 @@ static int undo(const struct cli *cli, bool force)
     else if (status == VHDX_OK && !cli->quiet)
         print_done(cli->files[0], &report);
     notices_free(&notices);
-    return status == VHDX_OK ? EXIT_DONE : cli_error(&err);
+    return status == VHDX_OK ? EXIT_DONE : cli_fail(&shown, &err);
 }
 
 static int run(const struct command *self, int argc, char **argv)

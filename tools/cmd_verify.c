@@ -22,6 +22,7 @@ struct verify {
     bool chain, data;
     const char *manifest;
     struct cli_list parents;
+    vhdx_error failure; /* the first; status VHDX_OK: none */
     bool printed; /* something of an earlier file stands on standard output */
 };
 
@@ -75,7 +76,9 @@ static int verify_file(struct verify *verify, const char *path)
             findings_failure_json(&verify->json, path, &err);
             json_object_end(&verify->json);
         }
-        return cli_error(&err);
+        if (verify->failure.status == VHDX_OK)
+            verify->failure = err;
+        return cli_error(&verify->cli, &err);
     }
     for (size_t i = 0; i < vhdx_report_file_count(report); i++)
         status |= report_file(verify, report, i);
@@ -87,16 +90,16 @@ static int verify_files(struct verify *verify)
 {
     int status = EXIT_DONE;
     if (verify->cli.json) {
-        json_begin(&verify->json, stdout);
-        json_object_begin(&verify->json, NULL);
+        json_document_begin(&verify->json, stdout);
         json_array_begin(&verify->json, "files");
     }
     for (size_t i = 0; i < verify->cli.file_count; i++)
         status |= verify_file(verify, verify->cli.files[i]);
     if (verify->cli.json) {
         json_array_end(&verify->json);
-        json_object_end(&verify->json);
-        json_end(&verify->json);
+        if (verify->failure.status != VHDX_OK)
+            json_error(&verify->json, &verify->failure);
+        json_document_end(&verify->json);
     }
     return status;
 }
@@ -115,6 +118,7 @@ static int run(const struct command *self, int argc, char **argv)
          "with --chain: a file or directory in which to look\nfor ancestors first; may be given more than once"},
     };
     if (cli_parse(&verify.cli, self, options, sizeof options / sizeof options[0], argc, argv, &status)) {
+        verify.cli.judges = true;
         verify.notices = (struct notices){.cli = &verify.cli, .progress = &verify.progress};
         verify.options = (vhdx_verify_options){.struct_size = sizeof verify.options,
                                                .parents = verify.parents.items,

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 79, INDENT = 9, MEMBERS_SHOWN = 3, RANGES_SHOWN = 8, LOST_COLUMN = 48, LOST_ROOM = 512 };
+enum { INDENT = 9, MEMBERS_SHOWN = 3, RANGES_SHOWN = 8, LOST_COLUMN = 48, LOST_ROOM = 512 };
 
 /* ---- text ------------------------------------------------------------------------------------------------------- */
 
@@ -47,11 +47,12 @@ static int put_command(FILE *out, const char **text)
     return columns;
 }
 
-/* Writes the words from column `at` on, breaking lines before COLUMNS. Lines that begin with a space are commands: they
- * stay whole. */
+/* Writes the words from column `at` on, breaking lines before the last column. Lines that begin with a space are
+ * commands: they stay whole. */
 static void put_wrapped(FILE *out, const char *text, int at, int indent)
 {
     bool first = true;
+    int last = text_columns(out) - 1;
     while (*text) {
         if (text[0] == '\n' && text[1] == ' ') {
             fprintf(out, "\n%*s", indent, "");
@@ -60,7 +61,7 @@ static void put_wrapped(FILE *out, const char *text, int at, int indent)
         }
         size_t length = word_length(text);
         int columns = columns_of(text, length);
-        if (!first && at + 1 + columns > COLUMNS) {
+        if (!first && at + 1 + columns > last) {
             fprintf(out, "\n%*s", indent, "");
             at = indent;
         } else if (!first) {

@@ -19,6 +19,19 @@ void json_end(struct json *json)
     fputc('\n', json->out);
 }
 
+void json_document_begin(struct json *json, FILE *out)
+{
+    json_begin(json, out);
+    json_object_begin(json, NULL);
+    json_number(json, "format", 1);
+}
+
+void json_document_end(struct json *json)
+{
+    json_object_end(json);
+    json_end(json);
+}
+
 static void put_quoted(FILE *out, const char *text)
 {
     fputc('"', out);
@@ -140,4 +153,26 @@ void json_guid(struct json *json, const char *key, const vhdx_guid *value)
     char text[37];
     vhdx_guid_format(value, text);
     json_text(json, key, text);
+}
+
+static void place(struct json *json, const char *key, uint64_t value)
+{
+    if (value == VHDX_NOWHERE)
+        json_null(json, key);
+    else
+        json_number(json, key, value);
+}
+
+void json_error(struct json *json, const vhdx_error *err)
+{
+    json_object_begin(json, "error");
+    json_text(json, "status", vhdx_status_name(err->status));
+    json_text(json, "path", err->path[0] ? err->path : NULL);
+    json_text(json, "message", err->message);
+    json_text(json, "advice", err->advice[0] ? err->advice : NULL);
+    json_text(json, "structure", err->structure);
+    place(json, "offset", err->offset);
+    place(json, "index", err->index);
+    json_number(json, "system_code", (uint64_t)(uint32_t)err->system_code);
+    json_object_end(json);
 }

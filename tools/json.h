@@ -23,6 +23,10 @@ void json_begin(struct json *json, FILE *out);
 /* Ends the document with a line end. */
 void json_end(struct json *json);
 
+/* A document that is one object; it begins with "format", which changes only when a key changes its meaning. */
+void json_document_begin(struct json *json, FILE *out);
+void json_document_end(struct json *json);
+
 void json_object_begin(struct json *json, const char *key);
 /* As an object, but written on one line. */
 void json_row_begin(struct json *json, const char *key);
@@ -36,5 +40,8 @@ void json_number(struct json *json, const char *key, uint64_t value);
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
 void json_guid(struct json *json, const char *key, const vhdx_guid *value);
+
+/* The member "error": what failed, where, and what to do about it. */
+void json_error(struct json *json, const vhdx_error *err);
 
 #endif

@@ -116,14 +116,15 @@ static bool take_mention(void *context, const vhdx_config_mention *mention)
     return !machines->no_memory;
 }
 
-bool machines_find(struct machines *machines, const char **disks, size_t disk_count, const struct cli_list *configs)
+bool machines_find(struct machines *machines, const struct cli *cli, const char **disks, size_t disk_count,
+                   const struct cli_list *configs)
 {
     const vhdx_config_find_options options = {
         .struct_size = sizeof options, .configs = configs->items, .config_count = configs->count};
     vhdx_error err;
     *machines = (struct machines){.disks = disks, .disk_count = disk_count};
     if (vhdx_config_find(disks, disk_count, &options, take_mention, machines, &err) != VHDX_OK) {
-        cli_error(&err);
+        cli_fail(cli, &err);
         return false;
     }
     if (machines->no_memory)

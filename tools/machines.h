@@ -40,7 +40,8 @@ struct machine_change {
  * Looks for configurations beside the disks and at the places in `configs`. false: a place that was given is not there,
  * or memory ran out; that has been told on standard error.
  */
-bool machines_find(struct machines *machines, const char **disks, size_t disk_count, const struct cli_list *configs);
+bool machines_find(struct machines *machines, const struct cli *cli, const char **disks, size_t disk_count,
+                   const struct cli_list *configs);
 void machines_free(struct machines *machines);
 
 /* Whether a machine (no checkpoint) surely names disk 0. */

@@ -86,13 +86,15 @@ static int run(int argc, char **argv)
     return command->run(command, argc - 2, argv + 2);
 }
 
-/* Of a failure that was reported already, the first report is the one that helps. */
+/* Of a failure that was reported already, the first report is the one that helps. A reader that goes away (head, a
+ * pager that is left) has what it wanted: that is no failure of the work. */
 static int finish_output(int status)
 {
-    errno = 0;
     bool lost = ferror(stdout) != 0;
+    bool reader_left = platform_reader_left(stdout);
+    errno = 0;
     lost = fclose(stdout) != 0 || lost;
-    if (!lost || status >= EXIT_FAILED)
+    if (!lost || status >= EXIT_FAILED || errno == EPIPE || reader_left)
         return status;
     fprintf(
         stderr,

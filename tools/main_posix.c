@@ -10,6 +10,7 @@
 #include "exit.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,12 @@ bool platform_shows_colour(FILE *stream)
 {
     const char *terminal = getenv("TERM"), *none = getenv("NO_COLOR");
     return platform_is_terminal(stream) && terminal && strcmp(terminal, "dumb") != 0 && !(none && none[0]);
+}
+
+bool platform_reader_left(FILE *stream)
+{
+    struct pollfd asked = {.fd = fileno(stream), .events = POLLOUT};
+    return poll(&asked, 1, 0) == 1 && (asked.revents & POLLERR);
 }
 
 double platform_seconds(void)

@@ -70,6 +70,14 @@ bool platform_shows_colour(FILE *stream)
            SetConsoleMode(console, mode | 0x0004 /* ENABLE_VIRTUAL_TERMINAL_PROCESSING */);
 }
 
+bool platform_reader_left(FILE *stream)
+{
+    DWORD done;
+    HANDLE handle = (HANDLE)_get_osfhandle(_fileno(stream));
+    return GetFileType(handle) == FILE_TYPE_PIPE && !WriteFile(handle, "", 0, &done, NULL) &&
+           (GetLastError() == ERROR_BROKEN_PIPE || GetLastError() == ERROR_NO_DATA);
+}
+
 double platform_seconds(void)
 {
     return (double)GetTickCount64() / 1000.0;

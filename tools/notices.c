@@ -31,6 +31,7 @@ bool texts_add(struct texts *texts, const char *text)
 
 static void show(const char *lead, const char *text)
 {
+    fflush(stdout);
     fprintf(stderr, "vhdx: %s", lead);
     text_put_lines(stderr, text, 6);
     fputc('\n', stderr);

@@ -24,6 +24,9 @@ int platform_columns(FILE *stream);
 /* Whether it is a terminal that understands colours, and nobody asked for none (NO_COLOR). */
 bool platform_shows_colour(FILE *stream);
 
+/* Whether the stream is a pipe whose other end is closed. */
+bool platform_reader_left(FILE *stream);
+
 /* Seconds on a clock that never jumps; its zero is arbitrary. */
 double platform_seconds(void);
 

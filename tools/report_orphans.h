@@ -10,7 +10,7 @@
 
 /* `colour`: the terminal understands it. `verbose`: also families in which all is well, in full. */
 void report_orphans_text(FILE *out, const vhdx_orphans *orphans, bool colour, bool verbose);
-void report_orphans_json(FILE *out, const vhdx_orphans *orphans);
+void report_orphans_json(FILE *out, const vhdx_orphans *orphans, const vhdx_error *failure);
 void report_orphans_lines(FILE *out, const vhdx_orphans *orphans);
 
 /* "error", "warning", "info". */

@@ -378,11 +378,10 @@ static void all_places(struct json *json, const vhdx_orphans *orphans)
     json_array_end(json);
 }
 
-void report_orphans_json(FILE *out, const vhdx_orphans *orphans)
+void report_orphans_json(FILE *out, const vhdx_orphans *orphans, const vhdx_error *failure)
 {
     struct json json;
-    json_begin(&json, out);
-    json_object_begin(&json, NULL);
+    json_document_begin(&json, out);
     json_number(&json, "report_format", REPORT_FORMAT);
     json_object_begin(&json, "totals");
     totals_members(&json, vhdx_orphans_get_totals(orphans));
@@ -393,8 +392,9 @@ void report_orphans_json(FILE *out, const vhdx_orphans *orphans)
     all_families(&json, orphans);
     all_configs(&json, orphans);
     all_sides(&json, orphans);
-    json_object_end(&json);
-    json_end(&json);
+    if (failure)
+        json_error(&json, failure);
+    json_document_end(&json);
 }
 
 /* ---- one object a line ---- */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 80, STATUS_WIDTH = 17 };
+enum { STATUS_WIDTH = 17 };
 
 struct page {
     FILE *out;
@@ -75,10 +75,11 @@ static size_t width_of(const char *text, size_t length)
 static void wrap(const struct page *page, const char *text, size_t indent, size_t at)
 {
     char word[512];
+    size_t last = (size_t)text_columns(page->out) - 1;
     while (*text) {
         size_t length = strcspn(text, " ");
         size_t width = width_of(text, length);
-        if (at > indent && at + 1 + width > WIDTH - 1) {
+        if (at > indent && at + 1 + width > last) {
             fprintf(page->out, "\n%*s", (int)indent, "");
             at = indent;
         } else if (at > indent) {

@@ -6,6 +6,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "text.h"
 
+#include "platform.h"
+
 #include <vhdx.h>
 
 #include <inttypes.h>
@@ -13,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 80 };
+enum { WIDTH = 80, WIDTH_MIN = 40, WIDTH_MAX = 160 };
 
 /* The length that a first byte announces, and the bits of the character in it; 0 when no character begins so. */
 static size_t announced_length(unsigned char first, uint32_t *bits)
@@ -147,6 +149,15 @@ void text_put_html_lines(FILE *out, const char *text)
     put(out, text, FORM_HTML_LINES, 0);
 }
 
+/* Very long lines are hard to read, and very short ones would hold a word each. */
+int text_columns(FILE *out)
+{
+    int columns = platform_columns(out);
+    if (columns <= 0)
+        return WIDTH;
+    return columns < WIDTH_MIN ? WIDTH_MIN : columns > WIDTH_MAX ? WIDTH_MAX : columns;
+}
+
 /* Characters of the next `length` bytes. */
 static int columns_of(const char *text, size_t length)
 {
@@ -180,13 +191,13 @@ static void put_bytes(FILE *out, const char *text, size_t length)
 /* One line without its end. */
 static void put_wrapped_line(FILE *out, const char *line, size_t length, int indent)
 {
-    int column = indent;
+    int column = indent, width = text_columns(out);
     for (size_t at = 0; at < length;) {
         size_t word = 0;
         while (at + word < length && (line[at + word] != ' ' || line[0] == ' '))
             word++;
         int columns = columns_of(line + at, word);
-        if (at > 0 && column + 1 + columns > WIDTH) {
+        if (at > 0 && column + 1 + columns > width) {
             fprintf(out, "\n%*s", indent, "");
             column = indent;
         } else if (at > 0) {
@@ -197,6 +208,11 @@ static void put_wrapped_line(FILE *out, const char *line, size_t length, int ind
         column += columns;
         at += word + 1;
     }
+}
+
+void text_put_wrapped_line(FILE *out, const char *text, int indent)
+{
+    put_wrapped_line(out, text, strlen(text), indent);
 }
 
 void text_put_wrapped(FILE *out, const char *text, int indent)

@@ -23,9 +23,15 @@ void text_put(FILE *out, const char *text);
 /* The same, but line ends stay and each further line begins with `indent` spaces. */
 void text_put_lines(FILE *out, const char *text, int indent);
 
+/* Columns of a line: those of the terminal, 80 where there is none. */
+int text_columns(FILE *out);
+
+/* As text_put, but broken between words as below; further lines begin with `indent` spaces, as the first one has. */
+void text_put_wrapped_line(FILE *out, const char *text, int indent);
+
 /*
- * The same, but lines are broken between words so that none is longer than 80 columns where that can be. Lines that
- * begin with a space stay whole: they are commands, meant to be copied.
+ * As text_put_lines, but lines are broken between words so that none is longer than the terminal, where that can be.
+ * Lines that begin with a space stay whole: they are commands, meant to be copied.
  */
 void text_put_wrapped(FILE *out, const char *text, int indent);
 

@@ -18,6 +18,7 @@ struct opening {
     vhdx_file_facts into; /* who the named ancestor is; all zero: none is named, or its host does not tell */
     size_t into_layer;    /* SIZE_MAX until it was met */
     size_t room;
+    unsigned flags; /* VX_OPEN_..., besides what access asks for */
 };
 
 bool vx_same_path(const vhdx_host *host, const char *a, const char *b)
@@ -99,7 +100,7 @@ static vhdx_status open_layer(struct opening *opening, const char *path, vhdx_er
     const struct vx_chain_access *access = opening->access;
     bool write = access && access->write && opening->into_layer == SIZE_MAX &&
                  (!access->leaf_only || opening->chain->count == 0);
-    VX_TRY(vx_image_open(opening->chain->host, path, write ? VX_OPEN_WRITE : 0, &image, err));
+    VX_TRY(vx_image_open(opening->chain->host, path, opening->flags | (write ? VX_OPEN_WRITE : 0u), &image, err));
     VX_TRY(append(opening, image, err));
     size_t layer = opening->chain->count - 1;
     if (opening->access && layer > 0 && opening->into_layer == SIZE_MAX && is_into(opening, image, layer))
@@ -207,6 +208,31 @@ vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct 
     if (into_layer)
         *into_layer = opening.into_layer;
     return VHDX_OK;
+}
+
+/* A parent that is not the right one is the last layer that was opened, and none of the chain. */
+static size_t proven_layers(const struct vx_chain *chain)
+{
+    size_t count = chain->count;
+    return count > 1 && !vx_is_parent(chain->layers[count - 2], &chain->layers[count - 1]->header.data_write_guid)
+               ? count - 1
+               : count;
+}
+
+vhdx_status vx_chain_list(const vhdx_host *host, const char *path, const struct vx_search *search, unsigned flags,
+                          vhdx_layer_fn layer, void *context, vhdx_error *err)
+{
+    struct opening opening = {.search = search, .into_layer = SIZE_MAX, .flags = flags};
+    opening.chain = vx_alloc(1, sizeof *opening.chain);
+    if (!opening.chain)
+        return vx_fail_memory(err, "a chain");
+    opening.chain->host = vx_host_or_native(host);
+    vhdx_status status = open_all(&opening, path, err);
+    size_t count = proven_layers(opening.chain);
+    for (size_t i = 0; i < count; i++)
+        layer(context, i, &opening.chain->layers[i]->info);
+    vx_chain_close(opening.chain);
+    return status;
 }
 
 void vx_chain_close(struct vx_chain *chain)

@@ -31,6 +31,13 @@ struct vx_chain_access {
 vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct vx_search *search,
                           const struct vx_chain_access *access, struct vx_chain **chain, size_t *into_layer,
                           vhdx_error *err);
+
+/*
+ * Opens what can be opened of the chain, with `flags` (VX_OPEN_...), tells of each layer that is proven to belong to
+ * it, and returns why it ends, where that is not at a base.
+ */
+vhdx_status vx_chain_list(const vhdx_host *host, const char *path, const struct vx_search *search, unsigned flags,
+                          vhdx_layer_fn layer, void *context, vhdx_error *err);
 /* Takes NULL. */
 void vx_chain_close(struct vx_chain *chain);
 

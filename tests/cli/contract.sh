@@ -68,15 +68,18 @@ command, status = sys.argv[1], int(sys.argv[2])
 with open("out", encoding="utf-8") as f:
     d = json.load(f)
 if command == "undo":
-    need({"undo", "files", "bytes_restored", "ended", "cut_off", "next", "warnings"} == set(d), "keys: %s" % sorted(d))
+    need({"format", "undo", "files", "bytes_restored", "ended", "cut_off", "next", "warnings"} == set(d), "keys: %s" % sorted(d))
     need(whole(d["files"]) and whole(d["bytes_restored"]) and d["ended"] is True and d["cut_off"] is False, "undo")
 elif command == "export":
-    need({"path", "output", "map", "pieces", "virtual_size", "good", "doubtful", "lost", "missing", "parent_missing",
+    need({"format", "path", "output", "map", "pieces", "virtual_size", "good", "doubtful", "lost", "missing", "parent_missing",
           "ranges_complete", "ranges", "next", "warnings"} == set(d), "keys: %s" % sorted(d))
     need(d["good"] + d["doubtful"] + d["lost"] + d["missing"] == d["virtual_size"], "the sum of all ranges")
     need(status == (0 if d["good"] == d["virtual_size"] and not d["pieces"] else 4), "status %d" % status)
 else:
-    need(set(d) == {"files"} | ({"machines", "next", "warnings"} if command.startswith("repair") else set()), "keys: %s" % sorted(d))
+    need(d["format"] == 1, "format")
+    need(("error" in d) == (status >= 8), "error and status %d" % status)
+    need(set(d) - {"error"} == {"files", "format"} | ({"machines", "next", "warnings"} if command.startswith("repair") else set()),
+         "keys: %s" % sorted(d))
     for one in d["files"]:
         one_file(one, command, status)
     bad = any(one["status"] in ("errors", "unreadable") for one in d["files"])
@@ -132,7 +135,7 @@ echo "no disk" >text
 for file in text missing.vhdx .; do
     document verify vhdx verify --json $file
     document repair vhdx repair --json $file
-    for command in verify "repair" "repair -q" undo "undo --json" "export --salvage -o raw"; do
+    for command in verify "repair" "repair -q" undo "export --salvage -o raw"; do
         expect 8 vhdx $command $file
         one_line_of_error
     done
@@ -145,7 +148,7 @@ if [ -e /dev/full ]; then
     cp disk.vhdx d.vhdx
     poke 0x10010 X
     cp d.vhdx damaged.vhdx
-    for command in verify "verify --json" "repair --dry-run" "repair --json" "export --salvage -o raw"; do
+    for command in verify "verify --json" "repair --dry-run" "repair --json" "export --salvage --overwrite -o raw"; do
         vhdx $command d.vhdx >/dev/full 2>err
         [ $? = 8 ] || fail "$command on a full standard output"
         [ "$(wc -l <err)" = 1 ] || fail "$command on a full standard output: $(cat err)"

@@ -10,7 +10,7 @@ expect 0 vhdx create --parent base.vhdx child.avhdx
 before=$(cksum <real/base.vhdx)
 expect 8 vhdx merge child.avhdx
 says err "sibling.avhdx"
-expect 8 vhdx export -o real/sibling.avhdx child.avhdx
+expect 8 vhdx export --overwrite -o real/sibling.avhdx child.avhdx
 says err "VHDX disk"
 [ "$before" = "$(cksum <real/base.vhdx)" ] || fail "a refused command has written"
 rm real/sibling.avhdx

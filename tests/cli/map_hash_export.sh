@@ -7,13 +7,13 @@ make_chain 8M
 before=$(cat *.vhdx *.avhdx | cksum)
 for pair in disk.vhdx:0.raw disk_1.avhdx:1.raw disk_2.avhdx:2.raw; do
     reads_as "${pair%:*}" "${pair#*:}"
-    expect 0 vhdx export -o new.raw "${pair%:*}"
-    [ ! -s out ] && [ ! -s err ] || fail "export prints something"
+    expect 0 vhdx export -q --overwrite -o new.raw "${pair%:*}"
+    [ ! -s out ] && [ ! -s err ] || fail "export -q prints something"
     cmp new.raw "${pair#*:}" || fail "export of $pair"
 done
-expect 0 vhdx export -v -o new.raw disk.vhdx
-says err "8 MiB (8388608 bytes) written"
-expect 0 vhdx export --json -o new.raw disk.vhdx
+expect 0 vhdx export --overwrite -o new.raw disk.vhdx
+says out "8 MiB (8388608 bytes) written"
+expect 0 vhdx export --json --overwrite -o new.raw disk.vhdx
 json_is '(d["path"], d["output"], d["virtual_size"])' "('disk.vhdx', 'new.raw', 8388608)"
 
 # The same content in another layout has the same hash; other content has another one.
@@ -26,7 +26,8 @@ rm other.vhdx
 expect 0 vhdx hash --json disk_2.avhdx
 json_is '(d["path"], len(d["xxh3_128"]), d["virtual_size"])' "('disk_2.avhdx', 32, 8388608)"
 expect 8 vhdx hash --json disk.vhdx missing.vhdx disk_1.avhdx
-json_is '[f["path"] for f in d]' "['disk.vhdx', 'disk_1.avhdx']"
+json_is '[(f["path"], "error" in f, "xxh3_128" in f) for f in d["files"]]' \
+    "[('disk.vhdx', False, True), ('missing.vhdx', True, False), ('disk_1.avhdx', False, True)]"
 says err missing.vhdx
 expect 8 vhdx hash missing.vhdx disk.vhdx
 [ "$(wc -l <out)" = 1 ] || fail "one hash was expected"

@@ -26,7 +26,7 @@ says out "free space needed:"
 says out "still in use at the end:"
 says out "Nothing was changed."
 expect 0 vhdx merge --dry-run --json --into vm/disk.vhdx vm/disk_2.avhdx
-json_is 'list(d)' "['plan']"
+json_is 'list(d)' "['format', 'plan']"
 json_is '(d["plan"]["layers_merged"], d["plan"]["virtual_size"])' "(2, 67108864)"
 json_is 'd["plan"]["bytes_to_copy"] + d["plan"]["bytes_to_share"] > 0 and d["plan"]["bytes_free"] is not 0' True
 json_is 'd["plan"]["flushes"] > 0 and d["plan"]["bytes_other_way"] is not None' True

@@ -38,5 +38,23 @@ done
 [ "$before" = "$(cat *.vhdx *.avhdx | cksum)" ] || fail "a disk changed"
 
 expect 0 vhdx create --size 4M empty
-expect 0 vhdx export -o file disk.vhdx # a raw file is replaced: that is what it is for
-cmp file 0.raw || fail "export"
+for how in "" --salvage; do
+    echo precious >file
+    expect 8 vhdx export $how -o file disk.vhdx
+    one_line_of_error
+    says err "already there"
+    says err "--overwrite"
+    [ "$(cat file)" = precious ] || fail "export $how has overwritten a file"
+    expect 0 vhdx export $how --overwrite -o file disk.vhdx
+    cmp file 0.raw || fail "export $how --overwrite"
+    : >file # an empty file is no loss
+    [ -z "$how" ] || rm file.map
+    expect 0 vhdx export $how -o file disk.vhdx
+    cmp file 0.raw || fail "export $how"
+done
+rm file
+expect 8 vhdx export --salvage -o file disk.vhdx
+says err "file.map"
+[ ! -e file ] || fail "a refused export made a file"
+expect 8 vhdx export --overwrite -o disk_1.avhdx disk_2.avhdx
+cmp disk.vhdx disk.vhdx && [ "$before" = "$(cat *.vhdx *.avhdx | cksum)" ] || fail "a disk changed"

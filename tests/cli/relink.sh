@@ -42,7 +42,7 @@ reads_as disk_2.avhdx 2.raw
 expect 0 vhdx relink -v --parent="$parent" disk_1.avhdx
 [ "$(cat out)" = "Linked disk_1.avhdx to $parent" ] || fail "-v says: $(cat out)"
 expect 0 vhdx relink --json disk_1.avhdx --parent "$parent"
-json_is '(d["child"], d["forced"], len(d), d["machines"])' "('disk_1.avhdx', False, 4, [])"
+json_is '(d["child"], d["forced"], len(d), d["machines"])' "('disk_1.avhdx', False, 5, [])"
 json_is 'd["parent"]' "$parent"
 reads_as disk_2.avhdx 2.raw
 [ "$base" = "$(cksum <"$parent")" ] || fail "the parent was written to"

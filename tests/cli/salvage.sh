@@ -12,10 +12,10 @@ cmp new.raw 2.raw || fail "salvage of a sound chain"
 says out "new.raw.map"
 says new.raw.map "0x00000000  0x00800000  +"
 [ ! -e new.raw.pieces ] || fail "pieces of a sound chain"
-expect 0 vhdx export --salvage --json --map other.map -o new.raw disk_2.avhdx
+expect 0 vhdx export --salvage --json --overwrite --map other.map -o new.raw disk_2.avhdx
 json_is '(d["path"], d["output"], d["map"], d["pieces"], d["virtual_size"], d["good"], d["ranges"])' \
     "('disk_2.avhdx', 'new.raw', 'other.map', None, 8388608, 8388608, [])"
-expect 0 vhdx export --salvage -q -o new.raw disk_2.avhdx
+expect 0 vhdx export --salvage -q --overwrite -o new.raw disk_2.avhdx
 [ ! -s out ] && [ ! -s err ] || fail "-q prints something"
 
 # Without its parent: status 4, the layer's own sectors, the rest is '?'.
@@ -26,7 +26,7 @@ says out missing
 says err "only what the layers above hold is written"
 [ -z "$(awk 'length > 80' out)" ] || fail "lines of more than 80 columns: $(cat out)"
 grep -q ' ?$' alone.raw.map || fail "nothing is missing in the map"
-expect 4 vhdx export --salvage --json -o alone.raw alone/disk_1.avhdx
+expect 4 vhdx export --salvage --json --overwrite -o alone.raw alone/disk_1.avhdx
 json_is 'd["parent_missing"], sorted(set(r["kind"] for r in d["ranges"]))' "(True, ['missing'])"
 
 # Nothing is left that tells sizes or places: only pieces, and no raw file that would look like a disk.
@@ -41,7 +41,7 @@ says err "only pieces of it can be had"
 [ ! -e all.raw ] || fail "a raw file of a size that nobody knows"
 cmp -n 1048576 all.raw.pieces <(tail -c +4194305 pieces/disk.vhdx) || fail "the first piece is the first block"
 says all.raw.map "Their places on the virtual disk are not known"
-expect 4 vhdx export --salvage --json -o all.raw pieces/disk.vhdx
+expect 4 vhdx export --salvage --json --overwrite -o all.raw pieces/disk.vhdx
 json_is 'd["output"], d["virtual_size"], d["pieces"], d["good"], sorted(set(r["kind"] for r in d["ranges"]))' \
     "(None, 0, 'all.raw.pieces', 0, ['piece'])"
 mv pieces/disk.vhdx pieces/disk

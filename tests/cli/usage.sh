@@ -28,7 +28,7 @@ for c in info map export hash merge relink verify repair config orphans; do
     bad $c --json=yes disk.vhdx
     bad $c --parent
 done
-for c in info map merge config; do
+for c in map merge config; do
     bad $c disk.vhdx disk.vhdx
     bad $c -- disk.vhdx --json
 done

@@ -20,7 +20,7 @@ dd if=/dev/zero of=2.raw bs=1M seek=42 count=3 conv=notrunc status=none
 "$GUEST" base.vhdx 0.raw middle.avhdx 1.raw leaf.avhdx 2.raw || fail "guest"
 
 same() { # RAW LEAF PARENT...
-    run export -o ours.raw "$2"
+    run export --overwrite -o ours.raw "$2"
     cmp ours.raw "$1" || fail "$2: what we read is not what was written"
     ./vhdi_compare "$@" || fail "$2: libvhdi reads something else"
     rm ours.raw

@@ -77,7 +77,7 @@ nothing_happens() {
     [ "$before" = "$(sha256 <d/child.avhdx)" ] || { cat out; fail "repair $*: writes"; }
 }
 exported() {
-    run export -o out.raw d/child.avhdx >/dev/null
+    run export --overwrite -o out.raw d/child.avhdx >/dev/null
     dd if=out.raw of=out.fs bs=1M skip=1 count=$megabytes status=none
 }
 

@@ -207,7 +207,7 @@ by_repair() {
     "$VHDX" repair --salvage "$@" d.vhdx >out 2>err
     ended=$?
     [ $ended = 1 ] || [ $ended = 4 ] || [ "$name $ended" = "nothing 0" ] || { cat out err; fail "$way: repair ended with $ended"; }
-    "$VHDX" export -o out.raw d.vhdx >>out 2>>err || { cat out err; fail "$way: the repaired disk cannot be read"; }
+    "$VHDX" export --overwrite -o out.raw d.vhdx >>out 2>>err || { cat out err; fail "$way: the repaired disk cannot be read"; }
     repaired=$(intact out.raw)
     came_back out.raw "$repaired" "$wanted"
     twice_and_back "$@"
@@ -224,7 +224,7 @@ way() {
     damage
     local before after
     before=$(sha256 <d.vhdx)
-    "$VHDX" export --salvage -o out.raw "$@" d.vhdx >out 2>err
+    "$VHDX" export --salvage --overwrite -o out.raw "$@" d.vhdx >out 2>err
     ended=$?
     after=$(sha256 <d.vhdx)
     mv base.keep base.vhdx

@@ -10,7 +10,7 @@ for options in subformat=dynamic subformat=fixed subformat=dynamic,block_size=1M
         -c 'write -q -P 0x44 100M 5M' disk.vhdx || fail "qemu-io"
     qemu-img convert -f vhdx -O raw disk.vhdx theirs.raw || fail "qemu-img convert"
     sum=$(sha256 <disk.vhdx)
-    run export -o ours.raw disk.vhdx
+    run export --overwrite -o ours.raw disk.vhdx
     cmp ours.raw theirs.raw || fail "$options: we read something else than qemu"
     hash=$(hash_of disk.vhdx)
     [ "$(sha256 <disk.vhdx)" = "$sum" ] || fail "$options: reading has changed the file"
