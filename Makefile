@@ -3,10 +3,10 @@
 # Targets
 #   all           (default) build/vhdx, build/libvhdx.a, build/libvhdx.so.N; never touches the network
 #   demo          shows the command at work on a disk with a real file system (testdata/demo.sh)
-#   test          everything that says whether the code is right: unit, fault and crash tests, again under ASan and
-#                 UBSan, command line tests, comparisons with other software, fuzz corpora, layering, symbols
-#   check-slow    unit, fault and crash tests with every fault and more chance (sets VHDX_SLOW=1): some 1.5 million
-#                 states after power cuts; VHDX_CRASH_STATES=N for N times those of `make test`, hours for each 100;
+#   test          everything that says whether the code is right: unit, fault and crash tests and the judge, again under
+#                 ASan and UBSan, command line tests, comparisons with other software, fuzz corpora, layering, symbols
+#   check-slow    unit, fault and crash tests and the judge with every fault and more chance (sets VHDX_SLOW=1): some
+#                 1.5 million states after power cuts, 50,000 damaged disks; VHDX_CRASH_STATES=N for N times those of `make test`, hours for each 100;
 #                 VHDX_CRASH_FIRST=N for other chains than last time
 #   asan          the tool and the tests with AddressSanitizer and UndefinedBehaviorSanitizer, and runs the tests
 #   tsan          several threads at once under ThreadSanitizer (tests/threads)
@@ -104,7 +104,7 @@ linux_libs += $(if $(zlib),-lz)
 windows_libs += $(if $(zlib),-lz)
 
 SUPPORT := $(sort $(wildcard tests/support/*.c))
-SUITES := $(foreach s,unit fault crash,$(if $(wildcard tests/$(s)/*.c),$(s)))
+SUITES := $(foreach s,unit fault crash judge,$(if $(wildcard tests/$(s)/*.c),$(s)))
 FUZZERS := $(patsubst fuzz/fuzz_%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))
 FUZZ_SUPPORT := $(filter-out fuzz/fuzz_%.c fuzz/replay.c,$(sort $(wildcard fuzz/*.c)))
 
@@ -239,7 +239,7 @@ $$(foreach s,$$(SUITES),$$(eval $$(call suite,$(1),$$(s))))
 $$(foreach f,$$(FUZZERS),$$(eval $$(call replay,$(1),$$(f))))
 endef
 
-# One Criterion program for each of tests/unit, tests/fault, tests/crash. A suite that defines __wrap_malloc and its
+# One Criterion program for each of tests/unit, tests/fault, tests/crash, tests/judge. A suite that defines __wrap_malloc and its
 # like gets the calls of the whole program, library included.
 define suite
 $(1)_$(2)_objects := $$(patsubst %.c,$$($(1)_dir)/%.o,$$(sort $$(wildcard tests/$(2)/*.c)))
@@ -313,7 +313,7 @@ test: all $(main_suites) $(main_replays) $(guest) $(asan_suites) $(asan_replays)
     $(tsan_dir)/threads
 	@$(run_tests)
 
-check-slow: ONLY = unit fault crash
+check-slow: ONLY = unit fault crash judge
 check-slow: all $(main_suites)
 	@VHDX_SLOW=1 $(run_tests)
 

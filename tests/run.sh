@@ -2,7 +2,7 @@
 # Runs all tests that `make test` has built and says what came of it.
 #
 # Called by the Makefile with VHDX, GUEST, THREADS (programs), BUILD, ASAN_BUILD (directories of objects), SUITES, FUZZERS,
-# SONAME, CC, CXX. ONLY="PART..." picks parts: unit fault crash asan threads cli asan-cli cross fault-scripts corpus
+# SONAME, CC, CXX. ONLY="PART..." picks parts: unit fault crash judge asan threads cli asan-cli cross fault-scripts corpus
 # layering headers symbols install manuals valgrind. Everything a part prints goes to BUILD/results/PART.log and is shown when
 # it fails. The last line is "N passed, N failed, N skipped"; the status is 0 when nothing failed. Each skipped test
 # is named with its reason; a part that cannot run here counts as one skipped test.
@@ -89,6 +89,7 @@ program() {
     # What crash and fault tests say of their reach.
     sed -nE 's/^\[----\] ([0-9]+) states, ([0-9]+) of second runs.*/\1 \2/p' "$results/$1.log" |
         awk '{ states += $1; second += $2 } END { if (states) print "    " states " states after power cuts, and " second " after cuts in their second runs" }'
+    sed -nE 's/^\[----\] ([0-9]+ rounds, .*)$/    \1/p' "$results/$1.log"
     sed -nE 's/^\[----\] ([0-9]+) faults$/\1/p' "$results/$1.log" |
         awk '{ faults += $1 } END { if (faults) print "    " faults " faults" }'
 }

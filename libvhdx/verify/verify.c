@@ -55,10 +55,9 @@ vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err)
         status = check_blocks(v, err);
     if (status == VHDX_OK)
         status = vx_check_evidence(v, derived.rebuilt, err);
-    vx_leads_close(&v->leads);
+    vx_derive_end(v, &derived);
     vx_free(v->nonsense);
     v->nonsense = NULL;
-    vx_derive_end(v, &derived);
     return status;
 }
 

@@ -11,7 +11,6 @@
 
 #include "image/exam.h"
 #include "verify/findings.h"
-#include "verify/lead.h"
 
 struct vx_claims;
 
@@ -21,7 +20,6 @@ struct vx_verification {
     vhdx_report *report;
     size_t file;           /* which one of the report */
     struct vx_exam *exam;  /* everything that could be learnt of the file */
-    struct vx_leads leads; /* of `exam`; open when some check has asked */
     bool log_is_blank;     /* left by check_log: it is in use, and all of it is zeros */
     /* left by check_space for the others: bytes of the file that somebody owns */
     uint64_t owned_end;    /* end of the last owner inside of the file */
