@@ -939,7 +939,8 @@ VHDX_API const vhdx_config_disk *vhdx_config_disk_info(const vhdx_config *config
 /* A drive in some configuration that is one of the disks asked for, or a configuration that might name them. */
 typedef struct vhdx_config_mention {
     size_t disk;                   /* number of the disk among those asked for; their count when no drive is told of */
-    const vhdx_config_info *info;  /* NULL: it is a configuration and cannot be read; see `error` */
+    /* NULL: it is a configuration and cannot be read, or (NOT_CONFIG) a place that was named has none; see `error` */
+    const vhdx_config_info *info;
     /* NULL: the configuration was read in part only, and may have more drives than it shows */
     const vhdx_config_disk *drive;
     bool name_only;                /* nothing but the file's name is equal: perhaps another disk */

@@ -56,6 +56,11 @@ static struct machine *add(struct machines *machines)
 /* A configuration that could not be read, or not whole: its path and why. */
 static void add_unread(struct machines *machines, const vhdx_config_mention *mention)
 {
+    if (!mention->info && mention->error->status == VHDX_NOT_CONFIG) {
+        if (!texts_add(&machines->empty, mention->error->path))
+            machines->no_memory = true;
+        return;
+    }
     const vhdx_config_info *info = mention->info;
     const char *path = info ? info->path : mention->error->path;
     const char *why = !info                 ? mention->error->message
@@ -141,6 +146,7 @@ void machines_free(struct machines *machines)
     }
     free(machines->items);
     texts_free(&machines->unread);
+    texts_free(&machines->empty);
     *machines = (struct machines){0};
 }
 
@@ -231,6 +237,10 @@ void machines_warn(const struct machines *machines, struct notices *notices, siz
     for (size_t i = 0; i < machines->unread.count; i++)
         tell(notices, VHDX_NOTICE_WARNING, "a configuration cannot be read whole and may name these disks: %s",
              machines->unread.items[i]);
+    for (size_t i = 0; i < machines->empty.count; i++)
+        tell(notices, VHDX_NOTICE_WARNING,
+             "%s: no configuration of a virtual machine is there, nor in 'Virtual Machines' or 'Snapshots' in it",
+             machines->empty.items[i]);
 }
 
 static const char *without_dot(const char *path)

@@ -26,6 +26,7 @@ struct machines {
     const char **disks; /* of the caller; [0] is the child */
     size_t disk_count;
     struct texts unread;
+    struct texts empty; /* places that were named with --config and have none */
     bool no_memory;
 };
 

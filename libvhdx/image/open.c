@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "image/bat_window.h"
+#include "image/foreign.h"
 #include "image/header_update.h"
 #include "image/journal.h"
 #include "image/log_replay.h"
@@ -36,11 +37,16 @@ static uint64_t header_offset(int slot)
 
 static vhdx_status check_file_id(const struct vx_image *image, const struct vx_survey *survey, vhdx_error *err)
 {
-    const char *path = vx_image_path(image);
+    const char *path = vx_image_path(image), *foreign = NULL;
     if (survey->file_id_status == VHDX_OK)
         return VHDX_OK;
     if (survey->file_size == 0)
         return vx_fail(err, VHDX_NOT_VHDX, vx_at_file(path), "the file is empty");
+    if (vx_foreign_look(image->file, &foreign, NULL) == VHDX_OK && foreign) {
+        vx_fail(err, VHDX_NOT_VHDX, vx_at_file(path), "this is no VHDX file: it is %s", foreign);
+        return vx_advise(err, VHDX_NOT_VHDX,
+                         "check that this is the right file; 'qemu-img convert -O vhdx' makes a VHDX of most disks");
+    }
     return vx_fail(err, VHDX_NOT_VHDX, vx_at(path, "file identifier", VX_FILE_ID_OFFSET),
                    "this is no VHDX file: its first bytes are not 'vhdxfile'");
 }

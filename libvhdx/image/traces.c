@@ -10,59 +10,17 @@
 #include "base/guid.h"
 #include "format/bat.h"
 #include "format/metadata.h"
+#include "image/foreign.h"
 #include "image/log_scan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define LOOK_END (64 * VX_MIB)
-#define BEGINNING ((size_t)(64 * VX_KIB + 4096))
 #define BAT_LOOK ((size_t)(64 * VX_KIB))
 #define FEWEST_ITEMS 3u
 #define FEWEST_BLOCKS 4u
 #define LONGEST_LOG (8 * VX_MIB)
-
-/* ---- what else it may be ---- */
-
-/* Only what may hold a VHDX at a whole MiB is listed: nothing else shows traces of one. */
-static const struct {
-    size_t at;
-    const char *bytes;
-    size_t size;
-    const char *what;
-} foreigners[] = {
-    {510, "\x55\xAA", 2, "a disk or a partition as it is (raw)"},
-    {512, "EFI PART", 8, "a disk as it is (raw)"},
-    {4096, "EFI PART", 8, "a disk as it is (raw)"},
-    {1080, "\x53\xEF", 2, "an ext file system"},
-    {0, "XFSB", 4, "an XFS file system"},
-    {65600, "_BHRfS_M", 8, "a Btrfs file system"},
-    {512, "LABELONE", 8, "a volume of LVM"},
-    {0, "LUKS\xBA\xBE", 6, "an encrypted volume (LUKS)"},
-    {3, "ReFS", 4, "a ReFS file system"},
-    {3, "-FVE-FS-", 8, "an encrypted volume (BitLocker)"},
-    {0, "conectix", 8, "a VHD"},
-    {0, "QFI\xFB", 4, "a qcow2 disk"},
-    {0, "KDMV", 4, "a VMDK"},
-    {0, "COWD", 4, "a VMDK"},
-    {64, "\x7F\x10\xDA\xBE", 4, "a VDI"},
-    {257, "ustar", 5, "a tar archive"},
-    {0, "PK\x03\x04", 4, "a zip archive"},
-    {0, "MSWIM\0\0\0", 8, "a WIM archive"},
-    {32769, "CD001", 5, "an ISO image"},
-    {0, "vhdxundo", 8, "an undo file"},
-};
-
-static const char *what_it_begins_as(struct vx_bytes bytes)
-{
-    for (size_t i = 0; i < sizeof foreigners / sizeof foreigners[0]; i++) {
-        struct vx_bytes part;
-        if (vx_bytes_part(bytes, foreigners[i].at, foreigners[i].size, &part) &&
-            memcmp(part.data, foreigners[i].bytes, part.size) == 0)
-            return foreigners[i].what;
-    }
-    return NULL;
-}
 
 /* ---- metadata ---- */
 
@@ -183,25 +141,12 @@ static vhdx_status look_at(struct vx_file *file, uint64_t offset, uint64_t size,
     return look_for_bat(file, page, offset, size, traces, err);
 }
 
-static vhdx_status look_at_beginning(struct vx_file *file, struct vx_traces *traces, vhdx_error *err)
-{
-    size_t got = 0;
-    uint8_t *bytes = vx_alloc(BEGINNING, 1);
-    if (!bytes)
-        return vx_fail_memory(err, "the beginning of the file");
-    vhdx_status status = vx_file_read_some(file, bytes, BEGINNING, 0, &got, err);
-    if (status == VHDX_OK)
-        traces->foreign = what_it_begins_as(vx_bytes_of(bytes, got));
-    vx_free(bytes);
-    return status;
-}
-
 vhdx_status vx_traces_look(struct vx_file *file, struct vx_traces *traces, vhdx_error *err)
 {
     uint64_t size;
     *traces = (struct vx_traces){0};
     VX_TRY(vx_file_size(file, &size, err));
-    VX_TRY(look_at_beginning(file, traces, err));
+    VX_TRY(vx_foreign_look(file, &traces->foreign, err));
     for (uint64_t at = VX_MIB; !traces->foreign && at < vx_min(size, LOOK_END); at += VX_MIB)
         VX_TRY(look_at(file, at, size, traces, err));
     return VHDX_OK;

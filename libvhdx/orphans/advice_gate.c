@@ -47,6 +47,8 @@ void vx_gate_gather(struct vx_adviser *a)
         const struct vx_machine *machine = &estate->machines[i];
         if (machine->pub.info->format != VHDX_CONFIG_VHDS && !machine->pub.readable)
             block(&a->global, vx_say(a, "the configuration %s was not read whole", machine->pub.path));
+        if (machine->misses_machines)
+            block(&a->global, vx_say(a, "%s lists machines whose configurations were not found", machine->pub.path));
         for (const struct vx_note *note = machine->notes.first; note; note = note->next)
             if (strcmp(note->finding.id, "ORPHANS-CHECKPOINTS-MISSING") == 0)
                 block(&a->global, vx_say(a, "configurations of checkpoints of %s are missing",
@@ -77,7 +79,7 @@ static void gather_family(struct vx_adviser *a)
                   vx_say(a, "%s is a copy, and whether its bytes are the same is not known", disk->pub.path));
         if (disk->locked)
             block(&a->blockers, vx_say(a, "%s is in use", disk->pub.path));
-        if (disk->pub.status == VHDX_FOUND_ACTIVE_NOT_LEAF)
+        if (disk->pub.status == VHDX_FOUND_ACTIVE_NOT_LEAF && !disk->is_template)
             block(&a->blockers, vx_say(a, "which of the disks on %s is wanted must be decided first", disk->pub.path));
         if (disk->in_cycle || disk->pub.suspect != VHDX_NONE || disk->parent_second || !disk->is_sound ||
             disk->truncated)

@@ -39,6 +39,13 @@ static void advise_active(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
     size_t newest = VHDX_NONE;
+    if (disk->is_template) {
+        vx_step(a, VHDX_STEP_NOTE, number,
+                "Never start the machine that names %s while clones of other machines hang on it: it would write to "
+                "it, and all of them would be lost. Make the file read-only, or remove the disk from that machine.",
+                disk->pub.path);
+        return;
+    }
     for (size_t i = 0; i < disk->pub.child_count; i++) {
         size_t child = disk->pub.children[i];
         bool newer =

@@ -164,37 +164,54 @@ static char *absolute_of(const struct finder *finder, const char *path)
 
 /* ---- comparing ---- */
 
-/* Whether the drive of the configuration is that disk; `name_only`: nothing but their names is equal. */
-static bool is_disk(const struct finder *finder, const char *path, const char *disk, bool *name_only)
+/* Of several disks of that name those that have most in common with the path: a linked clone may be called like the
+ * disk that it was made on. */
+static size_t longest_tail(const struct finder *finder, const char *path)
 {
-    struct vx_tail tail = vx_tail_compare(path, disk, finder->host->windows_paths);
-    *name_only = tail.parts == 1 && !tail.whole;
-    return tail.parts > 0;
+    size_t longest = 0;
+    for (size_t i = 0; i < finder->disks.count; i++) {
+        size_t parts = vx_tail_compare(path, finder->disks.items[i], finder->host->windows_paths).parts;
+        longest = parts > longest ? parts : longest;
+    }
+    return longest;
+}
+
+static bool tell_drive(const struct finder *finder, vhdx_config_mention *mention)
+{
+    const char *path = mention->drive->path;
+    size_t longest = longest_tail(finder, path);
+    for (mention->disk = 0; longest > 0 && mention->disk < finder->disks.count; mention->disk++) {
+        struct vx_tail tail =
+            vx_tail_compare(path, finder->disks.items[mention->disk], finder->host->windows_paths);
+        mention->name_only = tail.parts == 1 && !tail.whole;
+        if (tail.parts == longest && !finder->visit(finder->context, mention))
+            return false;
+    }
+    return true;
 }
 
 static bool tell_drives(const struct finder *finder, const struct vx_config *config)
 {
     vhdx_config_mention mention = {.info = &config->info};
-    for (size_t i = 0; i < config->info.disk_count; i++)
-        for (mention.disk = 0; mention.disk < finder->disks.count; mention.disk++) {
-            mention.drive = &config->disks[i];
-            if (is_disk(finder, mention.drive->path, finder->disks.items[mention.disk], &mention.name_only) &&
-                !finder->visit(finder->context, &mention))
-                return false;
-        }
+    for (size_t i = 0; i < config->info.disk_count; i++) {
+        mention.drive = &config->disks[i];
+        if (!tell_drive(finder, &mention))
+            return false;
+    }
     mention = (vhdx_config_mention){.info = &config->info, .disk = finder->disks.count};
     bool partly = !config->info.complete && config->info.format != VHDX_CONFIG_VHDS;
     return !partly || finder->visit(finder->context, &mention);
 }
 
-/* Reads one and tells what it says of the disks. false: the caller wants no more. */
-static bool tell_config(const struct finder *finder, const char *path)
+/* Reads one and tells what it says of the disks; *is_config: it is one. false: the caller wants no more. */
+static bool tell_config(const struct finder *finder, const char *path, bool *is_config)
 {
     struct vx_config *config;
     vhdx_error error;
     vx_clear(&error);
     vhdx_status status = vx_config_read(finder->host, path, 0, &config, &error);
-    if (status == VHDX_NOT_CONFIG)
+    *is_config = status != VHDX_NOT_CONFIG;
+    if (!*is_config)
         return true;
     if (status != VHDX_OK) {
         const vhdx_config_mention mention = {.disk = finder->disks.count, .error = &error};
@@ -203,6 +220,31 @@ static bool tell_config(const struct finder *finder, const char *path)
     bool more = tell_drives(finder, config);
     vx_config_free(config);
     return more;
+}
+
+/* The caller named a place and means that a configuration is there. `is_config`: by number of the file. */
+static bool tell_empty_place(const struct finder *finder, const char *path, const bool *is_config)
+{
+    vhdx_error error;
+    const vhdx_config_mention mention = {.disk = finder->disks.count, .error = &error};
+    for (size_t i = 0; i < finder->files.count; i++)
+        if (is_config[i] && strncmp(finder->files.items[i], path, strlen(path)) == 0)
+            return true;
+    vx_fail(&error, VHDX_NOT_CONFIG, vx_at_file(path), "no configuration of a virtual machine is there");
+    return finder->visit(finder->context, &mention);
+}
+
+static vhdx_status tell_all(const struct finder *finder, const vhdx_config_find_options *options, vhdx_error *err)
+{
+    bool *is_config = vx_alloc(finder->files.count, sizeof *is_config), more = true;
+    if (!is_config)
+        return vx_fail_memory(err, "the search for configurations");
+    for (size_t i = 0; more && i < finder->files.count; i++)
+        more = tell_config(finder, finder->files.items[i], &is_config[i]);
+    for (size_t i = 0; more && i < options->config_count; i++)
+        more = tell_empty_place(finder, options->configs[i], is_config);
+    vx_free(is_config);
+    return VHDX_OK;
 }
 
 /* What the caller names: a file, or else a directory. */
@@ -242,9 +284,8 @@ vhdx_status vx_config_find(const char *const *disks, size_t disk_count, const vh
 {
     struct finder finder = {.host = vx_host_or_native(options->host), .visit = visit, .context = context};
     vhdx_status status = find_files(&finder, disks, disk_count, options, err);
-    for (size_t i = 0; status == VHDX_OK && i < finder.files.count; i++)
-        if (!tell_config(&finder, finder.files.items[i]))
-            break;
+    if (status == VHDX_OK)
+        status = tell_all(&finder, options, err);
     names_free(&finder.disks);
     names_free(&finder.directories);
     names_free(&finder.files);

@@ -210,6 +210,24 @@ static struct device find_device(const struct devices *devices, const char *inst
     return (struct device){.kind = kind_of(instance)};
 }
 
+/* An editor that lays XML out puts line ends and blanks around a value, or in the place of an empty one. No name of a
+ * file begins or ends so. */
+static const char *keep_path(struct vx_config *config, const struct vx_tree *tree, uint32_t key)
+{
+    static const char blanks[] = " \t\r\n";
+    const char *text = keep_text(config, tree, key);
+    text += strspn(text, blanks);
+    size_t length = strlen(text);
+    while (length > 0 && strchr(blanks, text[length - 1]))
+        length--;
+    if (text[length] == '\0')
+        return text;
+    char *cut = vx_alloc(length + 1, 1);
+    if (cut)
+        memcpy(cut, text, length);
+    return vx_config_own(config, cut);
+}
+
 static void add_drive(const struct vx_tree *tree, struct vx_config *config, uint32_t drive,
                       const vhdx_config_disk *place)
 {
@@ -218,7 +236,7 @@ static void add_drive(const struct vx_tree *tree, struct vx_config *config, uint
     for (uint32_t key = vx_tree_child(tree, drive, "pathname"); is_there(key); key = vx_tree_again(tree, key)) {
         if (!is_string(tree, key))
             vx_config_reason(config, "the path of a drive is no text");
-        disk.path = keep_text(config, tree, key);
+        disk.path = keep_path(config, tree, key);
         disk.damaged = tree->keys[key].damaged;
         if (*disk.path)
             vx_config_add_disk(config, &disk);

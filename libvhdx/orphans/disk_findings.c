@@ -144,6 +144,13 @@ static void tell_standalone(struct vx_estate *estate, struct vx_disk *disk)
 static void tell_active(struct vx_estate *estate, struct vx_disk *disk)
 {
     const struct vx_machine *machine = first_machine(estate, disk);
+    if (disk->is_template) {
+        vx_note_disk(estate, disk, "ORPHANS-TEMPLATE", WARNING,
+                     "the machine %s names it, and linked clones of other machines need it unchanged: that machine "
+                     "must never be started",
+                     machine ? vx_machine_name(machine) : "that names it");
+        return;
+    }
     vx_note_disk(estate, disk, "ORPHANS-ACTIVE-NOT-LEAF", ERROR,
                  "the machine %s would write to it, but %zu disk%s need%s it unchanged: do not start the machine",
                  machine ? vx_machine_name(machine) : "that names it", vx_disk_live_children(estate, disk),

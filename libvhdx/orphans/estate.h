@@ -72,6 +72,9 @@ struct vx_disk {
     bool copies_judged, ring_done;
     bool stays_of_copies; /* of several equal files, the one that stays */
     int chain_state;
+    size_t user;         /* 1 + number of a machine that needs it; 0 = none */
+    bool several_users;  /* other machines need it too */
+    bool is_template;    /* a machine names it, and all that hangs on it is used by others: linked clones */
     uint32_t inherited;  /* flags of the machines that need it */
     size_t denied_to;    /* 1 + number of a machine that needs it and may not open it; 0 = none */
 };
@@ -86,6 +89,7 @@ struct vx_machine {
     struct vx_config *config; /* that `pub` shows, NULL = made by hand, or from a report */
     const char *absolute;
     unsigned source;
+    bool misses_machines; /* it lists machines whose configurations were not found */
     bool is_extra;  /* only from a place for configurations: disks that are missing say little */
     struct vx_notes notes;
     size_t *files;  /* as pub.files */

@@ -4,11 +4,83 @@
 /* SPDX-License-Identifier: MIT */
 #include "orphans/needs.h"
 
+#include "base/guid.h"
 #include "base/utf.h"
 #include "io/path.h"
 #include "orphans/vhd_sets.h"
 
 #include <string.h>
+
+static const vhdx_guid *id_of(const vhdx_config_info *info)
+{
+    return info->has_machine_id ? &info->machine_id : info->has_id && !info->checkpoint ? &info->id : NULL;
+}
+
+/* Also where it is not known: then it may be. */
+static bool is_same_machine(const struct vx_estate *estate, size_t a, size_t b)
+{
+    const vhdx_guid *first = id_of(estate->machines[a].pub.info), *second = id_of(estate->machines[b].pub.info);
+    return a == b || !first || !second || vx_guid_equal(first, second);
+}
+
+/* false: that was known. */
+static bool add_user(const struct vx_estate *estate, struct vx_disk *disk, size_t user, bool several)
+{
+    if (disk->several_users || user == 0)
+        return false;
+    if (disk->user == 0)
+        disk->user = user;
+    else if (is_same_machine(estate, disk->user - 1, user - 1) && !several)
+        return false;
+    else
+        disk->several_users = true;
+    disk->several_users |= several;
+    return true;
+}
+
+static void name_users(struct vx_estate *estate)
+{
+    for (size_t i = 0; i < estate->disk_count; i++)
+        for (const struct vx_reference *r = estate->disks[i].references; r; r = r->next)
+            add_user(estate, &estate->disks[i], r->pub.config + 1, false);
+}
+
+/* The machines that need what hangs on a disk need that too; each disk changes twice at most. */
+static void hand_users_down(struct vx_estate *estate, size_t number)
+{
+    size_t user = estate->disks[number].user;
+    bool several = estate->disks[number].several_users;
+    for (size_t at = estate->disks[number].pub.parent; at != VHDX_NONE; at = estate->disks[at].pub.parent)
+        if (!add_user(estate, &estate->disks[at], user, several))
+            return;
+}
+
+static bool is_named_by(const struct vx_estate *estate, const struct vx_disk *disk, size_t user)
+{
+    for (const struct vx_reference *r = disk->references; r; r = r->next)
+        if (is_same_machine(estate, r->pub.config, user - 1))
+            return true;
+    return false;
+}
+
+/*
+ * A machine that names a disk on which others have their clones is the master of these, and is not to be started; but
+ * nothing is wrong with it. Where anything that hangs on the disk may be the machine's own, that may be its newest
+ * state.
+ */
+static bool is_template(const struct vx_estate *estate, const struct vx_disk *disk)
+{
+    size_t clones = 0;
+    for (size_t i = 0; i < disk->pub.child_count; i++) {
+        const struct vx_disk *child = &estate->disks[disk->pub.children[i]];
+        if (vx_disk_is_quarantined(child))
+            continue;
+        if (child->user == 0 || child->several_users || is_named_by(estate, disk, child->user))
+            return false;
+        clones++;
+    }
+    return clones > 0;
+}
 
 /* Marks the ancestors; ends where everything is marked already, so that all walks together are short. */
 static void need_ancestors(struct vx_estate *estate, size_t number)
@@ -84,6 +156,11 @@ bool vx_needs_mark(struct vx_estate *estate)
         if (disk->named_by_machine || disk->named_by_checkpoint)
             need_ancestors(estate, i);
     }
+    name_users(estate);
+    for (size_t i = 0; i < estate->disk_count; i++)
+        hand_users_down(estate, i);
+    for (size_t i = 0; i < estate->disk_count; i++)
+        estate->disks[i].is_template = estate->disks[i].named_by_machine && is_template(estate, &estate->disks[i]);
     if (!vx_sets_spread(estate))
         return false;
     for (size_t i = 0; i < estate->disk_count; i++) {

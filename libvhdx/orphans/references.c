@@ -7,12 +7,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "orphans/references.h"
 
+#include "base/alloc.h"
 #include "base/guid.h"
 #include "base/utf.h"
 #include "orphans/tails.h"
 #include "orphans/vhd_sets.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static uint32_t flags_of_machine(const vhdx_config_info *info)
@@ -181,6 +183,72 @@ static void check_checkpoints(struct vx_estate *estate)
     }
 }
 
+/* ---- machines that a host lists ---- */
+
+struct known_name {
+    const char *name; /* of a configuration's file, which is its machine's id */
+};
+
+/* A machine may have been upgraded since, from .xml to .vmcx: only what stands before the extension counts. */
+static size_t stem_length(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot ? (size_t)(dot - name) : strlen(name);
+}
+
+static int name_order(const void *a, const void *b)
+{
+    const struct known_name *first = a, *second = b;
+    return vx_name_compare_part(first->name, stem_length(first->name), second->name, stem_length(second->name));
+}
+
+static bool is_known(const struct known_name *names, size_t count, const char *path)
+{
+    const char *name = vx_tail_name(path);
+    size_t low = 0, high = count, length = stem_length(name);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = vx_name_compare_part(names[middle].name, stem_length(names[middle].name), name, length);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static void note_unfound(struct vx_estate *estate, struct vx_machine *list, const char *path)
+{
+    list->misses_machines = true;
+    vx_note(estate, &list->notes, "ORPHANS-MACHINE-NOT-FOUND", VHDX_SEVERITY_ERROR,
+            "the machine with the configuration %s is registered on this host, and that was not found: which disks it "
+            "needs is not known",
+            path);
+}
+
+/* Of a host's list (data.vmcx) each machine whose configuration nobody has found may need any disk. */
+static bool check_lists(struct vx_estate *estate)
+{
+    struct known_name *names = vx_alloc(estate->machine_count, sizeof *names);
+    size_t count = 0;
+    if (!names)
+        return false;
+    for (size_t i = 0; i < estate->machine_count; i++)
+        names[count++].name = vx_tail_name(estate->machines[i].absolute);
+    if (count > 1)
+        qsort(names, count, sizeof *names, name_order);
+    for (size_t i = 0; i < estate->machine_count; i++) {
+        const vhdx_texts *listed = &estate->machines[i].pub.info->machines;
+        for (size_t j = 0; j < listed->count; j++)
+            if (!is_known(names, count, listed->items[j]))
+                note_unfound(estate, &estate->machines[i], listed->items[j]);
+    }
+    vx_free(names);
+    return true;
+}
+
 /* ---- all of it ---- */
 
 static bool show_references(struct vx_estate *estate)
@@ -204,5 +272,5 @@ bool vx_references_take(struct vx_estate *estate)
         if (!take_machine(estate, i))
             return false;
     check_checkpoints(estate);
-    return show_references(estate);
+    return check_lists(estate) && show_references(estate);
 }

@@ -23,7 +23,7 @@ static vhdx_status refuse(const struct vx_exam *exam, const char *foreign, vhdx_
 {
     vx_fail(err, VHDX_NOT_VHDX, vx_at(vx_file_path(exam->raw), "file identifier", VX_FILE_ID_OFFSET),
             "this is no VHDX file: %s%s",
-            foreign ? "it begins as "
+            foreign ? "it is "
                     : "it has neither the signature nor any header or region table of one, nor anything "
                       "else that proves it to be one",
             foreign ? foreign : "");

@@ -84,6 +84,9 @@ tr -s ' \n' ' ' <out >unwrapped # prose is wrapped to the terminal
 says unwrapped "perhaps another disk of that name"
 expect 0 vhdx merge --dry-run --config "../Mail/virtual machines/$vm.xml" disk_2.avhdx
 says out "Set-VMHardDiskDrive -VMName 'It''s Mail'"
+mkdir none
+expect 0 vhdx merge --dry-run --config none disk_2.avhdx
+says err "none: no configuration of a virtual machine is there"
 expect 8 vhdx merge --dry-run --config nowhere disk_2.avhdx
 one_line_of_error
 says err nowhere

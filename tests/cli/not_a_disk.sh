@@ -20,6 +20,29 @@ for f in empty zeros text cut.vhdx cut2.vhdx directory missing directory/missing
         says err "vhdx: $f"
     done
 done
+
+# Disks of other formats are called what they are, by info and verify. A VHD of fixed size begins as what is in it.
+printf 'QFI\373' >other.qcow2
+truncate -s 1M other.qcow2
+printf 'KDMV' >other.vmdk
+truncate -s 1M other.vmdk
+printf 'conectix' >dynamic.vhd
+truncate -s 1M dynamic.vhd
+{
+    head -c 65536 /dev/zero
+    printf 'conectix\0\0\0\2\0\1\0\0\377\377\377\377\377\377\377\377'
+    head -c 16 /dev/zero
+    printf '\0\0\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\2\377\377\364\243'
+    head -c 444 /dev/zero
+} >fixed.vhd
+printf '\125\252' | dd of=fixed.vhd bs=1 seek=510 conv=notrunc status=none
+for c in info verify; do
+    for f in "other.qcow2:a QCOW2 disk" "other.vmdk:a VMDK disk" "dynamic.vhd:a VHD disk" "fixed.vhd:a VHD disk"; do
+        expect 8 vhdx $c "${f%%:*}"
+        says err "this is no VHDX file: it is ${f#*:}"
+    done
+done
+
 for f in new.*; do
     [ ! -e "$f" ] || fail "a refused command made $f"
 done

@@ -129,6 +129,23 @@ mv busy/sibling.avhdx busy/base_sibling.bin # no search looks at its name, a mer
 works busy
 rm -rf copy
 
+# A host's list of machines: whose configuration is not here may need any disk, so nothing is to be moved; each is named.
+if [ -e "${VHDX_SAMPLES:-nowhere}/found/data.vmcx.gz" ]; then
+    mkdir listed
+    (cd listed && vhdx create -q --size 16M base.vhdx && vhdx create -q --parent base.vhdx left.avhdx) || fail create
+    expect 4 vhdx orphans --json listed
+    [ -n "$(commands quarantine)" ] || fail "nothing is proposed to be moved, so this test tests nothing"
+    gunzip -c "$VHDX_SAMPLES/found/data.vmcx.gz" >listed/data.vmcx
+    gunzip -c "$VHDX_SAMPLES/found/base-boxes-vm.xml.gz" >listed/vm.xml
+    expect 4 vhdx orphans --json listed
+    [ -z "$(commands quarantine delete merge)" ] || fail "a disk is to be moved that a machine may need: $(commands quarantine)"
+    json_is 'sum(f["id"] == "ORPHANS-MACHINE-NOT-FOUND" for c in d["configurations"] for f in c["findings"])' 4
+    json_is '[len(c["disks"]) for c in d["configurations"] if c["path"].endswith("xml")]' '[1]'
+    : >listed/EC04F346-DB96-4700-AF5B-77B3C56C38BD.VMCX # damaged, and there
+    expect 4 vhdx orphans --json listed
+    json_is 'sum(f["id"] == "ORPHANS-MACHINE-NOT-FOUND" for c in d["configurations"] for f in c["findings"])' 3
+fi
+
 field=${VHDX_SAMPLES:-nowhere}/../reviews/field
 [ -e "$field/moved-machine.tar.gz" ] || exit 0
 for name in moved-machine moved-parent same-name; do

@@ -430,6 +430,67 @@ Test(classify, a_linked_clone_is_not_merged_into_its_golden_disk_without_a_word)
     cr_expect(some_step_says("other clones"));
 }
 
+/* golden (of the master) <- a (of one), b (of two) */
+static void plant_clones(const char *second_owner)
+{
+    size_t golden = est_base(&e, "/vms/golden/base.vhdx");
+    est_child(&e, "/vms/a/a.vhdx", golden, "..\\golden\\base.vhdx");
+    est_child(&e, "/vms/b/b.vhdx", golden, "..\\golden\\base.vhdx");
+    est_machine(&e, "/vms/m.xml", "master", false, "D:\\VMs\\golden\\base.vhdx");
+    est_machine(&e, "/vms/1.xml", "one", false, "D:\\VMs\\a\\a.vhdx");
+    if (second_owner)
+        est_machine(&e, "/vms/2.xml", second_owner, false, "D:\\VMs\\b\\b.vhdx");
+    est_judge(&e);
+}
+
+Test(classify, linked_clones_in_use_are_no_problem_and_their_master_is_told_of)
+{
+    plant_clones("two");
+    expect_status("/vms/golden/base.vhdx", "active-not-leaf");
+    cr_expect(est_has_finding(&e, "/vms/golden/base.vhdx", "ORPHANS-TEMPLATE"));
+    cr_expect_eq(e.estate->totals.problem_count, 0);
+    cr_expect(some_step_says("Never start"));
+    cr_expect_not(est_has_step(&e, VHDX_STEP_HYPERV, NULL), "the machine of the clone keeps its disk");
+}
+
+/* A disk that hangs on it is the master's own, or nobody's: it may be the master's newest state. */
+Test(classify, a_machine_below_its_own_newer_state_is_no_master)
+{
+    plant_clones("master");
+    cr_expect(est_has_finding(&e, "/vms/golden/base.vhdx", "ORPHANS-ACTIVE-NOT-LEAF"));
+    est_close(&e);
+    est_open(&e);
+    plant_clones(NULL);
+    cr_expect(est_has_finding(&e, "/vms/golden/base.vhdx", "ORPHANS-ACTIVE-NOT-LEAF"));
+}
+
+static void est_lists(size_t machine, const char *const *paths, size_t count)
+{
+    est_info(&e, machine)->format = VHDX_CONFIG_VMCX;
+    est_info(&e, machine)->machines = (vhdx_texts){paths, count};
+}
+
+Test(classify, a_listed_machine_whose_configuration_is_not_there_may_need_any_disk)
+{
+    static const char *const paths[] = {"C:\\VM\\Virtual Machines\\EC04F346-DB96-4700-AF5B-77B3C56C38BD.vmcx",
+                                        "C:\\VM\\Virtual Machines\\993f7b33-6057-4d1e-a1fe-a1a1d77be974.vmcx"};
+    for (size_t listed = 1; listed <= 2; listed++) {
+        est_close(&e);
+        est_open(&e);
+        size_t base = est_base(&e, "/vms/a/base.vhdx");
+        est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx");
+        est_machine(&e, "/vms/Virtual Machines/ec04f346-db96-4700-af5b-77b3c56c38bd.XML", "web", false, NULL);
+        est_lists(est_machine(&e, "/vms/data.vmcx", "", false, NULL), paths, listed);
+        est_judge(&e);
+        cr_expect_eq(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL), listed == 1);
+        size_t named = 0;
+        for (size_t i = 0; i < e.estate->machine_count; i++)
+            for (size_t j = 0; j < e.estate->machines[i].pub.finding_count; j++)
+                named += strstr(e.estate->machines[i].pub.findings[j].message, "993f7b33") != NULL;
+        cr_expect_eq(named, listed - 1);
+    }
+}
+
 Test(classify, another_disk_in_the_parents_place_is_a_mismatch)
 {
     size_t base = est_base(&e, "/vms/a/base.vhdx");

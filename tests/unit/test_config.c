@@ -696,6 +696,19 @@ Test(config, xml_with_a_value_that_cannot_be_right_is_not_complete)
     cr_assert(config->disks[0].damaged);
 }
 
+/* An editor that lays XML out puts line ends into empty values, and around full ones. */
+Test(config, a_path_of_blanks_is_no_disk_and_blanks_around_one_do_not_belong_to_it)
+{
+    static const char text[] = "<configuration><manifest/><_x_><controller0><drive0><pathname type=\"string\">\r\n    "
+                               "</pathname></drive0><drive1><pathname type=\"string\">\r\n  C:\\my disk.vhdx\r\n "
+                               "</pathname></drive1></controller0></_x_></configuration>";
+    cr_assert_eq(read_bytes("/a.xml", text, strlen(text)), VHDX_OK);
+    expect_complete();
+    cr_assert_eq(config->info.disk_count, 1);
+    cr_expect_str_eq(config->disks[0].path, "C:\\my disk.vhdx");
+    cr_expect_eq(config->disks[0].location, 1);
+}
+
 Test(config, export_names_former_places_only)
 {
     static const char text[] = "<configuration><properties><SnapShotDataRoot type=\"string\">C:\\s</SnapShotDataRoot>"

@@ -121,6 +121,37 @@ Test(config_find, tells_of_what_it_cannot_read_and_passes_over_what_is_none)
     cr_assert_not(strstr(told, "app.xml"), "%s", told);
 }
 
+/* A linked clone that is called like its golden disk: the machine uses the one that its path fits better. */
+Test(config_find, of_two_disks_of_one_name_the_longer_tail_is_meant)
+{
+    static const char *const disks[] = {"/mnt/web/Virtual Hard Disks/disk.vhdx",
+                                        "/mnt/golden/Virtual Hard Disks/disk.vhdx"};
+    const vhdx_config_find_options options = {.struct_size = sizeof options,
+                                              .host = vx_memory_host_interface(memory)};
+    vhdx_error err;
+    put_machine("/mnt/web/Virtual Machines/1.vmcx", "clone", "C:\\web\\Virtual Hard Disks\\disk.vhdx");
+    put_machine("/mnt/web/Virtual Machines/2.vmcx", "either", "C:\\mail\\Virtual Hard Disks\\disk.vhdx");
+    for (size_t i = 0; i < 2; i++)
+        cr_assert(vx_memory_host_put(memory, disks[i], "", 0));
+    cr_assert_eq(vhdx_config_find(disks, 2, &options, take, memory, &err), VHDX_OK);
+    cr_expect_str_eq(told, "clone:0 either:0 either:1 ");
+}
+
+Test(config_find, a_named_place_without_any_configuration_is_told)
+{
+    cr_assert(vx_memory_host_put(memory, "/far/a/notes.txt", "x", 1));
+    cr_assert(vx_memory_host_put(memory, "/far/app.xml", "<configuration/>", 16));
+    put_machine("/far/b/1.vmcx", "other", "D:\\Mail\\other.vhdx");
+    cr_assert_eq(find("/far/a"), VHDX_OK);
+    cr_expect_str_eq(told, "?/far/a ");
+    told[0] = '\0';
+    cr_assert_eq(find("/far/app.xml"), VHDX_OK);
+    cr_expect_str_eq(told, "?/far/app.xml ");
+    told[0] = '\0';
+    cr_assert_eq(find("/far/b"), VHDX_OK);
+    cr_expect_str_eq(told, "", "a configuration of other disks is one");
+}
+
 Test(config_find, ends_when_no_more_is_wanted)
 {
     for (char c = '1'; c < '6'; c++) {
