@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "image/log_replay.h"
+#include "image/region_look.h"
 #include "io/overlay.h"
 
 #include <string.h>
@@ -29,15 +30,6 @@ static bool regions_usable(const struct vx_survey_regions *regions)
     return regions->status == VHDX_OK && !(regions->rules & VX_REGIONS_UNUSABLE);
 }
 
-static bool has_metadata(struct vx_file *view, const struct vx_region_table *table)
-{
-    uint8_t bytes[8];
-    size_t got;
-    const struct vx_region *metadata = vx_region_find(table, &vx_guid_metadata_region);
-    return metadata && vx_file_read_some(view, bytes, sizeof bytes, metadata->file_offset, &got, NULL) == VHDX_OK &&
-           vx_get64(bytes) == VX_SIG_METADATA;
-}
-
 int vx_survey_choose_regions(const struct vx_survey *survey, struct vx_file *view)
 {
     const struct vx_survey_regions *first = &survey->regions[0], *second = &survey->regions[1];
@@ -45,7 +37,9 @@ int vx_survey_choose_regions(const struct vx_survey *survey, struct vx_file *vie
         return regions_usable(first) ? 0 : -1;
     if (!regions_usable(first))
         return 1;
-    return has_metadata(view, &first->table) || !has_metadata(view, &second->table) ? 0 : 1;
+    if (first->table.checksum == second->table.checksum)
+        return 0;
+    return vx_region_table_weight(view, &first->table) >= vx_region_table_weight(view, &second->table) ? 0 : 1;
 }
 
 static vhdx_status gather_file_id(struct vx_file *file, struct vx_survey *survey, vhdx_error *err)

@@ -5,6 +5,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/derive.h"
 
+#include "verify/evidence.h"
+#include "verify/region_doubt.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -54,7 +57,13 @@ static void describe(const struct vx_rebuilt *rebuilt, char text[EVIDENCE_ROOM])
     }
 }
 
-static void stand_in(struct vx_exam *exam, struct vx_derived *derived)
+static bool same_place(const struct vx_region *a, const struct vx_region *b)
+{
+    return a->file_offset == b->file_offset && a->length == b->length;
+}
+
+/* `missing`: the exam has no sizes, or the metadata are elsewhere, so what it has are not theirs. */
+static void stand_in(struct vx_exam *exam, struct vx_derived *derived, bool missing)
 {
     const struct vx_rebuilt *rebuilt = derived->rebuilt;
     derived->has_geometry = exam->has_geometry;
@@ -65,32 +74,95 @@ static void stand_in(struct vx_exam *exam, struct vx_derived *derived)
     derived->regions = exam->regions;
     derived->stands_in = true;
     exam->has_geometry = exam->has_bat = true;
-    exam->geometry = rebuilt->geometry;
+    if (missing)
+        exam->geometry = rebuilt->geometry;
     exam->bat = rebuilt->bat;
     exam->bat_entries = vx_min(exam->geometry.entry_count, exam->bat.length / VX_BAT_ENTRY_SIZE);
     exam->regions = rebuilt->regions;
 }
 
-vhdx_status vx_derive_begin(struct vx_verification *v, struct vx_derived *derived, vhdx_error *err)
+static vhdx_status rebuild(struct vx_verification *v, struct vx_derived *derived, vhdx_error *err)
 {
-    *derived = (struct vx_derived){0};
-    if (!is_missing(v->exam))
-        return VHDX_OK;
     struct vx_parent_hint hint;
     bool known_parent = vx_parent_hint_find(v->host, v->options->parents, v->options->parent_count, &hint);
     const struct vx_rebuild_options options = {.host = v->host,
                                                .parent = known_parent ? &hint : NULL,
                                                .progress = v->options->progress,
                                                .progress_context = v->options->progress_context};
+    return vx_rebuild(v->exam->file, &options, &derived->rebuilt, err);
+}
+
+static void tell_of_values(struct vx_verification *v, const struct vx_derived *derived)
+{
     char text[EVIDENCE_ROOM];
-    VX_TRY(vx_rebuild(v->exam->file, &options, &derived->rebuilt, err));
-    if (!is_enough(derived->rebuilt))
-        return VHDX_OK;
-    stand_in(v->exam, derived);
     describe(derived->rebuilt, text);
     struct vx_finding finding = vx_found(VX_FIND_METADATA_DERIVED, "BAT", v->exam->bat.file_offset);
     finding.text = text;
     vx_verify_add(v, &finding);
+}
+
+/* ---- regions that are not where, or not as long as, the tables say ---- */
+
+/* What check_region.c says of a region that cannot be. */
+static bool is_told(struct vx_verification *v)
+{
+    const struct vx_finding *finding;
+    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
+        if (vx_evidence_is_of_regions(finding->kind))
+            return true;
+    return false;
+}
+
+static void tell_of_region(struct vx_verification *v, const struct vx_rebuilt *rebuilt, const struct vx_region *stored,
+                           const struct vx_region *settled, const char *name)
+{
+    char note[sizeof rebuilt->clues[0].evidence + 64];
+    if (same_place(stored, settled))
+        return;
+    struct vx_finding finding = vx_found(VX_FIND_REGION_CONTRADICTED, "region table", VX_REGION_TABLE1_OFFSET);
+    snprintf(note, sizeof note, "0x%" PRIx64 " and 0x%" PRIx32 "; %s", settled->file_offset, settled->length,
+             rebuilt->clues[VX_PART_REGIONS].evidence);
+    finding.text = name;
+    finding.note = note;
+    vx_found_values(&finding, stored->file_offset, stored->length);
+    vx_verify_add(v, &finding);
+}
+
+static bool differs(const struct vx_exam *exam, const struct vx_rebuilt *rebuilt)
+{
+    const struct vx_clue *clue = &rebuilt->clues[VX_PART_REGIONS];
+    return clue->witness != VX_WITNESS_STORED && clue->witness < VX_WITNESS_DEFAULT &&
+           rebuilt->room.cure == VX_ROOM_ENOUGH &&
+           (!same_place(&exam->bat, &rebuilt->bat) || !same_place(&exam->metadata, &rebuilt->metadata));
+}
+
+static void tell_of_regions(struct vx_verification *v, const struct vx_rebuilt *rebuilt)
+{
+    if (is_told(v))
+        return;
+    tell_of_region(v, rebuilt, &v->exam->bat, &rebuilt->bat, "BAT");
+    tell_of_region(v, rebuilt, &v->exam->metadata, &rebuilt->metadata, "metadata");
+}
+
+vhdx_status vx_derive_begin(struct vx_verification *v, struct vx_derived *derived, vhdx_error *err)
+{
+    const bool missing = is_missing(v->exam);
+    bool doubtful = true;
+    *derived = (struct vx_derived){0};
+    if (!missing)
+        VX_TRY(vx_regions_doubtful(v->exam, &doubtful, err));
+    if (!doubtful)
+        return VHDX_OK;
+    VX_TRY(rebuild(v, derived, err));
+    const bool moved = differs(v->exam, derived->rebuilt);
+    if (moved)
+        tell_of_regions(v, derived->rebuilt);
+    if (!is_enough(derived->rebuilt) || (!missing && !moved))
+        return VHDX_OK;
+    bool elsewhere = missing || v->exam->metadata.file_offset != derived->rebuilt->metadata.file_offset;
+    stand_in(v->exam, derived, elsewhere);
+    if (missing)
+        tell_of_values(v, derived);
     return VHDX_OK;
 }
 

@@ -27,14 +27,32 @@ static enum vx_part part_of_item(const char *name)
     return VX_PART_COUNT;
 }
 
+bool vx_evidence_is_of_regions(enum vx_find kind)
+{
+    switch (kind) {
+    case VX_FIND_REGION_TABLES_LOST:
+    case VX_FIND_REGION_TABLES_DIFFER:
+    case VX_FIND_REGION_COUNT:
+    case VX_FIND_REGION_DUPLICATE:
+    case VX_FIND_REGION_OFFSET:
+    case VX_FIND_REGION_LENGTH:
+    case VX_FIND_REGION_BEYOND_END:
+    case VX_FIND_REGION_OVERLAP:
+    case VX_FIND_REGION_NO_BAT:
+    case VX_FIND_REGION_NO_METADATA:
+    case VX_FIND_REGION_CONTRADICTED:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* The part that a finding says is lost; VX_PART_COUNT = none of those that can be rebuilt. */
 static enum vx_part part_of(const struct vx_finding *finding)
 {
-    switch (finding->kind) {
-    case VX_FIND_REGION_TABLES_LOST:
-    case VX_FIND_REGION_NO_BAT:
-    case VX_FIND_REGION_NO_METADATA:
+    if (vx_evidence_is_of_regions(finding->kind))
         return VX_PART_REGIONS;
+    switch (finding->kind) {
     case VX_FIND_METADATA_COUNT:
         return VX_PART_METADATA;
     case VX_FIND_METADATA_NO_LOCATOR:
@@ -71,10 +89,23 @@ vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_pa
     return clue->lossless || !content_depends(part) ? VHDX_REPAIR_LOSSLESS : VHDX_REPAIR_SALVAGE;
 }
 
+/* The file ends within a region. Padding can be made anew; what entries were there, nobody knows. */
+static void tell_of_end(struct vx_finding *finding, const struct vx_rebuilt *rebuilt)
+{
+    uint64_t bat = rebuilt->bat.file_offset + rebuilt->geometry.entry_count * VX_BAT_ENTRY_SIZE;
+    uint64_t metadata = rebuilt->metadata.file_offset + VX_METADATA_TABLE_SIZE;
+    if (finding->kind == VX_FIND_REGION_BEYOND_END && (rebuilt->file_size < bat || rebuilt->file_size < metadata))
+        finding->repair = VHDX_REPAIR_SALVAGE;
+}
+
 static void tell(struct vx_verification *v, struct vx_finding *finding, const struct vx_rebuilt *rebuilt,
                  enum vx_part part)
 {
     char text[ADVICE_ROOM];
+    if (part == VX_PART_REGIONS && rebuilt->clues[part].witness == VX_WITNESS_STORED) {
+        tell_of_end(finding, rebuilt);
+        return; /* the tables are right about BAT and metadata, and whatever is wrong is something else */
+    }
     finding->repair = vx_evidence_class(rebuilt, part);
     if (finding->repair == VHDX_REPAIR_NONE)
         return;

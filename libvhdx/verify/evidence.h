@@ -10,6 +10,8 @@
 #include "verify/rebuild.h"
 #include "verify/verify.h"
 
+/* Whether the finding says that place or length of a region cannot be, or that tables contradict each other. */
+bool vx_evidence_is_of_regions(enum vx_find kind);
 /* What a repair of that part would be. */
 vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_part part);
 /* The same for a BAT that is too short. */

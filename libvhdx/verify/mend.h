@@ -55,6 +55,8 @@ vx_mender vx_mend_file_id, vx_mend_headers, vx_mend_log, vx_mend_regions, vx_men
 /* What the sketch must have been, by all the evidence there is; m->rebuilt from then on. `search_content`: see
  * rebuild.h. */
 vhdx_status vx_mending_rebuild(struct vx_mending *m, bool search_content, vhdx_error *err);
+/* Whether it is certain where BAT and metadata are: until then nothing is written by what stands there. */
+bool vx_mend_regions_settled(const struct vx_mending *m);
 /* Both copies of the region table get these bytes; their checksum is made here. */
 vhdx_status vx_mend_put_regions(struct vx_mending *m, uint8_t bytes[VX_REGION_TABLE_SIZE],
                                 const struct vx_reason *reason, vhdx_error *err);

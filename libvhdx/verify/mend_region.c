@@ -69,11 +69,12 @@ static vhdx_status mend_bits(struct vx_mending *m, uint8_t *bytes, vhdx_error *e
     return put_both(m, bytes, &bits, err);
 }
 
-/* Missing space behind a region that is all there but for padding. */
+/* Missing space behind a region that is all there but for padding, or all that can be had of it. */
 static vhdx_status mend_end(struct vx_mending *m, vhdx_error *err)
 {
-    static const struct vx_reason reason = {VX_FIND_REGION_BEYOND_END, false, "the region lies inside of the file",
-                                            NULL};
+    bool salvage = (m->classes[VX_FIND_REGION_BEYOND_END] & 1u << VHDX_REPAIR_SALVAGE) != 0;
+    const struct vx_reason reason = {VX_FIND_REGION_BEYOND_END, salvage, "the region lies inside of the file",
+                                     salvage ? "what stood behind the end of the file" : NULL};
     const struct vx_exam *exam = m->exam;
     uint64_t end = 0;
     if (!vx_wanted(m, VX_FIND_REGION_BEYOND_END))
@@ -90,21 +91,37 @@ static bool is_intact(const struct vx_survey_regions *regions)
     return regions->status == VHDX_OK && !(regions->rules & VX_REGION_BAD_CHECKSUM);
 }
 
-/* Neither copy says where everything is: both are made anew from what the file shows. */
-static vhdx_status mend_lost(struct vx_mending *m, vhdx_error *err)
+/* In the order in which they are named as the reason. */
+static const enum vx_find place_kinds[] = {
+    VX_FIND_REGION_TABLES_LOST, VX_FIND_REGION_COUNT,      VX_FIND_REGION_DUPLICATE,
+    VX_FIND_REGION_NO_BAT,      VX_FIND_REGION_NO_METADATA,
+    VX_FIND_REGION_OFFSET,      VX_FIND_REGION_LENGTH,     VX_FIND_REGION_OVERLAP,
+    VX_FIND_REGION_BEYOND_END,  VX_FIND_REGION_CONTRADICTED, VX_FIND_REGION_TABLES_DIFFER,
+};
+
+static bool first_place_kind(const struct vx_mending *m, enum vx_find *kind)
 {
-    bool lost = vx_wanted(m, VX_FIND_REGION_TABLES_LOST), no_bat = vx_wanted(m, VX_FIND_REGION_NO_BAT);
-    if (!lost && !no_bat && !vx_wanted(m, VX_FIND_REGION_NO_METADATA))
+    for (size_t i = 0; i < sizeof place_kinds / sizeof place_kinds[0]; i++)
+        if (vx_present(m, place_kinds[i])) {
+            *kind = place_kinds[i];
+            return true;
+        }
+    return false;
+}
+
+/* What the copies say cannot be, or they do not say the same: both are made anew from what the evidence has settled. */
+static vhdx_status mend_places(struct vx_mending *m, vhdx_error *err)
+{
+    enum vx_find kind;
+    if (!first_place_kind(m, &kind))
         return VHDX_OK;
     VX_TRY(vx_mending_rebuild(m, false, err));
     vhdx_repair_class class = vx_evidence_class(m->rebuilt, VX_PART_REGIONS);
-    const struct vx_reason reason = {lost     ? VX_FIND_REGION_TABLES_LOST
-                                     : no_bat ? VX_FIND_REGION_NO_BAT
-                                              : VX_FIND_REGION_NO_METADATA,
-                                     class != VHDX_REPAIR_LOSSLESS,
-                                     "the region table says again where BAT and metadata lie",
+    const struct vx_reason reason = {kind, class != VHDX_REPAIR_LOSSLESS,
+                                     "the region table says again where BAT and metadata are",
                                      class == VHDX_REPAIR_LOSSLESS ? NULL : "the certainty that it is right"};
-    if (class == VHDX_REPAIR_NONE || (class == VHDX_REPAIR_SALVAGE && !m->salvage))
+    if (m->rebuilt->clues[VX_PART_REGIONS].witness == VX_WITNESS_STORED || class == VHDX_REPAIR_NONE ||
+        (class == VHDX_REPAIR_SALVAGE && !m->salvage))
         return VHDX_OK;
     uint8_t *bytes = vx_alloc(VX_REGION_TABLE_SIZE, 1);
     if (!bytes)
@@ -115,10 +132,32 @@ static vhdx_status mend_lost(struct vx_mending *m, vhdx_error *err)
     return status;
 }
 
+static bool is_inside(const struct vx_mending *m, const struct vx_region *region)
+{
+    return region->file_offset <= m->plan->new_size && region->length <= m->plan->new_size - region->file_offset;
+}
+
+bool vx_mend_regions_settled(const struct vx_mending *m)
+{
+    static const enum vx_find unsettled[] = {
+        VX_FIND_REGION_TABLES_LOST, VX_FIND_REGION_TABLES_DIFFER, VX_FIND_REGION_OFFSET,      VX_FIND_REGION_LENGTH,
+        VX_FIND_REGION_NO_BAT,      VX_FIND_REGION_NO_METADATA,   VX_FIND_REGION_CONTRADICTED, VX_FIND_REGION_COUNT,
+    };
+    const struct vx_exam *exam = m->exam;
+    for (size_t i = 0; i < sizeof unsettled / sizeof unsettled[0]; i++)
+        if (vx_present(m, unsettled[i]))
+            return false;
+    if ((exam->has_bat && !is_inside(m, &exam->bat)) || (exam->has_metadata && !is_inside(m, &exam->metadata)))
+        return false;
+    return !exam->has_bat || !exam->has_metadata ||
+           exam->bat.file_offset + exam->bat.length <= exam->metadata.file_offset ||
+           exam->metadata.file_offset + exam->metadata.length <= exam->bat.file_offset;
+}
+
 vhdx_status vx_mend_regions(struct vx_mending *m, vhdx_error *err)
 {
     uint64_t before = m->plan->changes;
-    VX_TRY(mend_lost(m, err));
+    VX_TRY(mend_places(m, err));
     if (m->plan->changes != before)
         return VHDX_OK;
     if (m->exam->region_copy < 0 || !is_intact(&m->exam->survey->regions[m->exam->region_copy]))

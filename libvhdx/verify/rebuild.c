@@ -282,6 +282,7 @@ static vhdx_status rebuild(struct vx_rebuilding *work, vhdx_error *err)
     VX_TRY(vx_rebuild_regions(work, err));
     VX_TRY(vx_rebuild_items(work, err));
     VX_TRY(vx_rebuild_values(work, err));
+    VX_TRY(vx_rebuild_settle_lengths(work, err));
     if ((out->geometry.entry_count == 0 || work->size_unknown) && work->options->search_content)
         VX_TRY(vx_rebuild_pieces(work, err));
     if (out->geometry.entry_count == 0 || out->only_pieces)

@@ -23,6 +23,8 @@ struct vx_rebuilding {
     struct vx_rebuilt *out;
     struct vx_metadata_table *table; /* the items, wherever they were found */
     uint64_t view_size;
+    bool bat_length_unknown;     /* the table's says nothing */
+    struct vx_region stored_bat; /* by the tables; `out->bat` may be shorter until the disk's size is known */
     bool size_unknown; /* virtual_size is a mere guess: no entry of the BAT speaks for it */
     /* entries that break rules of place or overlap others, as they stand: not to be believed where they stand again */
     struct vx_metadata_entry distrusted[VX_DISTRUSTED];
@@ -50,6 +52,9 @@ struct vx_bat_look {
 void vx_bat_look_at(struct vx_bytes entries, uint64_t view_size, uint64_t first_index, struct vx_bat_look *look);
 
 vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_regions.c */
+/* rebuild_settle.c: what contradicts the tables; `bytes`: room for VX_REGION_TABLE_SIZE */
+vhdx_status vx_rebuild_settle_places(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *err);
+vhdx_status vx_rebuild_settle_lengths(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_items.c: what is stored */
 vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_values.c: what is not */
 /* rebuild_room.c: a BAT that is too short */
@@ -95,6 +100,38 @@ uint64_t vx_rebuild_next_unowned(const struct vx_rebuilding *work, uint64_t mib)
 /* rebuild_regions.c: the other copy of the region table, when it leads to the same metadata and to a BAT of that
  * length */
 vhdx_status vx_rebuild_longer_copy(struct vx_rebuilding *work, uint64_t needed, bool *taken, vhdx_error *err);
+
+/* rebuild_region_table.c: what came of a table whose checksum is right */
+struct vx_region_mended {
+    bool changed, gives_up;
+    char evidence[128];
+};
+/* `bytes`: of the table, and room for the work. */
+void vx_region_table_mend(struct vx_file *view, struct vx_region_table *table, uint8_t bytes[VX_REGION_TABLE_SIZE],
+                          struct vx_region_mended *mended);
+
+/* rebuild_regions.c, for rebuild_settle.c; `bytes`: room for VX_REGION_TABLE_SIZE */
+struct vx_bat_candidate {
+    uint64_t offset, end; /* as far as MiB behind it look like more of the same */
+    struct vx_bat_look look;
+    bool found, rival; /* another place looks just as good */
+};
+/* Known items in the first page at `offset`, and two more for the table's signature. */
+vhdx_status vx_rebuild_count_items(struct vx_rebuilding *work, uint64_t offset, uint8_t *bytes, unsigned *count,
+                                   vhdx_error *err);
+vhdx_status vx_rebuild_scan_metadata(struct vx_rebuilding *work, uint8_t *bytes, uint64_t *offset, bool *found,
+                                     vhdx_error *err);
+/* Takes the place when it looks more like a BAT than the best so far. */
+vhdx_status vx_rebuild_try_bat(struct vx_rebuilding *work, uint64_t offset, uint8_t *bytes,
+                               struct vx_bat_candidate *best, vhdx_error *err);
+vhdx_status vx_rebuild_scan_bat(struct vx_rebuilding *work, uint8_t *bytes, struct vx_bat_candidate *best,
+                                vhdx_error *err);
+/* Where it is with all known writers. */
+uint64_t vx_rebuild_usual_bat(const struct vx_rebuilding *work, bool metadata_found);
+/* Up to the next thing behind it; `bytes`: its first 64 KiB. */
+uint32_t vx_rebuild_bat_room(const struct vx_rebuilding *work, uint64_t offset, const uint8_t *bytes);
+/* The log or the metadata table is there. */
+bool vx_rebuild_is_taken(const struct vx_rebuilding *work, uint64_t offset);
 
 /* rebuild_values.c, for rebuild_room.c */
 struct vx_content;

@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "image/region_look.h"
 #include "verify/rebuild_parts.h"
 
 #include <inttypes.h>
@@ -48,14 +49,6 @@ struct copies {
     uint8_t *bytes;
 };
 
-static bool has_signature(const struct vx_rebuilding *work, uint64_t offset)
-{
-    uint8_t bytes[8];
-    size_t got;
-    return vx_file_read_some(work->view, bytes, sizeof bytes, offset, &got, NULL) == VHDX_OK &&
-           vx_get64(bytes) == VX_SIG_METADATA;
-}
-
 static vhdx_status read_copy(struct vx_rebuilding *work, struct copies *copies, int slot, bool *decoded,
                              vhdx_error *err)
 {
@@ -66,40 +59,92 @@ static vhdx_status read_copy(struct vx_rebuilding *work, struct copies *copies, 
     return VHDX_OK;
 }
 
+static struct vx_region entry_of(const struct vx_region_table *table, const vhdx_guid *id)
+{
+    const struct vx_region *entry = vx_region_find(table, id);
+    return entry ? *entry : (struct vx_region){.guid = *id, .required = 1};
+}
+
+/* A region that it does not name has place and length 0, which is none: rebuild_settle.c looks for it. */
 static void take_table(struct vx_rebuilding *work, const struct vx_region_table *table)
 {
     struct vx_rebuilt *out = work->out;
     *out->regions = *table;
     out->regions->reserved = 0;
-    out->bat = *vx_region_find(table, &vx_guid_bat_region);
-    out->metadata = *vx_region_find(table, &vx_guid_metadata_region);
+    out->bat = entry_of(table, &vx_guid_bat_region);
+    out->metadata = entry_of(table, &vx_guid_metadata_region);
 }
 
 static bool leads_to_metadata(const struct vx_rebuilding *work, const struct vx_region_table *table)
 {
     const struct vx_region *metadata = vx_region_find(table, &vx_guid_metadata_region);
-    return metadata && has_signature(work, metadata->file_offset);
+    return metadata && vx_region_has_metadata(work->view, metadata->file_offset);
+}
+
+/* Lengths are settled when it is known what the disk needs. */
+static bool name_the_same_places(const struct vx_region_table *a, const struct vx_region_table *b)
+{
+    return entry_of(a, &vx_guid_bat_region).file_offset == entry_of(b, &vx_guid_bat_region).file_offset &&
+           entry_of(a, &vx_guid_metadata_region).file_offset == entry_of(b, &vx_guid_metadata_region).file_offset;
+}
+
+/* Of two whole copies the one that leads to a metadata table and to a BAT; that says as well whether it is sure. */
+static int weigh_copies(struct vx_rebuilding *work, const struct copies *copies, bool *sure)
+{
+    unsigned weights[2];
+    for (int i = 0; i < 2; i++)
+        weights[i] = vx_region_table_weight(work->view, copies->tables[i]);
+    *sure = weights[0] != weights[1] || name_the_same_places(copies->tables[0], copies->tables[1]);
+    return weights[0] >= weights[1] ? 0 : 1;
 }
 
 static bool choose_copy(struct vx_rebuilding *work, const struct copies *copies, const bool decoded[2])
 {
-    bool usable[2], equal;
+    bool usable[2], equal, sure = true;
     for (int i = 0; i < 2; i++)
         usable[i] = decoded[i] && !(vx_region_table_rules(copies->tables[i]) & UNUSABLE);
     if (!usable[0] && !usable[1])
         return false;
     equal = usable[0] && usable[1] && copies->tables[0]->checksum == copies->tables[1]->checksum;
     int chosen = usable[0] ? 0 : 1;
-    if (usable[0] && usable[1] && !equal && !leads_to_metadata(work, copies->tables[0]) &&
-        leads_to_metadata(work, copies->tables[1]))
-        chosen = 1;
+    if (usable[0] && usable[1] && !equal)
+        chosen = weigh_copies(work, copies, &sure);
     take_table(work, copies->tables[chosen]);
     if (equal)
         vx_clue_set(work, VX_PART_REGIONS, VX_WITNESS_STORED, true, "%s", "");
     else
-        vx_clue_set(work, VX_PART_REGIONS, VX_WITNESS_TWIN, !(usable[0] && usable[1]), "copy %d is %s", chosen + 1,
-                    usable[0] && usable[1] ? "the one that leads to the metadata" : "whole");
+        vx_clue_set(work, VX_PART_REGIONS, VX_WITNESS_TWIN, sure, "copy %d is %s", chosen + 1,
+                    !(usable[0] && usable[1]) ? "whole"
+                    : sure                    ? "the one that leads to metadata and BAT"
+                                              : "the first, and the other one leads to as much");
     return true;
+}
+
+/* A copy whose checksum is right, though not all of its entries can be: what it says is where the search begins. */
+static vhdx_status take_broken_copy(struct vx_rebuilding *work, struct copies *copies, bool *taken, vhdx_error *err)
+{
+    struct vx_region_mended best = {0};
+    unsigned weight = 0;
+    *taken = false;
+    for (int i = 0; i < 2; i++) {
+        struct vx_region_mended mended;
+        bool decoded;
+        VX_TRY(read_copy(work, copies, i, &decoded, err));
+        if (!decoded || (vx_region_table_rules(copies->tables[i]) & VX_REGION_BAD_CHECKSUM))
+            continue;
+        vx_region_table_mend(work->view, copies->tables[i], copies->bytes, &mended);
+        unsigned now = vx_region_table_weight(work->view, copies->tables[i]);
+        if (*taken && now <= weight)
+            continue;
+        *taken = true;
+        weight = now;
+        best = mended;
+        take_table(work, copies->tables[i]);
+    }
+    if (*taken)
+        vx_clue_set(work, VX_PART_REGIONS, best.changed ? VX_WITNESS_GEOMETRY : VX_WITNESS_STORED, !best.gives_up, "%s",
+                    best.evidence);
+    return VHDX_OK;
 }
 
 /* Neither checksum is right, but the entries of one copy lead to a metadata table: they are what they were. */
@@ -145,8 +190,7 @@ static vhdx_status take_logged_copy(struct vx_rebuilding *work, const struct cop
 
 /* ---- looking at each MiB ---- */
 
-/* Known items in the 64 KiB at `offset` whose entries make sense. */
-static vhdx_status count_items(struct vx_rebuilding *work, uint64_t offset, uint8_t *bytes, unsigned *count,
+vhdx_status vx_rebuild_count_items(struct vx_rebuilding *work, uint64_t offset, uint8_t *bytes, unsigned *count,
                                vhdx_error *err)
 {
     static const vhdx_guid *const known[] = {&vx_guid_file_parameters,     &vx_guid_virtual_disk_size,
@@ -173,14 +217,14 @@ static uint64_t next_mib(const struct vx_rebuilding *work, uint64_t at)
     return length == 0 ? work->view_size : vx_max(at, vx_round_down(data, VX_MIB));
 }
 
-static vhdx_status scan_for_metadata(struct vx_rebuilding *work, uint8_t *bytes, uint64_t *offset, bool *found,
+vhdx_status vx_rebuild_scan_metadata(struct vx_rebuilding *work, uint8_t *bytes, uint64_t *offset, bool *found,
                                      vhdx_error *err)
 {
     unsigned best = 3; /* fewer is no evidence */
     *found = false;
     for (uint64_t at = VX_MIB; at < work->view_size; at = next_mib(work, at)) {
         unsigned count;
-        VX_TRY(count_items(work, at, bytes, &count, err));
+        VX_TRY(vx_rebuild_count_items(work, at, bytes, &count, err));
         if (count > best) {
             best = count;
             *offset = at;
@@ -193,15 +237,9 @@ static vhdx_status scan_for_metadata(struct vx_rebuilding *work, uint8_t *bytes,
     return VHDX_OK;
 }
 
-struct candidate {
-    uint64_t offset;
-    struct vx_bat_look look;
-    bool found, rival; /* another place looks just as good */
-};
-
 /* The beginning of a BAT must be free of what cannot be an entry, and must not claim the tables. */
-static vhdx_status look_for_bat(struct vx_rebuilding *work, uint64_t offset, uint8_t *bytes, struct candidate *best,
-                                vhdx_error *err)
+vhdx_status vx_rebuild_try_bat(struct vx_rebuilding *work, uint64_t offset, uint8_t *bytes,
+                               struct vx_bat_candidate *best, vhdx_error *err)
 {
     struct vx_bat_look look = {0};
     size_t got;
@@ -214,28 +252,34 @@ static vhdx_status look_for_bat(struct vx_rebuilding *work, uint64_t offset, uin
     }
     if (look.bad > 0 || look.present == 0 || look.beyond > look.present)
         return VHDX_OK;
+    if (best->found && offset == best->end) { /* the next MiB of the same BAT */
+        best->end += VX_MIB;
+        return VHDX_OK;
+    }
     best->rival = best->found && look.present == best->look.present;
     if (best->found && look.present <= best->look.present)
         return VHDX_OK;
     best->found = true;
     best->offset = offset;
+    best->end = offset + VX_MIB;
     best->look = look;
     return VHDX_OK;
 }
 
-static bool is_table_or_log(const struct vx_rebuilding *work, uint64_t offset)
+bool vx_rebuild_is_taken(const struct vx_rebuilding *work, uint64_t offset)
 {
     const struct vx_header *header = &work->out->header;
     bool log = offset >= header->log_offset && offset - header->log_offset < header->log_length;
     return log || offset == work->out->metadata.file_offset;
 }
 
-static vhdx_status scan_for_bat(struct vx_rebuilding *work, uint8_t *bytes, struct candidate *best, vhdx_error *err)
+vhdx_status vx_rebuild_scan_bat(struct vx_rebuilding *work, uint8_t *bytes, struct vx_bat_candidate *best,
+                                vhdx_error *err)
 {
-    *best = (struct candidate){0};
+    *best = (struct vx_bat_candidate){0};
     for (uint64_t at = VX_MIB; at < work->view_size; at = next_mib(work, at)) {
-        if (!is_table_or_log(work, at))
-            VX_TRY(look_for_bat(work, at, bytes, best, err));
+        if (!vx_rebuild_is_taken(work, at))
+            VX_TRY(vx_rebuild_try_bat(work, at, bytes, best, err));
         if (best->found && at >= FIRST_PLACES * VX_MIB)
             break;
         VX_TRY(vx_rebuild_progress(work, at, work->view_size, err));
@@ -244,7 +288,7 @@ static vhdx_status scan_for_bat(struct vx_rebuilding *work, uint8_t *bytes, stru
 }
 
 /* The BAT lies directly before or behind the metadata with all writers that are known. */
-static uint64_t usual_bat_offset(const struct vx_rebuilding *work, bool metadata_found)
+uint64_t vx_rebuild_usual_bat(const struct vx_rebuilding *work, bool metadata_found)
 {
     uint64_t metadata = work->out->metadata.file_offset;
     if (!metadata_found || metadata != 3 * VX_MIB)
@@ -253,7 +297,7 @@ static uint64_t usual_bat_offset(const struct vx_rebuilding *work, bool metadata
 }
 
 /* How long the region is, is known when the disk's size is; until then to the next thing that lies behind it. */
-static uint32_t bat_room(const struct vx_rebuilding *work, uint64_t offset, const uint8_t *bytes)
+uint32_t vx_rebuild_bat_room(const struct vx_rebuilding *work, uint64_t offset, const uint8_t *bytes)
 {
     uint64_t end = vx_min(vx_max(work->view_size, offset + VX_MIB), offset + 520 * VX_MIB);
     if (work->out->metadata.file_offset > offset)
@@ -279,18 +323,19 @@ static void make_table(struct vx_rebuilding *work)
 static vhdx_status scan(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
-    struct candidate bat;
+    struct vx_bat_candidate bat;
     uint64_t metadata = 2 * VX_MIB;
     size_t got;
     bool found;
-    VX_TRY(scan_for_metadata(work, bytes, &metadata, &found, err));
+    VX_TRY(vx_rebuild_scan_metadata(work, bytes, &metadata, &found, err));
     out->metadata = (struct vx_region){vx_guid_metadata_region, metadata, (uint32_t)VX_MIB, 1};
-    VX_TRY(scan_for_bat(work, bytes, &bat, err));
+    VX_TRY(vx_rebuild_scan_bat(work, bytes, &bat, err));
     if (!bat.found)
-        bat.offset = usual_bat_offset(work, found);
+        bat.offset = vx_rebuild_usual_bat(work, found);
     VX_TRY(vx_file_read_some(work->view, bytes, LOOK_SIZE, bat.offset, &got, err));
-    out->bat = (struct vx_region){vx_guid_bat_region, bat.offset, bat_room(work, bat.offset, bytes), 1};
+    out->bat = (struct vx_region){vx_guid_bat_region, bat.offset, vx_rebuild_bat_room(work, bat.offset, bytes), 1};
     make_table(work);
+    work->bat_length_unknown = true;
     if (found && bat.found)
         vx_clue_set(work, VX_PART_REGIONS, VX_WITNESS_GEOMETRY, !bat.rival,
                     "a metadata table was found at 0x%" PRIx64 ", a BAT with %" PRIu64 " blocks at 0x%" PRIx64,
@@ -307,10 +352,14 @@ static vhdx_status rebuild_regions(struct vx_rebuilding *work, struct copies *co
     bool decoded[2], taken;
     VX_TRY(read_copy(work, copies, 0, &decoded[0], err));
     VX_TRY(read_copy(work, copies, 1, &decoded[1], err));
-    if (choose_copy(work, copies, decoded) || take_legible_copy(work, copies, decoded))
-        return VHDX_OK;
-    VX_TRY(take_logged_copy(work, copies, &taken, err));
-    return taken ? VHDX_OK : scan(work, copies->bytes, err);
+    taken = choose_copy(work, copies, decoded) || take_legible_copy(work, copies, decoded);
+    if (!taken)
+        VX_TRY(take_logged_copy(work, copies, &taken, err));
+    if (!taken)
+        VX_TRY(take_broken_copy(work, copies, &taken, err));
+    if (!taken)
+        return scan(work, copies->bytes, err);
+    return vx_rebuild_settle_places(work, copies->bytes, err);
 }
 
 static vhdx_status open_copies(struct copies *copies, vhdx_error *err)

@@ -397,18 +397,8 @@ static void settle_geometry(struct vx_rebuilding *work)
 {
     struct vx_rebuilt *out = work->out;
     bool has_parent = (out->parameter_flags & VX_PARAMETER_HAS_PARENT) != 0;
-    if (!vx_geometry_init(&out->geometry, out->virtual_size, out->block_size, out->logical_sector, has_parent)) {
+    if (!vx_geometry_init(&out->geometry, out->virtual_size, out->block_size, out->logical_sector, has_parent))
         out->geometry = (struct vx_geometry){0};
-        return;
-    }
-    uint64_t needed = vx_geometry_bat_region_length(&out->geometry);
-    bool guessed = out->clues[VX_PART_REGIONS].witness >= VX_WITNESS_GEOMETRY; /* then its length is a guess, too */
-    if (!guessed) /* rebuild_room.c asks whether it is long enough */
-        return;
-    out->bat.length = (uint32_t)needed;
-    for (uint32_t i = 0; i < out->regions->count && i < VX_REGION_MAX; i++)
-        if (vx_guid_equal(&out->regions->entries[i].guid, &vx_guid_bat_region))
-            out->regions->entries[i].length = (uint32_t)needed;
 }
 
 static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content *content, vhdx_error *err)

@@ -141,17 +141,19 @@ static vhdx_status mend(struct vx_mending *m, vhdx_error *err)
 {
     static const struct {
         vx_mender *mender;
-        bool behind_log; /* the structure changes through the log: that must be settled first */
+        bool behind_log;     /* the structure changes through the log: that must be settled first */
+        bool behind_regions; /* it is where the region table says: that as well */
     } menders[] = {
-        {vx_mend_file_id, false}, {vx_mend_headers, false}, {vx_mend_log, false},
-        {vx_mend_regions, true},  {vx_mend_metadata, true}, {vx_mend_locator, true},
-        {vx_mend_room, true},     {vx_mend_bat, true},      {vx_mend_space, true},
+        {vx_mend_file_id, false, false}, {vx_mend_headers, false, false}, {vx_mend_log, false, false},
+        {vx_mend_regions, true, false},  {vx_mend_metadata, true, true},  {vx_mend_locator, true, true},
+        {vx_mend_room, true, true},      {vx_mend_bat, true, true},       {vx_mend_space, true, true},
     };
     uint64_t before = m->plan->changes;
     if (vx_present(m, VX_FIND_FILE_SHORT))
         return VHDX_OK; /* not even the header section is there: nothing can be mended in place */
     for (size_t i = 0; i < sizeof menders / sizeof menders[0] && m->plan->changes == before; i++)
-        if (!menders[i].behind_log || log_is_settled(m->exam))
+        if ((!menders[i].behind_log || log_is_settled(m->exam)) &&
+            (!menders[i].behind_regions || vx_mend_regions_settled(m)))
             VX_TRY(menders[i].mender(m, err));
     return VHDX_OK;
 }

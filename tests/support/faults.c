@@ -426,6 +426,32 @@ static void region_overlap(struct fault_scene *s)
     poke_region(s, 3, R_METADATA + R_LENGTH, 2 * VX_MIB, 4);
 }
 
+static void region_bat_over_metadata(struct fault_scene *s)
+{
+    struct bld_options options = usual(VHDX_KIND_DYNAMIC);
+    options.layout = BLD_LAYOUT_QEMU;
+    with_options(s, &options);
+    poke_region(s, 3, R_BAT + R_LENGTH, 2 * VX_MIB, 4);
+}
+
+static void region_bat_over_blocks(struct fault_scene *s)
+{
+    dynamic(s);
+    poke_region(s, 3, R_BAT + R_LENGTH, 5 * VX_MIB, 4);
+}
+
+static void region_bat_elsewhere(struct fault_scene *s)
+{
+    dynamic(s);
+    poke_region(s, 3, R_BAT + R_OFFSET, bld_region_offset(s->b, &vx_guid_bat_region) ^ 4 * VX_MIB, 8);
+}
+
+static void region_bat_far(struct fault_scene *s)
+{
+    dynamic(s);
+    poke_region(s, 3, R_BAT + R_OFFSET, VX_TIB, 8);
+}
+
 static void clear_region_entry(struct fault_scene *s, size_t offset)
 {
     for (size_t i = 0; i < 32; i += 8)
@@ -1400,6 +1426,11 @@ static const struct fault faults[] = {
     F(REGION_NOT_REQUIRED, "the BAT is not required, as qemu says", region_not_required, 0),
     F(REGION_REQUIRED_BITS, "Required is 3", region_required_bits, 0),
     F(REGION_SLACK, "a byte behind the last entry", region_slack, 0),
+    F(REGION_CONTRADICTED, "a BAT that runs over all blocks", region_bat_over_blocks, 0),
+    F(REGION_CONTRADICTED, "the BAT is 4 MiB higher by one bit", region_bat_elsewhere, 0),
+    F(REGION_OVERLAP, "the BAT runs over the metadata", region_bat_over_metadata,
+      VX_FIND_REGION_NOT_REQUIRED, VX_FIND_SPACE_LEAK),
+    F(REGION_BEYOND_END, "the BAT is at 1 TiB", region_bat_far, 0),
 
     F(METADATA_SIGNATURE, "no signature, all else is there", metadata_signature, 0),
     F(METADATA_COUNT, "3000 entries", metadata_count, 0),
