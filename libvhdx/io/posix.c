@@ -136,12 +136,30 @@ static bool find_lock(int fd, off_t start, off_t length, struct flock *lock)
 }
 #endif
 
-static vhdx_status fail_busy(vhdx_error *err, int fd, const char *path, const char *what)
+/* A holder without a process that we may see: the kernel, another host, another user. */
+static vhdx_status fail_unseen(vhdx_error *err, int fd, const char *path, const char *what)
 {
     struct flock lock;
     if (find_lock(fd, 0, 0, &lock) && lock.l_pid > 0)
-        return vx_fail(err, VHDX_BUSY, vx_at_file(path), "the file %s (process %ld)", what, (long)lock.l_pid);
-    return vx_fail(err, VHDX_BUSY, vx_at_file(path), "the file %s", what);
+        return vx_fail(err, VHDX_BUSY, vx_at_file(path), "the file is %s another program (process %ld)", what,
+                       (long)lock.l_pid);
+    vx_fail(err, VHDX_BUSY, vx_at_file(path), "the file is %s another program, which cannot be seen from here", what);
+    if (geteuid() != 0)
+        return vx_advise(err, VHDX_BUSY, "as root the same command says which one, if it runs on this host");
+    return vx_advise(err, VHDX_BUSY,
+                     "no process of this host has it open, so the kernel (a file server), another container or another "
+                     "host holds it: shut down the machine that uses the disk there, then try again");
+}
+
+/* `what` completes "the file is ... PROGRAM". */
+static vhdx_status fail_busy(vhdx_error *err, int fd, const char *path, const char *what)
+{
+    char holders[320];
+    if (!err)
+        return VHDX_BUSY;
+    if (!vx_posix_holders(fd, holders, sizeof holders))
+        return fail_unseen(err, fd, path, what);
+    return vx_fail(err, VHDX_BUSY, vx_at_file(path), "the file is %s %s", what, holders);
 }
 
 /* Somebody holds it. Any other error (ENOLCK, EINVAL, ENOTSUP, ENOSYS) is a file system without locks: go on. */
@@ -162,7 +180,7 @@ static int flock_now(int fd, int operation)
 static vhdx_status lock_for_writing(int fd, const char *path, vhdx_error *err)
 {
     if (lock_is_held(flock_now(fd, LOCK_EX)) || lock_is_held(set_lock(fd, F_WRLCK, 0, 0)))
-        return fail_busy(err, fd, path, "is in use by another program");
+        return fail_busy(err, fd, path, "in use by");
     return VHDX_OK;
 }
 
@@ -185,7 +203,7 @@ static vhdx_status lock_for_reading(int fd, const char *path, vhdx_error *err)
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0] && !held; i++)
         held = lock_is_held(set_lock(fd, F_RDLCK, ranges[i].start, ranges[i].length));
     if (held || is_marked(fd, 101) || is_marked(fd, 103))
-        return fail_busy(err, fd, path, "is open for writing in another program");
+        return fail_busy(err, fd, path, "open for writing in");
     return VHDX_OK;
 }
 

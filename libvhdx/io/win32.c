@@ -399,6 +399,19 @@ static vhdx_status prepare(struct win32_file *file, const char *path, vhdx_file_
     return settle_content(file, path, access, err);
 }
 
+static vhdx_status fail_open(vhdx_error *err, DWORD code, const char *path, vhdx_file_access access)
+{
+    char holders[400];
+    if (code != ERROR_SHARING_VIOLATION || !err)
+        return vx_win32_fail(err, code, is_writing(access), path, "open the file");
+    if (vx_win32_holders(path, holders, sizeof holders))
+        return vx_fail_system(err, VHDX_BUSY, vx_at_file(path), (int)code, "the file is in use by %s", holders);
+    vx_win32_fail(err, code, is_writing(access), path, "open the file");
+    return vx_advise(err, VHDX_BUSY,
+                     "no program of this host can be seen that has it open: a running machine, a mounted disk, the "
+                     "system or another host may hold it; end that, then try again");
+}
+
 static vhdx_status open_wide(const wchar_t *wide, const char *path, vhdx_file_access access, vhdx_io *io,
                              vhdx_error *err)
 {
@@ -410,7 +423,7 @@ static vhdx_status open_wide(const wchar_t *wide, const char *path, vhdx_file_ac
     if (file->handle == INVALID_HANDLE_VALUE) {
         DWORD code = GetLastError();
         vx_free(file);
-        return vx_win32_fail(err, code, is_writing(access), path, "open the file");
+        return fail_open(err, code, path, access);
     }
     vhdx_status status = prepare(file, path, access, err);
     if (status != VHDX_OK) {

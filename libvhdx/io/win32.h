@@ -1,6 +1,6 @@
 /*
  * What the files of the Windows host share among themselves; nobody else includes this. win32.c has the open file,
- * win32_text.c words and paths, win32_names.c everything else.
+ * win32_text.c words and paths, win32_holders.c who else has a file open, win32_names.c everything else.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IO_WIN32_H
@@ -20,6 +20,10 @@ vhdx_status vx_win32_status(DWORD code, bool writing);
 /* `action` completes "cannot ...". `path` may be NULL: the wrappers know it. Returns the status that `code`
  * (GetLastError) means. */
 vhdx_status vx_win32_fail(vhdx_error *err, DWORD code, bool writing, const char *path, const char *action);
+
+/* Names of the programs that have the file open, with their process ids. false: none can be seen, or the system has no
+ * Restart Manager (Windows PE). */
+bool vx_win32_holders(const char *path, char *text, size_t room);
 
 /* The path as system calls want it: absolute, and free of the limit of 260 characters. To be freed with vx_free(). */
 vhdx_status vx_win32_path(const char *path, wchar_t **wide, vhdx_error *err);
