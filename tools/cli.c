@@ -8,6 +8,7 @@
 
 #include "exit.h"
 #include "json.h"
+#include "nearest.h"
 #include "platform.h"
 #include "text.h"
 
@@ -24,7 +25,8 @@ struct reading {
     struct cli *cli;
     const struct cli_option *options;
     size_t option_count;
-    struct cli_option common[6];
+    struct cli_option common[7];
+    const char *colour;
     bool help, version;
     int argc, next;
     char **argv;
@@ -37,6 +39,7 @@ int cli_usage_error(const struct command *command, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    fflush(stdout);
     fputs("vhdx: ", stderr);
     if (command)
         fprintf(stderr, "%s: ", command->name);
@@ -77,6 +80,8 @@ int cli_status(const vhdx_error *err)
 int cli_error(const struct cli *cli, const vhdx_error *err)
 {
     vhdx_error advised = cli_advised(cli, err);
+    if (cli_status(err) == EXIT_USAGE)
+        return cli_usage_error(cli->command, "%s", err->message);
     char line[sizeof advised.path + sizeof advised.message + sizeof advised.advice + 256];
     vhdx_error_format(&advised, line, sizeof line);
     fflush(stdout); /* both may go to one log */
@@ -154,23 +159,48 @@ static int unit_shift(const char *text, const char **rest)
     return 10 * (int)(unit - units + 1);
 }
 
+static bool read_digits(const char **text, uint64_t *value)
+{
+    if (!isdigit((unsigned char)**text))
+        return false;
+    for (*value = 0; isdigit((unsigned char)**text); (*text)++) {
+        uint64_t digit = (uint64_t)(**text - '0');
+        if (*value > (UINT64_MAX - digit) / 10)
+            return false;
+        *value = *value * 10 + digit;
+    }
+    return true;
+}
+
+/* The digits behind the point as a share of one unit of 2 to the power of 40 at most, cut to whole bytes. */
+static bool read_fraction(const char **text, uint64_t *numerator, uint64_t *denominator)
+{
+    *numerator = 0;
+    *denominator = 1;
+    if (**text != '.')
+        return true;
+    const char *first = ++*text;
+    if (!read_digits(text, numerator) || *text - first > 6)
+        return false;
+    for (const char *p = first; p < *text; p++)
+        *denominator *= 10;
+    return true;
+}
+
 bool cli_size_parse(const char *text, uint64_t *bytes)
 {
-    uint64_t value = 0;
-    if (!isdigit((unsigned char)*text))
+    uint64_t value, numerator, denominator;
+    if (!read_digits(&text, &value) || !read_fraction(&text, &numerator, &denominator))
         return false;
-    for (; isdigit((unsigned char)*text); text++) {
-        uint64_t digit = (uint64_t)(*text - '0');
-        if (value > (UINT64_MAX - digit) / 10)
-            return false;
-        value = value * 10 + digit;
-    }
     int shift = unit_shift(text, &text);
     if (*text == 'B')
         text++;
-    if (*text || value > UINT64_MAX >> shift)
+    if (*text || value > UINT64_MAX >> shift || (denominator > 1 && shift == 0))
         return false;
-    *bytes = value << shift;
+    uint64_t part = (numerator << shift) / denominator; /* below 2 to the power of 60 */
+    if (part > UINT64_MAX - (value << shift))
+        return false;
+    *bytes = (value << shift) + part;
     return true;
 }
 
@@ -182,6 +212,8 @@ static void fill_common(struct reading *r)
         {"quiet", 'q', CLI_FLAG, &cli->quiet, NULL, "no progress, no warnings, no report at the end"},
         {"verbose", 'v', CLI_FLAG, &cli->verbose, NULL, "say more"},
         {"no-progress", 0, CLI_FLAG, &cli->no_progress, NULL, "no progress bar"},
+        {"color", 0, CLI_TEXT, &r->colour, "WHEN",
+         "auto (when not given: at a terminal, unless NO_COLOR\nis set), always, never"},
         {"help", 'h', CLI_FLAG, &r->help, NULL, "this text"},
         {"version", 0, CLI_FLAG, &r->version, NULL, "the version"},
     };
@@ -237,7 +269,12 @@ static void print_help(const struct reading *r)
         text_put_lines(stdout, command->examples, 2);
         putchar('\n');
     }
-    printf("\nExit status: 0 done; 4 problems are left; 8 failed or refused; 16 bad usage.\n");
+    char statuses[160];
+    snprintf(statuses, sizeof statuses, "%s; 8 failed or refused; 16 bad usage.",
+             command->statuses ? command->statuses : "0 done");
+    printf("\nExit status: ");
+    text_put_wrapped_line(stdout, statuses, 13);
+    putchar('\n');
 }
 
 static bool has_name(const struct cli_option *option, const char *name, size_t length)
@@ -306,6 +343,31 @@ static int apply_valued(struct reading *r, const struct cli_option *option, cons
     return apply(r, option, shown, value);
 }
 
+/* The name of an option that was perhaps meant; NULL: none is near. */
+static const char *nearest_option(const struct reading *r, const char *word, size_t length)
+{
+    const char *nearest = NULL;
+    size_t least = length;
+    for (size_t i = 0; i < r->option_count + sizeof r->common / sizeof r->common[0]; i++) {
+        const char *name = i < r->option_count ? r->options[i].name : r->common[i - r->option_count].name;
+        size_t distance = name ? nearest_distance(word, length, name) : length;
+        bool begins = name && length >= 3 && strncmp(name, word, length) == 0;
+        if (begins || (distance < least && nearest_fits(distance, length))) {
+            least = begins ? 0 : distance;
+            nearest = name;
+        }
+    }
+    return nearest;
+}
+
+static int unknown_option(const struct reading *r, const char *word, size_t length, const char *shown)
+{
+    const char *nearest = nearest_option(r, word, length);
+    if (nearest)
+        return cli_usage_error(r->cli->command, "unknown option '%s'; did you mean '--%s'?", shown, nearest);
+    return cli_usage_error(r->cli->command, "unknown option '%s'", shown);
+}
+
 static int read_long(struct reading *r, const char *word)
 {
     size_t length = strcspn(word + 2, "=");
@@ -314,7 +376,7 @@ static int read_long(struct reading *r, const char *word)
     char shown[64];
     snprintf(shown, sizeof shown, "%.*s", length < 60 ? (int)length + 2 : 62, word);
     if (!option)
-        return cli_usage_error(r->cli->command, "unknown option '%s'", shown);
+        return unknown_option(r, word + 2, length, shown);
     if (option->kind != CLI_FLAG)
         return apply_valued(r, option, shown, value);
     if (value)
@@ -395,6 +457,24 @@ static void warn_of_places(const struct reading *r)
     }
 }
 
+static int take_colour(struct reading *r)
+{
+    static const char *const names[] = {"auto", "always", "never"};
+    for (size_t i = 0; r->colour && i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(r->colour, names[i]) == 0) {
+            r->cli->colour = (enum cli_colour)i;
+            return EXIT_DONE;
+        }
+    if (!r->colour)
+        return EXIT_DONE;
+    return cli_usage_error(r->cli->command, "--color: '%s' is none of auto, always, never", r->colour);
+}
+
+bool cli_shows_colour(const struct cli *cli, FILE *stream)
+{
+    return cli->colour == CLI_COLOUR_AUTO ? platform_shows_colour(stream) : cli->colour == CLI_COLOUR_ALWAYS;
+}
+
 bool cli_parse(struct cli *cli, const struct command *command, const struct cli_option *options, size_t option_count,
                int argc, char **argv, int *exit_status)
 {
@@ -402,6 +482,8 @@ bool cli_parse(struct cli *cli, const struct command *command, const struct cli_
     struct reading r = {.cli = cli, .options = options, .option_count = option_count, .argc = argc, .argv = argv};
     fill_common(&r);
     *exit_status = read_words(&r);
+    if (*exit_status == EXIT_DONE)
+        *exit_status = take_colour(&r);
     if (*exit_status != EXIT_DONE)
         return false;
     if (r.help)
@@ -416,7 +498,7 @@ bool cli_parse(struct cli *cli, const struct command *command, const struct cli_
 bool cli_files(const struct cli *cli, size_t least, size_t most)
 {
     if (cli->file_count < least)
-        cli_usage_error(cli->command, "no file given");
+        cli_usage_error(cli->command, "no %s given", cli->command->operand ? cli->command->operand : "file");
     else if (cli->file_count > most)
         cli_usage_error(cli->command, "unexpected argument '%s'", cli->files[most]);
     for (size_t i = 0; i < cli->file_count && i < most; i++)

@@ -26,6 +26,8 @@ struct command {
     const char *synopsis; /* what follows "vhdx NAME ", one form a line */
     const char *summary;  /* one line, for the list of commands */
     const char *details;  /* paragraphs for the help text, at most 80 columns */
+    const char *operand;  /* what the command line names: NULL = "file" */
+    const char *statuses; /* of its own, for the help text; NULL = those of every command */
     const char *examples; /* command lines for the help text, one a line, each run by a test; NULL = none */
     /* `argv` begins with the first argument after the command's name. Returns the exit status. */
     int (*run)(const struct command *self, int argc, char **argv);
@@ -58,10 +60,13 @@ struct cli_option {
     const char *help;       /* may have more than one line */
 };
 
+enum cli_colour { CLI_COLOUR_AUTO, CLI_COLOUR_ALWAYS, CLI_COLOUR_NEVER };
+
 /* The options that every command has, and the file names. */
 struct cli {
     const struct command *command;
     bool quiet, verbose, json, no_progress;
+    enum cli_colour colour;
     bool judges; /* set by a command that looks for damage itself: it is not sent to `vhdx verify` */
     char **files; /* inside argv */
     size_t file_count;
@@ -77,7 +82,11 @@ bool cli_parse(struct cli *cli, const struct command *command, const struct cli_
 /* Whether there are at least `least` and at most `most` files; else the usage error is printed. */
 bool cli_files(const struct cli *cli, size_t least, size_t most);
 
-/* "8G", "8GiB", "8589934592". false when `text` is something else or too large for 64 bits. */
+/* Whether what is written to the stream may have colours: as was asked for, else where a terminal shows them. */
+bool cli_shows_colour(const struct cli *cli, FILE *stream);
+
+/* "8G", "8GiB", "1.5G", "8589934592". false when `text` is something else or too large for 64 bits. A
+ * fraction needs a unit, and bytes are whole. */
 bool cli_size_parse(const char *text, uint64_t *bytes);
 
 /* Prints "vhdx: COMMAND: message; try 'vhdx COMMAND --help'" and returns EXIT_USAGE. `command` may be NULL. */

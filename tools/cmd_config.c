@@ -328,7 +328,9 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_config = {
     .name = "config",
     .synopsis = "FILE",
-    .summary = "name, disks and state of a machine, from its configuration",
+    .operand = "configuration",
+    .statuses = "0 done; 4 read in part only",
+    .summary = "shows name, disks and state of a machine, from its configuration",
     .details = "Reads the configuration of a virtual machine or of a checkpoint: .vmcx (Server\n"
                "2016 and later), .vmrs (runtime or saved state), .xml (Server 2012 R2 and\n"
                "before), .vhds (VHD set; names only). A transaction that Hyper-V did not finish\n"

@@ -147,7 +147,7 @@ const struct command command_create = {
                 " [--physical-sector-size 512|4096] [--data-write-guid GUID]\n"
                 " FILE\n"
                 "--parent P [--size N] [--block-size N] FILE",
-    .summary = "an empty disk, or an empty differencing disk on a parent",
+    .summary = "makes an empty disk, or an empty differencing disk on a parent",
     .details = "Makes the empty disk FILE. A file that is there already and not empty is\n"
                "refused. Prints nothing unless --verbose or --json is given.",
     .run = run,

@@ -373,7 +373,8 @@ const struct command command_export = {
     .synopsis = "-o RAW [--overwrite] [--device] [--parent PATH]... CHILD\n"
                 "--salvage -o RAW [--bad-ranges FILE] [--map FILE]\n"
                 "  [--overwrite] [--device] [--parent PATH]... CHILD",
-    .summary = "the virtual disk, through its chain, as a raw file or stream",
+    .statuses = "0 done; 4 not all is good",
+    .summary = "writes the virtual disk, through its chain, as a raw disk",
     .details = "Writes the virtual disk that CHILD shows through its chain as a raw disk. Where\n"
                "the disk reads zeros, the file has holes. No layer is written to. With --salvage\n"
                "damage is no reason to stop: what cannot be read becomes a hole, and the map\n"

@@ -142,7 +142,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_hash = {
     .name = "hash",
     .synopsis = "[--parent PATH]... CHILD...",
-    .summary = "XXH3-128 of what a disk reads as, through its chain",
+    .summary = "computes XXH3-128 of what a disk reads as, through its chain",
     .details = "Prints 32 hexadecimal digits (XXH3-128, canonical form) and the name of each\n"
                "CHILD. Disks that read the same have the same hash, whatever their layout.",
     .run = run,

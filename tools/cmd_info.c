@@ -140,7 +140,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_info = {
     .name = "info",
     .synopsis = "[--chain [--parent PATH]...] FILE...",
-    .summary = "kind, sizes, ids, log state, creator and parent of a disk",
+    .summary = "shows kind, sizes, ids, log state, creator and parent of a disk",
     .details = "Shows the facts of each disk FILE; with --chain those of all its ancestors too,\n"
                "as far as they are found. Nothing is written, not even to replay a log. A disk\n"
                "with a corrupt log or a missing parent is shown all the same.",

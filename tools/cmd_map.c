@@ -124,7 +124,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_map = {
     .name = "map",
     .synopsis = "[--parent PATH]... CHILD",
-    .summary = "which layer holds which part of the virtual disk, and where",
+    .summary = "lists which layer holds which part of the disk, and where",
     .details = "Lists the extents of the virtual disk that CHILD shows through its chain. Layer\n"
                "0 is CHILD. States: data (bytes at an offset in the layer's file), zero (the\n"
                "layer says that it reads as zeros), absent (no layer says anything: zeros).",

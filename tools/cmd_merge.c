@@ -334,6 +334,13 @@ static bool take_zero_detect(const struct cli *cli, const char *text, vhdx_zero_
 /* Whether the command line makes sense; else the usage error is printed. */
 static bool usable(const struct cli *cli, struct wish *wish)
 {
+    if (cli->file_count == 2) {
+        cli_usage_error(cli->command,
+                        "one disk is merged at a time: 'vhdx merge --into PARENT CHILD' names the parent '%s' is to go "
+                        "into",
+                        cli->files[0]);
+        return false;
+    }
     if (!cli_files(cli, 1, 1) || !take_direction(cli, wish->direction, &wish->way) ||
         !take_zero_detect(cli, wish->zero_detect, &wish->zeros))
         return false;
@@ -408,7 +415,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_merge = {
     .name = "merge",
     .synopsis = "[OPTION...] CHILD\n[OPTION...] --into ANCESTOR CHILD\n[OPTION...] -o NEW CHILD",
-    .summary = "a child into its parent, into an ancestor or into a new disk",
+    .summary = "merges a child into its parent, an ancestor or a new disk",
     .details = "Merges CHILD into its immediate parent, in place. At every instant, also right\n"
                "after a power cut, CHILD reads as it did before; after a failure the same\n"
                "command goes on. The merged disk lies at the ancestor's path. The merged\n"

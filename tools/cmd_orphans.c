@@ -72,7 +72,7 @@ static void print(const struct cli *cli, const struct wish *wish, const vhdx_orp
     else if (cli->json)
         report_orphans_json(stdout, orphans, failure);
     else if (!cli->quiet)
-        report_orphans_text(stdout, orphans, platform_shows_colour(stdout), cli->verbose);
+        report_orphans_text(stdout, orphans, cli_shows_colour(cli, stdout), cli->verbose);
 }
 
 /* ---- the page ---- */
@@ -238,7 +238,9 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_orphans = {
     .name = "orphans",
     .synopsis = "[OPTION...] DIR...\n[OPTION...] --from-json REPORT...",
-    .summary = "what all these files are, and what is safe to do",
+    .summary = "says what all these files are, and what is safe to do",
+    .operand = "directory",
+    .statuses = "0 all belongs together; 4 problems",
     .details = "Finds every virtual disk and every VM configuration below the DIRs, builds the\n"
                "chains by identity and not by name, and says of each disk what it is, why, and\n"
                "what to type next. Only reads. Exit status 0: everything found belongs\n"

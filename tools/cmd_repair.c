@@ -193,7 +193,7 @@ static void print_outcome(const struct repair *repair, const vhdx_report *report
 {
     struct tally tally = count_findings(report);
     const char *map = map_of(repair, report);
-    findings_print(stdout, report, 0, repair->cli.verbose);
+    findings_print(stdout, report, 0, &repair->cli);
     if (repair->options.dry_run)
         print_plan(repair);
     else if (tally.corrected + tally.left > 0)
@@ -385,6 +385,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_repair = {
     .name = "repair",
     .synopsis = "[OPTION...] FILE",
+    .statuses = "0 nothing to do; 1 all corrected; 4 problems are left",
     .summary = "corrects what verify finds, and can be undone",
     .details = "Plans all writes, saves what they overwrite to an undo file, writes in an order\n"
                "that a power cut cannot hurt, and verifies again. The content of the disk is\n"

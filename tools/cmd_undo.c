@@ -81,6 +81,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_undo = {
     .name = "undo",
     .synopsis = "[--force] UNDO-FILE",
+    .operand = "undo file",
     .summary = "puts every byte back as it was before a merge or repair",
     .details = "Gives back, byte for byte, the files that a merge with '--undo UNDO-FILE', or a\n"
                "repair, has written to, whether it came to its end or not. Refused, before\n"

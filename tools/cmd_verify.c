@@ -55,7 +55,7 @@ static int report_file(struct verify *verify, const vhdx_report *report, size_t 
     } else if (!verify->cli.quiet || facts->verdict != VHDX_VERDICT_CLEAN) {
         if (verify->printed)
             putchar('\n');
-        findings_print(stdout, report, file, verify->cli.verbose);
+        findings_print(stdout, report, file, &verify->cli);
         print_next(report, file);
         verify->printed = true;
     }
@@ -147,6 +147,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_verify = {
     .name = "verify",
     .synopsis = "[OPTION...] FILE...",
+    .statuses = "0 no errors; 4 errors",
     .summary = "checks every structure of a disk, and of its chain",
     .details = "Checks all structures of each FILE, both copies of everything, and who owns\n"
                "which part of the file; damage of one structure hides no other. Nothing is\n"

@@ -85,15 +85,21 @@ static void put_wrapped(FILE *out, const char *text, int at, int indent)
     fputc('\n', out);
 }
 
-static void put_labelled(FILE *out, const char *label, const char *text)
+/* `colour` NULL: none. The label's width does not change by it. */
+static void put_labelled(FILE *out, const char *label, const char *text, const char *colour)
 {
-    fprintf(out, "%-*s", INDENT, label);
+    fprintf(out, "%s%s%s%*s", colour ? colour : "", label, colour ? "\x1b[0m" : "", INDENT - (int)strlen(label), "");
     put_wrapped(out, text, INDENT, INDENT);
 }
 
 static const char *severity_text(vhdx_severity severity)
 {
     return severity == VHDX_SEVERITY_ERROR ? "error" : severity == VHDX_SEVERITY_WARNING ? "warning" : "note";
+}
+
+static const char *severity_colour(vhdx_severity severity)
+{
+    return severity == VHDX_SEVERITY_ERROR ? "\x1b[1;31m" : severity == VHDX_SEVERITY_WARNING ? "\x1b[33m" : NULL;
 }
 
 /* "in the BAT entry 17 at 0x300088", as far as it is known. */
@@ -117,13 +123,15 @@ static size_t group_size(const vhdx_report *report, size_t file, size_t first)
     return count;
 }
 
-static void print_group(FILE *out, const vhdx_report *report, size_t file, size_t first, size_t count, bool all)
+static void print_group(FILE *out, const vhdx_report *report, size_t file, size_t first, size_t count, bool all,
+                        bool colour)
 {
     size_t shown = all || count <= MEMBERS_SHOWN + 1 ? count : MEMBERS_SHOWN;
     const vhdx_finding *head = vhdx_report_finding(report, file, first);
     for (size_t i = 0; i < shown; i++) {
         const vhdx_finding *finding = vhdx_report_finding(report, file, first + i);
-        put_labelled(out, i == 0 ? severity_text(finding->severity) : "", finding->message);
+        put_labelled(out, i == 0 ? severity_text(finding->severity) : "", finding->message,
+                     colour && i == 0 ? severity_colour(finding->severity) : NULL);
         put_place(out, finding);
     }
     if (shown < count)
@@ -178,15 +186,16 @@ static void print_heading(FILE *out, const vhdx_file_report *facts)
     fputc('\n', out);
 }
 
-void findings_print(FILE *out, const vhdx_report *report, size_t file, bool all)
+void findings_print(FILE *out, const vhdx_report *report, size_t file, const struct cli *cli)
 {
+    bool all = cli->verbose, colour = cli_shows_colour(cli, out);
     const vhdx_file_report *facts = vhdx_report_file(report, file);
     print_heading(out, facts);
     for (size_t i = 0; i < facts->finding_count;) {
         size_t count = group_size(report, file, i);
         if (all || vhdx_report_finding(report, file, i)->severity != VHDX_SEVERITY_INFO) {
             fputc('\n', out);
-            print_group(out, report, file, i, count, all);
+            print_group(out, report, file, i, count, all, colour);
         }
         i += count;
     }

@@ -9,8 +9,8 @@
 #include "cli.h"
 #include "json.h"
 
-/* Findings and lost ranges of one file. `all`: notes too, and every member of a group. */
-void findings_print(FILE *out, const vhdx_report *report, size_t file, bool all);
+/* Findings and lost ranges of one file. With --verbose notes too, and every member of a group. */
+void findings_print(FILE *out, const vhdx_report *report, size_t file, const struct cli *cli);
 
 /* The object of one file: path, status, findings, lost; the caller has begun it and will end it. */
 void findings_json(struct json *json, const vhdx_report *report, size_t file);

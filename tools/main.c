@@ -7,6 +7,7 @@
 #include "commands.h"
 
 #include "exit.h"
+#include "nearest.h"
 #include "platform.h"
 
 #include <errno.h>
@@ -40,14 +41,30 @@ static const struct command *command_of_program(const char *program)
 static void print_commands(void)
 {
     printf("usage: vhdx COMMAND [OPTION...] FILE...\n\n"
-           "Looks into Hyper-V virtual disks (VHDX, AVHDX) and merges them, offline.\n\n"
+           "Checks, repairs, merges and sorts out Hyper-V disks (VHDX, AVHDX), offline.\n\n"
            "Commands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
-    printf("\n'vhdx COMMAND --help' tells more. 'vhdx --version' prints the version.\n"
+    printf("\n'vhdx help COMMAND' tells more. 'vhdx --version' prints the version.\n"
            "'vhdx-merge' is 'vhdx merge', and so for every command.\n\n"
            "Exit status: 0 done; 1 all corrected; 4 problems are left; 8 failed or refused;\n"
            "16 bad usage.\n");
+}
+
+static int unknown_command(const char *name)
+{
+    const char *nearest = NULL;
+    size_t length = strlen(name), least = length;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        size_t distance = nearest_distance(name, length, commands[i]->name);
+        if (distance < least && nearest_fits(distance, length)) {
+            least = distance;
+            nearest = commands[i]->name;
+        }
+    }
+    if (nearest)
+        return cli_usage_error(NULL, "unknown command '%s'; did you mean '%s'?", name, nearest);
+    return cli_usage_error(NULL, "unknown command '%s'", name);
 }
 
 static int run_without_command(int argc, char **argv)
@@ -57,14 +74,29 @@ static int run_without_command(int argc, char **argv)
             print_commands();
             return EXIT_DONE;
         }
-        if (strcmp(argv[i], "--version") == 0) {
+        if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-V") == 0) {
             printf("vhdx %s\n", vhdx_version());
             return EXIT_DONE;
         }
     }
     if (argc > 1)
         return cli_usage_error(NULL, "unknown option '%s'", argv[1]);
-    return cli_usage_error(NULL, "no command given");
+    char names[256] = "";
+    for (size_t i = 0, used = 0; i < COMMAND_COUNT && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", commands[i]->name);
+    return cli_usage_error(NULL, "no command given (there are %s)", names);
+}
+
+/* "vhdx help", "vhdx help merge": words that are no commands, but what many tools have. */
+static int help(int argc, char **argv)
+{
+    char option[] = "--help", *arguments[] = {option, NULL};
+    if (argc == 0 || argv[0][0] == '-') {
+        print_commands();
+        return EXIT_DONE;
+    }
+    const struct command *command = find_command(argv[0], strlen(argv[0]));
+    return command ? command->run(command, 1, arguments) : unknown_command(argv[0]);
 }
 
 /* Options before the command's name ("vhdx -q merge") belong to the command: they are moved behind it. */
@@ -78,9 +110,11 @@ static int run(int argc, char **argv)
         at++;
     if (at >= argc)
         return run_without_command(argc, argv);
+    if (strcmp(argv[at], "help") == 0)
+        return help(argc - at - 1, argv + at + 1);
     command = find_command(argv[at], strlen(argv[at]));
     if (!command)
-        return cli_usage_error(NULL, "unknown command '%s'", argv[at]);
+        return unknown_command(argv[at]);
     for (; at > 1; at--)
         argv[at] = argv[at - 1];
     return command->run(command, argc - 2, argv + 2);

@@ -71,7 +71,7 @@ bad create new
 bad create --size
 bad create --size 4M
 bad create --size 4M new new2
-for size in '' x -1 +4M ' 4M' '4M ' 4Q 4MM 4iB 1.5G 0x10 99999999999999999999 16777216T 0; do
+for size in '' x -1 +4M ' 4M' '4M ' 4Q 4MM 4iB 1.5 1. 1.G .5G 1.5.5G 1.5GG 0x10 99999999999999999999 16777216T 0; do
     bad create --size "$size" new
 done
 bad create --size 4M --fixed --parent disk.vhdx new
@@ -81,11 +81,30 @@ bad create --size 4M --block-size 8G new
 bad create --size 4M --data-write-guid 1234 new
 [ ! -e new ] || fail "a refused command made a file"
 
+# What was perhaps meant is named.
+for pair in mrege:merge vreify:verify exprot:export informatin: x: ; do
+    bad "${pair%:*}" disk.vhdx
+    [ -z "${pair#*:}" ] && says_not err "did you mean" || says err "did you mean '${pair#*:}'?"
+done
+for pair in "merge --dryrun:--dry-run" "info --chian:--chain" "merge --dry:--dry-run" "verify --dat:--data" \
+    "info --jsno:--json" "create --sector-sizes:--sector-size" "merge --qqqqq:"; do
+    bad ${pair%:*} disk.vhdx
+    [ -z "${pair#*:}" ] && says_not err "did you mean" || says err "did you mean '${pair#*:}'?"
+done
+bad merge child.avhdx disk.vhdx # the order of Merge-VHD and of others
+says err "--into PARENT CHILD"
+bad orphans
+says err "no directory given"
+bad
+says err merge
+bad verify --color sometimes disk.vhdx
+
 # What only the library can judge is bad usage too.
 for arguments in "--size 1000" "--size 65T" "--size 4M --block-size 3M" "--size 4M --block-size 512K" \
     "--size 4M --block-size 512M"; do
     expect 16 vhdx create $arguments new
     one_line_of_error
+    says err "; try 'vhdx create --help'"
     grep -qE -e '--size|--block-size|the size must' err || fail "the option is not named: $(cat err)"
 done
 [ ! -e new ] || fail "a refused command made a file"
@@ -96,3 +115,11 @@ expect 0 vhdx info disk.vhdx --json
 expect 0 vhdx --json info disk.vhdx
 expect 0 vhdx -qv info disk.vhdx
 expect 0 vhdx info --chain --parent=. --parent . -- disk.vhdx
+
+# Sizes with a fraction of a unit.
+for pair in 1.5G:1610612736 0.5M:524288 2.25MiB:2359296; do
+    expect 0 vhdx create --size "${pair%:*}" fraction.vhdx
+    expect 0 vhdx info --json fraction.vhdx
+    json_is 'd["virtual_size"] // 512' $((${pair#*:} / 512))
+    rm fraction.vhdx
+done
