@@ -5,7 +5,7 @@
  * had before a plain repair must be there after it even when they were doubtful.
  */
 /* SPDX-License-Identifier: MIT */
-#include "judge.h"
+#include "view.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,13 +14,12 @@
 
 #include "base/bytes.h"
 
-#define RAW "/o/raw"
 #define LOOP_MAX 4u
 
 static const char *const check_names[JUDGE_CHECK_COUNT] = {
-    "fine",          "status",        "verify-silent",  "salvage-wrong",  "r1-bytes",      "r1-trust",
-    "r1-size",       "r1-pieces",     "r1-wrong",       "read-wrong",     "loss-unlisted", "salvaged-wrong",
-    "payload-write", "file-grown",    "promise-plain",  "promise-salvage", "verdict",      "loop",
+    "fine",          "status",     "verify-silent", "salvage-wrong",   "r1-bytes",      "r1-trust",
+    "r1-size",       "r1-pieces",  "r1-wrong",      "read-wrong",      "loss-unlisted", "salvaged-wrong",
+    "payload-write", "file-grown", "promise-plain", "promise-salvage", "verdict",       "loop",
 };
 
 const char *judge_check_name(enum judge_check check)
@@ -37,100 +36,6 @@ static void fail(struct judge_verdict *verdict, enum judge_check check, const ch
     va_start(arguments, format);
     vsnprintf(verdict->text[check], sizeof verdict->text[check], format, arguments);
     va_end(arguments);
-}
-
-/* ---- the salvage view ------------------------------------------------------------------------------------------- */
-
-struct range {
-    uint64_t offset, length, file_offset;
-    vhdx_salvage_kind kind;
-};
-
-struct ranges {
-    struct range *items;
-    size_t count, room;
-};
-
-struct view {
-    struct store *store;
-    struct store_file *raw;
-    vhdx_status status;
-    vhdx_error err;
-    uint64_t size, good;
-    struct ranges not_good, pieces;
-};
-
-static void add_range(struct ranges *ranges, struct range range)
-{
-    if (ranges->count == ranges->room) {
-        ranges->room = 2 * ranges->room + 16;
-        ranges->items = realloc(ranges->items, ranges->room * sizeof *ranges->items);
-    }
-    ranges->items[ranges->count++] = range;
-}
-
-static void take_range(void *context, const vhdx_salvage_range *range)
-{
-    struct view *view = context;
-    struct range copy = {range->offset, range->length, range->file_offset, range->kind};
-    add_range(range->kind == VHDX_SALVAGE_PIECE ? &view->pieces : &view->not_good, copy);
-}
-
-static struct view look(const struct store *store)
-{
-    struct view view = {.store = store_copy(store, 5)};
-    const vhdx_salvage_options options = {.struct_size = sizeof options,
-                                          .host = store_host(view.store),
-                                          .range = take_range,
-                                          .range_context = &view};
-    vhdx_salvage_report report = {.struct_size = sizeof report};
-    view.status = vhdx_salvage(JUDGE_LEAF, RAW, &options, &report, &view.err);
-    view.raw = store_open(view.store, RAW);
-    view.size = view.status == VHDX_OK ? report.virtual_size : 0;
-    view.good = view.status == VHDX_OK ? report.bytes_good : 0;
-    return view;
-}
-
-static void view_free(struct view *view)
-{
-    store_free(view->store);
-    free(view->not_good.items);
-    free(view->pieces.items);
-}
-
-/* The range that holds the offset, NULL when it is none of them. */
-static const struct range *range_at(const struct ranges *ranges, uint64_t offset)
-{
-    size_t low = 0, high = ranges->count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (ranges->items[middle].offset + ranges->items[middle].length <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < ranges->count && ranges->items[low].offset <= offset ? &ranges->items[low] : NULL;
-}
-
-static vhdx_salvage_kind kind_at(const struct view *view, uint64_t offset)
-{
-    const struct range *range = range_at(&view->not_good, offset);
-    return range ? range->kind : VHDX_SALVAGE_GOOD;
-}
-
-static unsigned trust(vhdx_salvage_kind kind)
-{
-    return kind == VHDX_SALVAGE_GOOD ? 3 : kind == VHDX_SALVAGE_DOUBTFUL ? 2 : kind == VHDX_SALVAGE_MISSING ? 1 : 0;
-}
-
-/* Whether the file offset is in one of the pieces, which come in the order of the file. */
-static bool in_pieces(const struct view *view, uint64_t file_offset)
-{
-    for (size_t i = 0; i < view->pieces.count; i++)
-        if (file_offset >= view->pieces.items[i].file_offset &&
-            file_offset < view->pieces.items[i].file_offset + view->pieces.items[i].length)
-            return true;
-    return false;
 }
 
 /* ---- sectors that differ ---------------------------------------------------------------------------------------- */
@@ -150,28 +55,33 @@ static void each_difference(const struct store_file *a, const struct store_file 
     }
 }
 
-/* Lost ranges of a report, doubtful ones included, of the file asked for. */
-static bool is_listed(const vhdx_report *report, uint64_t offset)
+/* The end of the lost range (or doubtful one) of the report that holds the sector, 0 when there is none. */
+static uint64_t listed_end(const vhdx_report *report, uint64_t offset)
 {
     const vhdx_lost_range *lost;
     for (size_t i = 0; report && (lost = vhdx_report_lost(report, 0, i)) != NULL; i++)
         if (offset + 512 > lost->offset && offset < lost->offset + lost->length)
-            return true;
-    return false;
+            return lost->offset + lost->length;
+    return 0;
+}
+
+static bool is_listed(const vhdx_report *report, uint64_t offset)
+{
+    return listed_end(report, offset) > 0;
 }
 
 /* What is compared with the truth. */
 struct claim {
     const struct judge_scene *scene;
-    const struct view *view;            /* only its good bytes are claimed; NULL = all */
-    const vhdx_report *listed, *also;   /* what they list is not claimed; NULL = nothing */
-    uint64_t wrong;                     /* first offset, VHDX_NOWHERE = none */
+    const struct view *view;          /* only its good bytes are claimed; NULL = all */
+    const vhdx_report *listed, *also; /* what they list is not claimed; NULL = nothing */
+    uint64_t wrong;                   /* first offset, VHDX_NOWHERE = none */
 };
 
 static bool claim_is_wrong(void *context, uint64_t offset)
 {
     struct claim *claim = context;
-    if (claim->view && kind_at(claim->view, offset) != VHDX_SALVAGE_GOOD)
+    if (claim->view && view_kind_at(claim->view, offset) != VHDX_SALVAGE_GOOD)
         return true;
     if (is_listed(claim->listed, offset) || is_listed(claim->also, offset) || judge_is_silent(claim->scene, offset))
         return true;
@@ -185,38 +95,6 @@ static uint64_t first_wrong(struct claim claim, const struct store_file *bytes, 
     claim.wrong = VHDX_NOWHERE;
     each_difference(claim.scene->disk->truth, bytes, vx_min(size, claim.scene->disk->size), claim_is_wrong, &claim);
     return claim.wrong;
-}
-
-/* ---- plain reading ---------------------------------------------------------------------------------------------- */
-
-struct reading {
-    struct store *store;
-    struct store_file *bytes;
-    vhdx_status status;
-    uint64_t size;
-};
-
-static vhdx_status sink(void *context, const void *buf, uint64_t length, uint64_t offset, vhdx_error *err)
-{
-    (void)err;
-    if (buf)
-        store_write(context, offset, buf, (size_t)length);
-    return VHDX_OK;
-}
-
-static struct reading read_plainly(struct store *store)
-{
-    struct reading reading = {.store = store_new(1)};
-    const vhdx_open_options options = {.struct_size = sizeof options, .host = store_host(store)};
-    vhdx_chain *chain;
-    reading.bytes = store_open(reading.store, RAW);
-    reading.status = vhdx_chain_open(JUDGE_LEAF, &options, &chain, NULL);
-    if (reading.status != VHDX_OK)
-        return reading;
-    reading.size = vhdx_chain_layer_info(chain, 0)->virtual_size;
-    reading.status = vhdx_chain_stream(chain, sink, reading.bytes, NULL, NULL);
-    vhdx_chain_free(chain);
-    return reading;
 }
 
 /* ---- reports ---------------------------------------------------------------------------------------------------- */
@@ -278,7 +156,7 @@ struct work {
     const struct judge_scene *scene;
     struct judge_verdict *verdict;
     struct view before;
-    vhdx_report *found;           /* verify of the damaged disk */
+    vhdx_report *found; /* verify of the damaged disk */
 };
 
 /* What is left of a repair. */
@@ -314,8 +192,8 @@ static struct outcome try_repair(struct work *work, bool salvage)
     check_status(work, salvage ? "repair --salvage" : "repair", outcome.status, &err);
     outcome.found = verify(outcome.store, &status, &err);
     check_status(work, "verify after a repair", status, &err);
-    outcome.view = look(outcome.store);
-    outcome.reading = read_plainly(outcome.store);
+    outcome.view = view_look(outcome.store);
+    outcome.reading = view_read_plainly(outcome.store);
     return outcome;
 }
 
@@ -333,9 +211,11 @@ static void check_before(struct work *work)
         view->pieces.count == 0 && !work->scene->silent_size && !work->scene->silent_all)
         fail(work->verdict, JUDGE_SALVAGE_WRONG, "all good, but the size is 0x%llx", (unsigned long long)view->size);
     const vhdx_file_report *file = work->found ? vhdx_report_file(work->found, 0) : NULL;
+    if (work->scene->harmless && (!file || file->verdict != VHDX_VERDICT_CLEAN))
+        fail(work->verdict, JUDGE_NOISE, "an error: %s", file ? vhdx_report_finding(work->found, 0, 0)->message : "");
     if (!file || file->errors + file->warnings + file->lost_count > 0)
         return;
-    struct reading reading = read_plainly(work->scene->store);
+    struct reading reading = view_read_plainly(work->scene->store);
     if (reading.status == VHDX_OK) {
         wrong = first_wrong((struct claim){.scene = work->scene}, reading.bytes, reading.size);
         if (wrong != VHDX_NOWHERE)
@@ -360,7 +240,7 @@ struct change {
 static bool is_changed(void *context, uint64_t offset)
 {
     struct change *change = context;
-    if (trust(kind_at(&change->work->before, offset)) < 2)
+    if (view_trust(view_kind_at(&change->work->before, offset)) < 2)
         return true;
     if (change->outcome->told && is_listed(change->outcome->told, offset))
         return true;
@@ -375,10 +255,10 @@ static uint64_t first_less_trusted(const struct view *before, const struct view 
         const struct range *range = &after->not_good.items[i];
         uint64_t end = vx_min(range->offset + range->length, before->size);
         for (uint64_t at = range->offset; at < end;) {
-            const struct range *other = range_at(&before->not_good, at);
-            if (trust(other ? other->kind : VHDX_SALVAGE_GOOD) > trust(range->kind) && !is_listed(listed, at))
+            bool less = view_trust(view_kind_at(before, at)) > view_trust(range->kind);
+            if (less && !is_listed(listed, at))
                 return at;
-            at = (at / 512 + 1) * 512;
+            at = less ? listed_end(listed, at) : view_alike_until(&before->not_good, at);
         }
     }
     return VHDX_NOWHERE;
@@ -437,7 +317,7 @@ static uint64_t first_piece_lost(const struct work *work, const struct view *aft
              page != UINT64_MAX && page * STORE_PAGE < end && lost == VHDX_NOWHERE;
              page = store_next(work->scene->file, page + 1)) {
             const uint8_t *bytes = store_page(work->scene->file, page);
-            if (in_pieces(after, page * STORE_PAGE))
+            if (view_in_pieces(after, page * STORE_PAGE))
                 continue;
             if (!hashes.items)
                 hashes = hashes_of(after->raw);
@@ -459,13 +339,10 @@ static uint64_t first_cut_off(const struct work *work, const struct view *after,
     if (after->size >= work->scene->disk->size) /* what the disk never had is no loss */
         end = vx_min(end, after->size);
     for (uint64_t at = after->size; at < end;) {
-        const struct range *range = range_at(&before->not_good, at);
-        if ((!range || trust(range->kind) >= 2) && !is_listed(listed, at))
+        bool had = view_trust(view_kind_at(before, at)) >= 2;
+        if (had && !is_listed(listed, at))
             return at;
-        if (range)
-            at = range->offset + range->length;
-        else
-            at += VX_MIB;
+        at = had ? listed_end(listed, at) : view_alike_until(&before->not_good, at);
     }
     return VHDX_NOWHERE;
 }
@@ -491,7 +368,8 @@ static void check_r1(struct work *work, struct outcome *outcome)
         fail(work->verdict, JUDGE_R1_BYTES, "other bytes at 0x%llx", (unsigned long long)change.found);
     at = first_less_trusted(before, after, NULL);
     if (at != VHDX_NOWHERE)
-        fail(work->verdict, JUDGE_R1_TRUST, "0x%llx is '%c' now", (unsigned long long)at, "-+*-??"[kind_at(after, at)]);
+        fail(work->verdict, JUDGE_R1_TRUST, "0x%llx is '%c' now", (unsigned long long)at,
+             "-+*-??"[view_kind_at(after, at)]);
     at = first_piece_lost(work, after);
     if (at != VHDX_NOWHERE)
         fail(work->verdict, JUDGE_R1_PIECES, "0x%llx of the file was in a piece", (unsigned long long)at);
@@ -548,9 +426,8 @@ static void check_plain(struct work *work, struct outcome *outcome)
     if (!outcome->told || vhdx_report_file(outcome->told, 0)->verdict == VHDX_VERDICT_ERRORS ||
         outcome->reading.status != VHDX_OK)
         return;
-    wrong = first_wrong(
-        (struct claim){.scene = work->scene, .listed = outcome->told, .also = outcome->found},
-        outcome->reading.bytes, outcome->reading.size);
+    wrong = first_wrong((struct claim){.scene = work->scene, .listed = outcome->told, .also = outcome->found},
+                        outcome->reading.bytes, outcome->reading.size);
     if (wrong != VHDX_NOWHERE)
         fail(work->verdict, JUDGE_READ_WRONG, "repair says all is well, and 0x%llx reads wrong",
              (unsigned long long)wrong);
@@ -565,8 +442,8 @@ static void check_salvaged(struct work *work, struct outcome *outcome)
     work->verdict->refused_repair = outcome->status != VHDX_OK;
     const vhdx_finding *left = broken_promise(work->found, outcome->found, VHDX_REPAIR_SALVAGE);
     if (left)
-        fail(work->verdict, JUDGE_PROMISE_SALVAGE, "still there: %s index %lld: %s", left->id,
-             (long long)left->index, left->message);
+        fail(work->verdict, JUDGE_PROMISE_SALVAGE, "still there: %s index %lld: %s", left->id, (long long)left->index,
+             left->message);
     if (before->status == VHDX_OK && after->status == VHDX_OK && outcome->told) {
         each_difference(before->raw, after->raw, vx_min(before->size, after->size), is_changed, &change);
         uint64_t less = first_less_trusted(before, after, outcome->told);
@@ -574,12 +451,13 @@ static void check_salvaged(struct work *work, struct outcome *outcome)
         uint64_t at = vx_min(change.found, vx_min(less, cut));
         if (at != VHDX_NOWHERE)
             fail(work->verdict, JUDGE_LOSS_UNLISTED, "0x%llx of the view %s, not listed", (unsigned long long)at,
-                 at == change.found ? "changed" : at == less ? "is trusted less" : "is cut off");
+                 at == change.found ? "changed"
+                 : at == less       ? "is trusted less"
+                                    : "is cut off");
     }
     if (work->verdict->failed & (1u << JUDGE_SALVAGE_WRONG | 1u << JUDGE_VERIFY_SILENT))
         return;
-    struct claim claim = {
-        .scene = work->scene, .view = after, .listed = outcome->told, .also = outcome->found};
+    struct claim claim = {.scene = work->scene, .view = after, .listed = outcome->told, .also = outcome->found};
     uint64_t wrong = first_wrong(claim, after->raw, after->size);
     if (wrong != VHDX_NOWHERE)
         fail(work->verdict, JUDGE_SALVAGED_WRONG, "good in the map after repair --salvage, and wrong: 0x%llx",
@@ -644,6 +522,15 @@ static bool page_reads(const struct store_file *bytes, uint64_t offset, const ui
     return page && memcmp(page, wanted, STORE_PAGE) == 0;
 }
 
+/* By the strict reader; a child without its parent has none. */
+static bool reads_after(const struct judge_disk *disk, const struct outcome *salvaged, uint64_t at,
+                        const uint8_t *bytes)
+{
+    if (disk->kind == VHDX_KIND_DIFFERENCING && !disk->parent_there)
+        return salvaged->view.size > at && page_reads(salvaged->view.raw, at, bytes);
+    return salvaged->reading.status == VHDX_OK && page_reads(salvaged->reading.bytes, at, bytes);
+}
+
 static void weigh_block(struct work *work, const struct outcome *salvaged, uint64_t block)
 {
     const struct judge_scene *scene = work->scene;
@@ -664,9 +551,11 @@ static void weigh_block(struct work *work, const struct outcome *salvaged, uint6
         verdict->pointed += pointed;
         verdict->in_place += there;
         verdict->pointed_in_place += pointed && there;
-        verdict->in_pieces += !there && in_pieces(&work->before, page * STORE_PAGE);
-        verdict->read_after += there && salvaged->reading.status == VHDX_OK &&
-                               page_reads(salvaged->reading.bytes, at, bytes);
+        bool piece = !there && view_in_pieces(&work->before, page * STORE_PAGE);
+        verdict->in_pieces += piece;
+        if (!there && (!piece || pointed) && verdict->first_missed == 0)
+            verdict->first_missed = page * STORE_PAGE;
+        verdict->read_after += there && reads_after(disk, salvaged, at, bytes);
     }
 }
 
@@ -681,7 +570,7 @@ void judge_scene_check(const struct judge_scene *scene, struct judge_verdict *ve
     work.found = verify(scene->store, &status, &err);
     check_status(&work, "verify", status, &err);
     verdict->refused_verify = status != VHDX_OK;
-    work.before = look(scene->store);
+    work.before = view_look(scene->store);
     check_before(&work);
     struct outcome plain = try_repair(&work, false), salvaged = try_repair(&work, true);
     check_plain(&work, &plain);

@@ -67,8 +67,8 @@ static void put_block(struct judge_disk *disk, struct bld *b, uint64_t block, ui
 
 /* ---- what guests put in ----------------------------------------------------------------------------------------- */
 
-static void put_gpt_header(struct judge_disk *disk, struct bld *b, const uint8_t *entries, uint64_t own,
-                           uint64_t other, uint64_t first_entry)
+static void put_gpt_header(struct judge_disk *disk, struct bld *b, const uint8_t *entries, uint64_t own, uint64_t other,
+                           uint64_t first_entry)
 {
     uint8_t sector[4096] = "EFI PART";
     uint64_t last = disk->size / disk->sector_size - 1, span = GPT_ENTRIES_SIZE / disk->sector_size;
@@ -209,7 +209,9 @@ static void choose_log(struct judge_disk *disk)
         .what = BLD_LOG_BAT | BLD_LOG_BITMAPS | (chance(disk, 20) ? BLD_LOG_METADATA : 0) |
                 (chance(disk, 10) ? BLD_LOG_REGIONS : 0),
         .percent = chance(disk, 50) ? 100 : 50,
-        .home = home < 6 ? BLD_HOME_OLDER : home < 9 ? BLD_HOME_ZERO : BLD_HOME_GARBAGE,
+        .home = home < 6   ? BLD_HOME_OLDER
+                : home < 9 ? BLD_HOME_ZERO
+                           : BLD_HOME_GARBAGE,
         .entries = 1 + (unsigned)bld_random_below(&disk->chance, 4),
         .zero_descriptors = chance(disk, 30),
         .ring_offset = (uint32_t)(bld_random_below(&disk->chance, 250) * VX_PAGE),
@@ -242,10 +244,12 @@ static void choose_sizes(struct judge_disk *disk)
         blocks = 600 + bld_random_below(&disk->chance, 1200); /* several pages of the BAT */
     else if (disk->kind == VHDX_KIND_FIXED && disk->block_size == VX_MIB && chance(disk, 15))
         blocks = 520 + bld_random_below(&disk->chance, 600);
+    else if (disk->kind != VHDX_KIND_FIXED && disk->block_size >= 16 * VX_MIB && chance(disk, 50))
+        blocks = 100 + bld_random_below(&disk->chance, 400); /* several chunks */
     disk->size = blocks * disk->block_size;
     if (chance(disk, 30))
-        disk->size -= (1 + bld_random_below(&disk->chance, disk->block_size / disk->sector_size - 1)) *
-                      disk->sector_size;
+        disk->size -=
+            (1 + bld_random_below(&disk->chance, disk->block_size / disk->sector_size - 1)) * disk->sector_size;
     disk->gpt = disk->size >= 4 * VX_MIB && chance(disk, 50);
     disk->ext4 = disk->gpt && disk->size >= 6 * VX_MIB && chance(disk, 50);
 }
@@ -284,8 +288,7 @@ static void make_base(struct judge_disk *disk)
 static void note_places(struct judge_disk *disk)
 {
     struct vx_geometry geometry;
-    vx_geometry_init(&geometry, disk->size, disk->block_size, disk->sector_size,
-                     disk->kind == VHDX_KIND_DIFFERENCING);
+    vx_geometry_init(&geometry, disk->size, disk->block_size, disk->sector_size, disk->kind == VHDX_KIND_DIFFERENCING);
     disk->chunk_ratio = geometry.chunk_ratio;
     disk->entry_count = geometry.entry_count;
     disk->blocks = calloc((size_t)disk->block_count, sizeof *disk->blocks);
@@ -311,7 +314,9 @@ static void describe(struct judge_disk *disk, const struct bld_options *o)
              "%s%s, %llu bytes, blocks of %u MiB (%llu, %u with a place%s%s), sectors of %u, layout %s, %s%s%s%s; log "
              "%llx, metadata %llx, BAT %llx, file %llx",
              kinds[disk->kind],
-             disk->kind != VHDX_KIND_DIFFERENCING ? "" : disk->parent_there ? " with parent" : " without its parent",
+             disk->kind != VHDX_KIND_DIFFERENCING ? ""
+             : disk->parent_there                 ? " with parent"
+                                                  : " without its parent",
              (unsigned long long)disk->size, (unsigned)(disk->block_size / VX_MIB),
              (unsigned long long)disk->block_count, placed, o->shuffle_blocks ? ", shuffled" : "",
              o->gap_percent ? ", gaps" : "", disk->sector_size, layouts[o->layout], logs[disk->log],

@@ -32,7 +32,7 @@ struct judge_block {
 
 struct judge_disk {
     uint64_t seed, chance;
-    struct store *store;      /* the undamaged files */
+    struct store *store; /* the undamaged files */
     struct store *truth_store;
     struct store_file *truth; /* what a perfect reader of the undamaged chain reads */
     struct bld *b;
@@ -52,7 +52,7 @@ void judge_disk_free(struct judge_disk *disk);
 /* ---- damages ---------------------------------------------------------------------------------------------------- */
 
 /* Who mends what such damage shows. */
-enum judge_area { JUDGE_LOG, JUDGE_REGMETA, JUDGE_SIZES, JUDGE_BAT, JUDGE_OTHER, JUDGE_SEVERAL };
+enum judge_area { JUDGE_LOG, JUDGE_REGMETA, JUDGE_SIZES, JUDGE_BAT, JUDGE_OTHER, JUDGE_SEVERAL, JUDGE_MISSED };
 
 /* What is done to a disk, and where nobody could tell: bytes of the virtual disk for which nothing is a witness. */
 struct judge_scene {
@@ -63,9 +63,10 @@ struct judge_scene {
     uint8_t *silent; /* one for each block: 1 = all of it, 2 = some sectors, see silent_sectors */
     struct store *silent_store;
     struct store_file *silent_sectors; /* a byte for each 512 bytes of the virtual disk, not 0 = silent */
-    bool silent_size;   /* the disk may be longer or shorter than it was, and nobody could tell */
+    bool silent_size;                  /* the disk may be longer or shorter than it was, and nobody could tell */
     bool silent_all;
-    char text[600];     /* what was done, one line for each damage */
+    bool harmless;  /* nothing but habits of other writers, which every reader ignores */
+    char text[600]; /* what was done, one line for each damage */
 };
 
 struct judge_damage {
@@ -74,6 +75,7 @@ struct judge_damage {
     unsigned weight;
     /* false: the disk has nothing of the kind */
     bool (*apply)(struct judge_scene *scene);
+    bool harmless;
 };
 
 size_t judge_damage_count(void);
@@ -104,6 +106,7 @@ enum judge_check {
     JUDGE_PROMISE_SALVAGE, /* verify said a repair can, and repair --salvage did not correct it */
     JUDGE_VERDICT,         /* repair and the verify after it do not agree */
     JUDGE_LOOP,            /* following the advice does not end */
+    JUDGE_NOISE,           /* verify calls an error what a well-known writer does */
     JUDGE_CHECK_COUNT,
 };
 
@@ -112,15 +115,15 @@ const char *judge_check_name(enum judge_check check);
 bool judge_is_known(enum judge_check check, const char *damage);
 
 struct judge_verdict {
-    uint32_t failed;            /* bits of enum judge_check */
+    uint32_t failed; /* bits of enum judge_check */
     char text[JUDGE_CHECK_COUNT][300];
     bool refused_verify, refused_salvage, refused_plain, refused_repair; /* calls that were refused, with a reason */
-    uint64_t content;           /* 4 KiB pages of true content that are still in the damaged file, whole */
-    uint64_t in_place;          /* of these, in the salvage view where they belong */
-    uint64_t in_pieces;         /* of the others, in the pieces */
+    uint64_t content;                   /* 4 KiB pages of true content that are still in the damaged file, whole */
+    uint64_t in_place;                  /* of these, in the salvage view where they belong */
+    uint64_t in_pieces;                 /* of the others, in the pieces */
     uint64_t pointed, pointed_in_place; /* of these, those to which the BAT or the log still leads */
-    uint64_t read_after;        /* of these, read by the strict reader after repair --salvage */
-    bool silent_used;           /* something wrong was excused, because nobody could tell */
+    uint64_t read_after;                /* of these, read by the strict reader after repair --salvage */
+    uint64_t first_missed;              /* in the undamaged file: the first page that is there and was not had */
 };
 
 /* Runs all commands on copies of the scene. */

@@ -90,13 +90,16 @@ static struct judge_scene make_scene(const struct round *round, unsigned which)
                                 .silent_store = store_new(4)};
     scene.file = store_find(scene.store, JUDGE_LEAF);
     scene.silent_sectors = store_open(scene.silent_store, "/silent");
+    scene.harmless = true;
     for (size_t i = 0; i < round->count; i++) {
         if (!(which & 1u << i))
             continue;
         scene.chance = round->chosen[i].seed;
         size_t used = strlen(scene.text);
         snprintf(scene.text + used, sizeof scene.text - used, "%s: ", round->chosen[i].damage->name);
-        if (!round->chosen[i].damage->apply(&scene))
+        if (round->chosen[i].damage->apply(&scene))
+            scene.harmless = scene.harmless && round->chosen[i].damage->harmless;
+        else
             scene.text[used] = '\0';
     }
     judge_settle(&scene);
@@ -164,7 +167,7 @@ static void dump(const struct round *round)
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 struct row {
-    char name[200]; /* check and damages */
+    char name[200];  /* check and damages */
     char text[2000]; /* of the first one */
     enum judge_area area;
     unsigned count;
@@ -179,8 +182,7 @@ struct tally {
     uint64_t refused_verify, refused_salvage, refused_plain, refused_repair;
 };
 
-static void count_failure(struct tally *tally, const char *name, uint64_t seed, enum judge_area area,
-                          const char *text)
+static void count_failure(struct tally *tally, const char *name, uint64_t seed, enum judge_area area, const char *text)
 {
     size_t i = 0;
     while (i < tally->row_count && strcmp(tally->rows[i].name, name) != 0)
@@ -235,8 +237,13 @@ static double percent(uint64_t part, uint64_t whole)
 
 static void print_tally(struct tally *tally)
 {
-    static const char *const areas[] = {"log",  "regions and metadata table", "sizes", "BAT and bitmaps",
-                                        "headers, pieces of anything, ends of files", "several at once"};
+    static const char *const areas[] = {"log",
+                                        "regions and metadata table",
+                                        "sizes",
+                                        "BAT and bitmaps",
+                                        "headers, pieces of anything, ends of files",
+                                        "several at once",
+                                        "what was there and was not had (no failures)"};
     qsort(tally->rows, tally->row_count, sizeof tally->rows[0], by_count);
     for (unsigned i = 1; i < JUDGE_CHECK_COUNT; i++)
         if (tally->checks[i])
@@ -264,11 +271,10 @@ static void print_merit(const struct tally *tally)
              "--salvage %.2f %%), of the pages %.3f %% (%.3f %%)",
              (unsigned long long)tally->rounds, (unsigned long long)tally->failed_rounds,
              (unsigned long long)tally->known, (unsigned long long)tally->refused_verify,
-             (unsigned long long)tally->refused_salvage,
-             (unsigned long long)tally->refused_plain, (unsigned long long)tally->refused_repair,
-             percent(tally->all_had, tally->with_content), percent(tally->all_in_place, tally->with_content),
-             percent(tally->all_read_after, tally->with_content), percent(tally->pages_had, tally->pages),
-             percent(tally->pages_in_place, tally->pages));
+             (unsigned long long)tally->refused_salvage, (unsigned long long)tally->refused_plain,
+             (unsigned long long)tally->refused_repair, percent(tally->all_had, tally->with_content),
+             percent(tally->all_in_place, tally->with_content), percent(tally->all_read_after, tally->with_content),
+             percent(tally->pages_had, tally->pages), percent(tally->pages_in_place, tally->pages));
     cr_log_info("%s", text);
     if (setting("VHDX_JUDGE_KEEP_GOING", 0))
         printf("%s\n", text);
@@ -338,6 +344,20 @@ static void one_failure(struct tally *tally, const struct round *round, uint64_t
         printf("%s", text);
 }
 
+/* What was there and was not had is no failure, but worth a look. */
+static void count_missed(struct tally *tally, const struct round *round, uint64_t seed, uint64_t place)
+{
+    char text[2000], name[200], names[160], what[80];
+    unsigned all = (1u << round->count) - 1;
+    names_of(round, all, names, sizeof names);
+    snprintf(name, sizeof name, "%-16s %s", "missed", names);
+    snprintf(what, sizeof what, "0x%llx of the file was not had", (unsigned long long)place);
+    tell(round, seed, JUDGE_FINE, what, all, text, sizeof text);
+    count_failure(tally, name, seed, JUDGE_MISSED, text);
+    if (setting("VHDX_JUDGE_ROUNDS", 0) <= 20)
+        printf("%s", text);
+}
+
 static void one_round(struct tally *tally, uint64_t seed, const char *only, bool keep_going)
 {
     struct round round = begin_round(seed, only);
@@ -346,6 +366,8 @@ static void one_round(struct tally *tally, uint64_t seed, const char *only, bool
     tally->rounds++;
     tally->failed_rounds += verdict.failed != 0;
     count_merit(tally, &verdict);
+    if (keep_going && verdict.first_missed)
+        count_missed(tally, &round, seed, verdict.first_missed);
     for (unsigned i = 1; i < JUDGE_CHECK_COUNT; i++)
         if (verdict.failed & 1u << i)
             one_failure(tally, &round, seed, i, verdict.text[i], keep_going);

@@ -1,0 +1,182 @@
+/*
+ * What all damages have in common: wrong values, bytes that change, checksums that are put right, and the book of what
+ * nobody could tell. See damage.h.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "damage.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+
+const uint64_t dmg_header_places[2] = {VX_HEADER1_OFFSET, VX_HEADER2_OFFSET};
+
+uint64_t dmg_below(struct judge_scene *scene, uint64_t limit)
+{
+    return bld_random_below(&scene->chance, limit);
+}
+
+void dmg_say(struct judge_scene *scene, const char *format, ...)
+{
+    size_t used = strlen(scene->text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(scene->text + used, sizeof scene->text - used, format, arguments);
+    va_end(arguments);
+}
+
+void judge_silent(struct judge_scene *scene, uint64_t virtual_offset, uint64_t length)
+{
+    static const uint8_t ones[STORE_PAGE] = {1, 1, 1, 1, 1, 1, 1, 1};
+    const struct judge_disk *disk = scene->disk;
+    if (virtual_offset >= disk->size)
+        return;
+    length = vx_min(length, disk->size - virtual_offset);
+    for (uint64_t at = virtual_offset / 512; at * 512 < virtual_offset + length; at++) {
+        uint64_t block = at * 512 / disk->block_size;
+        if (at * 512 % disk->block_size == 0 && virtual_offset + length >= (block + 1) * disk->block_size) {
+            scene->silent[block] = 1;
+            at += disk->block_size / 512 - 1;
+            continue;
+        }
+        store_write(scene->silent_sectors, at, ones, 1);
+    }
+}
+
+bool judge_is_silent(const struct judge_scene *scene, uint64_t virtual_offset)
+{
+    uint8_t byte;
+    if (scene->silent_all || virtual_offset >= scene->disk->size)
+        return scene->silent_all || scene->silent_size;
+    if (scene->silent[virtual_offset / scene->disk->block_size])
+        return true;
+    store_read(scene->silent_sectors, virtual_offset / 512, &byte, 1);
+    return byte != 0;
+}
+
+void dmg_silent_block(struct judge_scene *scene, uint64_t block)
+{
+    judge_silent(scene, block * scene->disk->block_size, scene->disk->block_size);
+}
+
+/* A value that is wrong in one of the usual ways. */
+uint64_t dmg_wrong(struct judge_scene *scene, uint64_t value, unsigned bytes)
+{
+    uint64_t mask = bytes == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * bytes) - 1, other = value;
+    for (unsigned i = 0; i < 20 && ((other ^ value) & mask) == 0; i++)
+        switch (dmg_below(scene, 9)) {
+        case 0:
+            other = 0;
+            break;
+        case 1:
+        case 2:
+            other = value ^ UINT64_C(1) << dmg_below(scene, 8 * bytes);
+            break;
+        case 3:
+            other = value + VX_MIB * (1 + dmg_below(scene, 8));
+            break;
+        case 4:
+            other = value - VX_MIB * (1 + dmg_below(scene, 8));
+            break;
+        case 5:
+            other = value * 2;
+            break;
+        case 6:
+            other = value / 2;
+            break;
+        case 7:
+            other = bld_random(&scene->chance);
+            break;
+        default:
+            other = value + (dmg_below(scene, 2) ? 1 : UINT64_MAX);
+            break;
+        }
+    return other & mask;
+}
+
+/* Bytes of payload and bits of bitmaps in that range of the file are lost, and the format has no checksum of them. */
+void dmg_silent_in_file(struct judge_scene *scene, uint64_t offset, uint64_t length)
+{
+    const struct judge_disk *disk = scene->disk;
+    uint64_t end = offset + length;
+    for (uint64_t i = 0; i < disk->block_count; i++) {
+        uint64_t place = disk->blocks[i].place;
+        if (place == VHDX_NOWHERE || place >= end || place + disk->block_size <= offset)
+            continue;
+        uint64_t first = vx_max(place, offset), last = vx_min(place + disk->block_size, end);
+        first = vx_round_down(first - place, 512) + i * disk->block_size;
+        judge_silent(scene, first, last - place + i * disk->block_size - first);
+    }
+    uint64_t chunks = vx_ceil_div(disk->block_count, disk->chunk_ratio);
+    for (uint64_t i = 0; disk->kind == VHDX_KIND_DIFFERENCING && i < chunks; i++) {
+        uint64_t place = bld_bitmap_offset(disk->b, i);
+        if (place == VHDX_NOWHERE || place >= end || place + VX_BITMAP_BLOCK_SIZE <= offset)
+            continue;
+        uint64_t first = vx_max(place, offset) - place, last = vx_min(place + VX_BITMAP_BLOCK_SIZE, end) - place;
+        uint64_t per_byte = 8ull * disk->sector_size;
+        judge_silent(scene, i * VX_SECTORS_PER_CHUNK * disk->sector_size + first * per_byte, (last - first) * per_byte);
+    }
+}
+
+void dmg_overwrite(struct judge_scene *scene, uint64_t offset, const void *bytes, size_t length)
+{
+    if (offset >= store_size(scene->file))
+        return;
+    length = (size_t)vx_min(length, store_size(scene->file) - offset);
+    dmg_silent_in_file(scene, offset, length);
+    store_write(scene->file, offset, bytes, length);
+}
+
+/* Changes part of a structure whose checksum is at its byte 4. */
+void dmg_change_summed(struct judge_scene *scene, uint64_t place, size_t size, size_t offset, uint64_t value,
+                       unsigned bytes)
+{
+    uint8_t *whole = malloc(size), number[8];
+    store_read(scene->file, place, whole, size);
+    vx_put64(number, value);
+    memcpy(whole + offset, number, bytes);
+    vx_put32(whole + 4, vx_crc32c_without(whole, size, 4));
+    store_write(scene->file, place, whole, size);
+    free(whole);
+}
+
+uint64_t dmg_number_at(const struct judge_scene *scene, uint64_t offset, unsigned bytes)
+{
+    uint8_t number[8] = {0};
+    store_read(scene->file, offset, number, bytes);
+    return vx_get64(number);
+}
+
+/* 1, 2 or 3 = both: bits. */
+unsigned dmg_which_copies(struct judge_scene *scene)
+{
+    unsigned choice = (unsigned)dmg_below(scene, 4);
+    return choice == 0 ? 1 : choice == 1 ? 2 : 3;
+}
+
+/*
+ * Another size that the format allows. What can contradict it: the GPT (in the chain, where there is one), blocks
+ * behind the new end, and a BAT that is too short for it. A fixed disk has no blocks that are not there.
+ */
+void judge_settle(struct judge_scene *scene)
+{
+    const struct judge_disk *disk = scene->disk;
+    uint64_t at = bld_item_offset(disk->b, &vx_guid_virtual_disk_size, false), last = 0;
+    uint64_t size = dmg_number_at(scene, at, 8), blocks = vx_ceil_div(size, disk->block_size);
+    for (uint64_t i = 0; i < disk->block_count; i++)
+        if (disk->blocks[i].place != VHDX_NOWHERE)
+            last = i + 1;
+    if (size == disk->size || size == 0 || size % disk->sector_size != 0 || blocks < last)
+        return;
+    if (disk->gpt && (disk->kind != VHDX_KIND_DIFFERENCING || disk->parent_there))
+        return;
+    if (blocks > disk->bat_length / VX_BAT_ENTRY_SIZE || (disk->kind == VHDX_KIND_FIXED && blocks > last))
+        return;
+    scene->silent_size = true;
+    if (size < disk->size)
+        judge_silent(scene, vx_round_down(size, 512), disk->size - vx_round_down(size, 512));
+}
