@@ -162,7 +162,8 @@ static int search(const struct cli *cli, const struct wish *wish, unsigned jobs,
     bool failed = wish->html && write_page(wish->html, orphans, &err) != VHDX_OK;
     print(cli, wish, orphans, failed ? &err : NULL);
     int result = failed ? cli_error(cli, &err) : EXIT_DONE;
-    if (result == EXIT_DONE && vhdx_orphans_get_totals(orphans)->problem_count)
+    const vhdx_orphans_totals *totals = vhdx_orphans_get_totals(orphans);
+    if (result == EXIT_DONE && (totals->problem_count || totals->file_count == 0)) /* an empty mount point, perhaps */
         result = EXIT_LEFT;
     vhdx_orphans_free(orphans);
     return result;
@@ -244,6 +245,6 @@ const struct command command_orphans = {
     .details = "Finds every virtual disk and every VM configuration below the DIRs, builds the\n"
                "chains by identity and not by name, and says of each disk what it is, why, and\n"
                "what to type next. Only reads. Exit status 0: everything found belongs\n"
-               "together; 4: something is orphaned, broken or unreadable.",
+               "together; 4: something is orphaned, broken or unreadable, or no disk was found.",
     .run = run,
 };

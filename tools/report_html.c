@@ -6,9 +6,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "report_html.h"
 
+#include "families.h"
 #include "html_graph.h"
 #include "html_page.h"
 #include "report.h"
+#include "report_orphans.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -379,29 +381,6 @@ static bool is_command(vhdx_step_kind kind)
     return kind != VHDX_STEP_NOTE;
 }
 
-static const char *step_title(vhdx_step_kind kind)
-{
-    switch (kind) {
-    case VHDX_STEP_LOOK:
-        return "only reads";
-    case VHDX_STEP_RELINK:
-        return "changes the names of the parent in the child";
-    case VHDX_STEP_COPY:
-        return "writes a new disk and leaves all others as they are";
-    case VHDX_STEP_MERGE:
-        return "merges in place";
-    case VHDX_STEP_QUARANTINE:
-        return "moves files aside";
-    case VHDX_STEP_DELETE:
-        return "removes a file";
-    case VHDX_STEP_HYPERV:
-        return "PowerShell on the Hyper-V host";
-    case VHDX_STEP_NOTE:
-        break;
-    }
-    return "";
-}
-
 static void put_steps(const struct page *p, const vhdx_found_family *family)
 {
     if (!family->step_count && !family->blocker_count)
@@ -413,7 +392,7 @@ static void put_steps(const struct page *p, const vhdx_found_family *family)
         const vhdx_found_step *step = &family->steps[i];
         if (is_command(step->kind)) {
             fprintf(p->out, "<li><button class=\"copy\" type=\"button\">copy</button><span class=\"by\">%s</span>",
-                    step_title(step->kind));
+                    report_step_title(step->kind));
             put(p, "<pre>");
             text_put_html_lines(p->out, step->text);
             put(p, "</pre></li>\n");
@@ -436,7 +415,12 @@ static void put_family_summary(const struct page *p, const vhdx_found_family *fa
 {
     bool bad = family->problem_count > 0;
     fprintf(p->out, "<details class=\"family %s\"%s><summary>", bad ? "broken" : "sound", bad ? " open" : "");
-    put_in(p, "<h3>", family->name, "</h3>");
+    put(p, "<h3>");
+    const vhdx_found_config *machines[FAMILY_MACHINES_SHOWN];
+    size_t count = family_machines(p->orphans, family, machines);
+    for (size_t i = 0; i < count; i++)
+        put_in(p, "", machine_name(machines[i]), i + 1 < count ? ", " : ": ");
+    put_in(p, "", family->name, "</h3>");
     if (bad)
         fprintf(p->out, "<span class=\"bad\">%zu problem%s</span>", family->problem_count,
                 family->problem_count == 1 ? "" : "s");
@@ -469,20 +453,34 @@ static bool put_family(const struct page *p, const vhdx_found_family *family)
     return true;
 }
 
-/* Those with problems, or those without. */
-static bool put_families(const struct page *p, bool problems)
+static bool put_families(const struct page *p, const size_t *order, enum family_group group, const char *title)
 {
-    const vhdx_found_family *family;
     size_t count = 0;
-    for (size_t i = 0; (family = vhdx_orphans_family(p->orphans, i)) != NULL; i++) {
-        if ((family->problem_count > 0) != problems)
+    for (size_t i = 0; i < p->totals->family_count; i++) {
+        const vhdx_found_family *family = vhdx_orphans_family(p->orphans, order[i]);
+        if (family_group(p->orphans, family) != group)
             continue;
         if (count++ == 0)
-            put(p, problems ? "<h2>To be looked at</h2>\n" : "<h2>In order</h2>\n");
+            put(p, title);
         if (!put_family(p, family))
             return false;
     }
     return true;
+}
+
+static bool put_all_families(const struct page *p)
+{
+    size_t *order = families_in_order(p->orphans);
+    const char *unnamed = p->totals->config_count == 0
+                              ? "<h2>Named by no machine</h2>\n<p class=\"dim\">No configuration was found: whether a "
+                                "machine uses these disks is not known.</p>\n"
+                              : "<h2>Named by no machine</h2>\n<p class=\"dim\">A template, a disk of another host, or "
+                                "what a machine that was deleted has left.</p>\n";
+    bool whole = order && put_families(p, order, FAMILY_TROUBLED, "<h2>To be looked at</h2>\n") &&
+                 put_families(p, order, FAMILY_UNNAMED, unnamed) &&
+                 put_families(p, order, FAMILY_USED, "<h2>In order</h2>\n");
+    free(order);
+    return whole;
 }
 
 /* ---- what lies around the disks --------------------------------------------------------------------------------- */
@@ -580,7 +578,7 @@ bool report_html(FILE *out, const vhdx_orphans *orphans)
     put_header(&p);
     put(&p, "<main>\n");
     put_filter(&p);
-    if (!put_families(&p, true) || !put_families(&p, false))
+    if (!put_all_families(&p))
         return false;
     put_places(&p, "Not searched", false);
     put_places(&p, "Links that lead to nothing", true);

@@ -17,6 +17,8 @@ void report_orphans_lines(FILE *out, const vhdx_orphans *orphans);
 const char *report_severity(vhdx_severity severity);
 /* "note", "look", "relink", "copy", "merge", "quarantine", "delete", "hyperv". */
 const char *report_step_kind(vhdx_step_kind kind);
+/* What a step does, in a few words; "" for a note. */
+const char *report_step_title(vhdx_step_kind kind);
 /* A machine's or checkpoint's name; its path for want of one. */
 const char *report_machine_name(const vhdx_found_config *config);
 

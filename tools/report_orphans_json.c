@@ -23,6 +23,29 @@ const char *report_step_kind(vhdx_step_kind kind)
     return kind > 0 && (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "note";
 }
 
+const char *report_step_title(vhdx_step_kind kind)
+{
+    switch (kind) {
+    case VHDX_STEP_LOOK:
+        return "only reads";
+    case VHDX_STEP_RELINK:
+        return "changes the names of the parent in the child";
+    case VHDX_STEP_COPY:
+        return "writes a new disk and leaves all others as they are";
+    case VHDX_STEP_MERGE:
+        return "merges in place";
+    case VHDX_STEP_QUARANTINE:
+        return "moves files aside";
+    case VHDX_STEP_DELETE:
+        return "removes a file";
+    case VHDX_STEP_HYPERV:
+        return "PowerShell on the Hyper-V host";
+    case VHDX_STEP_NOTE:
+        break;
+    }
+    return "";
+}
+
 const char *report_machine_name(const vhdx_found_config *config)
 {
     return config->info->name && config->info->name[0] ? config->info->name : config->path;

@@ -1,11 +1,13 @@
 /*
- * 'vhdx orphans' for people. See report_orphans.h. Families with problems come first and in full: the tree, what was
- * found, what to do. Of those in which all is well one line is enough. Easy to get wrong: names are hostile, and a
- * command that was wrapped can no longer be copied; prose is wrapped at 80 columns, commands never are.
+ * 'vhdx orphans' for people. See report_orphans.h. Families with problems come first and in full, the most dangerous
+ * at the top: the tree, what was found, what to do. Of those in which all is well one line is enough. Easy to get
+ * wrong: names are hostile, and a command that was wrapped can no longer be copied; prose is wrapped at 80 columns,
+ * commands never are.
  */
 /* SPDX-License-Identifier: MIT */
 #include "report_orphans.h"
 
+#include "families.h"
 #include "report.h"
 #include "text.h"
 
@@ -17,6 +19,7 @@ enum { STATUS_WIDTH = 17 };
 struct page {
     FILE *out;
     const vhdx_orphans *orphans;
+    const size_t *order; /* of the families */
     bool colour, verbose;
 };
 
@@ -131,6 +134,19 @@ static void print_owners(const struct page *page, const vhdx_found_file *file, s
     }
 }
 
+/* What was paid for is said: that bytes differ is a finding anyway. */
+static void print_comparison(const struct page *page, const vhdx_found_file *file, size_t indent)
+{
+    char size[REPORT_SIZE_ROOM];
+    if (file->comparison != VHDX_COMPARED_EQUAL || page->verbose)
+        return;
+    report_size_short(file->allocated, size);
+    if (file->twin != VHDX_NONE)
+        fprintf(page->out, "%*scompared: all bytes are equal (%s)\n", (int)indent, "", size);
+    else
+        fprintf(page->out, "%*scompared: all that it holds is below it too (%s)\n", (int)indent, "", size);
+}
+
 static void print_disk(const struct page *page, size_t number, size_t depth)
 {
     char size[REPORT_SIZE_ROOM];
@@ -147,6 +163,7 @@ static void print_disk(const struct page *page, size_t number, size_t depth)
     fprintf(page->out, "  (%s%s)\n", size, file->flags & VHDX_FOUND_QUARANTINED ? ", put aside" : "");
     print_owners(page, file, indent);
     print_findings(page, file->findings, file->finding_count, indent);
+    print_comparison(page, file, indent);
 }
 
 /* Depth of each member by its place in the tree: parents stand before their children in a family. */
@@ -210,11 +227,23 @@ static void print_directory(const struct page *page, const char *path)
     free(directory);
 }
 
+/* "web, mail: disk.vhdx": people look for their machines. */
+static void print_head(const struct page *page, const vhdx_found_family *family)
+{
+    const vhdx_found_config *machines[FAMILY_MACHINES_SHOWN];
+    size_t count = family_machines(page->orphans, family, machines);
+    for (size_t i = 0; i < count; i++) {
+        text_put(page->out, report_machine_name(machines[i]));
+        fputs(i + 1 < count ? ", " : ": ", page->out);
+    }
+    text_put(page->out, family->name);
+}
+
 static void print_family(const struct page *page, const vhdx_found_family *family)
 {
     char size[REPORT_SIZE_ROOM];
     begin_colour(page, "\x1b[1m");
-    text_put(page->out, family->name);
+    print_head(page, family);
     end_colour(page);
     report_size_short(family->bytes, size);
     fprintf(page->out, "  (");
@@ -240,7 +269,7 @@ static void print_sound_line(const struct page *page, const vhdx_found_family *f
     begin_colour(page, colour_of(top->status));
     fprintf(page->out, "  %-*s", STATUS_WIDTH, vhdx_found_status_name(top->status));
     end_colour(page);
-    text_put(page->out, family->name);
+    print_head(page, family);
     report_size_short(family->bytes, size);
     fprintf(page->out, "  (");
     if (family->file_count > 1) {
@@ -255,22 +284,51 @@ static bool is_told_in_full(const struct page *page, const vhdx_found_family *fa
     return family->problem_count > 0 || family->step_count > 0 || page->verbose;
 }
 
-static void print_families(const struct page *page)
+static const vhdx_found_family *family_at(const struct page *page, size_t place)
 {
-    const vhdx_found_family *family;
-    bool headed = false;
-    for (size_t i = 0; (family = vhdx_orphans_family(page->orphans, i)) != NULL; i++)
-        if (is_told_in_full(page, family))
-            print_family(page, family);
-    for (size_t i = 0; (family = vhdx_orphans_family(page->orphans, i)) != NULL; i++) {
-        if (is_told_in_full(page, family))
+    return vhdx_orphans_family(page->orphans, page->order ? page->order[place] : place);
+}
+
+/* Those of one group, a line each. */
+static size_t print_group(const struct page *page, enum family_group group, const char *title)
+{
+    size_t count = vhdx_orphans_get_totals(page->orphans)->family_count, printed = 0;
+    for (size_t i = 0; i < count; i++) {
+        const vhdx_found_family *family = family_at(page, i);
+        if (is_told_in_full(page, family) || family_group(page->orphans, family) != group)
             continue;
-        if (!headed)
-            fputs("Nothing is wrong with\n", page->out);
-        headed = true;
+        if (printed++ == 0)
+            fputs(title, page->out);
         print_sound_line(page, family);
     }
-    if (headed)
+    return printed;
+}
+
+/* That no machine names a disk is a statement about what was searched, and no praise. */
+static void print_unnamed(const struct page *page)
+{
+    if (print_group(page, FAMILY_UNNAMED, "Named by no machine (complete disks)\n") == 0)
+        return;
+    fputs("  ", page->out);
+    if (vhdx_orphans_get_totals(page->orphans)->config_count == 0)
+        wrap(page,
+             "No configuration was found: whether a machine uses these disks is not known. --config DIR says where "
+             "configurations are.",
+             2, 2);
+    else
+        wrap(page, "Each may be a template, a disk of another host, or what a machine that was deleted has left.", 2,
+             2);
+    fputc('\n', page->out);
+}
+
+static void print_families(const struct page *page)
+{
+    size_t count = vhdx_orphans_get_totals(page->orphans)->family_count;
+    for (size_t i = 0; i < count; i++)
+        if (is_told_in_full(page, family_at(page, i)))
+            print_family(page, family_at(page, i));
+    print_unnamed(page);
+    if (print_group(page, FAMILY_USED, "Nothing is wrong with\n") > 0)
         fputc('\n', page->out);
 }
 
@@ -352,19 +410,47 @@ static void print_places(const struct page *page, const char *title, bool search
         fprintf(page->out, "  and %zu more\n", count - NOWHERES_SHOWN);
 }
 
+static void print_nothing_found(const struct page *page)
+{
+    const vhdx_found_place *place;
+    fputs("No virtual disk was found", page->out);
+    for (size_t i = 0, told = 0; (place = vhdx_orphans_place(page->orphans, i)) != NULL; i++) {
+        if (!place->searched)
+            continue;
+        fputs(told++ == 0 ? " below " : ", ", page->out);
+        text_put(page->out, place->path);
+    }
+    fputs(". Is the volume mounted?\n", page->out);
+}
+
+static void print_verdict(const struct page *page)
+{
+    const vhdx_orphans_totals *totals = vhdx_orphans_get_totals(page->orphans);
+    size_t unnamed = families_unnamed(page->orphans);
+    if (totals->problem_count > 0)
+        plural(page->out, totals->problem_count, "problem", "problems");
+    else if (totals->config_count == 0)
+        fputs("no problem found, but whose the disks are is not known", page->out);
+    else if (unnamed == 0)
+        fputs("everything belongs together", page->out);
+    else
+        fprintf(page->out, "no problem found; %zu %s named by no machine", unnamed, unnamed == 1 ? "is" : "are");
+}
+
 static void print_totals(const struct page *page)
 {
     char size[REPORT_SIZE_ROOM];
     const vhdx_orphans_totals *totals = vhdx_orphans_get_totals(page->orphans);
+    if (totals->file_count == 0)
+        print_nothing_found(page);
     plural(page->out, totals->file_count, "disk", "disks");
     report_size_short(totals->bytes, size);
     fprintf(page->out, " (%s), ", size);
     plural(page->out, totals->config_count, "configuration", "configurations");
-    fputs(": ", page->out);
-    if (totals->problem_count == 0)
-        fputs("everything belongs together", page->out);
-    else
-        plural(page->out, totals->problem_count, "problem", "problems");
+    if (totals->file_count > 0 || totals->problem_count > 0) {
+        fputs(": ", page->out);
+        print_verdict(page);
+    }
     fputs(".\n", page->out);
     if (totals->reclaimable > 0) {
         report_size_short(totals->reclaimable, size);
@@ -374,8 +460,10 @@ static void print_totals(const struct page *page)
 
 void report_orphans_text(FILE *out, const vhdx_orphans *orphans, bool colour, bool verbose)
 {
-    struct page page = {out, orphans, colour, verbose};
+    size_t *order = families_in_order(orphans);
+    struct page page = {out, orphans, order, colour, verbose};
     print_families(&page);
+    free(order);
     print_configs(&page);
     print_sides(&page);
     print_totals(&page);

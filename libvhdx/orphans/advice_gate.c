@@ -81,8 +81,9 @@ static void gather_family(struct vx_adviser *a)
             block(&a->blockers, vx_say(a, "%s is in use", disk->pub.path));
         if (disk->pub.status == VHDX_FOUND_ACTIVE_NOT_LEAF && !disk->is_template)
             block(&a->blockers, vx_say(a, "which of the disks on %s is wanted must be decided first", disk->pub.path));
-        if (disk->in_cycle || disk->pub.suspect != VHDX_NONE || disk->parent_second || !disk->is_sound ||
-            disk->truncated)
+        if (disk->parent_second)
+            block(&a->blockers, vx_say(a, "a merge of %s was begun, and is to be finished first", disk->pub.path));
+        else if (disk->in_cycle || disk->pub.suspect != VHDX_NONE || !disk->is_sound || disk->truncated)
             block(&a->blockers, vx_say(a, "%s is damaged, or its parent is in doubt", disk->pub.path));
         if (disk->in_set)
             block(&a->blockers, vx_say(a, "%s belongs to a VHD set", disk->pub.path));

@@ -190,7 +190,7 @@ static size_t count_orphans(const struct vx_adviser *a)
     size_t count = 0;
     for (size_t i = 0; i < a->family->file_count; i++) {
         const struct vx_disk *disk = vx_advice_disk(a, a->family->files[i]);
-        count += disk->pub.status == VHDX_FOUND_ORPHAN && !vx_disk_is_quarantined(disk);
+        count += (disk->pub.status == VHDX_FOUND_ORPHAN || vx_is_equal_copy(disk)) && !vx_disk_is_quarantined(disk);
     }
     return count;
 }

@@ -205,6 +205,26 @@ static void advise_vhd(struct vx_adviser *a, size_t number)
         vx_step_grant(a, a->estate->machines[disk->denied_to - 1].pub.info, vx_say_host_path(a, number), number);
 }
 
+/* A disk without children was merged as it is; of others only who began it knows up to which layer. */
+static void advise_begun(struct vx_adviser *a, size_t number)
+{
+    const struct vx_disk *disk = vx_advice_disk(a, number), *target = vx_advice_disk(a, disk->pub.parent);
+    const char *path = vx_say_path(a, number), *into = vx_say_path(a, disk->pub.parent);
+    if (disk->pub.child_count > 0) {
+        vx_step(a, VHDX_STEP_NOTE, number,
+                "A merge into %s was begun: type the same command again, with the same CHILD, to finish it.",
+                target->pub.path);
+        return;
+    }
+    if (!vx_would_work(a, VX_TRIAL_MERGE, number, target->pub.path)) {
+        vx_step(a, VHDX_STEP_NOTE, number, "The merge of %s that was begun cannot go on now: %s.", disk->pub.path,
+                vx_say_why(a));
+        return;
+    }
+    vx_step(a, VHDX_STEP_NOTE, number, "Go on with the merge that was begun, with the machine off:");
+    vx_step(a, VHDX_STEP_MERGE, number, "vhdx merge%s --into %s %s", vx_say_parents(a, number), into, path);
+}
+
 void vx_advise_disk(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
@@ -241,11 +261,8 @@ void vx_advise_disk(struct vx_adviser *a, size_t number)
     default:
         break;
     }
-    if (disk->parent_second) {
-        vx_step(a, VHDX_STEP_NOTE, number,
-                "Go on with the merge that was begun: type the same command again. It begins with:");
-        vx_step_look(a, VX_TRIAL_MERGE, number);
-    }
+    if (disk->parent_second)
+        advise_begun(a, number);
     if (disk->denied_to)
         vx_step_grant(a, a->estate->machines[disk->denied_to - 1].pub.info, vx_say_host_path(a, number), number);
     if (disk->truncated && disk->pub.status != VHDX_FOUND_UNREADABLE)

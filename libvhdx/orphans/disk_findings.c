@@ -5,10 +5,9 @@
 #include "orphans/disk_findings.h"
 
 #include "base/guid.h"
+#include "base/size_text.h"
 #include "io/path.h"
 #include "orphans/tails.h"
-
-#include <inttypes.h>
 
 #define INFO VHDX_SEVERITY_INFO
 #define WARNING VHDX_SEVERITY_WARNING
@@ -292,6 +291,7 @@ void vx_disk_tell(struct vx_estate *estate, struct vx_disk *disk)
 void vx_disk_tell_compared(struct vx_estate *estate, struct vx_disk *disk)
 {
     bool copy = disk->is_copy;
+    char size[VX_SIZE_TEXT];
     if (disk->pub.comparison == VHDX_COMPARED_EQUAL)
         vx_note_disk(estate, disk, "ORPHANS-REDUNDANT", INFO, "%s",
                      copy ? "byte for byte the same as that file"
@@ -301,7 +301,8 @@ void vx_disk_tell_compared(struct vx_estate *estate, struct vx_disk *disk)
                      "its bytes differ from that file's: which one is right cannot be told");
     else if (disk->pub.comparison == VHDX_COMPARED_DIFFERS)
         vx_note_disk(estate, disk, "ORPHANS-DIFFERS", WARNING,
-                     "%" PRIu64 " bytes of what it holds differ from what lies below it", disk->pub.differing_bytes);
+                     "%s of what it holds differ from what lies below it",
+                     vx_size_text(disk->pub.differing_bytes, size));
     else if (disk->pub.comparison == VHDX_COMPARED_FAILED)
         vx_note_disk(estate, disk, "ORPHANS-NOT-COMPARED", WARNING, "its content could not be compared: %s",
                      disk->trouble ? disk->trouble : "it cannot be read");

@@ -81,6 +81,17 @@ static size_t errors_of(const struct vx_disk *disk)
     return count;
 }
 
+/* Of several bases that are one disk the one that is used gives the name, not its copy. */
+static size_t head_of(const struct vx_estate *estate, const size_t *files, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct vx_disk *disk = &estate->disks[files[i]];
+        if (disk->pub.parent == VHDX_NONE && !disk->is_copy && !vx_disk_is_quarantined(disk))
+            return files[i];
+    }
+    return files[0];
+}
+
 static bool add_family(struct vx_estate *estate, const struct member *members, size_t count)
 {
     vhdx_found_family *family = &estate->families[estate->family_count];
@@ -96,7 +107,7 @@ static bool add_family(struct vx_estate *estate, const struct member *members, s
         family->bytes += disk->pub.allocated;
         family->problem_count += errors_of(disk);
     }
-    family->name = vx_arena_text(&estate->arena, vx_tail_name(estate->disks[files[0]].pub.path));
+    family->name = vx_arena_text(&estate->arena, vx_tail_name(estate->disks[head_of(estate, files, count)].pub.path));
     estate->family_count++;
     return family->name != NULL;
 }

@@ -28,6 +28,15 @@ static void close_estate(void)
 
 TestSuite(classify, .init = open_estate, .fini = close_estate);
 
+static const char *merge_step(void)
+{
+    for (size_t i = 0; i < e.estate->family_count; i++)
+        for (size_t j = 0; j < e.estate->families[i].step_count; j++)
+            if (e.estate->families[i].steps[j].kind == VHDX_STEP_MERGE)
+                return e.estate->families[i].steps[j].text;
+    return "(none)";
+}
+
 Test(classify, a_disk_that_a_machine_names_is_in_use)
 {
     est_base(&e, "/vms/web/disk.vhdx");
@@ -526,6 +535,7 @@ Test(classify, a_merge_that_was_begun_is_known_by_the_second_linkage)
     expect_status("/vms/a/leaf.avhdx", "in-use-by-vm");
     cr_expect(est_has_finding(&e, "/vms/a/leaf.avhdx", "ORPHANS-MERGE-BEGUN"));
     cr_expect_gt(e.estate->totals.problem_count, 0);
+    cr_expect_str_eq(merge_step(), "vhdx merge --into '/vms/a/base.vhdx' '/vms/a/leaf.avhdx'", "it goes on with that");
 }
 
 Test(classify, a_second_linkage_of_zeros_matches_nothing)
@@ -861,15 +871,6 @@ static void plant_checkpoint_chain(void)
     (void)snapshot;
     est_info(&e, vm)->has_checkpoint_count = true;
     est_info(&e, vm)->checkpoint_count = 1;
-}
-
-static const char *merge_step(void)
-{
-    for (size_t i = 0; i < e.estate->family_count; i++)
-        for (size_t j = 0; j < e.estate->families[i].step_count; j++)
-            if (e.estate->families[i].steps[j].kind == VHDX_STEP_MERGE)
-                return e.estate->families[i].steps[j].text;
-    return "(none)";
 }
 
 Test(classify, layers_below_a_checkpoint_that_nothing_names_can_be_made_one)
