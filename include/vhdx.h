@@ -490,6 +490,10 @@ typedef struct vhdx_merge_options {
     vhdx_zero_detect zero_detect;
     /* the caller itself tells what the machine's configuration needs: such notices are left out */
     bool machine_known;
+    /* where other children of the layers may be, besides the layers' own directories: directories, with all below them,
+     * and JSON reports of 'vhdx orphans'. What is found there counts like a disk beside the layers */
+    const char *const *siblings;
+    size_t sibling_count;
 } vhdx_merge_options;
 
 /* What a merge will do, or did. Grows at its end. */

@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <vhdx.h>
 
+#include "api_siblings.h"
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/quote.h"
@@ -341,6 +342,18 @@ static bool undo_fits(const vhdx_merge_options *options)
     return !options->undo || !(options->delete_merged || options->reclaim);
 }
 
+static vhdx_status merge_with(const char *child, const vhdx_merge_options *options, bool plan_only,
+                              vhdx_merge_report *report, vhdx_error *err)
+{
+    struct vx_siblings *siblings;
+    vhdx_merge_report filled = {.struct_size = sizeof filled};
+    VX_TRY(vx_siblings_find(options, &siblings, err));
+    vhdx_status status = vx_merge(child, options, plan_only, vx_siblings_disks(siblings), &filled, err);
+    vx_siblings_free(siblings);
+    give_report(report, &filled, sizeof filled);
+    return status;
+}
+
 vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options *given, vhdx_merge_report *report,
                             vhdx_error *err)
 {
@@ -348,14 +361,12 @@ vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options *given, 
     vx_clear(err);
     if (!child || !report || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_merge_plan: a child and a place for the report are needed");
-    if (!parents_are_there(options.parents, options.parent_count))
-        return fail_argument(err, "vhdx_merge_plan: a parent has no name");
+    if (!parents_are_there(options.parents, options.parent_count) ||
+        !parents_are_there(options.siblings, options.sibling_count))
+        return fail_argument(err, "vhdx_merge_plan: a parent or a place has no name");
     if (!undo_fits(&options))
         return fail_argument(err, "an undo file does not go with removing layers or giving their space back");
-    vhdx_merge_report filled = {.struct_size = sizeof filled};
-    vhdx_status status = vx_merge(child, &options, true, &filled, err);
-    give_report(report, &filled, sizeof filled);
-    return status;
+    return merge_with(child, &options, true, report, err);
 }
 
 vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *given, vhdx_merge_report *report, vhdx_error *err)
@@ -364,14 +375,12 @@ vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *given, vhdx_
     vx_clear(err);
     if (!child || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_merge: a child is needed");
-    if (!parents_are_there(options.parents, options.parent_count))
-        return fail_argument(err, "vhdx_merge: a parent has no name");
+    if (!parents_are_there(options.parents, options.parent_count) ||
+        !parents_are_there(options.siblings, options.sibling_count))
+        return fail_argument(err, "vhdx_merge: a parent or a place has no name");
     if (!undo_fits(&options))
         return fail_argument(err, "an undo file does not go with removing layers or giving their space back");
-    vhdx_merge_report filled = {.struct_size = sizeof filled};
-    vhdx_status status = vx_merge(child, &options, false, &filled, err);
-    give_report(report, &filled, sizeof filled);
-    return status;
+    return merge_with(child, &options, false, report, err);
 }
 
 vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_options *given,

@@ -102,7 +102,7 @@ static vhdx_status ask_merge(struct asking *asking, vhdx_error *err)
                                         .into = asking->trial->other,
                                         .progress = go_on,
                                         .progress_context = asking};
-    return vx_merge(asking->trial->disk, &options, true, &report, err);
+    return vx_merge(asking->trial->disk, &options, true, NULL, &report, err);
 }
 
 static void count_write(void *context, const vhdx_repair_write *write)

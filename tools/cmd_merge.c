@@ -19,7 +19,7 @@
 
 struct wish {
     const char *into, *output, *direction, *undo, *zero_detect;
-    struct cli_list parents, configs;
+    struct cli_list parents, configs, siblings;
     bool dry_run, delete_merged, force_siblings, reclaim, verify;
     struct cli_size window;
     vhdx_direction way;
@@ -70,6 +70,18 @@ static void print_direction(const vhdx_merge_report *plan)
         report_size_row(stdout, 2, "cost of the other one", plan->bytes_other_way);
 }
 
+/* A merge is refused for other children, so none was found; where nobody has looked there may be some. */
+static void print_where_looked(const struct work *work)
+{
+    const struct cli_list *places = &work->wish->siblings;
+    fputs("  looked for siblings:  beside the layers", stdout);
+    for (size_t i = 0; i < places->count; i++) {
+        fputs(i + 1 < places->count ? ", in " : " and in ", stdout);
+        text_put(stdout, places->items[i]);
+    }
+    fputs(places->count ? "\n" : " only (--siblings)\n", stdout);
+}
+
 static void print_plan(const struct work *work)
 {
     const vhdx_merge_report *plan = &work->report;
@@ -89,6 +101,8 @@ static void print_plan(const struct work *work)
         report_row(stdout, 2, "free space present", "not known");
     else
         report_size_row(stdout, 2, "free space present", plan->bytes_free);
+    if (!work->wish->output && plan->direction != VHDX_DIRECTION_UP)
+        print_where_looked(work);
     if (plan->already_complete)
         printf("An earlier run has done the work; only its end is left.\n");
     printf("Nothing was changed.\n");
@@ -296,6 +310,8 @@ static int prepare_and_merge(const struct cli *cli, const struct wish *wish)
                                         .reclaim = wish->reclaim,
                                         .verify = wish->verify,
                                         .window_bytes = wish->window.bytes,
+                                        .siblings = wish->siblings.items,
+                                        .sibling_count = wish->siblings.count,
                                         .direction = wish->way,
                                         .zero_detect = wish->zeros,
                                         .undo = wish->undo,
@@ -360,6 +376,7 @@ static bool usable(const struct cli *cli, struct wish *wish)
     const char *other = wish->into             ? "--into"
                         : wish->delete_merged  ? "--delete"
                         : wish->force_siblings ? "--force-siblings"
+                        : wish->siblings.count ? "--siblings"
                         : wish->reclaim        ? "--reclaim"
                         : wish->verify         ? "--verify"
                         : wish->undo           ? "--undo"
@@ -392,6 +409,9 @@ static int run(const struct command *self, int argc, char **argv)
         {"delete", 0, CLI_FLAG, &wish.delete_merged, NULL, "remove the merged children after success"},
         {"force-siblings", 0, CLI_FLAG, &wish.force_siblings, NULL,
          "go on although other disks become invalid; each is\nnamed"},
+        {"siblings", 0, CLI_LIST, &wish.siblings, "PLACE",
+         "where other children of the layers may be, besides\nthe layers' own directories: a directory, with all\n"
+         "below it, or a report of 'vhdx orphans --json'; may\nbe given more than once"},
         {"undo", 0, CLI_TEXT, &wish.undo, "FILE",
          "save what is overwritten to FILE first, so that\n'vhdx undo FILE' takes the merge back"},
         {"verify", 0, CLI_FLAG, &wish.verify, NULL, "read what was moved back from the disk and compare"},
@@ -409,6 +429,7 @@ static int run(const struct command *self, int argc, char **argv)
         status = usable(&cli, &wish) ? prepare_and_merge(&cli, &wish) : EXIT_USAGE;
     free(wish.parents.items);
     free(wish.configs.items);
+    free(wish.siblings.items);
     return status;
 }
 

@@ -328,6 +328,70 @@ vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, const
     return status;
 }
 
+/* ---- disks that lie elsewhere ---- */
+
+static bool is_far_layer(const struct finder *finder, const struct vx_far_disk *disk)
+{
+    for (size_t i = 0; disk->is_elsewhere && i < finder->chain->count; i++) {
+        const struct vx_header *header = &finder->chain->layers[i]->header;
+        if (disk->has_identity && vx_guid_equal(&header->data_write_guid, &disk->data_write_guid) &&
+            vx_guid_equal(&header->file_write_guid, &disk->file_write_guid))
+            return true;
+    }
+    return is_layer_name(finder, disk->path); /* a report may be this host's, and older than the disk */
+}
+
+/* A file of this host is looked at once more: the search may be of yesterday, or know it by another name. */
+static vhdx_status look_again(struct finder *finder, struct vx_neighbour *neighbour)
+{
+    bool wanted = false;
+    vhdx_status status = look(finder, &wanted, neighbour);
+    if (status != VHDX_OK)
+        return vx_fail_memory(finder->err, "the disks that lie elsewhere");
+    return wanted ? append(finder->neighbours, neighbour, finder->err) : VHDX_OK;
+}
+
+static vhdx_status take_far(struct finder *finder, const struct vx_far_disk *disk)
+{
+    struct vx_neighbour neighbour = {.path = vx_copy_string(disk->path)};
+    size_t count = finder->neighbours->count;
+    vhdx_status status = VHDX_OK;
+    if (!neighbour.path)
+        return vx_fail_memory(finder->err, "the disks that lie elsewhere");
+    if (!disk->is_elsewhere) {
+        status = look_again(finder, &neighbour);
+    } else if (!is_known(finder, &neighbour)) {
+        neighbour.is_elsewhere = true;
+        neighbour.is_disk = !disk->is_obscure && !disk->is_busy;
+        neighbour.is_obscure = disk->is_obscure;
+        neighbour.is_busy = disk->is_busy;
+        neighbour.has_identity = disk->has_identity;
+        neighbour.data_write_guid = disk->data_write_guid;
+        neighbour.has_linkage = disk->has_linkage;
+        neighbour.linkage = disk->linkage;
+        neighbour.has_linkage2 = disk->has_linkage2;
+        neighbour.linkage2 = disk->linkage2;
+        status = append(finder->neighbours, &neighbour, finder->err);
+    }
+    if (finder->neighbours->count == count)
+        vx_free(neighbour.path);
+    return status;
+}
+
+vhdx_status vx_neighbours_add(const struct vx_chain *chain, const struct vx_far_disks *far, bool with_uppers,
+                              struct vx_neighbours *neighbours, vhdx_error *err)
+{
+    struct finder finder = {.chain = (struct vx_chain *)chain, .neighbours = neighbours, .err = err};
+    const vhdx_guid *child = &chain->layers[0]->header.data_write_guid;
+    for (size_t i = 0; far && i < far->count; i++) {
+        const struct vx_far_disk *disk = &far->items[i];
+        bool upper = disk->is_elsewhere && disk->has_linkage && vx_guid_equal(&disk->linkage, child);
+        if (!is_far_layer(&finder, disk) && (with_uppers || !upper))
+            VX_TRY(take_far(&finder, disk));
+    }
+    return VHDX_OK;
+}
+
 void vx_neighbours_free(struct vx_neighbours *neighbours)
 {
     for (size_t i = 0; i < neighbours->count; i++)
@@ -484,7 +548,8 @@ static void judge(const struct vx_chain *chain, size_t into, const struct vx_nei
         guard->uppers[guard->upper_count++] = neighbour;
         return;
     }
-    if (loses_parent(chain, into, neighbours, neighbour))
+    bool lost = neighbour->is_elsewhere && is_child_of(chain, neighbours, neighbour, chain->layers[0]);
+    if (lost || loses_parent(chain, into, neighbours, neighbour))
         guard->siblings[guard->sibling_count++] = neighbour;
     else if (is_child_of(chain, neighbours, neighbour, chain->layers[0]))
         guard->uppers[guard->upper_count++] = neighbour;

@@ -7,12 +7,12 @@
 #ifndef VX_MERGE_MERGE_H
 #define VX_MERGE_MERGE_H
 
-#include "base/status.h"
+#include "merge/guard.h"
 
 /* As vhdx_merge; `plan_only`: as vhdx_merge_plan. `report` is never NULL here; it is filled as far as known also on
- * failure. */
-vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool plan_only, vhdx_merge_report *report,
-                     vhdx_error *err);
+ * failure. `far`: what was found of options->siblings, may be NULL. */
+vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool plan_only,
+                     const struct vx_far_disks *far, vhdx_merge_report *report, vhdx_error *err);
 /* As vhdx_flatten. */
 vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
                        vhdx_merge_report *report, vhdx_error *err);

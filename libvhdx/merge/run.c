@@ -398,10 +398,11 @@ void vx_merge_close(struct vx_merge_run *run)
     run->chain = NULL;
 }
 
-vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool plan_only, vhdx_merge_report *report,
-                     vhdx_error *err)
+vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool plan_only,
+                     const struct vx_far_disks *far, vhdx_merge_report *report, vhdx_error *err)
 {
-    struct vx_merge_run run = {.options = options, .child_path = child, .plan_only = plan_only, .report = report};
+    struct vx_merge_run run = {
+        .options = options, .child_path = child, .plan_only = plan_only, .far = far, .report = report};
     vhdx_status status = explain(&run, run_merge(&run, err), err);
     vx_merge_close(&run);
     return status;

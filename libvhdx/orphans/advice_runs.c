@@ -132,7 +132,8 @@ static void note_shared(struct vx_adviser *a, size_t shared)
         return;
     vx_step(a, VHDX_STEP_NOTE, shared,
             "%s may be a golden disk: other clones may have been made on it, on volumes and hosts that were not "
-            "searched, and a merge into it makes each of these unreadable. Only if there is none:",
+            "searched, and a merge into it makes each of these unreadable ('vhdx merge --siblings' looks for them in "
+            "more places). Only if there is none:",
             vx_advice_disk(a, shared)->pub.path);
 }
 

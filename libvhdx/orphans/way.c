@@ -74,10 +74,13 @@ static bool has_identity_at(const struct vx_estate *estate, const struct vx_imag
            vx_image_peek_identity(estate->host, path, &identity, NULL) == VHDX_OK && vx_is_parent(child, &identity);
 }
 
-static bool opens_here(const struct vx_estate *estate, const struct vx_disk *child)
+static bool opens_here(struct vx_estate *estate, const struct vx_disk *child)
 {
     struct vx_image *image;
-    if (vx_image_open(estate->host, child->pub.path, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL) != VHDX_OK)
+    vhdx_status status =
+        vx_image_open(estate->host, child->pub.path, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL);
+    estate->no_memory = estate->no_memory || status == VHDX_NOMEM;
+    if (status != VHDX_OK)
         return false;
     const vhdx_parent_names *names = &image->parent_names;
     bool opens = vx_resolve_relative(image) || has_identity_at(estate, image, names->volume_path) ||
