@@ -95,7 +95,8 @@ check_clone() {
     expect 0 vhdx orphans --json "$1"
     json_is "[s['kind'] for f in d['families'] for s in f['steps']]" '[]'
     expect 0 vhdx orphans --complete "$1"
-    says out "golden disk"
+    tr -s ' \n' ' ' <out >unwrapped # prose is wrapped to the terminal
+    says unwrapped "golden disk: other clones"
     works "$1"
 }
 mkdir -p 'same-name/golden/Virtual Hard Disks' 'same-name/web/Virtual Hard Disks'
