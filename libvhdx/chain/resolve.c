@@ -263,6 +263,7 @@ static bool try_above(struct resolve *resolve, const char *locator_path, const c
         if (at_root)
             vx_free(above);
     }
+    vx_free(directory); /* the one above the last that was looked below */
     return found;
 }
 
