@@ -141,12 +141,14 @@ static bool offset_before(const void *context, uint16_t a, uint16_t b)
     return table->entries[a].offset < table->entries[b].offset;
 }
 
+/* Entries without an id name nothing, however many there are. */
 static bool has_duplicate(const struct vx_metadata_table *table)
 {
     uint16_t order[VX_METADATA_MAX];
     vx_order(order, held(table), name_before, table);
     for (uint32_t i = 1; i < held(table); i++)
-        if (compare_names(&table->entries[order[i - 1]], &table->entries[order[i]]) == 0)
+        if (compare_names(&table->entries[order[i - 1]], &table->entries[order[i]]) == 0 &&
+            !vx_guid_is_zero(&table->entries[order[i]].item_id))
             return true;
     return false;
 }

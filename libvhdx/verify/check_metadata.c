@@ -78,6 +78,16 @@ static void add(struct vx_verification *v, enum vx_find kind, uint32_t index, ui
     vx_verify_add(v, &finding);
 }
 
+/* Microsoft's open engine refuses a table in which one stands before others. */
+static bool is_before_others(const struct vx_verification *v, uint32_t index)
+{
+    const struct vx_metadata_table *table = v->exam->table;
+    for (uint32_t i = index + 1; i < held(table); i++)
+        if (!vx_guid_is_zero(&table->entries[i].item_id))
+            return true;
+    return false;
+}
+
 /* Where nothing stands at all, only the number of entries is wrong. */
 static void add_nameless(struct vx_verification *v, uint32_t index, const struct vx_metadata_entry *entry)
 {
@@ -86,6 +96,8 @@ static void add_nameless(struct vx_verification *v, uint32_t index, const struct
     finding.gather = true;
     if (entry->offset == 0 && entry->length == 0 && entry->flags == 0)
         finding.repair = VHDX_REPAIR_LOSSLESS;
+    if (is_before_others(v, index))
+        finding.severity = VHDX_SEVERITY_ERROR;
     vx_verify_add(v, &finding);
 }
 

@@ -53,6 +53,7 @@ static enum vx_part part_of(const struct vx_finding *finding)
     if (vx_evidence_is_of_regions(finding->kind))
         return VX_PART_REGIONS;
     switch (finding->kind) {
+    case VX_FIND_METADATA_SIGNATURE:
     case VX_FIND_METADATA_COUNT:
         return VX_PART_METADATA;
     case VX_FIND_METADATA_NO_LOCATOR:
@@ -89,6 +90,20 @@ vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_pa
     return clue->lossless || !content_depends(part) ? VHDX_REPAIR_LOSSLESS : VHDX_REPAIR_SALVAGE;
 }
 
+vhdx_repair_class vx_evidence_table_class(const struct vx_rebuilt *rebuilt)
+{
+    vhdx_repair_class class = VHDX_REPAIR_LOSSLESS;
+    if (rebuilt->geometry.entry_count == 0)
+        return VHDX_REPAIR_NONE;
+    for (int part = VX_PART_METADATA; part <= VX_PART_LOCATOR; part++) {
+        vhdx_repair_class one = vx_evidence_class(rebuilt, (enum vx_part)part);
+        bool no_locator = part == VX_PART_LOCATOR && !(rebuilt->parameter_flags & VX_PARAMETER_HAS_PARENT);
+        if (!no_locator && one != VHDX_REPAIR_LOSSLESS)
+            class = VHDX_REPAIR_SALVAGE;
+    }
+    return class;
+}
+
 /* The file ends within a region. Padding can be made anew; what entries were there, nobody knows. */
 static void tell_of_end(struct vx_finding *finding, const struct vx_rebuilt *rebuilt)
 {
@@ -102,11 +117,14 @@ static void tell(struct vx_verification *v, struct vx_finding *finding, const st
                  enum vx_part part)
 {
     char text[ADVICE_ROOM];
+    if (finding->kind == VX_FIND_METADATA_SIGNATURE && v->exam->table && v->exam->table->count <= VX_METADATA_MAX)
+        return; /* the table behind it is whole */
     if (part == VX_PART_REGIONS && rebuilt->clues[part].witness == VX_WITNESS_STORED) {
         tell_of_end(finding, rebuilt);
         return; /* the tables are right about BAT and metadata, and whatever is wrong is something else */
     }
-    finding->repair = vx_evidence_class(rebuilt, part);
+    finding->repair =
+        part == VX_PART_METADATA ? vx_evidence_table_class(rebuilt) : vx_evidence_class(rebuilt, part);
     if (finding->repair == VHDX_REPAIR_NONE)
         return;
     snprintf(text, sizeof text, "'vhdx repair%s' makes the %s anew%s%s",

@@ -14,6 +14,8 @@
 bool vx_evidence_is_of_regions(enum vx_find kind);
 /* What a repair of that part would be. */
 vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_part part);
+/* Of the metadata table with all that it leads to. */
+vhdx_repair_class vx_evidence_table_class(const struct vx_rebuilt *rebuilt);
 /* The same for a BAT that is too short. */
 vhdx_repair_class vx_evidence_room_class(const struct vx_rebuilt *rebuilt);
 

@@ -80,6 +80,8 @@ vhdx_status vx_mend_move_items(struct vx_mending *m, const struct vx_item_bytes 
                                const struct vx_reason *reason, bool *put, vhdx_error *err);
 /* The bytes of a value as vx_mending_rebuild() has found it; the length of the item, 0 = it is none of fixed length. */
 uint32_t vx_mend_value_of(const struct vx_rebuilt *rebuilt, enum vx_part part, uint8_t bytes[16]);
+/* Entries that are gone while their items are there. */
+vhdx_status vx_mend_entries(struct vx_mending *m, vhdx_error *err);
 /* Entries of the metadata table that cannot be what they say. One change at a time. */
 vhdx_status vx_mend_structure(struct vx_mending *m, vhdx_error *err);
 

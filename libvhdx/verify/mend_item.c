@@ -32,27 +32,60 @@ static struct vx_metadata_entry *find(const struct putting *p)
     return NULL;
 }
 
+#define WINDOW ((size_t)(64 * VX_KIB))
+
+/* The first aligned place from `begin` on with room of zeros before `end`: what nobody names may be an item whose entry
+ * is lost. 0 = there is none. */
+static vhdx_status find_zeros(const struct putting *p, uint8_t *window, uint64_t begin, uint64_t end, uint64_t *place,
+                              vhdx_error *err)
+{
+    const uint64_t region = p->m->exam->metadata.file_offset;
+    uint64_t from = begin;
+    *place = 0;
+    for (uint64_t at = begin; at < end && at < from + p->length; at += WINDOW) {
+        size_t got, here = (size_t)vx_min(WINDOW, end - at);
+        memset(window, 0, here);
+        VX_TRY(vx_file_read_some(p->m->plan->sketch, window, here, region + at, &got, err));
+        for (size_t i = 0; i < here && at + i < from + p->length; i++)
+            if (window[i] != 0)
+                from = (at + i) / ITEM_ALIGNMENT * ITEM_ALIGNMENT + ITEM_ALIGNMENT;
+    }
+    if (from < end && p->length <= end - from)
+        *place = from;
+    return VHDX_OK;
+}
+
+static vhdx_status gather_taken(const struct putting *p, struct vx_ranges *taken, vhdx_error *err)
+{
+    struct vx_range range = {.offset = 0, .length = VX_METADATA_TABLE_SIZE};
+    bool added = vx_ranges_add(taken, &range);
+    for (uint32_t i = 0; i < p->table->count && added; i++) {
+        range = (struct vx_range){.offset = p->table->entries[i].offset, .length = p->table->entries[i].length};
+        added = vx_ranges_add(taken, &range);
+    }
+    vx_ranges_sort(taken);
+    return added ? VHDX_OK : vx_fail_memory(err, "the items of a disk");
+}
+
 /* Behind all others if there is room, else in the first hole. */
 static vhdx_status find_place(const struct putting *p, uint64_t *offset, vhdx_error *err)
 {
     struct vx_ranges taken = {0};
     struct vx_gap gap = {0};
-    struct vx_range range = {.offset = 0, .length = VX_METADATA_TABLE_SIZE};
-    bool added = vx_ranges_add(&taken, &range);
+    uint8_t *window = vx_alloc(WINDOW, 1);
+    vhdx_status status = window ? gather_taken(p, &taken, err) : vx_fail_memory(err, "a window of the metadata");
     *offset = 0;
-    for (uint32_t i = 0; i < p->table->count && added; i++) {
-        range = (struct vx_range){.offset = p->table->entries[i].offset, .length = p->table->entries[i].length};
-        added = vx_ranges_add(&taken, &range);
-    }
-    vx_ranges_sort(&taken);
-    while (added && vx_ranges_next_gap(&taken, p->region_length, &gap)) {
-        uint64_t begin = (gap.offset + ITEM_ALIGNMENT - 1) / ITEM_ALIGNMENT * ITEM_ALIGNMENT;
+    while (status == VHDX_OK && vx_ranges_next_gap(&taken, p->region_length, &gap)) {
+        uint64_t begin = (gap.offset + ITEM_ALIGNMENT - 1) / ITEM_ALIGNMENT * ITEM_ALIGNMENT, place = 0;
         uint64_t end = gap.offset + gap.length;
         if (begin < end && p->length <= end - begin && (*offset == 0 || end == p->region_length))
-            *offset = begin;
+            status = find_zeros(p, window, begin, end, &place, err);
+        if (place != 0)
+            *offset = place;
     }
     vx_ranges_clear(&taken);
-    return added ? VHDX_OK : vx_fail_memory(err, "the items of a disk");
+    vx_free(window);
+    return status;
 }
 
 static vhdx_status write_table(const struct putting *p, const struct vx_reason *reason, vhdx_error *err)

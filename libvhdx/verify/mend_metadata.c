@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "image/header_update.h"
+#include "verify/evidence.h"
 #include "verify/rebuild.h"
 
 #include <string.h>
@@ -314,28 +315,35 @@ static vhdx_status mend_all(struct table *table, vhdx_error *err)
     return vx_mend_values(table->m, err);
 }
 
-/* Neither a signature nor a number of entries that can be: signing that would not make it a table. */
+/* No signature, and what is behind it is no table either: signing that would not make it one. */
 static bool is_nonsense(const struct vx_mending *m)
 {
-    return vx_present(m, VX_FIND_METADATA_SIGNATURE) && vx_get16(m->exam->table_bytes + TABLE_COUNT) > VX_METADATA_MAX;
+    return vx_present(m, VX_FIND_METADATA_SIGNATURE) &&
+           (!m->exam->table || vx_get16(m->exam->table_bytes + TABLE_COUNT) > VX_METADATA_MAX);
 }
 
-/* All of the table anew, with all items, as far as evidence tells them. */
+/* All of the table anew: entries that lead to the items that are there, and new items for those of which only the value
+ * is known. */
 static vhdx_status make_table(struct vx_mending *m, vhdx_error *err)
 {
-    const struct vx_reason reason = {is_nonsense(m) ? VX_FIND_METADATA_SIGNATURE : VX_FIND_METADATA_COUNT, true,
-                                     "the disk has its metadata again, as far as the evidence tells it",
-                                     "the certainty that it is right, and items that nobody knows of any more"};
+    static const struct vx_loss doubtful_sizes = {"the sizes of the disk are not certain", true, false};
     uint8_t *bytes;
     size_t size;
-    if (!m->salvage)
-        return VHDX_OK;
     VX_TRY(vx_mending_rebuild(m, false, err));
-    if (m->rebuilt->geometry.entry_count == 0)
+    vhdx_repair_class class = vx_evidence_table_class(m->rebuilt);
+    bool sure = class == VHDX_REPAIR_LOSSLESS;
+    const struct vx_reason reason = {
+        is_nonsense(m) ? VX_FIND_METADATA_SIGNATURE : VX_FIND_METADATA_COUNT, !sure,
+        sure ? "the metadata table leads to the items that are there"
+             : "the disk has its metadata again, as far as the evidence tells it",
+        sure ? NULL : "the certainty that it is right, and items that nobody knows of any more"};
+    if (class == VHDX_REPAIR_NONE || (!sure && !m->salvage))
         return VHDX_OK;
     VX_TRY(vx_rebuilt_encode_metadata(m->rebuilt, &bytes, &size, err));
     vhdx_status status = vx_plan_put(m->plan, bytes, size, m->exam->metadata.file_offset, &reason, err);
     vx_free(bytes);
+    if (!sure)
+        m->plan->doubt = &doubtful_sizes;
     return status;
 }
 
@@ -348,6 +356,8 @@ vhdx_status vx_mend_metadata(struct vx_mending *m, vhdx_error *err)
     if (is_nonsense(m))
         return make_table(m, err);
     VX_TRY(vx_mend_structure(m, err));
+    if (m->plan->changes == before)
+        VX_TRY(vx_mend_entries(m, err));
     if (m->plan->changes != before)
         return VHDX_OK;
     if (vx_present(m, VX_FIND_METADATA_COUNT)) /* and the entries do not tell it */

@@ -112,6 +112,7 @@ static bool first_place_kind(const struct vx_mending *m, enum vx_find *kind)
 /* What the copies say cannot be, or they do not say the same: both are made anew from what the evidence has settled. */
 static vhdx_status mend_places(struct vx_mending *m, vhdx_error *err)
 {
+    static const struct vx_loss doubtful_place = {"where the BAT is was not certain", true, false};
     enum vx_find kind;
     if (!first_place_kind(m, &kind))
         return VHDX_OK;
@@ -129,6 +130,8 @@ static vhdx_status mend_places(struct vx_mending *m, vhdx_error *err)
     vx_rebuilt_encode_regions(m->rebuilt, bytes);
     vhdx_status status = put_both(m, bytes, &reason, err);
     vx_free(bytes);
+    if (class == VHDX_REPAIR_SALVAGE)
+        m->plan->doubt = &doubtful_place;
     return status;
 }
 

@@ -72,6 +72,23 @@ static void keep_sound_entries(const struct vx_rebuilt *rebuilt, struct vx_metad
     table->count = (uint16_t)kept;
 }
 
+#define SEARCHED (2 * VX_MIB) /* of the region, for bytes of items that no entry leads to any more */
+
+/* The end of all that is not zero in the region: new items go behind it. 0: there would be no room. */
+static vhdx_status end_of_bytes(const struct vx_rebuilt *rebuilt, uint64_t *end, vhdx_error *err)
+{
+    size_t size = (size_t)vx_min(rebuilt->metadata.length, SEARCHED), got;
+    uint8_t *bytes = vx_alloc(size, 1);
+    if (!bytes)
+        return vx_fail_memory(err, "the metadata region");
+    vhdx_status status = vx_file_read_some(rebuilt->view, bytes, size, rebuilt->metadata.file_offset, &got, err);
+    while (size > VX_METADATA_TABLE_SIZE && bytes[size - 1] == 0)
+        size--;
+    *end = status == VHDX_OK && rebuilt->metadata.length - size >= VX_METADATA_TABLE_SIZE ? (size + 7) & ~(size_t)7 : 0;
+    vx_free(bytes);
+    return status;
+}
+
 static uint64_t end_of_items(const struct vx_metadata_table *table)
 {
     uint64_t end = VX_METADATA_TABLE_SIZE;
@@ -80,8 +97,8 @@ static uint64_t end_of_items(const struct vx_metadata_table *table)
     return (end + 7) & ~UINT64_C(7);
 }
 
-/* Gives every item that must be there an entry of the right length. */
-static bool place_items(const struct vx_rebuilt *rebuilt, const struct item items[ITEMS],
+/* Gives every item that must be there an entry of the right length. New ones begin at `floor` at the least. */
+static bool place_items(const struct vx_rebuilt *rebuilt, const struct item items[ITEMS], uint64_t floor,
                         struct vx_metadata_table *table)
 {
     for (size_t i = 0; i < ITEMS; i++) {
@@ -99,7 +116,7 @@ static bool place_items(const struct vx_rebuilt *rebuilt, const struct item item
         if (entry->length == items[i].length)
             continue;
         entry->length = 0;
-        uint64_t end = end_of_items(table);
+        uint64_t end = vx_max(floor, end_of_items(table));
         if (end > rebuilt->metadata.length || rebuilt->metadata.length - end < items[i].length)
             return false;
         entry->offset = (uint32_t)end;
@@ -112,13 +129,16 @@ static vhdx_status encode_metadata(const struct vx_rebuilt *rebuilt, struct vx_m
                                    uint8_t **bytes, size_t *size, vhdx_error *err)
 {
     struct item items[ITEMS];
+    uint64_t floor = 0;
     size_t got;
     make_items(rebuilt, items);
-    if (!alone)
+    if (!alone) {
         keep_sound_entries(rebuilt, table);
-    if (!place_items(rebuilt, items, table)) {
+        VX_TRY(end_of_bytes(rebuilt, &floor, err));
+    }
+    if (!place_items(rebuilt, items, floor, table)) {
         *table = (struct vx_metadata_table){0}; /* nothing of the old table can be kept */
-        if (!place_items(rebuilt, items, table))
+        if (!place_items(rebuilt, items, 0, table))
             return vx_fail(err, VHDX_LIMIT, vx_at_file(NULL), "the metadata region has no room for its items");
     }
     *size = (size_t)end_of_items(table);

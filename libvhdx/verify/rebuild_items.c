@@ -135,6 +135,8 @@ static vhdx_status take_locator(struct vx_rebuilding *work, const struct source 
     vhdx_status status = VHDX_OK;
     if (read_item(work, source, entry, bytes) && is_locator(vx_bytes_of(bytes, entry->length)))
         status = keep_locator(work, source, vx_bytes_of(bytes, entry->length), err);
+    if (work->out->locator && !source->image)
+        work->places[VX_PART_LOCATOR] = *entry;
     vx_free(bytes);
     return status;
 }
@@ -147,7 +149,10 @@ static vhdx_status take_items(struct vx_rebuilding *work, const struct source *s
         uint8_t bytes[16];
         if (!entry || entry->length != item->length || !read_item(work, source, entry, bytes))
             continue;
+        bool missing = vx_clue_missing(work, item->part);
         take_part(work, source, item->part, bytes);
+        if (missing && !vx_clue_missing(work, item->part) && !source->image)
+            work->places[item->part] = *entry;
         if (item->part == VX_PART_BLOCK_SIZE)
             take_part(work, source, VX_PART_PARAMETER_FLAGS, bytes);
     }
@@ -323,6 +328,24 @@ static void usual_table(struct vx_metadata_table *table, bool windows)
         put_entry(table, &known_items[i], windows ? by_windows[i] : by_qemu[i]);
 }
 
+/* Items that are known already must be where this layout has them, and the BAT must have room for the disk. */
+static bool agrees(const struct vx_rebuilding *work, const struct vx_metadata_table *usual, const uint8_t *items,
+                   bool windows)
+{
+    struct vx_file_parameters parameters;
+    struct vx_geometry geometry;
+    for (size_t i = 0; i < KNOWN_COUNT; i++) {
+        const struct vx_metadata_entry *place = &work->places[known_items[i].part];
+        if (place->length > 0 && place->offset != vx_metadata_find(usual, known_items[i].id)->offset)
+            return false;
+    }
+    vx_file_parameters_decode(vx_bytes_of(items, 8), &parameters);
+    return !vx_geometry_init(&geometry, vx_get64(items + 8), parameters.block_size,
+                             vx_get32(items + (windows ? 0x10 : 0x20)),
+                             (parameters.flags & VX_PARAMETER_HAS_PARENT) != 0) ||
+           work->bat_length_unknown || geometry.entry_count <= work->stored_bat.length / VX_BAT_ENTRY_SIZE;
+}
+
 /* All values must make sense together before any of them is believed. */
 static vhdx_status from_usual_places(struct vx_rebuilding *work, const uint8_t *image, struct vx_metadata_table *table,
                                      vhdx_error *err)
@@ -337,7 +360,7 @@ static vhdx_status from_usual_places(struct vx_rebuilding *work, const uint8_t *
         struct source source = {table, NULL, VX_WITNESS_RESIDUE, true,
                                 windows ? "the items stand where Windows puts them and fit together"
                                         : "the items stand where qemu and Disk2vhd put them and fit together"};
-        if (broken)
+        if (broken || !agrees(work, table, items, windows != 0))
             continue;
         if (vx_clue_missing(work, VX_PART_METADATA))
             vx_clue_set(work, VX_PART_METADATA, source.witness, true, "%s", source.evidence);
@@ -360,12 +383,17 @@ static size_t locator_length(struct vx_bytes room)
 }
 
 /* A former locator may stand there, too: one alone is no question. */
-static vhdx_status weigh_locator(struct vx_rebuilding *work, struct vx_bytes found, vhdx_error *err)
+static vhdx_status weigh_locator(struct vx_rebuilding *work, struct vx_bytes found, size_t at, vhdx_error *err)
 {
     const struct source source = {NULL, NULL, VX_WITNESS_RESIDUE, true, "its bytes still stand in the metadata region"};
     struct vx_rebuilt *out = work->out;
-    if (!out->locator)
+    if (!out->locator) {
+        work->places[VX_PART_LOCATOR] = (struct vx_metadata_entry){.item_id = vx_guid_parent_locator,
+                                                                   .offset = (uint32_t)at,
+                                                                   .length = (uint32_t)found.size,
+                                                                   .flags = VX_ITEM_IS_REQUIRED};
         return keep_locator(work, &source, found, err);
+    }
     if (out->locator_size != found.size || memcmp(out->locator, found.data, found.size) != 0)
         vx_clue_set(work, VX_PART_LOCATOR, VX_WITNESS_RESIDUE, false, "%s",
                     "several still stand in the metadata region, and the first of them is taken");
@@ -401,7 +429,7 @@ static vhdx_status find_locator(struct vx_rebuilding *work, vhdx_error *err)
     while (status == VHDX_OK && at != SIZE_MAX) {
         size_t room = (size_t)size - at, length = locator_length(vx_bytes_of(bytes + at, room));
         if (length <= room && is_locator(vx_bytes_of(bytes + at, length)))
-            status = weigh_locator(work, vx_bytes_of(bytes + at, length), err);
+            status = weigh_locator(work, vx_bytes_of(bytes + at, length), at, err);
         at = next_locator(region, at + 1);
     }
     vx_free(bytes);
@@ -436,7 +464,9 @@ static vhdx_status rebuild_items(struct vx_rebuilding *work, uint8_t *image, str
         VX_TRY(look_for_locator(work, err)); /* what stands is newer than what the log remembers */
         VX_TRY(from_log(work, image, table, err));
     }
-    return look_for_locator(work, err);
+    VX_TRY(look_for_locator(work, err));
+    VX_TRY(vx_file_read_some(work->view, image, IMAGE_SIZE, work->out->metadata.file_offset, &got, err));
+    return vx_rebuild_table(work, image, err);
 }
 
 vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err)

@@ -23,6 +23,8 @@ struct vx_rebuilding {
     struct vx_rebuilt *out;
     struct vx_metadata_table *table; /* the items, wherever they were found */
     uint64_t view_size;
+    /* by part: where the bytes stand, whole, that the value was taken from; length 0 = nowhere in the region */
+    struct vx_metadata_entry places[VX_PART_COUNT];
     bool bat_length_unknown;     /* the table's says nothing */
     struct vx_region stored_bat; /* by the tables; `out->bat` may be shorter until the disk's size is known */
     bool size_unknown; /* virtual_size is a mere guess: no entry of the BAT speaks for it */
@@ -56,6 +58,8 @@ vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err); /* 
 vhdx_status vx_rebuild_settle_places(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *err);
 vhdx_status vx_rebuild_settle_lengths(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_items.c: what is stored */
+/* rebuild_table.c: entries that lead to the items that are there; `image`: the region's first 64 KiB */
+vhdx_status vx_rebuild_table(struct vx_rebuilding *work, const uint8_t *image, vhdx_error *err);
 vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_values.c: what is not */
 /* rebuild_room.c: a BAT that is too short */
 vhdx_status vx_rebuild_room(struct vx_rebuilding *work, vhdx_error *err);

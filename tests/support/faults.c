@@ -535,6 +535,21 @@ static void metadata_signature(struct fault_scene *s)
     poke(s, metadata_at(s), 0, 8);
 }
 
+static void metadata_head_lost(struct fault_scene *s)
+{
+    dynamic(s);
+    for (uint64_t at = 0; at < 512; at += 8)
+        poke(s, metadata_at(s) + at, 0, 8);
+}
+
+static void metadata_entry_lost(struct fault_scene *s)
+{
+    dynamic(s);
+    uint64_t entry = bld_item_entry_offset(s->b, &vx_guid_virtual_disk_size, false);
+    for (uint64_t at = 0; at < VX_METADATA_ENTRY_SIZE; at += 8)
+        poke(s, entry + at, 0, 8);
+}
+
 static void metadata_count(struct fault_scene *s)
 {
     dynamic(s);
@@ -1433,6 +1448,7 @@ static const struct fault faults[] = {
     F(REGION_BEYOND_END, "the BAT is at 1 TiB", region_bat_far, 0),
 
     F(METADATA_SIGNATURE, "no signature, all else is there", metadata_signature, 0),
+    F(METADATA_SIGNATURE, "the first sector of the table is zeros", metadata_head_lost, VX_FIND_METADATA_DERIVED),
     F(METADATA_COUNT, "3000 entries", metadata_count, 0),
     F(METADATA_RESERVED, "a reserved byte", metadata_reserved, 0),
     F(METADATA_ENTRY_RESERVED, "a reserved flag", metadata_entry_reserved, 0),
@@ -1473,6 +1489,8 @@ static const struct fault faults[] = {
     F(METADATA_TOTAL, "41 MiB of user items", metadata_total, 0),
     F(METADATA_ITEM_NO_ID, "an item without id", metadata_item_no_id, 0),
     F(METADATA_ITEM_NO_ID, "nine entries instead of five", metadata_count_large, 0),
+    F(METADATA_ITEM_NO_ID, "the entry of the disk's size is zeros", metadata_entry_lost, VX_FIND_METADATA_ITEM_MISSING,
+      VX_FIND_METADATA_DERIVED),
     F(METADATA_DERIVED, "no block size that can be", metadata_block_size, VX_FIND_METADATA_BLOCK_SIZE),
 
     F(LOCATOR_SHORT, "five entries in 20 bytes", locator_short, 0),
