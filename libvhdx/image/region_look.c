@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/checked.h"
 #include "format/bat.h"
 
 #define UNPLACED (VX_REGION_UNALIGNED | VX_REGION_BAD_LENGTH | VX_REGION_OVERFLOW)
@@ -29,17 +30,32 @@ static void look_at(const uint8_t *bytes, size_t size, uint64_t file_size, uint6
     }
 }
 
-enum vx_bat_looks vx_region_bat_looks(struct vx_file *view, uint64_t file_size, uint64_t offset, uint64_t *present)
+static void look_at_first(struct vx_file *view, uint64_t file_size, const struct vx_region *region, uint8_t *bytes,
+                          struct look *look)
+{
+    uint64_t at = region->file_offset, data, length;
+    uint64_t end = vx_min(file_size, at + vx_min(vx_max(region->length, VX_MIB), file_size));
+    while (at < end && look->present == 0 && look->bad == 0) {
+        size_t got;
+        vx_file_next_data(view, at, &data, &length);
+        if (length == 0 || data >= end)
+            return;
+        at = vx_max(at, vx_round_down(data, VX_BAT_ENTRY_SIZE));
+        if (vx_file_read_some(view, bytes, (size_t)vx_min(VX_BAT_LOOK_SIZE, end - at), at, &got, NULL) != VHDX_OK ||
+            got == 0)
+            return;
+        look_at(bytes, got, file_size, region->file_offset, look);
+        at += VX_BAT_LOOK_SIZE;
+    }
+}
+
+enum vx_bat_looks vx_region_bat_looks(struct vx_file *view, uint64_t file_size, const struct vx_region *region)
 {
     uint8_t *bytes = vx_alloc(VX_BAT_LOOK_SIZE, 1);
     struct look look = {0};
-    size_t got = 0;
-    if (bytes && offset < file_size &&
-        vx_file_read_some(view, bytes, VX_BAT_LOOK_SIZE, offset, &got, NULL) == VHDX_OK)
-        look_at(bytes, got, file_size, offset, &look);
+    if (bytes && region->file_offset < file_size)
+        look_at_first(view, file_size, region, bytes, &look);
     vx_free(bytes);
-    if (present)
-        *present = look.present;
     if (look.present == 0 && look.bad == 0)
         return VX_BAT_LOOKS_EMPTY;
     return look.bad > look.present / ODD_ONES ? VX_BAT_LOOKS_WRONG : VX_BAT_LOOKS_SOUND;
@@ -67,7 +83,7 @@ unsigned vx_region_table_weight(struct vx_file *view, const struct vx_region_tab
     if (!metadata || !bat || vx_file_size(view, &file_size, NULL) != VHDX_OK)
         return 0;
     unsigned weight = vx_region_has_metadata(view, metadata->file_offset) ? 16 : 0;
-    weight += 4u * (unsigned)vx_region_bat_looks(view, file_size, bat->file_offset, NULL);
+    weight += 4u * (unsigned)vx_region_bat_looks(view, file_size, bat);
     weight += bat->file_offset < file_size ? 2 : 0;
     return weight + (is_inside(metadata, file_size) && is_inside(bat, file_size) ? 1 : 0);
 }

@@ -19,8 +19,8 @@ enum vx_bat_looks {
     VX_BAT_LOOKS_SOUND,
 };
 
-/* The first VX_BAT_LOOK_SIZE bytes at `offset`. `present` (may be NULL): entries that lead to a place in the file. */
-enum vx_bat_looks vx_region_bat_looks(struct vx_file *view, uint64_t file_size, uint64_t offset, uint64_t *present);
+/* The first VX_BAT_LOOK_SIZE bytes of the region, or the first after these that are not all zeros. EMPTY: none are. */
+enum vx_bat_looks vx_region_bat_looks(struct vx_file *view, uint64_t file_size, const struct vx_region *region);
 /* Whether a metadata table's signature is there. */
 bool vx_region_has_metadata(struct vx_file *view, uint64_t offset);
 /* Greater for the copy that is more likely right; equal when nothing tells. */

@@ -114,6 +114,11 @@ struct entry_check {
     char name[NAME_ROOM];
 };
 
+static bool is_known(const struct vx_region *region)
+{
+    return vx_guid_equal(&region->guid, &vx_guid_bat_region) || vx_guid_equal(&region->guid, &vx_guid_metadata_region);
+}
+
 static void add(struct entry_check *check, enum vx_find kind, uint64_t found, uint64_t expected)
 {
     struct vx_finding finding =
@@ -121,6 +126,8 @@ static void add(struct entry_check *check, enum vx_find kind, uint64_t found, ui
     char room[NAME_ROOM];
     finding.text = name_of(check->region, room);
     vx_found_values(&finding, found, expected);
+    if (kind == VX_FIND_REGION_BEYOND_END && !is_known(check->region))
+        finding.repair = VHDX_REPAIR_NONE; /* nobody knows what it should be */
     vx_verify_add(check->v, &finding);
 }
 
@@ -141,8 +148,7 @@ static void check_place(struct entry_check *check, uint32_t rules)
 static void check_required(struct entry_check *check, uint32_t rules)
 {
     const struct vx_region *region = check->region;
-    bool known = vx_guid_equal(&region->guid, &vx_guid_bat_region) ||
-                 vx_guid_equal(&region->guid, &vx_guid_metadata_region);
+    bool known = is_known(region);
     if (rules & VX_REGION_UNKNOWN_REQUIRED)
         add(check, VX_FIND_REGION_UNKNOWN_REQUIRED, region->required, 0);
     else if (!known)

@@ -113,12 +113,22 @@ static void tell_of_end(struct vx_finding *finding, const struct vx_rebuilt *reb
         finding->repair = VHDX_REPAIR_SALVAGE;
 }
 
+/* About the place of a region of another program. */
+static bool is_foreign(const struct vx_finding *finding)
+{
+    bool place = finding->kind == VX_FIND_REGION_BEYOND_END || finding->kind == VX_FIND_REGION_OFFSET ||
+                 finding->kind == VX_FIND_REGION_LENGTH;
+    return place && finding->text && strcmp(finding->text, "BAT") != 0 && strcmp(finding->text, "metadata") != 0;
+}
+
 static void tell(struct vx_verification *v, struct vx_finding *finding, const struct vx_rebuilt *rebuilt,
                  enum vx_part part)
 {
     char text[ADVICE_ROOM];
     if (finding->kind == VX_FIND_METADATA_SIGNATURE && v->exam->table && v->exam->table->count <= VX_METADATA_MAX)
         return; /* the table behind it is whole */
+    if (is_foreign(finding))
+        return;
     if (part == VX_PART_REGIONS && rebuilt->clues[part].witness == VX_WITNESS_STORED) {
         tell_of_end(finding, rebuilt);
         return; /* the tables are right about BAT and metadata, and whatever is wrong is something else */
@@ -192,6 +202,28 @@ static void tell_all(struct vx_verification *v, const struct vx_rebuilt *rebuilt
             tell(v, finding, rebuilt, part_of(finding));
 }
 
+#define FIRST_BEHIND_REGIONS 300u /* numbers of findings: metadata, BAT, bitmaps, space */
+#define CHAIN_NUMBER 700u
+
+/* Nothing is mended by tables that are not settled: what is behind them waits, whatever its own class is. */
+static void hold_back(struct vx_verification *v)
+{
+    vhdx_repair_class class = VHDX_REPAIR_LOSSLESS;
+    struct vx_finding *finding;
+    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
+        if (vx_evidence_is_of_regions(finding->kind) && !is_foreign(finding) &&
+            finding->kind != VX_FIND_REGION_OVERLAP && finding->kind != VX_FIND_REGION_DUPLICATE &&
+            finding->repair != VHDX_REPAIR_LOSSLESS)
+            class = finding->repair == VHDX_REPAIR_NONE || class == VHDX_REPAIR_NONE ? VHDX_REPAIR_NONE
+                                                                                     : VHDX_REPAIR_SALVAGE;
+    if (class == VHDX_REPAIR_LOSSLESS)
+        return;
+    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
+        if ((unsigned)finding->kind >= FIRST_BEHIND_REGIONS && (unsigned)finding->kind / 100 * 100 != CHAIN_NUMBER &&
+            finding->repair == VHDX_REPAIR_LOSSLESS)
+            finding->repair = class;
+}
+
 vhdx_status vx_check_evidence(struct vx_verification *v, const struct vx_rebuilt *known, vhdx_error *err)
 {
     struct vx_rebuilt *rebuilt = NULL;
@@ -206,6 +238,7 @@ vhdx_status vx_check_evidence(struct vx_verification *v, const struct vx_rebuilt
     if (!known)
         VX_TRY(vx_rebuild(v->exam->file, &options, &rebuilt, err));
     tell_all(v, known ? known : rebuilt);
+    hold_back(v);
     vx_rebuild_free(rebuilt);
     return VHDX_OK;
 }

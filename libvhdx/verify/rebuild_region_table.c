@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define COUNT_AT 8u
-#define WRONG_BITS 3u /* of 128: so near no two ids are by chance */
+#define WRONG_BITS 16u /* of 128: so near no two ids are by chance */
 
 static const vhdx_guid *const known_ids[] = {&vx_guid_bat_region, &vx_guid_metadata_region};
 
@@ -78,8 +78,6 @@ static void mend_ids(struct vx_region_table *table, struct vx_region_mended *men
             }
 }
 
-/* ---- two entries of one name ---- */
-
 static unsigned weight_of(struct vx_file *view, const struct vx_region *region)
 {
     uint64_t size;
@@ -87,8 +85,31 @@ static unsigned weight_of(struct vx_file *view, const struct vx_region *region)
         return 0;
     if (vx_guid_equal(&region->guid, &vx_guid_metadata_region))
         return vx_region_has_metadata(view, region->file_offset);
-    return (unsigned)vx_region_bat_looks(view, size, region->file_offset, NULL);
+    return (unsigned)vx_region_bat_looks(view, size, region);
 }
+
+static bool is_unknown(const struct vx_region *region)
+{
+    return !vx_guid_equal(&region->guid, known_ids[0]) && !vx_guid_equal(&region->guid, known_ids[1]);
+}
+
+/* Of two regions one has its entry, and there is one other entry: whatever its id says, it is the second region's. */
+static void take_last_one(struct vx_file *view, struct vx_region_table *table, struct vx_region_mended *mended)
+{
+    uint32_t unknown = 0;
+    if (table->count != 2)
+        return;
+    for (uint32_t i = 0; i < 2; i++)
+        unknown = is_unknown(&table->entries[i]) ? i : unknown;
+    const vhdx_guid *other = &table->entries[1 - unknown].guid;
+    if (!is_unknown(&table->entries[unknown]) || is_unknown(&table->entries[1 - unknown]))
+        return;
+    table->entries[unknown].guid = *known_ids[vx_guid_equal(other, known_ids[0]) ? 1 : 0];
+    mended->gives_up = mended->gives_up || weight_of(view, &table->entries[unknown]) == 0;
+    say(mended, "the other entry must be the region that is missed");
+}
+
+/* ---- two entries of one name ---- */
 
 static void remove_entry(struct vx_region_table *table, uint32_t index)
 {
@@ -122,6 +143,7 @@ void vx_region_table_mend(struct vx_file *view, struct vx_region_table *table, u
     *mended = (struct vx_region_mended){.changed = false};
     mend_count(table, bytes, mended);
     mend_ids(table, mended);
+    take_last_one(view, table, mended);
     for (size_t i = 0; i < 2; i++)
         mend_twins(view, table, known_ids[i], mended);
 }

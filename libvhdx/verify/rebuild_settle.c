@@ -27,6 +27,25 @@ static bool has_place(const struct vx_rebuilding *work, const struct vx_region *
     return !(vx_region_rules(region) & UNPLACED) && region->file_offset < work->view_size;
 }
 
+static bool in_log(const struct vx_rebuilding *work, uint64_t offset)
+{
+    const struct vx_header *header = &work->out->header;
+    return offset >= header->log_offset && offset - header->log_offset < header->log_length;
+}
+
+/* A header may be wrong about the log as well: only where entries of it are, it is. */
+static bool is_taken(const struct vx_rebuilding *work, uint64_t offset)
+{
+    return (work->log.entries > 0 && in_log(work, offset)) || offset == work->out->metadata.file_offset;
+}
+
+/* All known writers put the two side by side. */
+static bool are_neighbours(const struct vx_rebuilding *work, uint64_t a, uint64_t b)
+{
+    uint64_t bat = work->out->bat.file_offset == a || work->out->bat.file_offset == b ? work->out->bat.length : VX_MIB;
+    return vx_max(a, b) - vx_min(a, b) <= vx_max(bat, VX_MIB);
+}
+
 /* Whether the log has written a metadata table there of late, or what looks like a part of a BAT. */
 static vhdx_status log_speaks_for(struct vx_rebuilding *work, uint64_t offset, uint64_t length, bool metadata,
                                   bool *speaks, vhdx_error *err)
@@ -132,7 +151,7 @@ static vhdx_status settle_metadata(struct settling *s, vhdx_error *err)
     struct vx_region *region = &work->out->metadata;
     struct metadata_search found = {0};
     unsigned bit = 0;
-    bool there;
+    bool there, logged;
     uint64_t place = 2 * VX_MIB;
     VX_TRY(is_metadata(work, region, s->bytes, &there, err));
     if (there)
@@ -143,14 +162,15 @@ static vhdx_status settle_metadata(struct settling *s, vhdx_error *err)
         found_at(s, region, found.offset, !found.rival, "the metadata table", "(one bit of its place is wrong)");
         return VHDX_OK;
     }
-    if (has_place(work, region)) /* lost where it is, as far as anything tells */
-        return VHDX_OK;
     VX_TRY(vx_rebuild_scan_metadata(work, s->bytes, &place, &there, err));
-    if (there)
-        found_at(s, region, place, true, "the metadata table", "by what is in it");
-    else
+    if (there) {
+        VX_TRY(log_speaks_for(work, place, VX_PAGE, true, &logged, err));
+        bool sure = !has_place(work, region) || logged || are_neighbours(work, place, work->out->bat.file_offset);
+        found_at(s, region, place, sure, "the metadata table", "by what is in it");
+    } else if (!has_place(work, region) || (work->log.entries > 0 && in_log(work, region->file_offset))) {
         found_at(s, region, 2 * VX_MIB, false, "no metadata table", "nor elsewhere");
-    return VHDX_OK;
+    }
+    return VHDX_OK; /* else lost where it is, as far as anything tells */
 }
 
 /* What is there may be a BAT: keeps it if nothing else is better. */
@@ -158,18 +178,13 @@ static vhdx_status is_bat(struct vx_rebuilding *work, bool *is, vhdx_error *err)
 {
     const struct vx_region *region = &work->out->bat;
     uint64_t length = vx_max(region->length, VX_MIB);
-    bool blank, logged = false;
-    *is = has_place(work, region) && !vx_rebuild_is_taken(work, region->file_offset);
+    bool logged = false;
+    *is = has_place(work, region) && !is_taken(work, region->file_offset);
     if (*is)
         VX_TRY(log_speaks_for(work, region->file_offset, length, false, &logged, err));
     if (!*is || logged)
         return VHDX_OK;
-    enum vx_bat_looks looks = vx_region_bat_looks(work->view, work->view_size, region->file_offset, NULL);
-    *is = looks == VX_BAT_LOOKS_SOUND;
-    if (looks != VX_BAT_LOOKS_EMPTY)
-        return VHDX_OK;
-    VX_TRY(vx_region_is_blank(work->view, region->file_offset, length, &blank, err));
-    *is = !blank;
+    *is = vx_region_bat_looks(work->view, work->view_size, region) == VX_BAT_LOOKS_SOUND;
     return VHDX_OK;
 }
 
@@ -179,7 +194,7 @@ static vhdx_status try_bits(struct settling *s, const struct vx_region *stored, 
     unsigned bit = 0;
     uint64_t place;
     while (next_by_bit(s->work, stored, &bit, &place))
-        if (!vx_rebuild_is_taken(s->work, place))
+        if (!is_taken(s->work, place))
             VX_TRY(vx_rebuild_try_bat(s->work, place, s->bytes, best, err));
     return VHDX_OK;
 }
@@ -206,17 +221,17 @@ static vhdx_status settle_bat(struct settling *s, vhdx_error *err)
         found_at(s, region, best.offset, !best.rival, "the BAT", "(one bit of its place is wrong)");
         return VHDX_OK;
     }
-    if (has_place(work, region) && !vx_rebuild_is_taken(work, region->file_offset))
-        return VHDX_OK;
+    bool placed = has_place(work, region) && !is_taken(work, region->file_offset);
     VX_TRY(vx_rebuild_scan_bat(work, s->bytes, &best, err));
     if (best.found)
         VX_TRY(log_speaks_for(work, best.offset, VX_MIB, false, &there, err));
-    if (best.found)
-        found_at(s, region, best.offset, there, "the BAT",
-                 there ? "by its blocks and the log's entries" : "by its blocks");
-    else if (realign(work, region, &place))
+    if (best.found && (there || !best.rival || !placed))
+        found_at(s, region, best.offset,
+                 there || (!best.rival && are_neighbours(work, best.offset, work->out->metadata.file_offset)),
+                 "the BAT", there ? "by its blocks and the log's entries" : "by its blocks");
+    else if (!placed && realign(work, region, &place))
         found_at(s, region, place, true, "the BAT", "(one bit of its place is wrong)");
-    else
+    else if (!placed)
         found_at(s, region, vx_rebuild_usual_bat(work, true), false, "no BAT", "nor elsewhere");
     return VHDX_OK;
 }

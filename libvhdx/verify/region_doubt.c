@@ -203,10 +203,12 @@ static vhdx_status is_elsewhere(const struct vx_exam *exam, bool *elsewhere, vhd
     uint64_t size, structures = VX_HEADER_SECTION_SIZE + (uint64_t)exam->bat.length + exam->metadata.length;
     VX_TRY(vx_file_size(exam->view, &size, err));
     structures += exam->header && exam->has_log ? exam->header->log_length : 0;
-    enum vx_bat_looks looks = vx_region_bat_looks(exam->view, size, exam->bat.file_offset, NULL);
-    *elsewhere = looks == VX_BAT_LOOKS_WRONG;
-    if (looks == VX_BAT_LOOKS_EMPTY && size > structures)
-        VX_TRY(vx_region_is_blank(exam->view, exam->bat.file_offset, exam->bat.length, elsewhere, err));
+    enum vx_bat_looks looks = vx_region_bat_looks(exam->view, size, &exam->bat);
+    bool in_log = exam->header && exam->has_log &&
+                  (meets(exam->bat.file_offset, VX_MIB, exam->header->log_offset, exam->header->log_length) ||
+                   meets(exam->metadata.file_offset, VX_MIB, exam->header->log_offset, exam->header->log_length));
+    *elsewhere = looks == VX_BAT_LOOKS_WRONG || in_log;
+    *elsewhere = *elsewhere || (looks == VX_BAT_LOOKS_EMPTY && size > structures);
     return VHDX_OK;
 }
 
