@@ -57,10 +57,11 @@ static void put_back(const struct vx_mending *m, struct vx_metadata_table *table
     for (size_t i = 0; i < sizeof items / sizeof items[0]; i++) {
         const struct vx_metadata_entry *place = vx_metadata_find(m->rebuilt->table, items[i].id);
         vhdx_repair_class class = vx_evidence_class(m->rebuilt, items[i].part);
-        if (!place || vx_metadata_find(table, items[i].id) || class == VHDX_REPAIR_NONE ||
+        const struct vx_metadata_entry *there = vx_metadata_find(table, items[i].id);
+        if (!place || (there && there->offset == place->offset) || class == VHDX_REPAIR_NONE ||
             (class == VHDX_REPAIR_SALVAGE && !m->salvage))
             continue;
-        struct vx_metadata_entry *entry = entry_for(table, place);
+        struct vx_metadata_entry *entry = there ? &table->entries[there - table->entries] : entry_for(table, place);
         if (entry)
             *entry = *place;
         *salvage = *salvage || class == VHDX_REPAIR_SALVAGE;
@@ -81,18 +82,30 @@ static vhdx_status write_table(struct vx_mending *m, const struct vx_metadata_ta
     return status;
 }
 
+/* What says that an entry does not lead to its item; the first one is named as the reason. */
+static enum vx_find first_kind(const struct vx_mending *m)
+{
+    static const enum vx_find kinds[] = {
+        VX_FIND_METADATA_ITEM_MISSING, VX_FIND_METADATA_ITEM_NO_ID,   VX_FIND_METADATA_NO_LOCATOR,
+        VX_FIND_METADATA_ITEM_OUTSIDE, VX_FIND_METADATA_ITEM_IN_TABLE, VX_FIND_METADATA_ITEM_OVERLAP,
+        VX_FIND_METADATA_VIRTUAL_SIZE, VX_FIND_METADATA_BLOCK_SIZE,   VX_FIND_METADATA_LOGICAL_SECTOR,
+        VX_FIND_METADATA_PHYSICAL_SECTOR,
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (vx_present(m, kinds[i]))
+            return kinds[i];
+    return (enum vx_find)0;
+}
+
 static vhdx_status mend(struct vx_mending *m, struct vx_metadata_table *table, vhdx_error *err)
 {
-    const bool missing = vx_present(m, VX_FIND_METADATA_ITEM_MISSING);
     bool salvage = false;
     VX_TRY(vx_mending_rebuild(m, false, err));
     *table = *m->exam->table;
     if (vx_wanted(m, VX_FIND_METADATA_ITEM_NO_ID))
         drop_nameless(table);
     put_back(m, table, &salvage);
-    enum vx_find kind = missing                                       ? VX_FIND_METADATA_ITEM_MISSING
-                        : vx_present(m, VX_FIND_METADATA_ITEM_NO_ID) ? VX_FIND_METADATA_ITEM_NO_ID
-                                                                      : VX_FIND_METADATA_NO_LOCATOR;
+    enum vx_find kind = first_kind(m);
     const struct vx_reason reason = {kind, salvage, "the metadata table leads to the items that are there",
                                      salvage ? "the certainty that they are the right ones" : NULL};
     if (table->count == m->exam->table->count &&
@@ -105,8 +118,7 @@ vhdx_status vx_mend_entries(struct vx_mending *m, vhdx_error *err)
 {
     if (!m->exam->table || m->exam->table_guessed || m->exam->table->count > VX_METADATA_MAX)
         return VHDX_OK;
-    if (!vx_present(m, VX_FIND_METADATA_ITEM_MISSING) && !vx_present(m, VX_FIND_METADATA_NO_LOCATOR) &&
-        !vx_wanted(m, VX_FIND_METADATA_ITEM_NO_ID))
+    if ((unsigned)first_kind(m) == 0)
         return VHDX_OK;
     struct vx_metadata_table *table = vx_alloc(1, sizeof *table);
     vhdx_status status = table ? mend(m, table, err) : vx_fail_memory(err, "the metadata table");

@@ -103,9 +103,12 @@ static void clear_reserved(uint8_t *entry)
     vx_put32(entry + ENTRY_RESERVED, 0);
 }
 
+/* Of an item that has a length the length is what is wrong. */
 static void clear_offset(uint8_t *entry)
 {
-    if (vx_get32(entry + ENTRY_LENGTH) == 0)
+    const struct known *known = known_item(entry);
+    bool fixed = known && known->length > 0 && !(vx_get32(entry + ENTRY_FLAGS) & VX_ITEM_IS_USER);
+    if (!fixed && vx_get32(entry + ENTRY_LENGTH) == 0)
         vx_put32(entry + ENTRY_OFFSET, 0);
 }
 
@@ -356,8 +359,6 @@ vhdx_status vx_mend_metadata(struct vx_mending *m, vhdx_error *err)
     if (is_nonsense(m))
         return make_table(m, err);
     VX_TRY(vx_mend_structure(m, err));
-    if (m->plan->changes == before)
-        VX_TRY(vx_mend_entries(m, err));
     if (m->plan->changes != before)
         return VHDX_OK;
     if (vx_present(m, VX_FIND_METADATA_COUNT)) /* and the entries do not tell it */

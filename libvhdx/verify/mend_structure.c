@@ -287,6 +287,8 @@ vhdx_status vx_mend_structure(struct vx_mending *m, vhdx_error *err)
     if (!m->exam->table || m->exam->table_guessed)
         return VHDX_OK;
     VX_TRY(mend_count(m, err));
+    if (m->plan->changes == before)
+        VX_TRY(vx_mend_entries(m, err));
     if (m->plan->changes != before || m->exam->table->count > VX_METADATA_MAX)
         return VHDX_OK;
     if (!vx_present(m, VX_FIND_METADATA_ITEM_LONG) && !vx_present(m, VX_FIND_METADATA_ITEM_IN_TABLE) &&

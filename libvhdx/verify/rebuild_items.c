@@ -328,7 +328,18 @@ static void usual_table(struct vx_metadata_table *table, bool windows)
         put_entry(table, &known_items[i], windows ? by_windows[i] : by_qemu[i]);
 }
 
-/* Items that are known already must be where this layout has them, and the BAT must have room for the disk. */
+static bool is_usual(const struct vx_metadata_table *usual, uint32_t offset)
+{
+    for (uint32_t i = 0; i < usual->count; i++)
+        if (usual->entries[i].offset == offset)
+            return true;
+    return false;
+}
+
+/*
+ * Items that are known already must be where this layout has them, or where it has another one: then their entries have
+ * changed places. And the BAT must have room for the disk.
+ */
 static bool agrees(const struct vx_rebuilding *work, const struct vx_metadata_table *usual, const uint8_t *items,
                    bool windows)
 {
@@ -336,7 +347,7 @@ static bool agrees(const struct vx_rebuilding *work, const struct vx_metadata_ta
     struct vx_geometry geometry;
     for (size_t i = 0; i < KNOWN_COUNT; i++) {
         const struct vx_metadata_entry *place = &work->places[known_items[i].part];
-        if (place->length > 0 && place->offset != vx_metadata_find(usual, known_items[i].id)->offset)
+        if (place->length > 0 && !is_usual(usual, place->offset))
             return false;
     }
     vx_file_parameters_decode(vx_bytes_of(items, 8), &parameters);
@@ -344,6 +355,21 @@ static bool agrees(const struct vx_rebuilding *work, const struct vx_metadata_ta
                              vx_get32(items + (windows ? 0x10 : 0x20)),
                              (parameters.flags & VX_PARAMETER_HAS_PARENT) != 0) ||
            work->bat_length_unknown || geometry.entry_count <= work->stored_bat.length / VX_BAT_ENTRY_SIZE;
+}
+
+/* What was read from another item's place was not read. */
+static void forget_exchanged(struct vx_rebuilding *work, const struct vx_metadata_table *usual)
+{
+    for (size_t i = 0; i < KNOWN_COUNT; i++) {
+        const enum vx_part part = known_items[i].part;
+        if (work->places[part].length == 0 ||
+            work->places[part].offset == vx_metadata_find(usual, known_items[i].id)->offset)
+            continue;
+        vx_clue_set(work, part, VX_WITNESS_NONE, false, "%s", "nothing is known of it");
+        if (part == VX_PART_BLOCK_SIZE)
+            vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_NONE, false, "%s", "nothing is known of it");
+        work->places[part].length = 0;
+    }
 }
 
 /* All values must make sense together before any of them is believed. */
@@ -364,6 +390,7 @@ static vhdx_status from_usual_places(struct vx_rebuilding *work, const uint8_t *
             continue;
         if (vx_clue_missing(work, VX_PART_METADATA))
             vx_clue_set(work, VX_PART_METADATA, source.witness, true, "%s", source.evidence);
+        forget_exchanged(work, table);
         return take_items(work, &source, err);
     }
     return VHDX_OK;

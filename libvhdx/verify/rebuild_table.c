@@ -92,10 +92,6 @@ static void lead_to_items(const struct vx_rebuilding *work, struct vx_metadata_t
 
 vhdx_status vx_rebuild_table(struct vx_rebuilding *work, const uint8_t *image, vhdx_error *err)
 {
-    bool locator_known = work->places[VX_PART_LOCATOR].length == 0 ||
-                         vx_metadata_find(work->table, &vx_guid_parent_locator) != NULL;
-    if (work->out->clues[VX_PART_METADATA].witness == VX_WITNESS_STORED && locator_known)
-        return VHDX_OK;
     uint8_t *bytes = vx_alloc(VX_METADATA_TABLE_SIZE, 1);
     struct vx_metadata_table *all = vx_alloc(1, sizeof *all);
     vhdx_status status = bytes && all ? VHDX_OK : vx_fail_memory(err, "the metadata table");

@@ -173,3 +173,30 @@ Test(table, an_entry_with_a_wrong_id_becomes_that_of_its_item)
     verify_is_silent();
     end();
 }
+
+/* An entry of length 0 still says where its item is. */
+Test(table, an_entry_without_length_keeps_its_place)
+{
+    make(VHDX_KIND_DYNAMIC, BLD_LAYOUT_WINDOWS, false);
+    cr_assert_eq(bld_poke_int(host, DISK, bld_item_entry_offset(disk, &vx_guid_logical_sector_size, false) + 20, 0, 4),
+                 VHDX_OK);
+    is_mended(5);
+    verify_is_silent();
+    end();
+}
+
+/* The disk's size is read from its id and is nonsense: both entries change back, and no item is written. */
+Test(table, entries_that_have_exchanged_their_places_change_back)
+{
+    uint8_t size[4], id[4];
+    make(VHDX_KIND_DYNAMIC, BLD_LAYOUT_WINDOWS, false);
+    uint64_t size_at = bld_item_entry_offset(disk, &vx_guid_virtual_disk_size, false) + 16;
+    uint64_t id_at = bld_item_entry_offset(disk, &vx_guid_virtual_disk_id, false) + 16;
+    cr_assert_eq(bld_peek(host, DISK, size_at, size, sizeof size), VHDX_OK);
+    cr_assert_eq(bld_peek(host, DISK, id_at, id, sizeof id), VHDX_OK);
+    cr_assert_eq(bld_poke(host, DISK, size_at, id, sizeof id), VHDX_OK);
+    cr_assert_eq(bld_poke(host, DISK, id_at, size, sizeof size), VHDX_OK);
+    is_mended(5);
+    verify_is_silent();
+    end();
+}
