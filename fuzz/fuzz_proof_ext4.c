@@ -100,12 +100,12 @@ static void mend(uint8_t *disk)
     }
 }
 
-static struct vx_ext4_proof ask(struct layers *layers)
+static struct vx_fs_proof ask(struct layers *layers)
 {
     const struct vx_two_views views = {layers, read_layers, who_says, go_on};
-    struct vx_ext4_proof proof;
+    struct vx_fs_proof proof;
     layers->bytes_read = 0;
-    FUZZ_DEMAND(vx_prove_by_ext4(&views, 0, DISK_SIZE, &proof, NULL) == VHDX_OK);
+    FUZZ_DEMAND(vx_prove_by_ext4(&(struct vx_volume){&views, 0, DISK_SIZE}, &proof, NULL) == VHDX_OK);
     FUZZ_DEMAND(layers->bytes_read <= READ_MAX);
     FUZZ_DEMAND((proof.word == VX_PROOF_NONE) == (proof.text[0] == '\0'));
     FUZZ_DEMAND(proof.mismatches == 0 || (proof.word != VX_PROOF_DISK && proof.word != VX_PROOF_STATE));
@@ -124,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         mend(layers.bytes[BELOW]);
         mend(layers.bytes[WHOLE]);
     }
-    struct vx_ext4_proof first = ask(&layers), second = ask(&layers);
+    struct vx_fs_proof first = ask(&layers), second = ask(&layers);
     FUZZ_DEMAND(first.word == second.word && strcmp(first.text, second.text) == 0);
     memset(layers.held, 0, sizeof layers.held);
     FUZZ_DEMAND(ask(&layers).matches == 0);

@@ -19,6 +19,7 @@
 #include "orphans/config.h"
 #include "orphans/config_find.h"
 #include "orphans/sid.h"
+#include "verify/mismatch.h"
 #include "verify/salvage.h"
 #include "verify/repair.h"
 #include "verify/verify.h"
@@ -407,7 +408,10 @@ vhdx_status vhdx_relink(const char *child, const char *parent, const vhdx_relink
     vx_clear(err);
     if (!child || !parent || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_relink: a child and a parent are needed");
-    return vx_relink(options.host, child, parent, options.force, err);
+    vhdx_status status = vx_relink(options.host, child, parent, options.force, err);
+    if (status == VHDX_PARENT_MISMATCH)
+        vx_mismatch_explain(options.host, child, parent, err);
+    return status;
 }
 
 vhdx_status vhdx_undo(const char *path, const vhdx_undo_options *given, vhdx_undo_report *report, vhdx_error *err)

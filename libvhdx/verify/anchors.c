@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/crc32c.h"
+#include "verify/ntfs.h"
 #include "verify/partitions.h"
 
 #include <string.h>
@@ -66,58 +67,22 @@ bool vx_anchor_boot_record(struct vx_bytes window, size_t at)
 
 /* ---- NTFS ---- */
 
-struct boot_sector {
-    uint32_t sector_size, cluster_size, record_size;
-    uint64_t total_sectors, mft_cluster;
-};
-
-static bool decode_ntfs(const uint8_t *p, struct boot_sector *boot)
+static bool decode_ntfs(const uint8_t *p, struct vx_ntfs_boot *boot)
 {
-    if (memcmp(p + 3, "NTFS    ", 8) != 0 || vx_get16(p + 510) != 0xAA55)
-        return false;
-    boot->sector_size = vx_get16(p + 0x0B);
-    uint32_t per_cluster = p[0x0D] <= 128 ? p[0x0D] : p[0x0D] >= 244 ? UINT32_C(1) << (256 - p[0x0D]) : 0;
-    boot->total_sectors = vx_get64(p + 0x28);
-    boot->mft_cluster = vx_get64(p + 0x30);
-    if (!vx_is_power_of_two(boot->sector_size) || boot->sector_size < 512 || boot->sector_size > 4096 ||
-        !vx_is_power_of_two(per_cluster) || boot->total_sectors >> 40 || boot->mft_cluster >> 40)
-        return false;
-    boot->cluster_size = boot->sector_size * per_cluster;
-    boot->record_size = p[0x40] < 128 ? p[0x40] * boot->cluster_size : UINT32_C(1) << ((256 - p[0x40]) & 31);
-    return boot->cluster_size <= 2 * VX_MIB && vx_is_power_of_two(boot->record_size) && boot->record_size >= 512 &&
-           boot->record_size <= 64 * VX_KIB;
-}
-
-/* A number of `size` bytes of a run list; the last byte's sign counts for lengths of jumps. */
-static int64_t run_number(const uint8_t *p, unsigned size, bool is_signed)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < size; i++)
-        value |= (uint64_t)p[i] << 8 * i;
-    if (is_signed && size > 0 && size < 8 && p[size - 1] & 0x80)
-        value |= ~UINT64_C(0) << 8 * size;
-    return (int64_t)value;
+    return vx_ntfs_boot_decode(vx_bytes_of(p, STEP), boot) && boot->marked;
 }
 
 /* Where the file table's records lie, from the run list of its own first record. */
-static void learn_runs(struct vx_anchor_fs *fs, struct vx_bytes runs)
+static void learn_runs(struct vx_anchor_fs *fs, const struct vx_ntfs_attribute *data)
 {
+    struct vx_ntfs_runs runs = vx_ntfs_runs_of(data);
+    struct vx_ntfs_run run;
     uint64_t record = 0;
-    int64_t cluster = 0;
-    size_t at = 0;
     fs->mft_count = 0;
-    while (at < runs.size && runs.data[at] != 0 && fs->mft_count < VX_ANCHOR_RUNS) {
-        unsigned length_size = runs.data[at] & 15, jump_size = runs.data[at] >> 4;
-        if (length_size == 0 || length_size > 5 || jump_size > 6 || runs.size - at <= length_size + jump_size)
-            return;
-        int64_t length = run_number(runs.data + at + 1, length_size, false);
-        cluster += run_number(runs.data + at + 1 + length_size, jump_size, true);
-        at += 1u + length_size + jump_size;
-        if (jump_size == 0 || cluster < 0 || cluster >> 40)
-            return;
-        uint64_t bytes = (uint64_t)length * fs->cluster_size;
+    while (fs->mft_count < VX_ANCHOR_RUNS && vx_ntfs_run_next(&runs, &run) && !run.hole) {
+        uint64_t bytes = run.count * fs->cluster_size;
         fs->mft[fs->mft_count].record = record;
-        fs->mft[fs->mft_count].offset = (uint64_t)cluster * fs->cluster_size;
+        fs->mft[fs->mft_count].offset = run.cluster * fs->cluster_size;
         fs->mft[fs->mft_count++].bytes = bytes;
         record += bytes / fs->record_size;
     }
@@ -136,24 +101,13 @@ static bool file_record(struct vx_bytes window, size_t at, uint32_t record_size,
 
 static void learn_file_table(struct vx_anchor_fs *fs, struct vx_bytes window, size_t at)
 {
-    struct vx_bytes record, runs;
+    struct vx_ntfs_attribute data;
+    struct vx_bytes record;
     uint32_t number;
-    if (!file_record(window, at, fs->record_size, &number) || number != 0 ||
-        !vx_bytes_part(window, at, fs->record_size, &record))
-        return;
-    size_t place = vx_get16(record.data + 0x14);
-    while (place + 0x40 <= record.size) {
-        uint32_t type = vx_get32(record.data + place), length = vx_get32(record.data + place + 4);
-        if (type == 0xFFFFFFFF || length < 0x18 || length > record.size - place)
-            return;
-        uint32_t runs_at = vx_get16(record.data + place + 0x20);
-        if (type == 0x80 && record.data[place + 8] == 1 && runs_at < length) {
-            if (vx_bytes_part(record, place + runs_at, length - runs_at, &runs))
-                learn_runs(fs, runs);
-            return;
-        }
-        place += length;
-    }
+    if (file_record(window, at, fs->record_size, &number) && number == 0 &&
+        vx_bytes_part(window, at, fs->record_size, &record) &&
+        vx_ntfs_attribute_find(record, VX_NTFS_DATA, &data) && !data.resident)
+        learn_runs(fs, &data);
 }
 
 /* ---- XFS ---- */
@@ -186,7 +140,7 @@ void vx_anchors_learn(struct vx_anchor_map *map, struct vx_bytes window)
         struct vx_anchor_partition *partition = &map->partitions[i];
         struct vx_anchor_fs *fs = &partition->fs;
         for (size_t at = 0; at + STEP <= window.size; at += STEP) {
-            struct boot_sector boot;
+            struct vx_ntfs_boot boot;
             const uint8_t *p = window.data + at;
             if (!fs->xfs && agrees(partition->offset, at))
                 decode_xfs(p, fs);
@@ -235,7 +189,7 @@ static vhdx_status find_gpt(const struct finding *finding, size_t at)
 
 static vhdx_status find_ntfs(const struct finding *finding, const struct vx_anchor_partition *partition, size_t at)
 {
-    struct boot_sector boot;
+    struct vx_ntfs_boot boot;
     const struct vx_anchor_fs *fs = &partition->fs;
     const uint8_t *p = finding->window.data + at;
     uint32_t number;

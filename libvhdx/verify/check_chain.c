@@ -155,7 +155,7 @@ static vhdx_status report_mismatch(struct walk *walk, struct vx_verification *v,
                                    bool only_proven, vhdx_error *err)
 {
     struct vx_finding finding = found_link(VX_FIND_PARENT_MISMATCH, v->exam);
-    char text[1800], expected[VX_GUID_TEXT], found[VX_GUID_TEXT] = "?";
+    char text[2400], expected[VX_GUID_TEXT], found[VX_GUID_TEXT] = "?";
     struct vx_proof proof = {0};
     struct vx_arena arena = {0};
     vhdx_guid id;

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/crc32c.h"
+#include "verify/ntfs.h"
 #include "verify/partitions.h"
 
 #include <string.h>
@@ -68,56 +69,37 @@ static uint64_t get64_be(const uint8_t *p)
 
 /* ---- NTFS ---- */
 
-/* Cluster or record sizes: small numbers are units, those from 0x80 on are powers of two. 0: makes no sense. */
-static uint64_t ntfs_size(uint8_t code, uint64_t unit)
-{
-    if (code >= 0xE0)
-        return UINT64_C(1) << (256 - code);
-    return code < 0x80 ? code * unit : 0;
-}
-
-/* A record with its signature and the update sequence in the last two bytes of each sector. */
-static void look_at_ntfs_record(const struct volume *volume, uint64_t at, uint64_t size)
+/* A record whose bytes the update sequence puts back. */
+static void look_at_ntfs_record(const struct volume *volume, uint64_t cluster, const struct vx_ntfs_boot *boot)
 {
     uint8_t record[4096];
-    if (size < 512 || size > sizeof record || size % 512 != 0 || !get(volume, at, record, (size_t)size))
-        return;
-    size_t sequence = vx_get16(record + 4), entries = vx_get16(record + 6);
-    bool right = memcmp(record, "FILE", 4) == 0 && entries == size / 512 + 1 && sequence >= 40 &&
-                 sequence % 2 == 0 && sequence <= 512 - 2 - entries * 2;
-    for (size_t i = 1; right && i < entries; i++)
-        right = memcmp(record + i * 512 - 2, record + sequence, 2) == 0;
-    count(volume, right);
-}
-
-static void look_at_ntfs_table(const struct volume *volume, const uint8_t boot[512], uint64_t cluster, unsigned field,
-                               uint64_t record)
-{
-    uint64_t at;
-    if (vx_mul(vx_get64(boot + field), cluster, &at) && at < volume->length)
-        look_at_ntfs_record(volume, at, record);
-    else
+    uint16_t update;
+    uint64_t at = cluster * boot->cluster_size;
+    if (at >= volume->length) {
         count(volume, false);
+        return;
+    }
+    if (boot->record_size <= sizeof record && get(volume, at, record, boot->record_size))
+        count(volume, memcmp(record, "FILE", 4) == 0 && vx_ntfs_fix(record, boot->record_size, &update));
 }
 
-static bool look_at_ntfs(const struct volume *volume, const uint8_t boot[512])
+static bool look_at_ntfs(const struct volume *volume, const uint8_t bytes[512])
 {
     uint8_t copy[512];
-    uint64_t sector = vx_get16(boot + 11), cluster = ntfs_size(boot[13], sector);
-    if (memcmp(boot + 3, "NTFS    ", 8) != 0)
+    struct vx_ntfs_boot boot;
+    if (!vx_ntfs_boot_named(vx_bytes_of(bytes, 512)))
         return false;
     volume->fs->kind = VX_FS_NTFS;
-    if (!vx_is_power_of_two(sector) || sector < 256 || sector > 4096 || !vx_is_power_of_two(cluster)) {
+    if (!vx_ntfs_boot_decode(vx_bytes_of(bytes, 512), &boot)) {
         count(volume, false);
         return true;
     }
-    uint64_t record = ntfs_size(boot[0x40], cluster);
-    if (!set_size(volume, vx_get64(boot + 0x28), sector))
+    if (!set_size(volume, boot.total_sectors, boot.sector_size))
         return true;
-    look_at_ntfs_table(volume, boot, cluster, 0x30, record);
-    look_at_ntfs_table(volume, boot, cluster, 0x38, record);
+    look_at_ntfs_record(volume, boot.mft_cluster, &boot);
+    look_at_ntfs_record(volume, boot.mirror_cluster, &boot);
     if (get(volume, volume->fs->size, copy, sizeof copy)) /* in the sector behind the file system */
-        count(volume, memcmp(copy, boot, sizeof copy) == 0);
+        count(volume, memcmp(copy, bytes, sizeof copy) == 0);
     return true;
 }
 

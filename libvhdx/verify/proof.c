@@ -22,6 +22,8 @@
 #include "chain/layered.h"
 #include "io/overlay.h"
 #include "verify/check_content.h"
+#include "verify/proof_ext4.h"
+#include "verify/proof_ntfs.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -169,29 +171,33 @@ static bool go_on(void *context)
 struct words {
     enum vx_proof_word strongest;
     bool all_states; /* of those whose state matters, each is proven */
-    uint64_t offset; /* of the volume that says the strongest */
-    char text[300];
+    char of[120];    /* the volume that says the strongest, or the first that was asked and says nothing */
+    char text[500];
 };
 
-static void add_word(struct words *words, uint64_t offset, const struct vx_ext4_proof *proof)
+static void add_word(struct words *words, uint64_t offset, enum vx_fs_kind kind, const struct vx_fs_proof *proof)
 {
-    if (proof->word <= words->strongest)
+    if (proof->word <= words->strongest && (proof->word != VX_PROOF_NONE || words->text[0] || !proof->text[0]))
         return;
     words->strongest = proof->word;
-    words->offset = offset;
+    snprintf(words->of, sizeof words->of, "the %s file system at 0x%" PRIx64 " of the disk",
+             kind == VX_FS_EXT ? "ext4" : vx_fs_name(kind), offset);
     snprintf(words->text, sizeof words->text, "%s", proof->text);
 }
 
 static vhdx_status ask(const struct vx_two_views *views, uint64_t offset, uint64_t length, enum vx_fs_kind kind,
                        struct words *words, vhdx_error *err)
 {
-    struct vx_ext4_proof proof = {0};
+    const struct vx_volume volume = {views, offset, length};
+    struct vx_fs_proof proof = {0};
     if (kind == VX_FS_NONE || kind == VX_FS_FAT || kind == VX_FS_SWAP)
         return VHDX_OK;
     if (kind == VX_FS_EXT)
-        VX_TRY(vx_prove_by_ext4(views, offset, length, &proof, err));
+        VX_TRY(vx_prove_by_ext4(&volume, &proof, err));
+    if (kind == VX_FS_NTFS)
+        VX_TRY(vx_prove_by_ntfs(&volume, &proof, err));
     words->all_states = words->all_states && proof.word == VX_PROOF_STATE;
-    add_word(words, offset, &proof);
+    add_word(words, offset, kind, &proof);
     return VHDX_OK;
 }
 
@@ -240,27 +246,30 @@ static void say(struct vx_proof *proof, const char *format, ...)
 
 static void put_in_words(const struct vx_content *content, const struct words *words, struct vx_proof *proof)
 {
-    char seen[300], where[80];
+    char seen[300], mute[720] = "";
     vx_content_text(content, seen, sizeof seen);
-    snprintf(where, sizeof where, "the ext4 file system at 0x%" PRIx64 " of the disk", words->offset);
+    if (words->strongest == VX_PROOF_NONE && words->text[0])
+        snprintf(mute, sizeof mute, "; %s was asked and cannot tell: %s", words->of, words->text);
     if (words->strongest == VX_PROOF_OTHER)
-        say(proof, "; the content says that it is another state of the disk, or another disk: of %s, %s", where,
+        say(proof, "; the content says that it is another state of the disk, or another disk: of %s, %s", words->of,
             words->text);
     else if (words->strongest == VX_PROOF_DOUBT)
-        say(proof, "; together they do not fit (%s): of %s, %s", seen, where, words->text);
+        say(proof, "; together they do not fit (%s): of %s, %s", seen, words->of, words->text);
     else if (proof->word == VX_PROOF_STATE)
-        say(proof, "; the content shows that it is the state that this one was made on: of %s, %s (%s)", where,
-            words->text, seen);
+        say(proof,
+            "; the content shows that it is the state that this one was made on, and only its id differs: of %s, %s "
+            "(%s)",
+            words->of, words->text, seen);
     else if (proof->word == VX_PROOF_DISK && words->strongest != VX_PROOF_NONE)
-        say(proof, "; both belong to one disk: of %s, %s (%s); " CANNOT_BE_KNOWN, where, words->text, seen);
+        say(proof, "; both belong to one disk: of %s, %s (%s); " CANNOT_BE_KNOWN, words->of, words->text, seen);
     else if (proof->word == VX_PROOF_DISK)
         say(proof,
             "; both belong to one disk: the GPT, of which a part lies in each, has the right checksums "
-            "(%s); " CANNOT_BE_KNOWN,
-            seen);
+            "(%s); " CANNOT_BE_KNOWN "%s",
+            seen, mute);
     else if (content->verdict == VX_CONTENT_ALIVE || content->verdict == VX_CONTENT_DOUBTFUL)
-        say(proof, "; together they %s (%s)", content->verdict == VX_CONTENT_ALIVE ? "seem to fit" : "do not fit",
-            seen);
+        say(proof, "; together they %s (%s)%s", content->verdict == VX_CONTENT_ALIVE ? "seem to fit" : "do not fit",
+            seen, mute);
 }
 
 /* P1, P2, P3. */

@@ -1,7 +1,7 @@
 /*
  * Whether the content of a child shows that a file is the disk under it, when the ids do not say so. What counts is a
  * structure of which one part lies in the child and another in the layers below: the GUID partition table and its
- * backup, and the checksums and the journal of ext4 (proof_ext4.h).
+ * backup, the checksums and the journal of ext4 (proof_ext4.h), the file records and the log of NTFS (proof_ntfs.h).
  *
  * Easy to get wrong: a partition table is the same in every state of one disk, in its copies and in all layers below
  * the parent. It shows that the two belong to one disk, not that the file is what it was when the child was made, nor
@@ -14,13 +14,13 @@
 
 #include "chain/resolve.h"
 #include "image/exam.h"
-#include "verify/proof_ext4.h"
+#include "verify/two_views.h"
 
 struct vx_proof {
     bool readable;           /* the child reads through the file */
     enum vx_proof_word word; /* of all structures together; DISK and STATE: nothing contradicts */
     vhdx_guid identity;      /* of the file, when it is readable */
-    char text[900];          /* what is seen, for a finding; "" = nothing is recognized */
+    char text[1400];         /* what is seen, for a finding; "" = nothing is recognized */
 };
 
 /* How the caller hears of it and ends it; all NULL = not at all. */

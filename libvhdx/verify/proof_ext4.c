@@ -40,53 +40,34 @@
 #define HEAD 512u                  /* of a block of the journal that is looked at */
 #define STEP 64u                   /* groups or blocks between two questions whether to go on */
 
-/* Who says something about a structure, and who says something else than zeros. */
-struct held {
-    bool child, below, child_means, below_means;
-};
-
 struct look {
-    const struct vx_two_views *views;
-    uint64_t offset, length;
+    const struct vx_volume *volume;
     struct vx_ext4_super super, below; /* through the child; without it */
     bool is_there;                     /* below there is a file system, and its superblock is right */
     bool same;                         /* and it is the same */
-    struct held super_held;
+    struct vx_held super_held;
     uint64_t spanning_read, within_read; /* bytes */
     uint32_t wrong_within;
     bool alone_right; /* of one that does not fit, the lower layers have a pair that does */
     bool unknown; /* something that might not fit was not looked at */
     bool ended;   /* the caller wants no more */
-    struct vx_ext4_proof *proof;
+    struct vx_fs_proof *proof;
     uint8_t bytes[VX_EXT4_BLOCK_MAX];
 };
 
-static bool get(struct look *look, bool below, uint64_t at, void *buf, size_t length)
+static bool get(const struct look *look, bool below, uint64_t at, void *buf, size_t length)
 {
-    uint64_t place;
-    return at <= look->length && length <= look->length - at && vx_add(look->offset, at, &place) &&
-           look->views->read(look->views->context, below, buf, length, place);
+    return vx_volume_get(look->volume, below, at, buf, length);
 }
 
-/* Adds who holds [at, +length), which lies in the volume and reads as `bytes`. */
-static bool add_held(struct look *look, uint64_t at, const uint8_t *bytes, size_t length, struct held *held)
+static bool add_held(const struct look *look, uint64_t at, const uint8_t *bytes, size_t length, struct vx_held *held)
 {
-    for (size_t done = 0; done < length;) {
-        bool child;
-        uint64_t here;
-        if (!look->views->who(look->views->context, look->offset + at + done, length - done, &child, &here))
-            return false;
-        bool means = !vx_is_zero(bytes + done, (size_t)here);
-        if (child) {
-            held->child = true;
-            held->child_means = held->child_means || means;
-        } else {
-            held->below = true;
-            held->below_means = held->below_means || means;
-        }
-        done += (size_t)here;
-    }
-    return true;
+    return vx_volume_held(look->volume, at, bytes, length, held);
+}
+
+static bool go_on(const struct look *look)
+{
+    return look->volume->views->go_on(look->volume->views->context);
 }
 
 static void say_mismatch(struct look *look, const char *what, uint32_t group)
@@ -156,7 +137,7 @@ static bool stands_alone(struct look *look, uint32_t number, bool of_blocks)
 }
 
 /* Whether there is anything left of what may be read of bitmaps of this kind. */
-static bool may_read(struct look *look, const struct held *held, uint32_t size)
+static bool may_read(struct look *look, const struct vx_held *held, uint32_t size)
 {
     bool spanning = held->child && held->below;
     uint64_t *read = spanning ? &look->spanning_read : &look->within_read;
@@ -167,10 +148,10 @@ static bool may_read(struct look *look, const struct held *held, uint32_t size)
     return may;
 }
 
-static void look_at_bitmap(struct look *look, uint32_t number, const struct vx_ext4_group *group, struct held held,
+static void look_at_bitmap(struct look *look, uint32_t number, const struct vx_ext4_group *group, struct vx_held held,
                            const struct bitmap *bitmap)
 {
-    struct held who = held;
+    struct vx_held who = held;
     uint64_t place = bitmap->block * look->super.block_size;
     if (bitmap->unused)
         return;
@@ -202,7 +183,7 @@ static void look_at_bitmap(struct look *look, uint32_t number, const struct vx_e
 }
 
 /* A descriptor whose checksum is wrong: another file system's, or damage. */
-static void look_at_wrong_descriptor(struct look *look, uint32_t number, const struct held *held)
+static void look_at_wrong_descriptor(struct look *look, uint32_t number, const struct vx_held *held)
 {
     struct vx_ext4_group group;
     if (!(held->child && look->super_held.below) && !(held->below && look->super_held.child)) {
@@ -223,7 +204,7 @@ static void look_at_group(struct look *look, uint32_t number, struct sums *sums)
     const struct vx_ext4_super *super = &look->super;
     uint8_t bytes[VX_EXT4_DESCRIPTOR_MAX];
     struct vx_ext4_group group;
-    struct held held = {0};
+    struct vx_held held = {0};
     uint64_t place = descriptor_place(super, number);
     if (!get(look, false, place, bytes, super->descriptor_size) ||
         !vx_ext4_group_decode(vx_bytes_of(bytes, super->descriptor_size), super, number, &group) ||
@@ -259,7 +240,7 @@ static bool look_at_groups(struct look *look)
     struct sums sums = {.all = count == look->super.group_count};
     look->unknown = !sums.all;
     for (uint32_t group = 0; group < count && !look->ended; group++) {
-        look->ended = group % STEP == 0 && !look->views->go_on(look->views->context);
+        look->ended = group % STEP == 0 && !go_on(look);
         look_at_group(look, group, &sums);
     }
     return add_up(look, &sums);
@@ -313,7 +294,7 @@ static bool look_at_piece(struct look *look, struct journal *journal, uint64_t p
 {
     uint32_t size = look->super.block_size;
     for (uint64_t at = 0; at < length && (child || !journal->below.empty); at += size) {
-        look->ended = look->ended || (journal->seen++ % STEP == 0 && !look->views->go_on(look->views->context));
+        look->ended = look->ended || (journal->seen++ % STEP == 0 && !go_on(look));
         if (look->ended || journal->seen > JOURNAL_MAX)
             return false;
         look_at_record(look, journal, place + at, child);
@@ -329,7 +310,7 @@ static bool look_at_run(struct look *look, struct journal *journal, const struct
     while (place < end) {
         bool child;
         uint64_t here;
-        if (!look->views->who(look->views->context, look->offset + place, end - place, &child, &here))
+        if (!vx_volume_who(look->volume, place, end - place, &child, &here))
             return false;
         here = vx_ceil_div(here, size) * size;
         if (!look_at_piece(look, journal, place, vx_min(here, end - place), child))
@@ -377,7 +358,7 @@ static enum vx_proof_word judge_journal(const struct look *look, const struct jo
 
 static void say_other(struct look *look, const struct journal *journal)
 {
-    struct vx_ext4_proof *proof = look->proof;
+    struct vx_fs_proof *proof = look->proof;
     proof->word = VX_PROOF_OTHER;
     if (journal)
         snprintf(proof->text, sizeof proof->text,
@@ -392,7 +373,7 @@ static void say_other(struct look *look, const struct journal *journal)
 
 static void say_right(struct look *look, const struct journal *journal)
 {
-    struct vx_ext4_proof *proof = look->proof;
+    struct vx_fs_proof *proof = look->proof;
     char more[120] = "";
     proof->word = journal ? VX_PROOF_STATE : VX_PROOF_DISK;
     if (journal)
@@ -405,7 +386,7 @@ static void say_right(struct look *look, const struct journal *journal)
 
 static void judge(struct look *look, bool adds_up)
 {
-    struct vx_ext4_proof *proof = look->proof;
+    struct vx_fs_proof *proof = look->proof;
     struct journal journal;
     enum vx_proof_word by_journal = read_journal(look, &journal) ? judge_journal(look, &journal) : VX_PROOF_NONE;
     if (look->ended)
@@ -434,7 +415,7 @@ static bool begin(struct look *look)
     uint8_t bytes[VX_EXT4_SUPER_SIZE];
     if (!get(look, false, VX_EXT4_SUPER_OFFSET, bytes, sizeof bytes) ||
         !vx_ext4_super_decode(vx_bytes_of(bytes, sizeof bytes), &look->super) || !look->super.bitmaps_summed ||
-        !look->super.clean || look->super.blocks > look->length / look->super.block_size ||
+        !look->super.clean || look->super.blocks > look->volume->length / look->super.block_size ||
         !add_held(look, VX_EXT4_SUPER_OFFSET, bytes, sizeof bytes, &look->super_held))
         return false;
     look->is_there = get(look, true, VX_EXT4_SUPER_OFFSET, bytes, sizeof bytes) &&
@@ -443,16 +424,13 @@ static bool begin(struct look *look)
     return true;
 }
 
-vhdx_status vx_prove_by_ext4(const struct vx_two_views *views, uint64_t offset, uint64_t length,
-                             struct vx_ext4_proof *proof, vhdx_error *err)
+vhdx_status vx_prove_by_ext4(const struct vx_volume *volume, struct vx_fs_proof *proof, vhdx_error *err)
 {
     struct look *look = vx_alloc(1, sizeof *look);
-    *proof = (struct vx_ext4_proof){0};
+    *proof = (struct vx_fs_proof){0};
     if (!look)
         return vx_fail_memory(err, "a look at a file system");
-    look->views = views;
-    look->offset = offset;
-    look->length = length;
+    look->volume = volume;
     look->proof = proof;
     if (begin(look))
         judge(look, look_at_groups(look));

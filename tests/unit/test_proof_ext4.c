@@ -58,16 +58,16 @@ static bool go_on(void *context)
 }
 
 /* Puts the child on the candidate. */
-static struct vx_ext4_proof ask(void)
+static struct vx_fs_proof ask(void)
 {
     const struct vx_two_views views = {NULL, read_bytes, who_says, go_on};
-    struct vx_ext4_proof proof;
+    struct vx_fs_proof proof;
     for (size_t i = 0; i < EXT4_IMAGE_SIZE / SECTOR; i++) {
         held[i] = held[i] || memcmp(child + i * SECTOR, made_on + i * SECTOR, SECTOR) != 0;
         memcpy(whole + i * SECTOR, (held[i] ? child : below) + i * SECTOR, SECTOR);
     }
     bytes_read = 0;
-    cr_assert_eq(vx_prove_by_ext4(&views, 0, EXT4_IMAGE_SIZE, &proof, NULL), VHDX_OK);
+    cr_assert_eq(vx_prove_by_ext4(&(struct vx_volume){&views, 0, EXT4_IMAGE_SIZE}, &proof, NULL), VHDX_OK);
     cr_expect_leq(bytes_read, 4 * EXT4_IMAGE_SIZE);
     cr_expect_eq(proof.text[0] == '\0', proof.word == VX_PROOF_NONE);
     return proof;
@@ -75,7 +75,7 @@ static struct vx_ext4_proof ask(void)
 
 #define cr_expect_word(expected, part)                                                                                 \
     do {                                                                                                               \
-        struct vx_ext4_proof said_ = ask();                                                                            \
+        struct vx_fs_proof said_ = ask();                                                                            \
         cr_expect_eq(said_.word, expected, "%d: %s (%u fit, %u do not)", said_.word, said_.text, said_.matches,        \
                      said_.mismatches);                                                                                \
         cr_expect(strstr(said_.text, part), "%s", said_.text);                                                         \
@@ -205,7 +205,7 @@ Test(proof_ext4, counts_bitmaps_of_zeros_for_nothing)
     memcpy(child, made_on, sizeof child);
     memcpy(below, made_on, sizeof below);
     session(child, EXT4_IMAGE_FIRST + 1, 2000, 5);
-    struct vx_ext4_proof proof = ask();
+    struct vx_fs_proof proof = ask();
     cr_expect_eq(proof.word, VX_PROOF_NONE, "%s", proof.text);
     cr_expect_eq(proof.matches + proof.mismatches, 0);
 }
