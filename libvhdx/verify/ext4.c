@@ -10,10 +10,13 @@
 #include <string.h>
 
 #define COMPAT_HAS_JOURNAL 0x4u
+#define COMPAT_SPARSE2 0x200u
 #define INCOMPAT_RECOVER 0x4u
 #define INCOMPAT_META_BG 0x10u
 #define INCOMPAT_64BIT 0x80u
 #define INCOMPAT_SEED 0x2000u
+#define RO_SPARSE 0x1u
+#define RO_GROUP_CSUM 0x10u
 #define RO_BIGALLOC 0x200u
 #define RO_METADATA_CSUM 0x400u
 #define STATE_CLEAN 1u
@@ -100,7 +103,15 @@ bool vx_ext4_super_decode(struct vx_bytes in, struct vx_ext4_super *super)
     super->checksum_right =
         (read_only & RO_METADATA_CSUM) && sum_on(UINT32_MAX, p, SUPER_SUM) == vx_get32(p + SUPER_SUM);
     super->clean = (state & STATE_CLEAN) && !(state & STATE_ERRORS) && !(incompat & INCOMPAT_RECOVER);
-    super->bitmaps_summed = super->checksum_right && !(incompat & INCOMPAT_META_BG);
+    super->bitmaps_summed = super->checksum_right;
+    super->usable = super->checksum_right || !(read_only & RO_METADATA_CSUM);
+    super->groups_summed = read_only & RO_GROUP_CSUM;
+    super->meta_groups = incompat & INCOMPAT_META_BG;
+    super->sparse = read_only & RO_SPARSE;
+    super->sparse2 = vx_get32(p + 0x5C) & COMPAT_SPARSE2;
+    super->first_meta_group = vx_get32(p + 0x104);
+    super->copies[0] = vx_get32(p + 0x24C);
+    super->copies[1] = vx_get32(p + 0x250);
     super->written_kib = vx_get64(p + 0x178);
     super->write_time = vx_get32(p + 0x30) | (uint64_t)p[0x274] << 32;
     find_journal(p, super);
@@ -108,6 +119,54 @@ bool vx_ext4_super_decode(struct vx_bytes in, struct vx_ext4_super *super)
 }
 
 /* ---- groups ---- */
+
+static bool is_power_of(uint32_t number, uint32_t base)
+{
+    while (number > 1 && number % base == 0)
+        number /= base;
+    return number == 1;
+}
+
+static bool has_copy(const struct vx_ext4_super *super, uint32_t group)
+{
+    if (group == 0)
+        return true;
+    if (super->sparse2)
+        return group == super->copies[0] || group == super->copies[1];
+    return !super->sparse || is_power_of(group, 3) || is_power_of(group, 5) || is_power_of(group, 7);
+}
+
+/* Behind the superblock, or, of a meta group, in the first of its own groups. */
+uint64_t vx_ext4_descriptor_place(const struct vx_ext4_super *super, uint32_t group)
+{
+    uint32_t in_block = super->block_size / super->descriptor_size, meta = group / in_block;
+    uint64_t block = VX_EXT4_SUPER_OFFSET / super->block_size + 1 + meta;
+    if (super->meta_groups && meta >= super->first_meta_group) {
+        uint32_t first = meta * in_block;
+        block = super->first_block + (uint64_t)first * super->blocks_per_group + has_copy(super, first);
+    }
+    return block * super->block_size + (uint64_t)(group % in_block) * super->descriptor_size;
+}
+
+/* The short checksum of file systems before metadata_csum. */
+static uint16_t crc16(uint16_t sum, const uint8_t *p, size_t size)
+{
+    while (size-- > 0) {
+        sum ^= *p++;
+        for (unsigned bit = 0; bit < 8; bit++)
+            sum = (uint16_t)(sum & 1 ? sum >> 1 ^ 0xA001 : sum >> 1);
+    }
+    return sum;
+}
+
+static uint16_t short_sum(const uint8_t *in, const struct vx_ext4_super *super, uint32_t group)
+{
+    uint8_t number[4];
+    vx_put32(number, group);
+    uint16_t sum = crc16(crc16(UINT16_MAX, super->uuid, sizeof super->uuid), number, sizeof number);
+    sum = crc16(sum, in, GROUP_SUM);
+    return crc16(sum, in + GROUP_SUM + 2, super->descriptor_size - GROUP_SUM - 2);
+}
 
 static uint32_t group_sum(const uint8_t *in, const struct vx_ext4_super *super, uint32_t group)
 {
@@ -143,7 +202,10 @@ bool vx_ext4_group_decode(struct vx_bytes in, const struct vx_ext4_super *super,
     out->block_sum = halves(p, wide, 0x18, 0x38);
     out->inode_sum = halves(p, wide, 0x1A, 0x3A);
     out->sum_mask = wide ? UINT32_MAX : UINT16_MAX;
-    out->checksum_right = (uint16_t)group_sum(p, super, group) == vx_get16(p + GROUP_SUM);
+    if (super->bitmaps_summed)
+        out->checksum_right = (uint16_t)group_sum(p, super, group) == vx_get16(p + GROUP_SUM);
+    else
+        out->checksum_right = !super->groups_summed || short_sum(p, super, group) == vx_get16(p + GROUP_SUM);
     return true;
 }
 
@@ -160,6 +222,15 @@ uint32_t vx_ext4_inode_bitmap_size(const struct vx_ext4_super *super)
 uint32_t vx_ext4_bitmap_sum(struct vx_bytes bitmap, const struct vx_ext4_super *super)
 {
     return sum_on(super->seed, bitmap.data, bitmap.size);
+}
+
+uint64_t vx_ext4_bitmap_free(struct vx_bytes bitmap)
+{
+    uint64_t set = 0;
+    for (size_t i = 0; i < bitmap.size; i++)
+        for (unsigned byte = bitmap.data[i]; byte != 0; byte &= byte - 1)
+            set++;
+    return bitmap.size * UINT64_C(8) - set;
 }
 
 /* ---- journal ---- */

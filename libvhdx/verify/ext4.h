@@ -31,7 +31,11 @@ struct vx_ext4_super {
     uint8_t uuid[16];
     bool checksum_right;
     bool clean;          /* unmounted, no journal to be replayed, no errors noted */
-    bool bitmaps_summed; /* descriptors carry checksums of bitmaps, and lie one behind the other after the superblock */
+    bool bitmaps_summed; /* superblock, descriptors and bitmaps carry checksums, and the superblock's is right */
+    bool usable; /* that, or it is one that has no such checksums: then only numbers of what is free bind them */
+    bool groups_summed; /* without them, descriptors may still carry short ones of their own */
+    bool meta_groups, sparse, sparse2; /* where descriptors are, and which groups have a copy of the superblock */
+    uint32_t first_meta_group, copies[2];
     bool has_journal;    /* inside of the volume, and the superblock says where */
     struct vx_ext4_run journal[VX_EXT4_RUNS];
     uint32_t journal_runs;
@@ -61,6 +65,8 @@ enum vx_ext4_record {
 /* `in`: VX_EXT4_SUPER_SIZE bytes. false: no superblock, or one whose numbers make no sense. */
 bool vx_ext4_super_decode(struct vx_bytes in, struct vx_ext4_super *super);
 
+/* Where the descriptor of that group is in the volume. */
+uint64_t vx_ext4_descriptor_place(const struct vx_ext4_super *super, uint32_t group);
 /* `in`: descriptor_size bytes of the descriptor of that group. */
 bool vx_ext4_group_decode(struct vx_bytes in, const struct vx_ext4_super *super, uint32_t group,
                           struct vx_ext4_group *out);
@@ -70,6 +76,8 @@ uint32_t vx_ext4_block_bitmap_size(const struct vx_ext4_super *super);
 uint32_t vx_ext4_inode_bitmap_size(const struct vx_ext4_super *super);
 /* Comparable with block_sum or inode_sum under the mask. */
 uint32_t vx_ext4_bitmap_sum(struct vx_bytes bitmap, const struct vx_ext4_super *super);
+/* Bits that are not set. */
+uint64_t vx_ext4_bitmap_free(struct vx_bytes bitmap);
 
 /* `in`: the first VX_EXT4_SUPER_SIZE bytes of the journal. false: no superblock of a journal, or its checksum is
  * wrong. */

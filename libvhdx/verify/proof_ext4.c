@@ -7,6 +7,7 @@
  *      begins with. Zeros count for nothing that fits.
  *  E2  DISK: at least two of them fit, none does not, the superblock below bears the same id, and the free blocks and
  *      inodes of all groups add up to what the superblock says.
+ *      A file system without metadata_csum binds them by the numbers of what is free only, and gives no more.
  *  E3  STATE: besides E2 the journal goes on in the child where it ends below. The number of a transaction is never
  *      used twice, every mount and unmount uses up one, and the oldest transaction that the child has written follows
  *      the last one below. A journal that has gone round since does not show that. Programs that change an unmounted
@@ -75,17 +76,11 @@ static void say_mismatch(struct look *look, const char *what, uint32_t group)
     if (look->proof->mismatches++ == 0)
         snprintf(look->proof->text, sizeof look->proof->text,
                  "the %s of group %" PRIu32
-                 " has not the checksum that another structure, in the other layer, calls for",
-                 what, group);
+                 " has not the %s that another structure, in the other layer, calls for",
+                 what, group, look->super.bitmaps_summed ? "checksum" : "number of free bits");
 }
 
 /* ---- groups ----------------------------------------------------------------------------------------------------- */
-
-static uint64_t descriptor_place(const struct vx_ext4_super *super, uint32_t group)
-{
-    uint64_t table = VX_EXT4_SUPER_OFFSET / super->block_size + 1;
-    return table * super->block_size + (uint64_t)group * super->descriptor_size;
-}
 
 /* The descriptor of that group in the lower layers alone, where it is right. */
 static bool get_below(struct look *look, uint32_t group, struct vx_ext4_group *below)
@@ -93,7 +88,7 @@ static bool get_below(struct look *look, uint32_t group, struct vx_ext4_group *b
     uint8_t bytes[VX_EXT4_DESCRIPTOR_MAX];
     uint32_t size = look->below.descriptor_size;
     return look->is_there && group < look->below.group_count &&
-           get(look, true, descriptor_place(&look->below, group), bytes, size) &&
+           get(look, true, vx_ext4_descriptor_place(&look->below, group), bytes, size) &&
            vx_ext4_group_decode(vx_bytes_of(bytes, size), &look->below, group, below) && below->checksum_right;
 }
 
@@ -101,24 +96,27 @@ struct bitmap {
     const char *name;
     uint64_t block;
     uint32_t size, sum;
+    uint64_t free;
     bool unused, of_blocks;
 };
 
 static struct bitmap block_bitmap(const struct vx_ext4_super *super, const struct vx_ext4_group *group)
 {
     return (struct bitmap){"block bitmap", group->block_bitmap, vx_ext4_block_bitmap_size(super), group->block_sum,
-                           group->blocks_unused, true};
+                           group->free_blocks, group->blocks_unused, true};
 }
 
 static struct bitmap inode_bitmap(const struct vx_ext4_super *super, const struct vx_ext4_group *group)
 {
     return (struct bitmap){"inode bitmap", group->inode_bitmap, vx_ext4_inode_bitmap_size(super), group->inode_sum,
-                           group->inodes_unused, false};
+                           group->free_inodes, group->inodes_unused, false};
 }
 
 static bool fits(const struct look *look, const struct vx_ext4_super *super, const struct vx_ext4_group *group,
                  const struct bitmap *bitmap)
 {
+    if (!super->bitmaps_summed)
+        return vx_ext4_bitmap_free(vx_bytes_of(look->bytes, bitmap->size)) == bitmap->free;
     uint32_t sum = vx_ext4_bitmap_sum(vx_bytes_of(look->bytes, bitmap->size), super);
     return (sum & group->sum_mask) == bitmap->sum;
 }
@@ -205,7 +203,7 @@ static void look_at_group(struct look *look, uint32_t number, struct sums *sums)
     uint8_t bytes[VX_EXT4_DESCRIPTOR_MAX];
     struct vx_ext4_group group;
     struct vx_held held = {0};
-    uint64_t place = descriptor_place(super, number);
+    uint64_t place = vx_ext4_descriptor_place(super, number);
     if (!get(look, false, place, bytes, super->descriptor_size) ||
         !vx_ext4_group_decode(vx_bytes_of(bytes, super->descriptor_size), super, number, &group) ||
         !add_held(look, place, bytes, super->descriptor_size, &held)) {
@@ -350,7 +348,7 @@ static enum vx_proof_word judge_journal(const struct look *look, const struct jo
     if (vx_ext4_is_later(next, journal->first))
         return VX_PROOF_OTHER; /* E4 */
     bool follows = journal->first == next || (journal->below.empty && journal->first == next + 1);
-    bool untouched = journal->first_time >= look->below.write_time;
+    bool untouched = journal->first_time >= look->below.write_time && look->super.bitmaps_summed;
     return follows && untouched && !look->unknown ? VX_PROOF_STATE : VX_PROOF_NONE; /* E3 */
 }
 
@@ -381,7 +379,8 @@ static void say_right(struct look *look, const struct journal *journal)
                  ", and its journal goes on in the child with transaction %" PRIu32 " where it ends below",
                  journal->first);
     snprintf(proof->text, sizeof proof->text,
-             "%" PRIu32 " of its bitmaps have the checksums that the other layer records%s", proof->matches, more);
+             "%" PRIu32 " of its bitmaps have the %s that the other layer records%s", proof->matches,
+             look->super.bitmaps_summed ? "checksums" : "numbers of free bits", more);
 }
 
 static void judge(struct look *look, bool adds_up)
@@ -414,12 +413,13 @@ static bool begin(struct look *look)
 {
     uint8_t bytes[VX_EXT4_SUPER_SIZE];
     if (!get(look, false, VX_EXT4_SUPER_OFFSET, bytes, sizeof bytes) ||
-        !vx_ext4_super_decode(vx_bytes_of(bytes, sizeof bytes), &look->super) || !look->super.bitmaps_summed ||
+        !vx_ext4_super_decode(vx_bytes_of(bytes, sizeof bytes), &look->super) || !look->super.usable ||
         !look->super.clean || look->super.blocks > look->volume->length / look->super.block_size ||
         !add_held(look, VX_EXT4_SUPER_OFFSET, bytes, sizeof bytes, &look->super_held))
         return false;
     look->is_there = get(look, true, VX_EXT4_SUPER_OFFSET, bytes, sizeof bytes) &&
-                     vx_ext4_super_decode(vx_bytes_of(bytes, sizeof bytes), &look->below) && look->below.bitmaps_summed;
+                     vx_ext4_super_decode(vx_bytes_of(bytes, sizeof bytes), &look->below) && look->below.usable &&
+                     look->below.bitmaps_summed == look->super.bitmaps_summed;
     look->same = look->is_there && memcmp(look->below.uuid, look->super.uuid, sizeof look->super.uuid) == 0;
     return true;
 }

@@ -32,25 +32,29 @@ clean() { e2fsck -fn "$1" >e2fsck.log 2>&1; }
 mkdir files
 random 1 3000000 >files/program.bin
 for i in $(seq 1 40); do seq "$i" 3000 >"files/$i.txt"; done
-mke2fs -q -t ext4 -b 1024 -O metadata_csum,64bit -d files -U 12345678-1234-1234-1234-123456789abc earlier.fs ${megabytes}M >mke2fs.log 2>&1 ||
-    fail mke2fs
-mke2fs -q -t ext4 -b 1024 -O metadata_csum,64bit -d files foreign.fs ${megabytes}M >mke2fs.log 2>&1 || fail mke2fs
-cp earlier.fs right.fs
-session right.fs 70001
-add right.fs before.bin 9000000 # over several groups
-for state in child later inplace; do cp right.fs $state.fs; done
-session child.fs 70002
-add child.fs after.bin 20000
-session later.fs 70003
-add later.fs other.bin 12000000
-session inplace.fs 70004
-cp right.fs unmounted.fs # changed by a program that needs no journal, after the child began to write
-sleep 1.1
-tune2fs -L another unmounted.fs >/dev/null 2>&1 || fail tune2fs
-for state in earlier foreign right child later inplace unmounted; do
-    clean $state.fs || { cat e2fsck.log; fail "$state.fs is not clean"; }
-    disk $state.raw $state.fs
-done
+# make_states FEATURES: one state of the disk on which the child was made, the child's own, and others.
+make_states() {
+    mke2fs -q -t ext4 -b 1024 -O "$1" -d files -U 12345678-1234-1234-1234-123456789abc earlier.fs ${megabytes}M >mke2fs.log 2>&1 ||
+        { cat mke2fs.log; fail "mke2fs -O $1"; }
+    mke2fs -q -t ext4 -b 1024 -O "$1" -d files foreign.fs ${megabytes}M >mke2fs.log 2>&1 || fail mke2fs
+    cp earlier.fs right.fs
+    session right.fs 70001
+    add right.fs before.bin 9000000 # over several groups
+    for state in child later inplace; do cp right.fs $state.fs; done
+    session child.fs 70002
+    add child.fs after.bin 20000
+    session later.fs 70003
+    add later.fs other.bin 12000000
+    session inplace.fs 70004
+    cp right.fs unmounted.fs # changed by a program that needs no journal, after the child began to write
+    sleep 1.1
+    tune2fs -L another unmounted.fs >/dev/null 2>&1 || fail tune2fs
+    for state in earlier foreign right child later inplace unmounted; do
+        clean $state.fs || { cat e2fsck.log; fail "$state.fs is not clean"; }
+        disk $state.raw $state.fs
+    done
+}
+make_states metadata_csum,64bit
 # What is told apart by the journal is told apart by dumpe2fs, too.
 sequence() { dumpe2fs -h "$1.fs" 2>/dev/null | sed -n 's/^Journal sequence: *//p'; }
 [ -n "$(sequence right)" ] || skip "this dumpe2fs says nothing of the journal"
@@ -116,4 +120,37 @@ scene unmounted
 says "both belong to one disk: of the ext4 file system at 0x100000 of the disk"
 says "cannot be known"
 nothing_happens
+
+# Descriptors in groups of their own; what they say is the same.
+rm -f ./*.fs ./*.raw
+make_states metadata_csum,64bit,meta_bg,^resize_inode
+scene right
+says "the content shows that it is the state that this one was made on"
+for state in earlier later; do
+    scene $state
+    says "has not the checksum"
+    nothing_happens --salvage
+done
+
+# Without checksums of bitmaps the numbers of what is free have to do, and prove no state.
+for features in ^metadata_csum,uninit_bg ^metadata_csum,^uninit_bg,^64bit,^flex_bg; do
+    rm -f ./*.fs ./*.raw
+    make_states "$features"
+    scene right
+    says "both belong to one disk: of the ext4 file system at 0x100000 of the disk"
+    says "numbers of free bits"
+    nothing_happens
+    "$VHDX" repair --salvage d/child.avhdx >out 2>&1
+    [ $? = 1 ] || { cat out; fail "$features: repair of the right parent ended with $?"; }
+    exported
+    cmp out.raw child.raw || fail "$features: the mended chain reads otherwise"
+    for state in earlier later foreign; do
+        scene $state
+        says "number of free bits"
+        nothing_happens --salvage
+    done
+    scene inplace
+    says "its journal has come to transaction"
+    nothing_happens --salvage
+done
 exit 0
