@@ -24,6 +24,7 @@
 #include "verify/check_content.h"
 #include "verify/proof_ext4.h"
 #include "verify/proof_ntfs.h"
+#include "verify/proof_xfs.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -196,6 +197,8 @@ static vhdx_status ask(const struct vx_two_views *views, uint64_t offset, uint64
         VX_TRY(vx_prove_by_ext4(&volume, &proof, err));
     if (kind == VX_FS_NTFS)
         VX_TRY(vx_prove_by_ntfs(&volume, &proof, err));
+    if (kind == VX_FS_XFS)
+        VX_TRY(vx_prove_by_xfs(&volume, &proof, err));
     words->all_states = words->all_states && proof.word == VX_PROOF_STATE;
     add_word(words, offset, kind, &proof);
     return VHDX_OK;
