@@ -22,7 +22,9 @@
 #include "chain/layered.h"
 #include "io/overlay.h"
 #include "verify/check_content.h"
+#include "verify/filesystems.h"
 #include "verify/proof_ext4.h"
+#include "verify/proof_lvm.h"
 #include "verify/proof_ntfs.h"
 #include "verify/proof_xfs.h"
 
@@ -172,46 +174,87 @@ static bool go_on(void *context)
 struct words {
     enum vx_proof_word strongest;
     bool all_states; /* of those whose state matters, each is proven */
-    char of[120];    /* the volume that says the strongest, or the first that was asked and says nothing */
+    char of[160];    /* the volume that says the strongest, or the first that was asked and says nothing */
     char text[500];
 };
 
-static void add_word(struct words *words, uint64_t offset, enum vx_fs_kind kind, const struct vx_fs_proof *proof)
+static void add_word(struct words *words, const char *where, enum vx_fs_kind kind, const struct vx_fs_proof *proof)
 {
     if (proof->word <= words->strongest && (proof->word != VX_PROOF_NONE || words->text[0] || !proof->text[0]))
         return;
     words->strongest = proof->word;
-    snprintf(words->of, sizeof words->of, "the %s file system at 0x%" PRIx64 " of the disk",
-             kind == VX_FS_EXT ? "ext4" : vx_fs_name(kind), offset);
+    snprintf(words->of, sizeof words->of, "the %s file system %.110s", kind == VX_FS_EXT ? "ext4" : vx_fs_name(kind),
+             where);
     snprintf(words->text, sizeof words->text, "%s", proof->text);
 }
 
-static vhdx_status ask(const struct vx_two_views *views, uint64_t offset, uint64_t length, enum vx_fs_kind kind,
-                       struct words *words, vhdx_error *err)
+/* One file system. */
+static vhdx_status ask(const struct vx_volume *volume, const char *where, enum vx_fs_kind kind, struct words *words,
+                       vhdx_error *err)
 {
-    const struct vx_volume volume = {views, offset, length};
     struct vx_fs_proof proof = {0};
     if (kind == VX_FS_NONE || kind == VX_FS_FAT || kind == VX_FS_SWAP)
         return VHDX_OK;
     if (kind == VX_FS_EXT)
-        VX_TRY(vx_prove_by_ext4(&volume, &proof, err));
+        VX_TRY(vx_prove_by_ext4(volume, &proof, err));
     if (kind == VX_FS_NTFS)
-        VX_TRY(vx_prove_by_ntfs(&volume, &proof, err));
+        VX_TRY(vx_prove_by_ntfs(volume, &proof, err));
     if (kind == VX_FS_XFS)
-        VX_TRY(vx_prove_by_xfs(&volume, &proof, err));
+        VX_TRY(vx_prove_by_xfs(volume, &proof, err));
     words->all_states = words->all_states && proof.word == VX_PROOF_STATE;
-    add_word(words, offset, kind, &proof);
+    add_word(words, where, kind, &proof);
     return VHDX_OK;
+}
+
+static bool read_whole(void *context, void *buf, size_t length, uint64_t offset)
+{
+    return vx_volume_get(context, false, offset, buf, length);
+}
+
+/* What is in a logical volume; one that is not linear cannot be asked. */
+static vhdx_status ask_logical(const struct vx_volume *disk, const struct vx_lvm_volume *logical, struct words *words,
+                               vhdx_error *err)
+{
+    struct vx_lvm_view view;
+    char where[120];
+    struct vx_fs fs = {0};
+    vx_lvm_view(disk, logical, &view);
+    struct vx_volume volume = {&view.views, 0, logical->size};
+    const struct vx_content_source source = {&volume, read_whole, logical->size, 0};
+    if (logical->linear)
+        vx_fs_look(&source, 0, logical->size, &fs);
+    words->all_states = words->all_states && logical->linear;
+    snprintf(where, sizeof where, "in the logical volume %.40s at 0x%" PRIx64 " of the disk", logical->name,
+             disk->offset);
+    return ask(&volume, where, fs.kind, words, err);
+}
+
+/* A partition, or the whole disk. */
+static vhdx_status ask_partition(const struct vx_two_views *views, uint64_t offset, uint64_t length,
+                                 enum vx_fs_kind kind, struct words *words, vhdx_error *err)
+{
+    const struct vx_volume volume = {views, offset, length};
+    struct vx_lvm *lvm = NULL;
+    char where[60];
+    snprintf(where, sizeof where, "at 0x%" PRIx64 " of the disk", offset);
+    if (kind != VX_FS_LVM)
+        return ask(&volume, where, kind, words, err);
+    vhdx_status status = vx_lvm_open(&volume, &lvm, err);
+    words->all_states = words->all_states && lvm && !lvm->more && lvm->count > 0;
+    for (uint32_t i = 0; status == VHDX_OK && lvm && i < lvm->count; i++)
+        status = ask_logical(&volume, &lvm->volumes[i], words, err);
+    vx_free(lvm);
+    return status;
 }
 
 static vhdx_status ask_all(const struct vx_two_views *views, uint64_t size, const struct vx_content *content,
                            struct words *words, vhdx_error *err)
 {
     *words = (struct words){.all_states = !content->more_partitions};
-    VX_TRY(ask(views, 0, size, content->whole.kind, words, err));
+    VX_TRY(ask_partition(views, 0, size, content->whole.kind, words, err));
     for (uint32_t i = 0; i < content->partition_count; i++) {
         const struct vx_partition *partition = &content->partitions[i];
-        VX_TRY(ask(views, partition->offset, partition->length, partition->fs.kind, words, err));
+        VX_TRY(ask_partition(views, partition->offset, partition->length, partition->fs.kind, words, err));
     }
     return VHDX_OK;
 }
@@ -249,7 +292,7 @@ static void say(struct vx_proof *proof, const char *format, ...)
 
 static void put_in_words(const struct vx_content *content, const struct words *words, struct vx_proof *proof)
 {
-    char seen[300], mute[720] = "";
+    char seen[300], mute[760] = "";
     vx_content_text(content, seen, sizeof seen);
     if (words->strongest == VX_PROOF_NONE && words->text[0])
         snprintf(mute, sizeof mute, "; %s was asked and cannot tell: %s", words->of, words->text);

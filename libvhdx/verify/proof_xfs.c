@@ -156,8 +156,8 @@ static void judge(const struct look *look, struct vx_fs_proof *proof)
     } else if (look->go_on >= 2) {
         proof->matches = look->go_on;
         say(proof, VX_PROOF_DISK,
-            "as far as it can tell, the parent's content is what the child was made on and only its id differs: nothing "
-            "below is as late as the child's first change");
+            "as far as it can tell, the parent's content is what the child was made on and only its id differs: "
+            "nothing below is as late as the child's first change");
     } else {
         say(proof, VX_PROOF_NONE, "too few of its headers are in the child");
     }
@@ -165,9 +165,11 @@ static void judge(const struct look *look, struct vx_fs_proof *proof)
 
 static bool get_super(struct look *look, bool below, struct vx_xfs_super *super)
 {
-    size_t size = (size_t)vx_min(VX_XFS_SECTOR_MAX, look->volume->length);
-    return vx_volume_get(look->volume, below, 0, look->above, size) &&
-           vx_xfs_super_decode(vx_bytes_of(look->above, size), super);
+    for (size_t size = 512; size <= VX_XFS_SECTOR_MAX; size *= 2)
+        if (vx_volume_get(look->volume, below, 0, look->above, size) &&
+            vx_xfs_super_decode(vx_bytes_of(look->above, size), super))
+            return true;
+    return false;
 }
 
 static bool begin(struct look *look, struct vx_fs_proof *proof)

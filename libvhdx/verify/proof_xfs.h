@@ -1,7 +1,7 @@
 /*
  * What an XFS file system of version 5, of which a part lies in a child and another in the layers below, says about the
- * two: nothing that speaks against the layers below, written to since, or another disk. It never proves a state, because
- * programs that mend an unmounted file system use up no number of the log.
+ * two: nothing that speaks against the layers below, written to since, or another disk. It never proves a state,
+ * because programs that mend an unmounted file system use up no number of the log.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_PROOF_XFS_H
