@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-enum { STRIDE = 512, UPDATE_AT = 0x30, LOG_UPDATE_AT = 0x28, RESTART_UPDATE_AT = 0x1E, PLACE_BITS = 14 };
+enum { STRIDE = 512, UPDATE_AT = 0x30, LOG_UPDATE_AT = 0x28, RESTART_UPDATE_AT = 0x1E, PLACE_BITS = 14,
+       MIRROR = 30 * NTFS_IMAGE_CLUSTER };
 
 static void put(uint8_t *p, uint64_t value, unsigned size)
 {
@@ -136,7 +137,7 @@ void ntfs_image_make(uint8_t *bytes, uint8_t id, uint64_t time)
     bytes[0x0D] = NTFS_IMAGE_CLUSTER / 512;
     put(bytes + 0x28, NTFS_IMAGE_SIZE / 512 - 1, 8);
     put(bytes + 0x30, NTFS_IMAGE_MFT / NTFS_IMAGE_CLUSTER, 8);
-    put(bytes + 0x38, 30, 8);
+    put(bytes + 0x38, MIRROR / NTFS_IMAGE_CLUSTER, 8);
     bytes[0x40] = 0xF6; /* 1024 */
     put(bytes + 0x48, UINT64_C(0x1122334455667700) + id, 8);
     put(bytes + 510, 0xAA55, 2);
@@ -145,6 +146,8 @@ void ntfs_image_make(uint8_t *bytes, uint8_t id, uint64_t time)
         ntfs_image_write(bytes, i, &file);
     }
     memset(bytes + NTFS_IMAGE_LOG, 0xFF, NTFS_IMAGE_LOG_PAGES * NTFS_IMAGE_CLUSTER);
+    memcpy(bytes + MIRROR, bytes + ntfs_image_record(0), 4 * NTFS_IMAGE_RECORD);
+    memcpy(bytes + NTFS_IMAGE_SIZE - 512, bytes, 512);
 }
 
 /* ---- log ---- */
