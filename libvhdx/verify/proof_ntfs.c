@@ -246,10 +246,11 @@ static void say_right(const struct vx_ntfs_look *look, struct vx_fs_proof *proof
     proof->word = VX_PROOF_DISK;
     snprintf(proof->text, sizeof proof->text,
              "as far as it can tell, the parent's content is what the child was made on and only its id differs: "
-             "%s (%s)%s",
+             "%s (%s)%s%s",
              look->first_change != UINT64_MAX ? "nothing below is later than the child's first change"
                                               : "no file record is later below than in the child",
-             newest, look->log_goes_on ? ", and its log goes on in the child where it ends below" : "");
+             newest, look->log_goes_on ? ", and its log goes on in the child where it ends below" : "",
+             look->unknown ? "; not all of it could be looked at" : "");
 }
 
 /* ---- judging ----------------------------------------------------------------------------------------------------- */

@@ -12,7 +12,10 @@
 
 #include "verify/two_views.h"
 
-/* Reads some 100 MiB at most, of file records and of the log. Only NOMEM is a failure. */
+/*
+ * Reads some 100 MiB at most where there are not many files, 600 MiB in any case, of file records and of the log. Only
+ * NOMEM is a failure.
+ */
 vhdx_status vx_prove_by_ntfs(const struct vx_volume *volume, struct vx_fs_proof *proof, vhdx_error *err);
 
 #endif

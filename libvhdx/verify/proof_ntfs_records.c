@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#define BYTES_MAX (128 * VX_MIB) /* of file records */
+#define BYTES_MAX (256 * VX_MIB) /* of file records; a quarter of a million of them */
 #define UPDATES_MAX 0x1000u      /* writes of one record within a child, where only their number tells */
 
 /* One record, as both have it. */
