@@ -442,6 +442,7 @@ typedef struct vhdx_create_options {
     bool fixed;
     const char *parent;               /* makes an empty differencing disk on this one */
     const vhdx_guid *data_write_guid; /* NULL = a new one; given to stand in for a lost parent of known identity */
+    const vhdx_guid *virtual_disk_id; /* NULL = a new one; with `parent`: always the parent's */
 } vhdx_create_options;
 
 /*

@@ -318,6 +318,10 @@ vhdx_status vhdx_create(const char *path, const vhdx_create_options *given, vhdx
                                   .fixed = options.fixed};
     if (options.data_write_guid)
         spec.data_write_guid = *options.data_write_guid;
+    if (options.virtual_disk_id)
+        spec.virtual_disk_id = *options.virtual_disk_id;
+    if (options.parent && options.virtual_disk_id)
+        return fail_argument(err, "a differencing disk has the virtual disk id of its parent");
     if (options.parent && options.fixed)
         return fail_argument(err, "a differencing disk cannot be fixed");
     if (options.parent)

@@ -13,6 +13,7 @@
 #include "text.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -135,6 +136,35 @@ bool cli_may_write(const struct cli *cli, const char *path, const struct cli_out
     else
         return true;
     return false;
+}
+
+static vhdx_status denied(vhdx_error *err, const char *path, int code, const char *action)
+{
+    *err = (vhdx_error){
+        .status = VHDX_READ_ONLY, .system_code = code, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE};
+    snprintf(err->path, sizeof err->path, "%s", path);
+    snprintf(err->message, sizeof err->message, "cannot %s: %s", action, strerror(code));
+    snprintf(err->advice, sizeof err->advice, "%s",
+             code == EROFS ? "work on a copy on another volume" : "run it as a user who has the right to do so");
+    return VHDX_READ_ONLY;
+}
+
+vhdx_status cli_may_change(const char *path, vhdx_error *err)
+{
+    int code = platform_write_denied(path);
+    return code == 0 || code == ENOENT ? VHDX_OK : denied(err, path, code, "write to the file");
+}
+
+vhdx_status cli_may_make(const char *path, vhdx_error *err)
+{
+    char directory[2048];
+    size_t length = (size_t)(platform_base_name(path) - path);
+    if (length >= sizeof directory)
+        return VHDX_OK;
+    memcpy(directory, path, length);
+    directory[length] = '\0';
+    int code = platform_write_denied(length ? directory : ".");
+    return code == 0 ? VHDX_OK : denied(err, path, code, "make the file");
 }
 
 void cli_warning(const char *text)

@@ -116,6 +116,10 @@ struct cli_output {
 /* Whether a command may write to `path`; else the error is printed. */
 bool cli_may_write(const struct cli *cli, const char *path, const struct cli_output *may);
 
+/* Whether the rights are there to write to the file, or to make one of that name; for dry runs. */
+vhdx_status cli_may_change(const char *path, vhdx_error *err);
+vhdx_status cli_may_make(const char *path, vhdx_error *err);
+
 /* Prints "vhdx: warning: text". */
 void cli_warning(const char *text);
 

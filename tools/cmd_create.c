@@ -14,7 +14,12 @@ struct wish {
     struct cli_size size, block_size, sector_size, physical_sector_size;
     bool fixed;
     const char *parent;
-    const char *data_write_guid;
+    const char *data_write_guid, *disk_id;
+};
+
+/* What the options of the library point at. */
+struct ids {
+    vhdx_guid data_write_guid, disk_id;
 };
 
 /* Sizes that are 32 bits wide in the format. false: the usage error was printed. */
@@ -60,21 +65,30 @@ static bool sector(const struct cli *cli, const char *option, const struct cli_s
     return false;
 }
 
-/* Fills `options`; `guid` must live as long. false: the usage error was printed. */
-static bool understand(const struct cli *cli, const struct wish *wish, vhdx_guid *guid, vhdx_create_options *options)
+/* `text` NULL: not given. false: the usage error was printed. */
+static bool take_id(const struct cli *cli, const char *option, const char *text, vhdx_guid *guid,
+                    const vhdx_guid **taken)
+{
+    if (text && vhdx_guid_parse(text, guid) != VHDX_OK) {
+        cli_usage_error(cli->command, "%s: '%s' is not a GUID", option, text);
+        return false;
+    }
+    *taken = text ? guid : NULL;
+    return true;
+}
+
+/* Fills `options`; `ids` must live as long. false: the usage error was printed. */
+static bool understand(const struct cli *cli, const struct wish *wish, struct ids *ids, vhdx_create_options *options)
 {
     *options = (vhdx_create_options){
         .struct_size = sizeof *options, .virtual_size = wish->size.bytes, .fixed = wish->fixed, .parent = wish->parent};
-    if (!cli_files(cli, 1, 1))
+    if (!cli_files(cli, 1, 1) ||
+        !take_id(cli, "--data-write-guid", wish->data_write_guid, &ids->data_write_guid, &options->data_write_guid) ||
+        !take_id(cli, "--disk-id", wish->disk_id, &ids->disk_id, &options->virtual_disk_id))
         return false;
-    if (wish->data_write_guid) {
-        if (vhdx_guid_parse(wish->data_write_guid, guid) != VHDX_OK) {
-            cli_usage_error(cli->command, "--data-write-guid: '%s' is not a GUID", wish->data_write_guid);
-            return false;
-        }
-        options->data_write_guid = guid;
-    }
-    if (wish->fixed && wish->parent)
+    if (wish->disk_id && wish->parent)
+        cli_usage_error(cli->command, "a differencing disk has its parent's id: --disk-id does not go with --parent");
+    else if (wish->fixed && wish->parent)
         cli_usage_error(cli->command, "a fixed disk has no parent: give --fixed or --parent");
     else if (!wish->size.given && !wish->parent)
         cli_usage_error(cli->command, "no size given (--size N, or --parent P for a differencing disk)");
@@ -117,7 +131,7 @@ static int run(const struct command *self, int argc, char **argv)
     struct cli cli;
     struct wish wish = {0};
     vhdx_create_options create_options;
-    vhdx_guid guid;
+    struct ids ids;
     int status;
     const struct cli_option options[] = {
         {"size", 0, CLI_SIZE, &wish.size, "N",
@@ -129,14 +143,17 @@ static int run(const struct command *self, int argc, char **argv)
          "1M to 256M, a power of two; when not given 32M for\ndynamic, 2M for fixed and differencing disks"},
         {"sector-size", 0, CLI_SIZE, &wish.sector_size, "N",
          "logical sector size, 512 (when not given) or 4096;\nwith --parent the parent's"},
-        {"physical-sector-size", 0, CLI_SIZE, &wish.physical_sector_size, "N", "512 or 4096 (when not given)"},
+        {"physical-sector-size", 0, CLI_SIZE, &wish.physical_sector_size, "N",
+         "512 or 4096 (when not given); with --parent when not\ngiven the parent's"},
         {"parent", 0, CLI_TEXT, &wish.parent, "P", "make an empty differencing disk on the disk P"},
         {"data-write-guid", 0, CLI_TEXT, &wish.data_write_guid, "GUID",
          "the new disk's DataWriteGuid, to stand in for a lost\nparent whose children name it"},
+        {"disk-id", 0, CLI_TEXT, &wish.disk_id, "GUID",
+         "the new disk's virtual disk id, which a stand-in for\na lost parent takes from 'vhdx info CHILD'"},
     };
     if (!cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status))
         return status;
-    if (!understand(&cli, &wish, &guid, &create_options))
+    if (!understand(&cli, &wish, &ids, &create_options))
         return EXIT_USAGE;
     return create(&cli, &create_options);
 }
@@ -145,8 +162,9 @@ const struct command command_create = {
     .name = "create",
     .synopsis = "--size N [--fixed] [--block-size N] [--sector-size 512|4096]\n"
                 " [--physical-sector-size 512|4096] [--data-write-guid GUID]\n"
-                " FILE\n"
-                "--parent P [--size N] [--block-size N] FILE",
+                " [--disk-id GUID] FILE\n"
+                "--parent P [--size N] [--block-size N]\n"
+                " [--physical-sector-size 512|4096] FILE",
     .summary = "makes an empty disk, or an empty differencing disk on a parent",
     .details = "Makes the empty disk FILE. A file that is there already and not empty is\n"
                "refused. Prints nothing unless --verbose or --json is given.",

@@ -10,12 +10,15 @@
 #include "machines.h"
 #include "notices.h"
 #include "plan_new.h"
+#include "platform.h"
 #include "report.h"
 #include "text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { NAMES_MAX = 4 };
 
 struct wish {
     const char *into, *output, *direction, *undo, *zero_detect;
@@ -46,13 +49,32 @@ static void count_row(const char *label, uint64_t count)
     report_row(stdout, 2, label, text);
 }
 
+/* The layers that are merged, from the child on, by name; many of them by number. */
+static void put_layers(const struct work *work)
+{
+    size_t count = work->report.layers_merged;
+    bool known = count <= work->layers.count && count <= NAMES_MAX && !work->wish->output;
+    for (size_t i = 0; known && i < count; i++) {
+        fputs(i == 0 ? "" : i + 1 == count ? " and " : ", ", stdout);
+        text_put(stdout, i == 0 ? work->child : platform_base_name(work->layers.items[i]));
+    }
+    if (!known)
+        text_put(stdout, work->child);
+    printf(" (%zu layer%s)", count, count == 1 ? "" : "s");
+}
+
+/* Upwards the child takes what it lacks from what lies below it. */
 static void headline(const struct work *work, const char *verb)
 {
-    uint32_t layers = work->report.layers_merged;
+    const vhdx_merge_report *report = &work->report;
     printf("%s ", verb);
-    text_put(stdout, work->child);
-    printf(" (%" PRIu32 " layer%s) into ", layers, layers == 1 ? "" : "s");
-    text_put(stdout, work->report.target);
+    if (report->direction == VHDX_DIRECTION_UP && !work->wish->output && work->layers.count > 1)
+        printf("what lies below it (%" PRIu32 " layer%s)", report->layers_merged,
+               report->layers_merged == 1 ? "" : "s");
+    else
+        put_layers(work);
+    printf(" into ");
+    text_put(stdout, report->target);
     putchar('\n');
 }
 
@@ -61,13 +83,34 @@ static const char *direction_name(const vhdx_merge_report *report)
     return report->direction == VHDX_DIRECTION_UP ? "up" : "down";
 }
 
-static void print_direction(const vhdx_merge_report *plan)
+static void print_direction(const struct work *work)
 {
-    char text[256];
-    snprintf(text, sizeof text, "%s (%s)", direction_name(plan), plan->direction_reason);
-    report_row(stdout, 2, "direction", text);
-    if (plan->bytes_other_way != UINT64_MAX)
-        report_size_row(stdout, 2, "cost of the other one", plan->bytes_other_way);
+    const vhdx_merge_report *plan = &work->report;
+    char text[1400];
+    bool up = plan->direction == VHDX_DIRECTION_UP;
+    snprintf(text, sizeof text, "%s, into %s (%s)", direction_name(plan), platform_base_name(plan->target),
+             plan->direction_reason);
+    printf("  direction:            ");
+    text_put_wrapped_line(stdout, text, 24);
+    putchar('\n');
+    if (plan->bytes_other_way == UINT64_MAX)
+        return;
+    char size[REPORT_SIZE_ROOM];
+    report_size_short(plan->bytes_other_way, size);
+    printf("  the other way (--direction %s) would write %s\n", up ? "down" : "up", size);
+}
+
+/* Rows of zero say nothing, except to those who want to know all. */
+static void size_row(const struct work *work, const char *label, uint64_t bytes)
+{
+    if (bytes || work->cli->verbose)
+        report_size_row(stdout, 2, label, bytes);
+}
+
+static void number_row(const struct work *work, const char *label, uint64_t count)
+{
+    if (count || work->cli->verbose)
+        count_row(label, count);
 }
 
 /* A merge is refused for other children, so none was found; where nobody has looked there may be some. */
@@ -88,19 +131,20 @@ static void print_plan(const struct work *work)
     headline(work, "Would merge");
     report_size_row(stdout, 2, "virtual size", plan->virtual_size);
     if (plan->direction_reason[0])
-        print_direction(plan);
-    report_size_row(stdout, 2, "to share (reflink)", plan->bytes_to_share);
+        print_direction(work);
+    size_row(work, "to share (reflink)", plan->bytes_to_share);
     report_size_row(stdout, 2, "to copy", plan->bytes_to_copy);
-    report_size_row(stdout, 2, "to fill with zeros", plan->bytes_to_zero);
-    count_row("blocks to allocate", plan->blocks_to_allocate);
-    count_row("blocks to make zero", plan->blocks_to_zero);
-    count_row("flushes, about", plan->flushes);
+    size_row(work, "to fill with zeros", plan->bytes_to_zero);
+    number_row(work, "blocks to allocate", plan->blocks_to_allocate);
+    number_row(work, "blocks to make zero", plan->blocks_to_zero);
+    number_row(work, "flushes, about", plan->flushes);
     report_size_row(stdout, 2, "free space needed", plan->bytes_needed);
-    report_size_row(stdout, 2, "still in use at the end", plan->bytes_added);
+    if (!work->wish->output)
+        report_size_row(stdout, 2, "kept afterwards", plan->bytes_added);
     if (plan->bytes_free == UINT64_MAX)
-        report_row(stdout, 2, "free space present", "not known");
+        report_row(stdout, 2, "free on the volume", "not known");
     else
-        report_size_row(stdout, 2, "free space present", plan->bytes_free);
+        report_size_row(stdout, 2, "free on the volume", plan->bytes_free);
     if (!work->wish->output && plan->direction != VHDX_DIRECTION_UP)
         print_where_looked(work);
     if (plan->already_complete)
@@ -116,12 +160,11 @@ static void print_done(const struct work *work)
         return;
     headline(work, "Merged");
     report_size_row(stdout, 2, "virtual size", done->virtual_size);
-    if (done->bytes_shared)
-        report_size_row(stdout, 2, "shared (reflink)", done->bytes_shared);
+    size_row(work, "shared (reflink)", done->bytes_shared);
     report_size_row(stdout, 2, "copied", done->bytes_copied);
-    report_size_row(stdout, 2, "filled with zeros", done->bytes_to_zero);
-    count_row("blocks allocated", done->blocks_to_allocate);
-    count_row("blocks made zero", done->blocks_to_zero);
+    size_row(work, "filled with zeros", done->bytes_to_zero);
+    number_row(work, "blocks allocated", done->blocks_to_allocate);
+    number_row(work, "blocks made zero", done->blocks_to_zero);
     if (work->wish->verify)
         report_size_row(stdout, 2, "read back, equal", done->bytes_verified);
     if (work->wish->reclaim)
@@ -135,7 +178,8 @@ static void print_done(const struct work *work)
         text_put_word(stdout, work->wish->undo);
         putchar('\n');
     }
-    notices_print_next(&work->notices, "Now, in Hyper-V:");
+    notices_print_next(&work->notices, work->wish->output ? "If a machine is to use it, in Hyper-V:"
+                                                          : "Now, in Hyper-V:");
 }
 
 static void number_or_null(struct json *json, const char *name, uint64_t number)
@@ -274,11 +318,31 @@ static void tell_machines(struct work *work)
     machines_next(&work->machines, &work->notices, &change);
 }
 
+/* A dry run refuses what the run would: files that it would write to, and directories in which it makes new ones. */
+static vhdx_status check_rights(const struct work *work, vhdx_error *err)
+{
+    if (!work->wish->dry_run)
+        return VHDX_OK;
+    if (work->wish->output)
+        return cli_may_make(work->wish->output, err);
+    if (work->wish->undo && cli_may_make(work->wish->undo, err) != VHDX_OK)
+        return err->status;
+    for (size_t i = 0; i < work->layers.count; i++) {
+        if (cli_may_change(work->layers.items[i], err) != VHDX_OK)
+            return err->status;
+        if (i > 0 && strcmp(work->layers.items[i], work->report.target) == 0)
+            break;
+    }
+    return VHDX_OK;
+}
+
 static int merge(struct work *work)
 {
     vhdx_error err;
     progress_begin(&work->progress, work->cli);
     vhdx_status status = call(work, &err);
+    if (status == VHDX_OK)
+        status = check_rights(work, &err);
     progress_clear(&work->progress);
     if (status != VHDX_OK) {
         progress_advise(&err, work->wish->output ? "the unfinished file was removed; run the same command again"

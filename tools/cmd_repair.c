@@ -283,6 +283,14 @@ static int exit_status(const struct repair *repair, const vhdx_report *report)
     return verdict == VHDX_VERDICT_CORRECTED ? EXIT_CORRECTED : EXIT_DONE;
 }
 
+/* A dry run refuses what the run would: the disk, and the undo file beside it. */
+static vhdx_status check_rights(const struct repair *repair, vhdx_error *err)
+{
+    const char *undo = repair->options.undo ? repair->options.undo : repair->cli.files[0];
+    vhdx_status status = cli_may_change(repair->cli.files[0], err);
+    return status != VHDX_OK || repair->options.no_undo ? status : cli_may_make(undo, err);
+}
+
 static int run_repair(struct repair *repair)
 {
     vhdx_report *report;
@@ -290,6 +298,11 @@ static int run_repair(struct repair *repair)
     progress_begin(&repair->progress, &repair->cli);
     vhdx_status status = vhdx_repair(repair->cli.files[0], &repair->options, &report, &err);
     progress_clear(&repair->progress);
+    if (status == VHDX_OK && repair->options.dry_run && repair->count > 0) {
+        status = check_rights(repair, &err);
+        if (status != VHDX_OK)
+            vhdx_report_free(report);
+    }
     if (status != VHDX_OK && repair->cli.json)
         print_failure_json(repair, &err);
     if (status != VHDX_OK)

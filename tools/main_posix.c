@@ -9,6 +9,7 @@
 
 #include "exit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -98,6 +99,11 @@ static bool fill_closed_streams(void)
         if (fcntl(number, F_GETFD) < 0 && open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY) != number)
             return false;
     return true;
+}
+
+int platform_write_denied(const char *path)
+{
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
 FILE *platform_create(const char *path)

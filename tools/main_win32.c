@@ -83,6 +83,13 @@ double platform_seconds(void)
     return (double)GetTickCount64() / 1000.0;
 }
 
+/* Who may write where is known only to the system when it is tried. */
+int platform_write_denied(const char *path)
+{
+    (void)path;
+    return 0;
+}
+
 FILE *platform_create(const char *path)
 {
     int size = MultiByteToWideChar(CP_UTF8, 0, path, -1, NULL, 0);

@@ -37,6 +37,9 @@ double platform_seconds(void);
 void platform_catch_interrupts(void);
 bool platform_interrupted(void);
 
+/* 0, or the errno that says why the file, or names in the directory, cannot be written. Nothing is opened for it. */
+int platform_write_denied(const char *path);
+
 /* An empty file at the UTF-8 path, for bytes to be written. NULL: errno says why. */
 FILE *platform_create(const char *path);
 

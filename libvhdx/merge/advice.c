@@ -21,6 +21,18 @@ void vx_notice(vhdx_notice_fn notice, void *context, vhdx_notice_kind kind, cons
     notice(context, kind, text);
 }
 
+/* What else of the layers that were changed means nothing any more. */
+static void tell_void(vhdx_notice_fn notice, void *context)
+{
+    vx_notice(notice, context, VHDX_NOTICE_NEXT,
+              "Checkpoints that referred to the merged layers can no longer be applied; remove them in Hyper-V. "
+              "A saved state must be discarded.");
+    vx_notice(
+        notice, context, VHDX_NOTICE_NEXT,
+        "Change tracking (.rct and .mrt files beside the touched disks) is no longer valid: move those files away; "
+        "the next backup must be a full one. Hyper-V Replica must resynchronize.");
+}
+
 void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, void *context)
 {
     struct vx_arena arena = {0};
@@ -36,17 +48,13 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
                   about->target);
     else if (!about->machine_known)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
-                  "The machine's configuration still names %s. Give it the merged disk:\n"
+                  "The machine's configuration still names %s. Give it the merged disk; fill in NAME, the controller and "
+                  "the path on the host:\n"
                   "  Set-VMHardDiskDrive -VMName NAME -ControllerType SCSI -ControllerNumber 0 -ControllerLocation 0 "
                   "-Path %s",
                   about->child, target);
-    vx_notice(notice, context, VHDX_NOTICE_NEXT,
-              "Checkpoints that referred to the merged layers can no longer be applied; remove them in Hyper-V. "
-              "A saved state must be discarded.");
-    vx_notice(
-        notice, context, VHDX_NOTICE_NEXT,
-        "Change tracking (.rct and .mrt files beside the touched disks) is no longer valid: move those files away; "
-        "the next backup must be a full one. Hyper-V Replica must resynchronize.");
+    if (!about->new_file) /* no layer was written to */
+        tell_void(notice, context);
     if (about->new_file && !about->machine_known)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
                   "A new file lacks the machine's permission (else 0x80070005):\n"
@@ -55,8 +63,8 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
     if (about->between)
         vx_notice(
             notice, context, VHDX_NOTICE_NEXT,
-            "The layers that were between the two have lost their own meaning: nothing but %s may be read through "
-            "them, and nothing new be put on them.",
+            "The layers between the two are valid only as parts of %s now: do not open or copy them on their own, and "
+            "put nothing new on them.",
             about->child);
     if (!about->deleted && !about->new_file && !about->in_place)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,

@@ -285,7 +285,7 @@ static bool could_replace(const struct vx_image *child, const struct vx_image *t
 static const char *why_only_down(const struct vx_merge_run *run)
 {
     if (!run->options->delete_merged)
-        return "without removal the result belongs at the ancestor's path";
+        return "the usual way: without --delete the result belongs at the ancestor's path";
     if (run->options->reclaim || run->options->verify)
         return "giving space back and verifying go down only";
     if (vx_image_has_parent(run->target))

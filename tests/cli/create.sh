@@ -72,3 +72,17 @@ long=$(printf 'n%.0s' {1..250}).vhdx
 expect 0 vhdx create --size 16M "$long"
 expect 0 vhdx merge -o "${long/n/m}" "$long"
 expect 0 vhdx info "${long/n/m}"
+
+# A stand-in for a lost parent: its ids, and sector sizes.
+expect 0 vhdx create --size 4M --disk-id $guid --data-write-guid $guid stand-in.vhdx
+expect 0 vhdx info --json stand-in.vhdx
+json_is '(d["virtual_disk_id"], d["data_write_guid"])' "('$guid', '$guid')"
+expect 0 vhdx create --parent stand-in.vhdx --physical-sector-size 512 sectors.avhdx
+expect 0 vhdx info --json sectors.avhdx
+json_is '(d["virtual_disk_id"], d["physical_sector_size"], d["parent"]["linkage"])' "('$guid', 512, '$guid')"
+expect 0 vhdx hash sectors.avhdx
+expect 16 vhdx create --parent stand-in.vhdx --disk-id $guid no.avhdx
+one_line_of_error
+expect 16 vhdx create --size 4M --disk-id 1234 no.vhdx
+one_line_of_error
+says err "not a GUID"

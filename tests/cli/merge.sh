@@ -16,14 +16,20 @@ have_python && id=$(json 'd["virtual_disk_id"]')
 # A plan changes nothing.
 fresh
 before=$(cat vm/* | cksum)
+expect 0 vhdx merge --dry-run -v --into vm/disk.vhdx vm/disk_2.avhdx
+says out "to share (reflink):"
+says out "blocks to make zero:"
 expect 0 vhdx merge --dry-run --into vm/disk.vhdx vm/disk_2.avhdx
-says out "(2 layers)"
+says out "disk_2.avhdx and disk_1.avhdx (2 layers) into vm/disk.vhdx"
 says out "to copy:"
 says out "direction: "
-says out "without removal"
-says out "to share (reflink):"
+says out "the usual way"
+says out "the other way (--direction up) would write "
+says_not out "blocks to make zero" # there are none
 says out "free space needed:"
-says out "still in use at the end:"
+says out "kept afterwards:"
+says out "free on the volume:"
+[ -z "$(awk 'length > 80' out)" ] || fail "lines of more than 80 columns: $(cat out)"
 says out "Nothing was changed."
 expect 0 vhdx merge --dry-run --json --into vm/disk.vhdx vm/disk_2.avhdx
 json_is 'list(d)' "['format', 'plan']"
@@ -96,3 +102,17 @@ for when in auto off; do
 done
 expect 16 vhdx merge --zero-detect=maybe vm/disk_2.avhdx
 says err "is none of auto, off"
+
+# A new disk beside the layers makes nothing of them void, and not a word says so.
+rm -rf vm
+fresh
+for dry in --dry-run ""; do
+    expect 0 vhdx merge $dry -o vm/new.vhdx vm/disk_2.avhdx
+    for word in "no longer" .rct checkpoint Checkpoint "saved state" Keep; do
+        says_not out "$word"
+    done
+done
+says out "Set-VMHardDiskDrive"
+says out icacls
+expect 0 vhdx merge --dry-run --direction up vm/disk_1.avhdx
+says out "Would merge what lies below it (1 layer) into vm/disk_1.avhdx"
