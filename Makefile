@@ -159,6 +159,18 @@ installing := $(filter test check-slow check-windows demo asan tsan fuzz fuzz-re
     $(MAKECMDGOALS))
 packages := $(if $(installing),packages)
 
+# Objects lie in a directory named after the compiler. Where it is still to be installed, that comes first, and make
+# begins anew; else all would be compiled again by the next make, which finds another compiler than none.
+ifneq ($(installing),)
+ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
+include build/compiler.mk
+build/compiler.mk:
+	@mkdir -p $(@D)
+	@CC=$(call quote,$(CC)) NO_INSTALL=$(call quote,$(NO_INSTALL)) sh tests/packages.sh build $(installing)
+	@command -v $(firstword $(CC)) >/dev/null && touch $@
+endif
+endif
+
 # $(call variant,NAME) defines NAME_dir (where), NAME_objects, and the rules that make its objects and products.
 define variant
 $(1)_machine := $$(shell $$($(1)_cc) -dumpmachine 2>/dev/null)
@@ -309,8 +321,17 @@ run_tests = VHDX=$(CURDIR)/$(main_exe) BUILD=$(main_dir) ASAN_BUILD=$(asan_dir) 
     SUITES='$(SUITES)' FUZZERS='$(FUZZERS)' SONAME=$(SONAME) CC=$(call quote,$(CC)) CXX=$(call quote,$(CXX)) \
     ONLY='$(ONLY)' bash tests/run.sh
 
-test: all $(main_suites) $(main_replays) $(guest) $(asan_suites) $(asan_replays) $(if $(TOOLS),$(asan_exe)) \
-    $(tsan_dir)/threads
+# What the parts named by ONLY need; without it, everything.
+part = $(if $(ONLY),$(filter $(1),$(ONLY)),all)
+needs := $(if $(call part,$(filter-out layering headers manuals,$(or $(ONLY),all))),all $(guest))
+needs += $(foreach s,$(SUITES),$(if $(call part,$(s)),$(main_dir)/test-$(s)))
+needs += $(if $(call part,asan),$(asan_suites))
+needs += $(if $(call part,asan-cli),$(if $(TOOLS),$(asan_exe)))
+needs += $(if $(call part,corpus),$(asan_replays))
+needs += $(if $(call part,valgrind),$(main_replays))
+needs += $(if $(call part,threads),$(tsan_dir)/threads)
+
+test: $(needs)
 	@$(run_tests)
 
 check-slow: ONLY = unit fault crash judge

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Arrows between the rooms go down only: each room may include from the rooms named after it, and from no other.
 # tools/ sees the public header and its own. No line of C is wider than 120 columns. Prints a line for each arrow that
-# goes elsewhere and for each line that is too wide, and ends with 1.
+# goes elsewhere and for each line that is too wide, and ends with 1. At the top lies what belongs there and nothing else.
 # SPDX-License-Identifier: MIT
 
 cd "$(dirname "$0")/.." || exit 2
@@ -26,6 +26,14 @@ includes() {
     [ $# -gt 0 ] && grep -HnoE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<][^">]+' "$@" /dev/null |
         sed -E 's/^([^:]*:[0-9]+):[^"<]*["<]/\1 /'
 }
+
+# A log or a disk that was left at the top is committed sooner or later.
+top=" LICENSE Makefile README.md docs fuzz include libvhdx testdata tests tools "
+tracked=$(git ls-files 2>/dev/null | cut -d/ -f1 | sort -u)
+for name in ${tracked:-$(ls)}; do
+    [[ $name == .* || $top == *" $name "* || ( -z $tracked && $name == build ) ]] ||
+        complain "$name: does not belong to the top of the source tree"
+done
 
 shopt -s nullglob
 for directory in libvhdx/*/; do

@@ -45,7 +45,11 @@ for target; do
         have_program mandoc || want mandoc
         have_program setfacl || want acl
         have_program setfattr || want attr
-        have_program jq || want jq ;;
+        have_program jq || want jq
+        have_program python3 || want python3
+        have_program script || want bsdutils
+        have_program setpriv || want util-linux
+        have_header libvhdi.h || want libvhdi-dev ;;
     demo)
         have_program debugfs || want e2fsprogs
         have_program sfdisk || want fdisk ;;
@@ -90,7 +94,7 @@ install() { apt install -y --no-install-recommends "$@"; }
 
 mkdir -p "$build"
 if [ -n "$NO_INSTALL" ] || ! have_program apt-get || { [ -n "$as_root" ] && ! have_program sudo; }; then
-    echo "not installed (names as in Debian): $missing"
+    echo "not installed; as root: apt-get install ${missing% }"
     [ -z "$required" ] || exit 1
     exit 0
 fi

@@ -9,6 +9,7 @@
 # SPDX-License-Identifier: MIT
 
 cd "$(dirname "$0")/.." || exit 2
+[ -n "$BUILD" ] || { echo "tests/run.sh is called by make test, which says where things are"; exit 2; }
 results=$PWD/$BUILD/results
 rm -rf "$results"
 mkdir -p "$results"
@@ -65,13 +66,21 @@ criterion() {
     local part=$1 log=$results/$1.log good bad
     shift
     started=$SECONDS
-    timeout -k 5 "$limit" "$@" --verbose --color=never >"$log" 2>&1 </dev/null || ended=$?
+    local scratch
+    scratch=$(mktemp -d) || return 1
+    TMPDIR=$scratch timeout -k 5 "$limit" "$@" --verbose --color=never >"$log" 2>&1 </dev/null || ended=$?
     read -r good bad < <(sed -nE 's/.*Synthesis: Tested: [0-9]+//p' "$log" | tr -dc '0-9 \n' |
         awk '{ print $1, $2 + $3 }')
     if [ -z "$good" ]; then
         echo "the program ended with status ${ended:-0} before its tests did" >>"$log"
         good=0 bad=1
     fi
+    # A test that leaves something behind fills the machine of whoever runs it often.
+    if [ -n "$(ls -A "$scratch")" ]; then
+        echo "FAILED: left in the temporary directory: $(cd "$scratch" && find . -mindepth 1 | head -n 5 | tr '\n' ' ')" >>"$log"
+        bad=$((bad + 1))
+    fi
+    chmod -R u+w "$scratch" && rm -rf "$scratch"
     counted=("$good" "$bad")
     ended=
     while read -r name; do

@@ -48,8 +48,8 @@ void vx_tell_aftermath(const struct vx_aftermath *about, vhdx_notice_fn notice, 
                   about->target);
     else if (!about->machine_known)
         vx_notice(notice, context, VHDX_NOTICE_NEXT,
-                  "The machine's configuration still names %s. Give it the merged disk; fill in NAME, the controller and "
-                  "the path on the host:\n"
+                  "The machine's configuration still names %s. Give it the merged disk; fill in NAME, the controller "
+                  "and the path on the host:\n"
                   "  Set-VMHardDiskDrive -VMName NAME -ControllerType SCSI -ControllerNumber 0 -ControllerLocation 0 "
                   "-Path %s",
                   about->child, target);

@@ -312,8 +312,10 @@ Test(orphans, a_disk_that_somebody_holds_is_locked_and_known_all_the_same)
 
 Test(orphans, what_cannot_be_read_is_a_place_that_was_not_searched)
 {
-    if (geteuid() == 0)
+    if (geteuid() == 0) {
+        close_forest(); /* a skipped test has no end */
         cr_skip_test("root may read everything");
+    }
     base("a/disk.vhdx");
     char *path = forest_path(&forest, "closed/x");
     *strrchr(path, '/') = '\0';
