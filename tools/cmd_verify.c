@@ -45,6 +45,18 @@ static void print_next(const vhdx_report *report, size_t file)
     fputs("\n      (writes nothing; shows what can be mended and what is lost)\n", stdout);
 }
 
+/* A layer that is sound may still have lost its parent: nobody looked. */
+static void print_unchecked(const struct verify *verify, const char *path)
+{
+    const vhdx_open_options open = {.struct_size = sizeof open, .inspect_only = true};
+    vhdx_image *image;
+    if (verify->chain || vhdx_image_open(path, &open, &image, NULL) != VHDX_OK)
+        return;
+    if (vhdx_image_info(image)->parent)
+        fputs("\nIts chain was not checked: that is what --chain is for.\n", stdout);
+    vhdx_image_free(image);
+}
+
 static int report_file(struct verify *verify, const vhdx_report *report, size_t file)
 {
     const vhdx_file_report *facts = vhdx_report_file(report, file);
@@ -57,6 +69,7 @@ static int report_file(struct verify *verify, const vhdx_report *report, size_t 
             putchar('\n');
         findings_print(stdout, report, file, &verify->cli);
         print_next(report, file);
+        print_unchecked(verify, facts->path);
         verify->printed = true;
     }
     return facts->verdict == VHDX_VERDICT_ERRORS ? EXIT_LEFT : EXIT_DONE;

@@ -171,18 +171,29 @@ static void put_count(FILE *out, bool *any, uint64_t count, const char *what)
     *any = true;
 }
 
-static void print_heading(FILE *out, const vhdx_file_report *facts)
+/* One word for the whole file, whatever was found: what it is good for now. NULL: the errors speak for themselves. */
+static const char *verdict_word(const vhdx_file_report *facts)
+{
+    if (facts->verdict == VHDX_VERDICT_CORRECTED)
+        return "corrected";
+    if (facts->errors > 0)
+        return NULL;
+    return facts->warnings > 0 ? "usable" : "clean";
+}
+
+static void print_heading(FILE *out, const vhdx_file_report *facts, bool all)
 {
     bool any = false;
+    const char *word = verdict_word(facts);
     text_put(out, facts->path);
-    fputs(": ", out);
-    if (facts->errors == 0)
-        fputs(facts->verdict == VHDX_VERDICT_CORRECTED ? "corrected" : "clean", out);
-    if (facts->errors == 0 && facts->warnings + facts->infos > 0)
+    fprintf(out, ": %s", word ? word : "");
+    if (word && facts->errors + facts->warnings + facts->infos > 0)
         fputs(", ", out);
     put_count(out, &any, facts->errors, "error");
     put_count(out, &any, facts->warnings, "warning");
     put_count(out, &any, facts->infos, "note");
+    if (facts->infos > 0 && !all)
+        fprintf(out, " ('-v' shows %s)", facts->errors + facts->warnings > 0 ? "notes" : facts->infos == 1 ? "it" : "them");
     fputc('\n', out);
 }
 
@@ -190,7 +201,7 @@ void findings_print(FILE *out, const vhdx_report *report, size_t file, const str
 {
     bool all = cli->verbose, colour = cli_shows_colour(cli, out);
     const vhdx_file_report *facts = vhdx_report_file(report, file);
-    print_heading(out, facts);
+    print_heading(out, facts, all);
     for (size_t i = 0; i < facts->finding_count;) {
         size_t count = group_size(report, file, i);
         if (all || vhdx_report_finding(report, file, i)->severity != VHDX_SEVERITY_INFO) {

@@ -42,7 +42,7 @@ run_page() {
     machine >page/machine.xml
     cd page || exit 1
     sed -n '/^```c$/,/^```$/{/^```/d;p}' "$page" >program.c
-    grep -E '^( *|\.Dl )\$ ' "$page" | sed -E 's/^( *|\.Dl )\$ //' >../commands
+    grep -E '^( *|\.Dl )\$ ' "$page" | sed -E 's/^( *|\.Dl )\$ //; s/\\&//g' >../commands
     while IFS= read -r line; do
         count=$((count + 1))
         case $line in

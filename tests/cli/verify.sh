@@ -23,7 +23,7 @@ json_is 'd["files"][1]["path"]' disk_1.avhdx
 cp disk.vhdx warned.vhdx
 printf X | dd of=warned.vhdx bs=1 seek=65600 conv=notrunc status=none
 expect 0 vhdx verify warned.vhdx
-says out "warned.vhdx: clean, 1 warning"
+says out "warned.vhdx: usable, 1 warning"
 says out VHDX-HEADER-DAMAGED
 says out "Next: vhdx repair --dry-run"
 expect 0 vhdx verify --json warned.vhdx
