@@ -1,6 +1,7 @@
 #!/bin/bash
 # What `make demo` shows: a disk with a real file system and two checkpoints, made the way a virtual machine leaves
-# them, merged into one disk that reads the same. Needs VHDX (the tool) and GUEST (testdata/guest.c, which plays the
+# them, merged into one disk that reads the same; that disk damaged, checked, repaired and damaged again by undo; and a
+# small estate of disks in which the search for orphans says what belongs to what. Needs VHDX (the tool) and GUEST (testdata/guest.c, which plays the
 # machine). Everything happens in a temporary directory; root is not needed, nothing is mounted.
 # SPDX-License-Identifier: MIT
 
@@ -114,6 +115,59 @@ if command -v debugfs >/dev/null && command -v e2fsck >/dev/null; then
     debugfs -R 'cat after-second.txt' partition.raw 2>/dev/null | cmp - ../after-second.txt ||
         fail "after-second.txt is not what was written"
 fi
+
+# ---- damage, and the way back ----------------------------------------------------------------------------------------
+# A command whose answer may be "problems are left".
+look() { show "$@" || [ $? = 4 ] || fail "$* failed"; }
+
+say "Now the disk is damaged: a header and both tables of regions are overwritten, as by a failing medium."
+damage() { pattern "what was never written here" "$2" | dd of=disk.vhdx bs=4096 seek=$(($1 / 4096)) conv=notrunc status=none; }
+damage 0x10000 4096
+damage 0x30000 65536
+damage 0x40000 65536
+if vhdx hash disk.vhdx; then fail "a damaged disk was read"; fi
+say "What is wrong with it?"
+look vhdx verify disk.vhdx
+say "What would be done about it?"
+look vhdx repair --dry-run disk.vhdx
+say "Repair. What is overwritten goes to an undo file first."
+show vhdx repair disk.vhdx || [ $? = 1 ] || fail "the repair did not correct everything"
+show vhdx verify disk.vhdx
+show vhdx hash disk.vhdx | tee ../repaired
+[ "$(tail -n 1 ../repaired | cut -d' ' -f1)" = "$before" ] || fail "the repaired disk reads differently"
+say "And back: the damage is there again, byte for byte. Then once more the repair, for what follows."
+show vhdx undo disk.vhdx.vhdx-undo
+if vhdx hash disk.vhdx 2>/dev/null; then fail "undo did not lead back"; fi
+rm disk.vhdx.vhdx-undo
+vhdx repair -q disk.vhdx || [ $? = 1 ] || fail "the second repair"
+rm disk.vhdx.vhdx-undo
+
+# ---- an estate -------------------------------------------------------------------------------------------------------
+cd ..
+say "A volume with the disks of two machines, a parent that was moved, and what a deleted checkpoint left:"
+mkdir -p volume/web volume/mail volume/golden
+mv vm/disk.vhdx volume/web/web.vhdx
+machine() {
+    cat >"$1" <<END
+<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
+<configuration>
+  <_83f8638b-8dca-4152-9eda-2ca8b33039b4_><controller0><drive0>
+    <pathname type="string">$3</pathname><type type="string">VHD</type>
+  </drive0></controller0></_83f8638b-8dca-4152-9eda-2ca8b33039b4_>
+  <global_settings><snapshots><list><size type="integer">0</size></list></snapshots></global_settings>
+  <manifest><size type="integer">0</size></manifest>
+  <properties><global_id type="string">$4</global_id><name type="string">$2</name>
+    <type_id type="string">Virtual Machines</type_id><version type="integer">1280</version></properties>
+</configuration>
+END
+}
+(cd volume/web && vhdx create --parent web.vhdx used.avhdx && vhdx create --parent web.vhdx "left over.avhdx")
+(cd volume/mail && vhdx create --size 64M base.vhdx && vhdx create --parent base.vhdx mail.avhdx && mv base.vhdx ../golden)
+machine volume/web/web.xml web 'D:\VMs\web\used.avhdx' 282874FC-59D6-4F30-BC04-5FDD909C82E0
+machine volume/mail/mail.xml mail 'D:\VMs\mail\mail.avhdx' 382874FC-59D6-4F30-BC04-5FDD909C82E0
+show find volume -type f
+say "Which of these files belongs to what, and what is to be done?"
+look vhdx orphans volume
 
 echo
 echo "demo: merged disk equals the chain before the merge: XXH3-128 $after"

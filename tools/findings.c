@@ -192,8 +192,9 @@ static void print_heading(FILE *out, const vhdx_file_report *facts, bool all)
     put_count(out, &any, facts->errors, "error");
     put_count(out, &any, facts->warnings, "warning");
     put_count(out, &any, facts->infos, "note");
+    const char *them = facts->errors + facts->warnings > 0 ? "notes" : facts->infos == 1 ? "it" : "them";
     if (facts->infos > 0 && !all)
-        fprintf(out, " ('-v' shows %s)", facts->errors + facts->warnings > 0 ? "notes" : facts->infos == 1 ? "it" : "them");
+        fprintf(out, " ('-v' shows %s)", them);
     fputc('\n', out);
 }
 
