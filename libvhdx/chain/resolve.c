@@ -42,6 +42,29 @@ bool vx_is_parent(const struct vx_image *child, const vhdx_guid *data_write_guid
            vx_guid_equal(&names->linkage2, data_write_guid);
 }
 
+static bool is_same_file(const vhdx_host *host, const char *a, const char *b)
+{
+    vhdx_entry_type type;
+    vhdx_file_facts one, other;
+    if (!host->look || host->look(host->context, a, &type, &one, NULL) != VHDX_OK ||
+        host->look(host->context, b, &type, &other, NULL) != VHDX_OK)
+        return false;
+    return one.volume != 0 && one.volume == other.volume && one.file[0] == other.file[0] &&
+           one.file[1] == other.file[1];
+}
+
+/* People read it: not "vm/../bases/x" where "bases/x" is the same file. Takes `path` over. */
+static char *without_detour(const struct resolve *resolve, char *path)
+{
+    char *straight = strstr(path, "..") ? vx_path_straight(path, resolve->windows) : NULL;
+    if (straight && strlen(straight) < strlen(path) && is_same_file(resolve->host, straight, path)) {
+        vx_free(path);
+        return straight;
+    }
+    vx_free(straight);
+    return path;
+}
+
 /* Looks at one file. true: it is the parent, and `found` names it. Takes `path` over. */
 static bool try_path(struct resolve *resolve, char *path)
 {
@@ -54,7 +77,7 @@ static bool try_path(struct resolve *resolve, char *path)
     vx_clear(&err);
     vhdx_status status = vx_image_peek_identity(resolve->host, path, &guid, &err);
     if (status == VHDX_OK && vx_is_parent(resolve->child, &guid)) {
-        resolve->found = path;
+        resolve->found = without_detour(resolve, path);
         return true;
     }
     if (status == VHDX_OK && !resolve->mismatch && !resolve->sweeping) {

@@ -85,6 +85,45 @@ char *vx_path_join(const char *directory, const char *name, bool windows)
     return joined;
 }
 
+/* Where the last part of what is made so far begins; `length` is behind a separator, or 0. */
+static size_t last_part(const char *made, size_t length, bool windows)
+{
+    size_t begin = length > 0 ? length - 1 : 0;
+    while (begin > 0 && !vx_path_is_separator(made[begin - 1], windows))
+        begin--;
+    return begin;
+}
+
+/* Whether the part is a name that ".." behind it takes back: no root, no drive, no "..". */
+static bool is_taken_back(const char *part, size_t length)
+{
+    return length > 1 && !memchr(part, ':', length) && !(length == 3 && part[0] == '.' && part[1] == '.');
+}
+
+char *vx_path_straight(const char *path, bool windows)
+{
+    char *made = vx_copy_string(path);
+    size_t used = 0;
+    while (made && *path) {
+        size_t length = 0;
+        while (path[length] && !vx_path_is_separator(path[length], windows))
+            length++;
+        size_t whole = length + (path[length] != '\0'), last = last_part(made, used, windows);
+        bool here = length == 1 && path[0] == '.' && whole > length;
+        bool up = length == 2 && path[0] == '.' && path[1] == '.' && whole > length;
+        if (up && is_taken_back(made + last, used - last)) {
+            used = last;
+        } else if (!here || used > 0) {
+            memcpy(made + used, path, whole);
+            used += whole;
+        }
+        path += whole;
+    }
+    if (made)
+        made[used] = '\0';
+    return made;
+}
+
 const char *vx_path_extension(const char *path, bool windows)
 {
     const char *name = vx_path_name(path, windows);

@@ -19,6 +19,9 @@ const char *vx_path_name(const char *path, bool windows);
 char *vx_path_directory(const char *path, bool windows);
 /* "directory/name". `name` alone when it is absolute or `directory` is empty or ".". */
 char *vx_path_join(const char *directory, const char *name, bool windows);
+/* "b/c" of "a/../b/c" and "./b/c": shorter, and the same file where no link is on the way, which only the host
+ * knows. */
+char *vx_path_straight(const char *path, bool windows);
 /* The name's last part from its '.' on, "" when there is none: ".avhdx" of "a/b.c.avhdx". Inside `path`. */
 const char *vx_path_extension(const char *path, bool windows);
 /* Whether the extension is this one (with its '.'), whatever the case of ASCII letters. */

@@ -55,3 +55,21 @@ lost=$(json 'd["parent"]["linkage"]')
 expect 0 vhdx create --size 8M --data-write-guid "$lost" disk.vhdx
 expect 0 vhdx export -o stand-in.raw disk_1.avhdx
 cmp -n 4096 -i 5242880 stand-in.raw 1.raw || fail "the child's own block is not readable"
+
+# A parent in another directory is named as short as it can be; where a link is on the way, the longer name is the right one.
+mkdir -p far/a/deep near/b
+"$GUEST" near/b/base.vhdx 0.raw far/a/deep/child.avhdx 1.raw || fail "guest"
+expect 0 vhdx relink --parent near/b/base.vhdx far/a/deep/child.avhdx
+expect 0 vhdx info --chain far/a/deep/child.avhdx
+grep -qE '^  file: +near/b/base.vhdx$' out || fail "the parent's path is not short: $(grep file: out)"
+cd far/a/deep || exit 1
+expect 0 vhdx info --chain child.avhdx
+grep -qE '^  file: +\.\./\.\./\.\./near/b/base.vhdx$' out || fail "the parent's path is not short: $(grep file: out)"
+cd ../../.. || exit 1
+case $VHDX in
+*.exe) exit 0 ;;
+esac
+ln -s far/a/deep link
+expect 0 vhdx info --chain link/child.avhdx
+grep -qE '^  file: +link/\.\./\.\./\.\./near/b/base.vhdx$' out || fail "a path through a link: $(grep file: out)"
+reads_as link/child.avhdx 1.raw

@@ -140,3 +140,30 @@ Test(path, an_unfinished_name_is_no_longer_than_a_long_name)
     vx_free(made);
     vx_free(second);
 }
+
+static void straight(const char *path, bool windows, const char *wanted)
+{
+    char *got = vx_path_straight(path, windows);
+    cr_expect_str_eq(got, wanted, "%s: %s", path, got);
+    vx_free(got);
+}
+
+Test(path, a_detour_is_taken_out_and_what_goes_up_from_the_root_is_left)
+{
+    straight("a/../b/c", false, "b/c");
+    straight("./b/c", false, "b/c");
+    straight("a/b/../../c", false, "c");
+    straight("../../a/../c", false, "../../c");
+    straight("../a/../../c", false, "../../c");
+    straight("/../a", false, "/../a");
+    straight("/a/../b", false, "/b");
+    straight("a//../b", false, "a//../b");
+    straight("a/..", false, "a/..");
+    straight("..", false, "..");
+    straight("", false, "");
+    straight("a/b\\..\\c", false, "a/b\\..\\c");
+    straight("a\\..\\b", true, "b");
+    straight("C:\\a\\..\\b", true, "C:\\b");
+    straight("C:\\..\\b", true, "C:\\..\\b");
+    straight("...\\..\\b", true, "b");
+}
