@@ -49,11 +49,13 @@ int cli_usage_error(const struct command *command, const char *format, ...)
     return EXIT_USAGE;
 }
 
-/* Damage of a disk, not of the undo file or list that lies beside it. */
+/* Damage of a disk, not of the undo file or list that lies beside it; what is known to be something else is none. */
 static bool is_damage(const vhdx_error *err)
 {
     bool of_disk = err->path[0] && !(err->structure && strncmp(err->structure, "undo", 4) == 0);
-    return of_disk && (err->status == VHDX_CORRUPT || err->status == VHDX_TRUNCATED || err->status == VHDX_NOT_VHDX);
+    bool other = err->status == VHDX_NOT_VHDX && !err->structure;
+    return of_disk && !other &&
+           (err->status == VHDX_CORRUPT || err->status == VHDX_TRUNCATED || err->status == VHDX_NOT_VHDX);
 }
 
 vhdx_error cli_advised(const struct cli *cli, const vhdx_error *err)

@@ -40,6 +40,7 @@ struct work {
     struct texts layers;      /* paths, from the child down */
     vhdx_merge_options options;
     vhdx_merge_report report;
+    double seconds; /* that it took */
 };
 
 static void count_row(const char *label, uint64_t count)
@@ -153,6 +154,18 @@ static void print_plan(const struct work *work)
     notices_print_next(&work->notices, "Afterwards, in Hyper-V:");
 }
 
+/* What takes no time to speak of has no rate. */
+static void time_row(const struct work *work)
+{
+    char text[REPORT_SIZE_ROOM + 64], rate[REPORT_SIZE_ROOM];
+    uint64_t seconds = (uint64_t)work->seconds;
+    if (work->seconds < 2.0)
+        return;
+    report_size_short((uint64_t)((double)work->report.bytes_copied / work->seconds), rate);
+    snprintf(text, sizeof text, "%" PRIu64 ":%02" PRIu64 " minutes, %s/s", seconds / 60, seconds % 60, rate);
+    report_row(stdout, 2, "time taken", text);
+}
+
 static void print_done(const struct work *work)
 {
     const vhdx_merge_report *done = &work->report;
@@ -171,6 +184,7 @@ static void print_done(const struct work *work)
         report_size_row(stdout, 2, "given back", done->bytes_reclaimed);
     if (done->relinked)
         count_row("layers re-linked", done->relinked);
+    time_row(work);
     if (done->already_complete)
         printf("An earlier run had done the work; only its end was left.\n");
     if (work->wish->undo) {
@@ -340,7 +354,9 @@ static int merge(struct work *work)
 {
     vhdx_error err;
     progress_begin(&work->progress, work->cli);
+    double began = platform_seconds();
     vhdx_status status = call(work, &err);
+    work->seconds = platform_seconds() - began;
     if (status == VHDX_OK)
         status = check_rights(work, &err);
     progress_clear(&work->progress);
