@@ -707,6 +707,9 @@ typedef struct vhdx_verify_options {
     bool chain;           /* check the ancestors too, and the linkage from each layer to its parent */
     bool data;            /* read every allocated payload block */
     const char *manifest; /* with `data`: a file of block hashes; compared with when it is there, made when it is not */
+    /* do not plan repairs: `repair` of a finding is then what its kind usually is, and not what a repair of this disk
+       would achieve */
+    bool quick;
     vhdx_progress_fn progress;
     void *progress_context;
     vhdx_notice_fn notice;
@@ -718,8 +721,9 @@ typedef struct vhdx_verify_options {
  * entries, metadata, BAT, bitmaps, and who owns each MiB of the file. Damage of one structure hides no other. A dirty
  * log is replayed in memory; the file is never written. OK as soon as there is a report, whatever it says; *report is
  * for vhdx_report_free(). Else the file could not be checked at all: NOT_FOUND, BUSY, NOT_VHDX (neither the signature
- * nor anything else of a VHDX is there), IO, NOMEM, CANCELLED. Memory does not grow with the disk but by one bit for
- * each MiB of the file.
+ * nor anything else of a VHDX is there), IO, NOMEM, CANCELLED. Where something can be repaired, repairs are planned in
+ * memory and audited, and the class of each finding is what they would achieve; `quick` leaves that out. Memory does
+ * not grow with the disk but by some bits for each MiB of the file, and by what a plan would write.
  */
 VHDX_API vhdx_status vhdx_verify(const char *path, const vhdx_verify_options *options, vhdx_report **report,
                                  vhdx_error *err);

@@ -19,9 +19,11 @@
 #include "orphans/config.h"
 #include "orphans/config_find.h"
 #include "orphans/sid.h"
+#include "verify/forecast.h"
 #include "verify/mismatch.h"
 #include "verify/salvage.h"
 #include "verify/repair.h"
+#include "verify/salvage.h"
 #include "verify/verify.h"
 
 #include <string.h>
@@ -481,6 +483,21 @@ void vhdx_machine_sid(const vhdx_guid *machine_id, char text[VHDX_SID_ROOM])
     vx_machine_sid(machine_id, text);
 }
 
+/* Verification says what is wrong, the plans of a repair what can be done about it. */
+static vhdx_status verify(const char *path, const vhdx_verify_options *options, vhdx_report **report, vhdx_error *err)
+{
+    vhdx_report *made = NULL;
+    VX_TRY(vx_verify(path, options, &made, err));
+    vhdx_status status = options->quick ? VHDX_OK : vx_forecast(path, options, made, err);
+    if (status == VHDX_OK)
+        status = vx_report_finish(made, err);
+    if (status == VHDX_OK)
+        *report = made;
+    else
+        vx_report_free(made);
+    return status;
+}
+
 vhdx_status vhdx_verify(const char *path, const vhdx_verify_options *given, vhdx_report **report, vhdx_error *err)
 {
     vhdx_verify_options options;
@@ -491,7 +508,7 @@ vhdx_status vhdx_verify(const char *path, const vhdx_verify_options *given, vhdx
         return fail_argument(err, "vhdx_verify: a parent has no name");
     if (options.manifest && !options.data)
         return fail_argument(err, "a manifest is of use only when the data is read");
-    return vx_verify(path, &options, report, err);
+    return verify(path, &options, report, err);
 }
 
 vhdx_status vhdx_repair(const char *path, const vhdx_repair_options *given, vhdx_report **report, vhdx_error *err)

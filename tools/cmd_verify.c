@@ -19,7 +19,7 @@ struct verify {
     struct progress progress;
     struct notices notices;
     struct json json;
-    bool chain, data;
+    bool chain, data, quick;
     const char *manifest;
     struct cli_list parents;
     vhdx_error failure; /* the first; status VHDX_OK: none */
@@ -127,6 +127,8 @@ static int run(const struct command *self, int argc, char **argv)
         {"data", 0, CLI_FLAG, &verify.data, NULL, "read every allocated payload block"},
         {"manifest", 0, CLI_TEXT, &verify.manifest, "FILE",
          "with --data: hashes of all blocks; compared with when\nFILE is there, written when it is not"},
+        {"quick", 0, CLI_FLAG, &verify.quick, NULL,
+         "do not plan repairs: what is said of them is then\nwhat the kind of finding usually allows"},
         {"parent", 0, CLI_LIST, &verify.parents, "PATH",
          "with --chain: a file or directory in which to look\nfor ancestors first; may be given more than once"},
     };
@@ -139,6 +141,7 @@ static int run(const struct command *self, int argc, char **argv)
                                                .chain = verify.chain,
                                                .data = verify.data,
                                                .manifest = verify.manifest,
+                                               .quick = verify.quick,
                                                .progress = progress_step,
                                                .progress_context = &verify.progress,
                                                .notice = notices_take,

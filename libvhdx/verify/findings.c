@@ -391,8 +391,8 @@ void vx_report_forget_lost(vhdx_report *report, size_t number)
 void vx_report_advise(vhdx_report *report, struct vx_finding *finding, const char *advice)
 {
     free_text(finding->advice);
-    finding->advice = vx_copy_string(advice);
-    if (!finding->advice)
+    finding->advice = advice ? vx_copy_string(advice) : NULL;
+    if (advice && !finding->advice)
         report->no_memory = true;
 }
 

@@ -85,7 +85,7 @@ void vx_report_forget_lost(vhdx_report *report, size_t file);
 struct vx_finding *vx_report_record(vhdx_report *report, size_t file, size_t record);
 /* NOMEM: a record is missing. Whoever plans by the records must ask first: what is not found is not mended. */
 vhdx_status vx_report_check(const vhdx_report *report, vhdx_error *err);
-/* Gives a record of the report another advice. */
+/* Gives a record of the report another advice; NULL: what its class suggests. */
 void vx_report_advise(vhdx_report *report, struct vx_finding *finding, const char *advice);
 /* Of a repair: where its undo file is; NULL = none. */
 void vx_report_undo_path(vhdx_report *report, size_t file, const char *path);

@@ -21,7 +21,6 @@ enum { TABLE_RESERVED = 8, TABLE_COUNT = 10, TABLE_RESERVED2 = 12, TABLE_RESERVE
 enum { ENTRY_OFFSET = 16, ENTRY_LENGTH = 20, ENTRY_FLAGS = 24, ENTRY_RESERVED = 28 };
 
 #define KNOWN_FLAGS (VX_ITEM_IS_USER | VX_ITEM_IS_VIRTUAL_DISK | VX_ITEM_IS_REQUIRED)
-#define USUAL_PHYSICAL_SECTOR 4096u
 
 /* What the format says of the items it knows, MS-VHDX 2.6.2 */
 static const struct known {
@@ -263,25 +262,29 @@ static vhdx_status mend_parameters(struct table *table, vhdx_error *err)
     return put_item(table, &vx_guid_file_parameters, bytes, sizeof bytes, child ? &mark : &reserved, err);
 }
 
+/* A value that no content depends on: what the evidence says, else any that is allowed. */
+static vhdx_status mend_told_value(struct table *table, enum vx_find kind, enum vx_part part, const vhdx_guid *id,
+                                   const char *gives, vhdx_error *err)
+{
+    const struct vx_reason reason = {kind, false, gives, NULL};
+    uint8_t bytes[16];
+    if (!vx_wanted(table->m, kind))
+        return VHDX_OK;
+    VX_TRY(vx_mending_rebuild(table->m, false, err));
+    uint32_t length = vx_mend_value_of(table->m->rebuilt, part, bytes);
+    return put_item(table, id, bytes, length, &reason, err);
+}
+
 static vhdx_status mend_physical_sector(struct table *table, vhdx_error *err)
 {
-    static const struct vx_reason reason = {VX_FIND_METADATA_PHYSICAL_SECTOR, false,
-                                            "the physical sector size is the usual one", NULL};
-    uint8_t bytes[4];
-    if (!vx_wanted(table->m, VX_FIND_METADATA_PHYSICAL_SECTOR))
-        return VHDX_OK;
-    vx_put32(bytes, USUAL_PHYSICAL_SECTOR);
-    return put_item(table, &vx_guid_physical_sector_size, bytes, sizeof bytes, &reason, err);
+    return mend_told_value(table, VX_FIND_METADATA_PHYSICAL_SECTOR, VX_PART_PHYSICAL_SECTOR,
+                           &vx_guid_physical_sector_size, "the physical sector size is a possible one", err);
 }
 
 static vhdx_status mend_disk_id(struct table *table, vhdx_error *err)
 {
-    static const struct vx_reason reason = {VX_FIND_METADATA_DISK_ID, false, "the virtual disk has an id", NULL};
-    vhdx_guid id;
-    if (!vx_wanted(table->m, VX_FIND_METADATA_DISK_ID))
-        return VHDX_OK;
-    VX_TRY(vx_new_guid(table->m->plan->host, &id, err));
-    return put_item(table, &vx_guid_virtual_disk_id, id.bytes, sizeof id.bytes, &reason, err);
+    return mend_told_value(table, VX_FIND_METADATA_DISK_ID, VX_PART_DISK_ID, &vx_guid_virtual_disk_id,
+                           "the virtual disk has an id", err);
 }
 
 /* An entry of a known item whose place is right and whose length is not. */

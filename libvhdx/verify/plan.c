@@ -107,6 +107,17 @@ vhdx_status vx_plan_still_bad(const struct vx_plan *plan, struct vx_ranges *bad,
 
 /* ---- writes ---- */
 
+void vx_plan_forbid(struct vx_plan *plan, unsigned finding)
+{
+    if (finding < VX_PLAN_FINDINGS)
+        plan->forbidden[finding / 8] = (uint8_t)(plan->forbidden[finding / 8] | 1u << finding % 8);
+}
+
+static bool is_forbidden(const struct vx_plan *plan, const struct vx_reason *reason)
+{
+    return reason->finding < VX_PLAN_FINDINGS && plan->forbidden[reason->finding / 8] >> reason->finding % 8 & 1;
+}
+
 static bool same_reason(const struct vx_reason *a, const struct vx_reason *b)
 {
     return a->finding == b->finding && a->gives == b->gives && a->costs == b->costs;
@@ -177,6 +188,8 @@ vhdx_status vx_plan_put(struct vx_plan *plan, const void *bytes, size_t length, 
                         const struct vx_reason *reason, vhdx_error *err)
 {
     const uint8_t *from = bytes;
+    if (is_forbidden(plan, reason))
+        return VHDX_OK;
     VX_TRY(trim(plan, &from, &length, &offset, err));
     if (length == 0)
         return VHDX_OK;
@@ -188,7 +201,7 @@ vhdx_status vx_plan_put(struct vx_plan *plan, const void *bytes, size_t length, 
 
 vhdx_status vx_plan_resize(struct vx_plan *plan, uint64_t size, const struct vx_reason *reason, vhdx_error *err)
 {
-    if (size == plan->new_size)
+    if (size == plan->new_size || is_forbidden(plan, reason))
         return VHDX_OK;
     if (size > plan->new_size)
         VX_TRY(vx_file_grow(plan->sketch, size, err));
@@ -214,6 +227,8 @@ static vhdx_status show_header(struct vx_plan *plan, vhdx_error *err)
 vhdx_status vx_plan_put_header(struct vx_plan *plan, const struct vx_header *values, int slot,
                                const struct vx_reason *reason, vhdx_error *err)
 {
+    if (is_forbidden(plan, reason))
+        return VHDX_OK;
     plan->header = *values;
     if (!plan->has_header)
         plan->header_slot = slot;
@@ -232,6 +247,8 @@ vhdx_status vx_plan_replay(struct vx_plan *plan, const struct vx_header *current
                            const struct vx_log_sequence *sequence, const struct vx_reason *reason, vhdx_error *err)
 {
     struct vx_header header = *current;
+    if (is_forbidden(plan, reason))
+        return VHDX_OK;
     plan->log = VX_PLAN_LOG_REPLAY;
     plan->log_header = header;
     plan->sequence = *sequence;
@@ -245,6 +262,8 @@ vhdx_status vx_plan_drop_log(struct vx_plan *plan, const struct vx_header *curre
                              const struct vx_reason *reason, vhdx_error *err)
 {
     struct vx_header header = *current;
+    if (is_forbidden(plan, reason))
+        return VHDX_OK;
     plan->log = VX_PLAN_LOG_DROP;
     memset(&header.log_guid, 0, sizeof header.log_guid);
     header.log_version = VX_LOG_VERSION;

@@ -39,6 +39,8 @@ struct vx_lost {
     const struct vx_loss *loss;
 };
 
+#define VX_PLAN_FINDINGS 1000u /* findings have numbers below */
+
 enum vx_plan_log {
     VX_PLAN_LOG_AS_IS,  /* stays what it is: clean, or beyond what this repair may do */
     VX_PLAN_LOG_REPLAY, /* its active sequence is applied */
@@ -64,6 +66,7 @@ struct vx_plan {
     uint64_t changes; /* grows with everything that is put into the plan */
     struct vx_lost *lost;
     size_t lost_count, lost_room;
+    uint8_t forbidden[VX_PLAN_FINDINGS / 8]; /* a bit for each finding that nothing may be written for */
     const struct vx_loss *doubt; /* of all that is not lost: what was given up could have changed it; NULL = none */
 };
 
@@ -79,6 +82,8 @@ void vx_plan_close(struct vx_plan *plan);
 /* Whether anything is to be done. */
 bool vx_plan_changes(const struct vx_plan *plan);
 
+/* From now on, what is to be written for that finding is left out. */
+void vx_plan_forbid(struct vx_plan *plan, unsigned finding);
 /* Bytes that stand there already are no write. Nothing may be written into a header's 4 KiB. */
 vhdx_status vx_plan_put(struct vx_plan *plan, const void *bytes, size_t length, uint64_t offset,
                         const struct vx_reason *reason, vhdx_error *err);

@@ -241,6 +241,32 @@ static vhdx_status guess_log(struct vx_rebuilding *work, vhdx_error *err)
     return VHDX_OK;
 }
 
+/* The headers ask for a log, and name a place where it is not: it may be elsewhere, known by its id. */
+static vhdx_status search_log(struct vx_rebuilding *work, bool *found, vhdx_error *err)
+{
+    struct vx_survey *survey = work->survey;
+    struct vx_header place = survey->headers[survey->current].header;
+    struct vx_log_sequence sequence = {0};
+    enum vx_log_trace trace;
+    *found = false;
+    if (survey->tie || vx_guid_is_zero(&place.log_guid))
+        return VHDX_OK;
+    VX_TRY(vx_log_search(work->file, &survey->headers[survey->current].header, &place, &trace, err));
+    const struct vx_header *header = &survey->headers[survey->current].header;
+    if (trace != VX_LOG_FOUND ||
+        (place.log_offset == header->log_offset && place.log_length == header->log_length))
+        return VHDX_OK;
+    VX_TRY(vx_log_scan(work->file, &place, &sequence, err));
+    *found = sequence.found;
+    if (!*found)
+        return VHDX_OK;
+    vx_clue_set(work, VX_PART_LOG, VX_WITNESS_GEOMETRY, true, "the log was found at 0x%" PRIx64 ", by its id",
+                place.log_offset);
+    work->out->header.log_offset = place.log_offset;
+    work->out->header.log_length = place.log_length;
+    return vx_log_replay(work->file, &work->out->header, &sequence, work->view, err);
+}
+
 static vhdx_status rebuild_log(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
@@ -251,8 +277,11 @@ static vhdx_status rebuild_log(struct vx_rebuilding *work, vhdx_error *err)
                                  &out->header.log_guid, err));
     if (from_disk && survey->log == VX_SURVEY_LOG_ACTIVE)
         return vx_log_replay(work->file, &out->header, &survey->sequence, work->view, err);
+    bool found = false;
     if (from_disk && survey->log != VX_SURVEY_LOG_CLEAN)
-        return rescue_log(work, err);
+        VX_TRY(search_log(work, &found, err));
+    if (from_disk && survey->log != VX_SURVEY_LOG_CLEAN)
+        return found ? VHDX_OK : rescue_log(work, err);
     return from_disk ? VHDX_OK : guess_log(work, err);
 }
 

@@ -14,8 +14,9 @@
 #include "verify/tolerant.h"
 
 struct vx_salvage_layer {
-    struct vx_tolerant *tolerant; /* the file as it lies there */
+    struct vx_tolerant *tolerant; /* the file as it lies there; NULL: all of it can be read */
     struct vx_file *file;
+    bool borrowed; /* `file` belongs to somebody else */
     struct vx_rebuilt *rebuilt;
     struct vx_image *image; /* over the rebuilt view */
     struct vx_run_reader reader;
@@ -38,7 +39,14 @@ struct vx_salvage_layers {
  * does not say either that it was a VHDX; else fails for reasons of the host only. */
 vhdx_status vx_salvage_open(const char *path, const vhdx_salvage_options *options, struct vx_salvage_layers *layers,
                             vhdx_error *err);
-/* Takes what vx_salvage_open() has left, also after a failure. */
+/*
+ * One open file alone, which stays the caller's and can be read to its end: its parent counts as missing, so that each
+ * place says whether the file itself answers for it. `options`: host, progress and notices are used. Statuses as
+ * vx_salvage_open().
+ */
+vhdx_status vx_salvage_open_file(struct vx_file *file, const vhdx_salvage_options *options,
+                                 struct vx_salvage_layers *layers, vhdx_error *err);
+/* Takes what one of these has left, also after a failure. */
 void vx_salvage_close(struct vx_salvage_layers *layers);
 
 /* A piece of the virtual disk that one layer answers for. */

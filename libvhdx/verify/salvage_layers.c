@@ -129,7 +129,8 @@ static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_laye
     return VHDX_OK;
 }
 
-static vhdx_status open_layer(struct opening *opening, const char *path, bool doubtful, vhdx_error *err)
+/* Room for one more layer. */
+static vhdx_status add_layer(struct opening *opening, struct vx_salvage_layer **layer, vhdx_error *err)
 {
     struct vx_salvage_layers *layers = opening->layers;
     struct vx_salvage_layer *items = vx_resize(layers->items, layers->count + 1, sizeof *items);
@@ -140,9 +141,17 @@ static vhdx_status open_layer(struct opening *opening, const char *path, bool do
     if (!images)
         return vx_fail_memory(err, "a layer");
     opening->chain.layers = images;
-    struct vx_salvage_layer *layer = &items[layers->count];
-    *layer = (struct vx_salvage_layer){.doubt = doubtful ? "it comes from a parent that nothing proves to be the one"
-                                                         : NULL};
+    *layer = &items[layers->count];
+    **layer = (struct vx_salvage_layer){.file = NULL};
+    return VHDX_OK;
+}
+
+static vhdx_status open_layer(struct opening *opening, const char *path, bool doubtful, vhdx_error *err)
+{
+    struct vx_salvage_layers *layers = opening->layers;
+    struct vx_salvage_layer *layer;
+    VX_TRY(add_layer(opening, &layer, err));
+    layer->doubt = doubtful ? "it comes from a parent that nothing proves to be the one" : NULL;
     const struct vx_rescue_map *bad = layers->count == 0 && layers->bad.count > 0 ? &layers->bad : NULL;
     VX_TRY(vx_tolerant_open(layers->host, path, VHDX_FILE_READ, bad, &layer->file, &layer->tolerant, err));
     layers->count++;
@@ -150,19 +159,24 @@ static vhdx_status open_layer(struct opening *opening, const char *path, bool do
     if (layers->count > 1 && !layer->image)
         return vx_fail(err, VHDX_CORRUPT, vx_at_file(path), "nothing tells the disk's size");
     if (layer->image)
-        images[opening->chain.count++] = layer->image;
+        opening->chain.layers[opening->chain.count++] = layer->image;
     return VHDX_OK;
+}
+
+static void close_layer(struct vx_salvage_layer *layer)
+{
+    if (layer->has_reader)
+        vx_run_reader_close(&layer->reader);
+    vx_image_close(layer->image);
+    vx_rebuild_free(layer->rebuilt);
+    if (!layer->borrowed)
+        vx_file_close(layer->file);
 }
 
 static void drop_last(struct opening *opening)
 {
     struct vx_salvage_layers *layers = opening->layers;
-    struct vx_salvage_layer *layer = &layers->items[layers->count - 1];
-    if (layer->has_reader)
-        vx_run_reader_close(&layer->reader);
-    vx_image_close(layer->image);
-    vx_rebuild_free(layer->rebuilt);
-    vx_file_close(layer->file);
+    close_layer(&layers->items[layers->count - 1]);
     layers->count--;
     opening->chain.count = layers->count;
 }
@@ -261,16 +275,36 @@ vhdx_status vx_salvage_open(const char *path, const vhdx_salvage_options *option
     return status;
 }
 
+static vhdx_status open_alone(struct opening *opening, struct vx_file *file, vhdx_error *err)
+{
+    struct vx_salvage_layers *layers = opening->layers;
+    struct vx_salvage_layer *layer;
+    VX_TRY(add_layer(opening, &layer, err));
+    layer->file = file;
+    layer->borrowed = true;
+    layers->count++;
+    VX_TRY(rebuild_layer(opening, layer, err));
+    layers->only_pieces = !layer->image;
+    layers->parent_missing = layer->image && vx_image_has_parent(layer->image);
+    return VHDX_OK;
+}
+
+vhdx_status vx_salvage_open_file(struct vx_file *file, const vhdx_salvage_options *options,
+                                 struct vx_salvage_layers *layers, vhdx_error *err)
+{
+    *layers = (struct vx_salvage_layers){.host = vx_host_or_native(options->host)};
+    struct opening opening = {.layers = layers, .options = options, .chain = {.host = layers->host}};
+    opening.has_hint =
+        vx_parent_hint_find(layers->host, options->parents, options->parent_count, &opening.hint);
+    vhdx_status status = open_alone(&opening, file, err);
+    vx_free(opening.chain.layers);
+    return status;
+}
+
 void vx_salvage_close(struct vx_salvage_layers *layers)
 {
-    for (size_t i = layers->count; i-- > 0;) {
-        struct vx_salvage_layer *layer = &layers->items[i];
-        if (layer->has_reader)
-            vx_run_reader_close(&layer->reader);
-        vx_image_close(layer->image);
-        vx_rebuild_free(layer->rebuilt);
-        vx_file_close(layer->file);
-    }
+    for (size_t i = layers->count; i-- > 0;)
+        close_layer(&layers->items[i]);
     vx_free(layers->items);
     vx_rescue_map_clear(&layers->bad);
     *layers = (struct vx_salvage_layers){0};

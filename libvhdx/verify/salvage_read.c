@@ -90,8 +90,9 @@ static bool bits_are_good(struct vx_salvage_layer *layer, uint64_t payload_block
         return false;
     uint64_t at = entry.file_offset + vx_geometry_bitmap_offset(geometry, payload_block);
     uint64_t end = at + vx_geometry_bitmap_length(geometry);
-    return end <= layer->view_size && !vx_tolerant_next_bad(layer->tolerant, at, end, &bad, &bad_length) &&
-           !vx_rebuilt_shared(layer->rebuilt, at, end - at);
+    if (layer->tolerant && vx_tolerant_next_bad(layer->tolerant, at, end, &bad, &bad_length))
+        return false;
+    return end <= layer->view_size && !vx_rebuilt_shared(layer->rebuilt, at, end - at);
 }
 
 /* How far one question may reach: beyond the block only where nothing has a place, or where all is lost alike. */

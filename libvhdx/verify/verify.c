@@ -84,7 +84,7 @@ vhdx_status vx_verify(const char *path, const vhdx_verify_options *options, vhdx
     if (status == VHDX_OK)
         status = verify_file(&v, path, err);
     if (status == VHDX_OK)
-        status = vx_report_finish(v.report, err);
+        status = vx_report_check(v.report, err);
     if (status == VHDX_OK)
         *report = v.report;
     else

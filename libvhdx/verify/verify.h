@@ -75,7 +75,7 @@ vhdx_status vx_check_own_link(struct vx_verification *v, vhdx_error *err);
 /* All of them on an exam that the caller made; records go to `v->report`, file `v->file`. */
 vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err);
 
-/* vhdx_verify(). */
+/* All records of vhdx_verify(), in a report that is not finished: repair classes are those of the checks. */
 vhdx_status vx_verify(const char *path, const vhdx_verify_options *options, vhdx_report **report, vhdx_error *err);
 
 #endif

@@ -101,7 +101,11 @@ static vhdx_report *repair(const struct bench *bench, bool salvage)
 
 static vhdx_report *verify(const struct bench *bench)
 {
-    const vhdx_verify_options options = {.struct_size = sizeof options, .host = bench->host};
+    static const char *const parents[] = {PARENT};
+    const vhdx_verify_options options = {.struct_size = sizeof options,
+                                         .host = bench->host,
+                                         .parents = parents,
+                                         .parent_count = fault_wants_parent(bench->fault) ? 1 : 0};
     vhdx_report *report;
     vhdx_error err;
     if (vhdx_verify(FAULT_PATH, &options, &report, &err) != VHDX_OK)
