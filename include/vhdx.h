@@ -293,6 +293,8 @@ typedef enum vhdx_log_state {
     VHDX_LOG_CLEAN = 0,   /* nothing to replay */
     VHDX_LOG_REPLAYED = 1, /* was dirty; its active sequence was replayed in memory, or to disk when open for writing */
     VHDX_LOG_CORRUPT = 2, /* must be replayed, but holds no valid active sequence; MS-VHDX 2.3.3 */
+    VHDX_LOG_UNBEGUN = 3, /* marked as in use, and nothing was ever logged: what is in the file is complete */
+    VHDX_LOG_STALE = 4,   /* older than the file in all that it holds: not replayed; nobody writes before a repair */
 } vhdx_log_state;
 
 /* Text of the parent locator's keys as found in the file (MS-VHDX 2.6.2.6.3), NULL where a key is absent. */
@@ -327,6 +329,8 @@ typedef struct vhdx_open_options {
     const char *const *parents;  /* files or directories in which to look for ancestors, before all others */
     size_t parent_count;
     bool inspect_only;           /* accept a corrupt log: facts are those on disk, content cannot be read */
+    vhdx_notice_fn notice;       /* WARNING: what was taken for the truth where the disk contradicts itself */
+    void *notice_context;
 } vhdx_open_options;
 
 /*

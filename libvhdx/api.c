@@ -120,11 +120,13 @@ vhdx_status vhdx_image_open(const char *path, const vhdx_open_options *given, vh
         return vx_fail_memory(err, "an image");
     vhdx_status status =
         vx_image_open(options.host, path, options.inspect_only ? VX_OPEN_INSPECT : 0, &handle->image, err);
-    if (status == VHDX_OK)
-        *image = handle;
-    else
+    if (status != VHDX_OK) {
         vx_free(handle);
-    return status;
+        return status;
+    }
+    vx_image_tell(handle->image, options.notice, options.notice_context);
+    *image = handle;
+    return VHDX_OK;
 }
 
 void vhdx_image_free(vhdx_image *image)
@@ -152,11 +154,14 @@ vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *given, vh
     if (!handle)
         return vx_fail_memory(err, "a chain");
     vhdx_status status = vx_chain_open(options.host, path, &search, NULL, &handle->chain, NULL, err);
-    if (status == VHDX_OK)
-        *chain = handle;
-    else
+    if (status != VHDX_OK) {
         vx_free(handle);
-    return status;
+        return status;
+    }
+    for (size_t i = 0; i < handle->chain->count; i++)
+        vx_image_tell(handle->chain->layers[i], options.notice, options.notice_context);
+    *chain = handle;
+    return VHDX_OK;
 }
 
 vhdx_status vhdx_chain_list(const char *path, const vhdx_open_options *given, vhdx_layer_fn layer, void *context,

@@ -177,6 +177,13 @@ void cli_warning(const char *text)
     fputc('\n', stderr);
 }
 
+void cli_notice(void *context, vhdx_notice_kind kind, const char *text)
+{
+    (void)context;
+    if (kind == VHDX_NOTICE_WARNING)
+        cli_warning(text);
+}
+
 /* The power of two of a unit, -1 for none; *rest is what follows it. */
 static int unit_shift(const char *text, const char **rest)
 {

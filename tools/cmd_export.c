@@ -278,8 +278,10 @@ static int salvage_disk(const struct cli *cli, const struct request *request)
 
 static int export_disk(const struct cli *cli, const struct request *request)
 {
-    const vhdx_open_options open = {
-        .struct_size = sizeof open, .parents = request->parents.items, .parent_count = request->parents.count};
+    const vhdx_open_options open = {.struct_size = sizeof open,
+                                    .parents = request->parents.items,
+                                    .parent_count = request->parents.count,
+                                    .notice = cli_notice};
     vhdx_error err;
     vhdx_chain *chain;
     if (vhdx_chain_open(cli->files[0], &open, &chain, &err) != VHDX_OK)

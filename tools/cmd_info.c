@@ -129,8 +129,11 @@ static int run(const struct command *self, int argc, char **argv)
          "with --chain: a file or directory in which to look\nfor ancestors first; may be given more than once"},
     };
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status)) {
-        const vhdx_open_options open = {
-            .struct_size = sizeof open, .parents = parents.items, .parent_count = parents.count, .inspect_only = true};
+        const vhdx_open_options open = {.struct_size = sizeof open,
+                                        .parents = parents.items,
+                                        .parent_count = parents.count,
+                                        .inspect_only = true,
+                                        .notice = cli_notice};
         status = cli_files(&cli, 1, SIZE_MAX) ? show_files(&cli, &open, chain) : EXIT_USAGE;
     }
     free(parents.items);

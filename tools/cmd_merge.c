@@ -271,8 +271,11 @@ static vhdx_status call(struct work *work, vhdx_error *err)
     if (!wish->output)
         return wish->dry_run ? vhdx_merge_plan(work->child, &work->options, &work->report, err)
                              : vhdx_merge(work->child, &work->options, &work->report, err);
-    const vhdx_open_options open = {
-        .struct_size = sizeof open, .parents = wish->parents.items, .parent_count = wish->parents.count};
+    const vhdx_open_options open = {.struct_size = sizeof open,
+                                    .parents = wish->parents.items,
+                                    .parent_count = wish->parents.count,
+                                    .notice = work->options.notice,
+                                    .notice_context = work->options.notice_context};
     return wish->dry_run ? plan_new(work->child, wish->output, &open, &work->report, err)
                          : vhdx_flatten(work->child, wish->output, &work->options, &work->report, err);
 }

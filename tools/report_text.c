@@ -68,6 +68,8 @@ const char *report_log(vhdx_log_state state)
     case VHDX_LOG_CLEAN:
         return "clean";
     case VHDX_LOG_REPLAYED:
+    case VHDX_LOG_UNBEGUN:
+    case VHDX_LOG_STALE:
         return "dirty";
     case VHDX_LOG_CORRUPT:
         return "corrupt";
@@ -95,6 +97,10 @@ static const char *log_sentence(vhdx_log_state state)
         return "clean";
     case VHDX_LOG_REPLAYED:
         return "dirty (replayed in memory; the file is as it was)";
+    case VHDX_LOG_UNBEGUN:
+        return "dirty (nothing was ever logged; the disk is complete as it is)";
+    case VHDX_LOG_STALE:
+        return "dirty (older than the disk, and therefore not replayed)";
     case VHDX_LOG_CORRUPT:
         return "corrupt (must be replayed, but cannot be; content is not readable)";
     }

@@ -239,13 +239,6 @@ static enum vhdx_kind kind_of(const struct vx_exam *exam)
     return exam->parameters.flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED ? VHDX_KIND_FIXED : VHDX_KIND_DYNAMIC;
 }
 
-static enum vhdx_log_state log_state(const struct vx_survey *survey)
-{
-    return survey->log == VX_SURVEY_LOG_CLEAN    ? VHDX_LOG_CLEAN
-           : survey->log == VX_SURVEY_LOG_ACTIVE ? VHDX_LOG_REPLAYED
-                                                 : VHDX_LOG_CORRUPT;
-}
-
 /* What the readers of this room want: an image as open.c would have made it. */
 static vhdx_status fill_image(struct vx_exam *exam, vhdx_error *err)
 {
@@ -257,7 +250,8 @@ static vhdx_status fill_image(struct vx_exam *exam, vhdx_error *err)
     if (exam->header)
         image->header = *exam->header;
     memcpy(image->creator, exam->survey->file_id.creator, sizeof image->creator);
-    image->log = log_state(exam->survey);
+    image->log = vx_survey_log_state(exam->survey);
+    image->log_age = exam->survey->age;
     image->sequence = exam->survey->sequence;
     if (exam->region_copy >= 0)
         image->regions = &exam->survey->regions[exam->region_copy].table;

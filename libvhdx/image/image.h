@@ -13,6 +13,7 @@
 #include "format/region.h"
 #include "image/items.h"
 #include "image/log_scan.h"
+#include "image/survey.h"
 #include "io/io.h"
 
 struct vx_journal;
@@ -28,6 +29,7 @@ struct vx_image {
     int header_slot;         /* 0 or 1: where it lies */
     enum vhdx_log_state log;
     struct vx_log_sequence sequence;   /* when log is REPLAYED */
+    struct vx_survey_age log_age;      /* when log is REPLAYED or STALE */
     struct vx_region_table *regions;   /* the chosen copy */
     struct vx_region bat, metadata;
     struct vx_items items;
@@ -59,6 +61,11 @@ vhdx_status vx_image_peek_identity(const vhdx_host *host, const char *path, vhdx
                                    vhdx_error *err);
 /* Takes NULL. Writes nothing: without vx_image_end_write() the log stays as it is and will be replayed. */
 void vx_image_close(struct vx_image *image);
+
+/* Tells what a reader of the disk should know of its log, as one WARNING. `notice` may be NULL. */
+void vx_image_tell(const struct vx_image *image, vhdx_notice_fn notice, void *context);
+/* Refuses a disk whose log contradicts it: who writes, or merges it, would settle that in silence. */
+vhdx_status vx_image_check_log(const struct vx_image *image, vhdx_error *err);
 
 static inline const char *vx_image_path(const struct vx_image *image)
 {

@@ -96,18 +96,14 @@ static vhdx_status fail_log(const struct vx_image *image, const struct vx_survey
 static vhdx_status take_log(struct vx_image *image, struct vx_survey *survey, unsigned flags, vhdx_error *err)
 {
     image->view = image->file;
-    image->log = VHDX_LOG_CLEAN;
-    if (survey->log == VX_SURVEY_LOG_CLEAN)
-        return VHDX_OK;
+    image->log = vx_survey_log_state(survey);
+    image->log_age = survey->age;
     if (survey->log == VX_SURVEY_LOG_ACTIVE) {
         image->view = survey->overlay;
         survey->overlay = NULL;
         image->sequence = survey->sequence;
-        image->log = VHDX_LOG_REPLAYED;
-        return VHDX_OK;
     }
-    image->log = VHDX_LOG_CORRUPT;
-    return flags & VX_OPEN_INSPECT ? VHDX_OK : fail_log(image, survey, err);
+    return image->log != VHDX_LOG_CORRUPT || (flags & VX_OPEN_INSPECT) ? VHDX_OK : fail_log(image, survey, err);
 }
 
 static vhdx_status take_regions(struct vx_image *image, const struct vx_survey *survey, vhdx_error *err)
@@ -301,14 +297,17 @@ vhdx_status vx_image_read_metadata(struct vx_image *image, void *buf, size_t len
 static vhdx_status replay_to_disk(struct vx_image *image, vhdx_error *err)
 {
     struct vx_header header = image->header;
-    if (image->log != VHDX_LOG_REPLAYED)
+    if (image->log != VHDX_LOG_REPLAYED && image->log != VHDX_LOG_UNBEGUN)
         return VHDX_OK;
     VX_TRY(vx_new_guid(image->host, &header.file_write_guid, err));
-    VX_TRY(vx_header_update(image, &header, err));
-    VX_TRY(vx_log_replay(image->file, &image->header, &image->sequence, image->file, err));
+    if (image->log == VHDX_LOG_REPLAYED) {
+        VX_TRY(vx_header_update(image, &header, err));
+        VX_TRY(vx_log_replay(image->file, &image->header, &image->sequence, image->file, err));
+    }
     memset(&header.log_guid, 0, sizeof header.log_guid);
     VX_TRY(vx_header_update(image, &header, err));
-    vx_file_close(image->view);
+    if (image->view != image->file)
+        vx_file_close(image->view);
     image->view = image->file;
     image->log = VHDX_LOG_CLEAN;
     return VHDX_OK;
@@ -343,6 +342,7 @@ static vhdx_status check_writable(const struct vx_image *image, vhdx_error *err)
     if (image->log == VHDX_LOG_CORRUPT)
         return vx_fail(err, VHDX_CORRUPT, vx_at(vx_image_path(image), "log", image->header.log_offset),
                        "the log must be replayed, but holds no valid active sequence");
+    VX_TRY(vx_image_check_log(image, err));
     if (vx_header_rules(&image->header) & LOG_UNUSABLE)
         return vx_fail(err, VHDX_CORRUPT, vx_at(vx_image_path(image), "header", header_offset(image->header_slot)),
                        "the log's place makes no sense (offset 0x%" PRIx64 ", length 0x%" PRIx32 ")",

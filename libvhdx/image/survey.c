@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "image/log_past.h"
 #include "image/log_replay.h"
 #include "image/region_look.h"
 #include "io/overlay.h"
@@ -23,6 +24,19 @@
 bool vx_survey_header_valid(const struct vx_survey_header *header)
 {
     return header->status == VHDX_OK && !(header->rules & VX_HEADER_BAD_CHECKSUM);
+}
+
+enum vhdx_log_state vx_survey_log_state(const struct vx_survey *survey)
+{
+    switch (survey->log) {
+    case VX_SURVEY_LOG_CLEAN: return VHDX_LOG_CLEAN;
+    case VX_SURVEY_LOG_ACTIVE: return VHDX_LOG_REPLAYED;
+    case VX_SURVEY_LOG_UNBEGUN: return VHDX_LOG_UNBEGUN;
+    case VX_SURVEY_LOG_STALE: return VHDX_LOG_STALE;
+    case VX_SURVEY_LOG_MISSING:
+    case VX_SURVEY_LOG_UNUSABLE: break;
+    }
+    return VHDX_LOG_CORRUPT;
 }
 
 static bool regions_usable(const struct vx_survey_regions *regions)
@@ -139,13 +153,34 @@ vhdx_status vx_survey_headers(struct vx_file *file, struct vx_survey *survey, vh
     return VHDX_OK;
 }
 
+/* Replay is right, except where the log is older than the file, or has no entry because none was ever written. */
+static vhdx_status judge_log(struct vx_file *file, struct vx_survey *survey, vhdx_error *err)
+{
+    bool unbegun = false;
+    if (survey->log == VX_SURVEY_LOG_MISSING) {
+        VX_TRY(vx_log_is_unbegun_by_proof(file, survey, &unbegun, err));
+        survey->log = unbegun ? VX_SURVEY_LOG_UNBEGUN : VX_SURVEY_LOG_MISSING;
+    }
+    if (survey->log != VX_SURVEY_LOG_ACTIVE)
+        return VHDX_OK;
+    VX_TRY(vx_log_compare_age(file, survey->overlay, survey, err));
+    if (survey->age.newer_blocks == 0 || survey->age.log_is_needed)
+        return VHDX_OK;
+    /* the region tables need no second look: a log that is older changes pages of the BAT and of bitmaps only */
+    vx_file_close(survey->overlay);
+    survey->overlay = NULL;
+    survey->log = VX_SURVEY_LOG_STALE;
+    return VHDX_OK;
+}
+
 static vhdx_status gather(struct vx_file *file, struct vx_survey *survey, uint8_t *bytes, vhdx_error *err)
 {
     VX_TRY(vx_survey_headers(file, survey, err));
     VX_TRY(gather_log(file, survey, err));
     struct vx_file *view = survey->overlay ? survey->overlay : file;
     VX_TRY(gather_regions(view, VX_REGION_TABLE1_OFFSET, bytes, &survey->regions[0], err));
-    return gather_regions(view, VX_REGION_TABLE2_OFFSET, bytes, &survey->regions[1], err);
+    VX_TRY(gather_regions(view, VX_REGION_TABLE2_OFFSET, bytes, &survey->regions[1], err));
+    return judge_log(file, survey, err);
 }
 
 vhdx_status vx_survey_make(struct vx_file *file, struct vx_survey **out, vhdx_error *err)

@@ -28,8 +28,19 @@ enum vx_survey_log {
     VX_SURVEY_LOG_CLEAN,    /* LogGuid is zero, or there is no header to tell */
     VX_SURVEY_LOG_ACTIVE,   /* an active sequence was found and replayed into `view` */
     VX_SURVEY_LOG_MISSING,  /* LogGuid is set, but there is no valid active sequence */
+    VX_SURVEY_LOG_UNBEGUN,  /* the same, but it is proven that nothing was ever logged: the file is the truth */
+    VX_SURVEY_LOG_STALE,    /* an active sequence that is older than the file in each of its pages: not replayed */
     /* the header's log fields make no sense, or the sequence cannot be replayed; see log_error */
     VX_SURVEY_LOG_UNUSABLE,
+};
+
+/*
+ * How an active sequence stands to the file. Blocks are newer when the file leads to them behind the end that the log
+ * knows of (LastFileOffset), and the log has their entries empty: a replay would take them away.
+ */
+struct vx_survey_age {
+    uint64_t newer_blocks; /* 0: the log is newer than the file, or the same */
+    bool log_is_needed;    /* the log has something that the file has not: with newer blocks, both are right in part */
 };
 
 struct vx_survey {
@@ -41,6 +52,7 @@ struct vx_survey {
     bool tie;         /* both valid, same sequence number, different content: `current` is a guess */
     enum vx_survey_log log;
     struct vx_log_sequence sequence;
+    struct vx_survey_age age; /* ACTIVE, STALE */
     vhdx_error log_error;
     struct vx_file *overlay; /* the file with its log replayed; NULL unless ACTIVE. Owned by the survey until taken. */
     struct vx_survey_regions regions[2];
@@ -49,6 +61,9 @@ struct vx_survey {
 /* A header is valid when it decodes and its checksum is right (MS-VHDX 2.2.2); its version is judged on the current one
  * only. */
 bool vx_survey_header_valid(const struct vx_survey_header *header);
+
+/* What the public interface calls the state of the log. */
+enum vhdx_log_state vx_survey_log_state(const struct vx_survey *survey);
 
 /* A copy of the region table that breaks one of these cannot be used at all. */
 #define VX_REGIONS_UNUSABLE                                                                                            \

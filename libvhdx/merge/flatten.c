@@ -95,6 +95,8 @@ vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_opt
     struct vx_search search = {options->parents, options->parent_count};
     struct vx_chain *chain;
     VX_TRY(vx_chain_open(options->host, child, &search, NULL, &chain, NULL, err));
+    for (size_t i = 0; i < chain->count; i++)
+        vx_image_tell(chain->layers[i], options->notice, options->notice_context);
     vhdx_status status = make_new(chain, path, options, report, err);
     vx_chain_close(chain);
     if (status == VHDX_OK) {

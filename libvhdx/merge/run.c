@@ -373,6 +373,10 @@ static vhdx_status run_merge(struct vx_merge_run *run, vhdx_error *err)
     VX_TRY(vx_chain_open(options->host, run->child_path, &search, &access, &run->chain, &run->into, err));
     if (run->chain->count == 1)
         return merge_base(run, err);
+    for (size_t i = 0; i <= run->into; i++) {
+        VX_TRY(vx_image_check_log(run->chain->layers[i], err));
+        vx_image_tell(run->chain->layers[i], options->notice, options->notice_context);
+    }
     run->child = run->chain->layers[0];
     run->bottom = run->chain->layers[run->into - 1];
     run->target = run->chain->layers[run->into];

@@ -346,6 +346,24 @@ static void check_growth(struct ring_walk *walk)
     vx_verify_add(walk->v, &finding);
 }
 
+/* The file leads to blocks of which the log does not know, and which a replay would take away. */
+static void add_contradiction(struct ring_walk *walk, vhdx_repair_class repair)
+{
+    const struct vx_survey *survey = walk->v->exam->survey;
+    struct vx_finding finding = vx_found(VX_FIND_LOG_STALE, "log", walk->header->log_offset + survey->sequence.tail);
+    vx_found_values(&finding, survey->age.newer_blocks, survey->sequence.head.last_file_offset);
+    finding.repair = repair;
+    if (repair == VHDX_REPAIR_LOSSLESS) {
+        finding.text = "it is not replayed";
+        finding.advice = "'vhdx repair' keeps the blocks and empties the log; nothing is lost by that";
+    } else {
+        finding.severity = VHDX_SEVERITY_ERROR;
+        finding.text = "and the log has something that the disk lacks";
+        finding.advice = "'vhdx export --salvage' first; 'vhdx repair --salvage' replays the log and gives these up";
+    }
+    vx_verify_add(walk->v, &finding);
+}
+
 static vhdx_status judge_active(struct ring_walk *walk, vhdx_error *err)
 {
     const struct vx_survey *survey = walk->v->exam->survey;
@@ -354,6 +372,8 @@ static vhdx_status judge_active(struct ring_walk *walk, vhdx_error *err)
     finding.count = survey->sequence.entry_count;
     vx_verify_add(walk->v, &finding);
     VX_TRY(visit_sequence(walk, check_entry, &broken, err));
+    if (survey->age.newer_blocks > 0)
+        add_contradiction(walk, VHDX_REPAIR_SALVAGE);
     check_growth(walk);
     return check_strays(walk, err);
 }
@@ -385,20 +405,22 @@ static vhdx_status judge_refused(struct ring_walk *walk, vhdx_error *err)
     return VHDX_OK;
 }
 
-/*
- * A log of which no entry is there was either never begun, which is harmless, or is gone, and with it what it held.
- * Lost with it is nothing when it looks unbegun where it should be, or is there elsewhere.
- */
+/* Proven by log_past.c. */
+static void add_unbegun(struct ring_walk *walk)
+{
+    struct vx_finding finding = vx_found(VX_FIND_LOG_NEVER_WRITTEN, "log", walk->header->log_offset);
+    finding.severity = VHDX_SEVERITY_WARNING;
+    finding.text = walk->own_broken > 0 ? " but a piece of the first; nothing is missing" : ": nothing is missing";
+    vx_verify_add(walk->v, &finding);
+}
+
+/* No entry is there, and it is not proven that there never was one: lost with it is nothing when it is elsewhere. */
 static vhdx_status judge_absent(struct ring_walk *walk, struct vx_finding *finding, vhdx_error *err)
 {
     struct vx_header place;
     enum vx_log_trace trace;
-    bool unbegun, shared = vx_exam_log_is_shared(walk->v->exam);
     VX_TRY(vx_log_search(walk->v->exam->file, walk->header, &place, &trace, err));
-    VX_TRY(vx_log_is_unbegun(walk->v->exam->file, walk->header, &unbegun, err));
-    walk->v->log_is_blank = trace == VX_LOG_NOWHERE && unbegun && walk->residue == 0;
-    finding->repair = trace == VX_LOG_FOUND || (trace == VX_LOG_NOWHERE && unbegun && !shared) ? VHDX_REPAIR_LOSSLESS
-                                                                                              : VHDX_REPAIR_SALVAGE;
+    finding->repair = trace == VX_LOG_FOUND ? VHDX_REPAIR_LOSSLESS : VHDX_REPAIR_SALVAGE;
     return VHDX_OK;
 }
 
@@ -435,6 +457,12 @@ static vhdx_status check_ring(struct ring_walk *walk, vhdx_error *err)
     switch (walk->v->exam->survey->log) {
     case VX_SURVEY_LOG_ACTIVE:
         return judge_active(walk, err);
+    case VX_SURVEY_LOG_STALE:
+        add_contradiction(walk, VHDX_REPAIR_LOSSLESS);
+        break;
+    case VX_SURVEY_LOG_UNBEGUN:
+        add_unbegun(walk);
+        break;
     case VX_SURVEY_LOG_MISSING:
         return judge_missing(walk, err);
     case VX_SURVEY_LOG_UNUSABLE:

@@ -273,30 +273,20 @@ static vhdx_status probe_unowned(struct vx_exam *exam, const struct vx_claims *c
     return VHDX_OK;
 }
 
-/* A log of zeros was never begun, or it is gone: then the blocks of which it alone knew lie about. */
-static void doubt_log(struct vx_verification *v)
-{
-    struct vx_finding *finding;
-    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
-        if (finding->kind == VX_FIND_LOG_NEVER_WRITTEN)
-            finding->repair = VHDX_REPAIR_SALVAGE;
-}
-
 /* MS-VHDX 2.5: nothing is wrong with an empty BAT, but with one in a file that is full of something. */
 static vhdx_status check_content(struct vx_verification *v, const struct vx_claims *claims, uint64_t unowned,
                                  vhdx_error *err)
 {
     struct vx_exam *exam = v->exam;
     bool holds, is_empty = v->owned_blocks == 0 && !v->nonsense;
-    if (unowned == 0 || (!is_empty && !v->log_is_blank))
+    if (unowned == 0 || !is_empty)
         return VHDX_OK;
     VX_TRY(probe_unowned(exam, claims, &holds, err));
-    if (holds && v->log_is_blank)
-        doubt_log(v);
-    if (holds && is_empty) {
+    if (holds) {
         struct vx_finding finding = vx_found(VX_FIND_BAT_EMPTY, "BAT", exam->bat.file_offset);
         vx_found_value(&finding, unowned);
-        if (is_fixed(exam)) /* it never gives a block back */
+        /* it never gives a block back; what was under way when a program was killed was none yet */
+        if (is_fixed(exam) && exam->survey->log != VX_SURVEY_LOG_UNBEGUN)
             finding.severity = VHDX_SEVERITY_ERROR;
         finding.advice = "'vhdx repair --salvage' puts back what the log and the blocks tell; 'vhdx export --salvage' "
                          "saves the rest in pieces";

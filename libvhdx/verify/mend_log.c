@@ -35,6 +35,16 @@ static vhdx_status drop(struct vx_mending *m, const struct vx_reason *reason, vh
     return vx_plan_drop_log(m->plan, m->exam->header, m->exam->survey->current, reason, err);
 }
 
+/* The log and the disk both have what the other lacks: the format says that the log counts. */
+static vhdx_status replay_against(struct vx_mending *m, vhdx_error *err)
+{
+    static const struct vx_reason reason = {VX_FIND_LOG_STALE, true, "the log is applied and empty",
+                                            "blocks to which the disk led, and of which the log does not know"};
+    static const struct vx_loss loss = {"the log was replayed over a disk that is newer in part", true, false};
+    m->plan->doubt = &loss;
+    return vx_plan_replay(m->plan, m->exam->header, m->exam->survey->current, &m->exam->survey->sequence, &reason, err);
+}
+
 static vhdx_status apply_whole(struct vx_mending *m, vhdx_error *err)
 {
     static const struct vx_reason reason = {VX_FIND_HEADER_DIRTY, false, "the log is applied and empty", NULL};
@@ -42,6 +52,8 @@ static vhdx_status apply_whole(struct vx_mending *m, vhdx_error *err)
                                             "what the last entries of the log would have changed"};
     if (aims_astray(m))
         return m->salvage ? drop(m, &astray, err) : VHDX_OK;
+    if (vx_present(m, VX_FIND_LOG_STALE))
+        return m->salvage ? replay_against(m, err) : VHDX_OK;
     if (!vx_wanted(m, VX_FIND_HEADER_DIRTY))
         return VHDX_OK;
     return vx_plan_replay(m->plan, m->exam->header, m->exam->survey->current, &m->exam->survey->sequence, &reason, err);
@@ -77,14 +89,10 @@ static vhdx_status mend_damaged(struct vx_mending *m, vhdx_error *err)
 
 static vhdx_status mend_missing(struct vx_mending *m, vhdx_error *err)
 {
-    static const struct vx_reason never = {VX_FIND_LOG_NEVER_WRITTEN, false,
-                                           "the log is empty, as it was when the disk was last used", NULL};
     static const struct vx_reason gone = {VX_FIND_LOG_NEVER_WRITTEN, true, "the disk can be used without its log",
                                           "what the log held: nothing of it is there"};
     if (!vx_present(m, VX_FIND_LOG_NEVER_WRITTEN))
         return mend_damaged(m, err);
-    if (m->classes[VX_FIND_LOG_NEVER_WRITTEN] & 1u << VHDX_REPAIR_LOSSLESS)
-        return drop(m, &never, err);
     return m->salvage ? drop(m, &gone, err) : VHDX_OK;
 }
 
@@ -116,6 +124,10 @@ static vhdx_status mend_unusable(struct vx_mending *m, vhdx_error *err)
 
 vhdx_status vx_mend_log(struct vx_mending *m, vhdx_error *err)
 {
+    static const struct vx_reason never = {VX_FIND_LOG_NEVER_WRITTEN, false,
+                                           "the log is empty, as it was when the disk was last used", NULL};
+    static const struct vx_reason stale = {VX_FIND_LOG_STALE, false,
+                                           "the log is empty; the disk has all that it holds, and more", NULL};
     const struct vx_survey *survey = m->exam->survey;
     if (survey->current < 0 || survey->tie || vx_guid_is_zero(&m->exam->header->log_guid) ||
         (vx_header_rules(m->exam->header) & (VX_HEADER_BAD_VERSION | VX_HEADER_BAD_LOG_VERSION)))
@@ -123,6 +135,8 @@ vhdx_status vx_mend_log(struct vx_mending *m, vhdx_error *err)
     switch (survey->log) {
     case VX_SURVEY_LOG_ACTIVE: return apply_whole(m, err);
     case VX_SURVEY_LOG_MISSING: return mend_missing(m, err);
+    case VX_SURVEY_LOG_UNBEGUN: return drop(m, &never, err);
+    case VX_SURVEY_LOG_STALE: return drop(m, &stale, err);
     case VX_SURVEY_LOG_UNUSABLE: return mend_unusable(m, err);
     case VX_SURVEY_LOG_CLEAN: break;
     }

@@ -189,32 +189,11 @@ static vhdx_status apply_pages(struct vx_rebuilding *work, uint32_t rank, bool w
 static vhdx_status rescue_log(struct vx_rebuilding *work, vhdx_error *err)
 {
     uint64_t changed = 0;
-    bool unbegun = false;
     work->out->header.log_guid = (vhdx_guid){{0}};
-    if (work->survey->log == VX_SURVEY_LOG_MISSING && work->survey->sequence.own_sectors == 0)
-        VX_TRY(vx_log_is_unbegun(work->file, &work->out->header, &unbegun, err));
-    if (unbegun) {
-        vx_clue_set(work, VX_PART_LOG, VX_WITNESS_GEOMETRY, true,
-                    "the log is marked as used, but no sector of it carries its id: nothing was ever written to it");
-        return VHDX_OK;
-    }
     VX_TRY(apply_pages(work, 0, true, &changed, err));
     vx_clue_set(work, VX_PART_LOG, VX_WITNESS_LOG, false,
                 "the log cannot be replayed as a whole; %" PRIu64 " pages of %zu entries that are whole were used",
                 changed, work->log.own_entries);
-    return VHDX_OK;
-}
-
-/* A log of zeros was never begun, or it is gone: then blocks of which it alone knew lie about, and nobody owns them. */
-static vhdx_status doubt_blank_log(struct vx_rebuilding *work, vhdx_error *err)
-{
-    if (work->out->clues[VX_PART_LOG].witness != VX_WITNESS_GEOMETRY || work->log.count > 0 ||
-        !work->options->search_content || work->out->geometry.entry_count == 0)
-        return VHDX_OK;
-    VX_TRY(vx_rebuild_strays(work, err));
-    if (work->out->stray_count > 0)
-        vx_clue_set(work, VX_PART_LOG, VX_WITNESS_GEOMETRY, false,
-                    "the log is marked as used and all zeros, and blocks lie in the file that nobody owns");
     return VHDX_OK;
 }
 
@@ -272,9 +251,18 @@ static vhdx_status rebuild_log(struct vx_rebuilding *work, vhdx_error *err)
     struct vx_rebuilt *out = work->out;
     const struct vx_survey *survey = work->survey;
     bool from_disk = survey->current >= 0;
+    bool void_log = from_disk && (survey->log == VX_SURVEY_LOG_UNBEGUN || survey->log == VX_SURVEY_LOG_STALE);
     vx_clue_set(work, VX_PART_LOG, VX_WITNESS_STORED, true, "%s", "");
     VX_TRY(vx_log_witnesses_open(&work->log, work->file, out->header.log_offset, out->header.log_length,
-                                 &out->header.log_guid, err));
+                                 void_log ? NULL : &out->header.log_guid, err));
+    if (void_log) {
+        vx_clue_set(work, VX_PART_LOG, VX_WITNESS_GEOMETRY, true, "%s",
+                    survey->log == VX_SURVEY_LOG_STALE
+                        ? "the log is older than the disk in all that it holds, and is not replayed"
+                        : "the log is marked as used, but nothing was ever logged");
+        out->header.log_guid = (vhdx_guid){{0}};
+        return VHDX_OK;
+    }
     if (from_disk && survey->log == VX_SURVEY_LOG_ACTIVE)
         return vx_log_replay(work->file, &out->header, &survey->sequence, work->view, err);
     bool found = false;
@@ -320,8 +308,7 @@ static vhdx_status rebuild(struct vx_rebuilding *work, vhdx_error *err)
     /* a BAT that moves is copied only for who reads the disk */
     if (out->room.cure == VX_ROOM_MOVE && !work->options->search_content)
         return VHDX_OK;
-    VX_TRY(vx_rebuild_bat(work, err));
-    return doubt_blank_log(work, err);
+    return vx_rebuild_bat(work, err);
 }
 
 vhdx_status vx_rebuild(struct vx_file *file, const struct vx_rebuild_options *options, struct vx_rebuilt **rebuilt,

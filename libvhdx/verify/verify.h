@@ -20,7 +20,6 @@ struct vx_verification {
     vhdx_report *report;
     size_t file;           /* which one of the report */
     struct vx_exam *exam;  /* everything that could be learnt of the file */
-    bool log_is_blank;     /* left by check_log: it is in use, and all of it is zeros */
     /* left by check_space for the others: bytes of the file that somebody owns */
     uint64_t owned_end;    /* end of the last owner inside of the file */
     uint64_t leaked_bytes; /* owned by nobody below that */

@@ -897,9 +897,34 @@ static void log_damaged(struct fault_scene *s)
     spoil_entry(s, 200, 1, 1);
 }
 
-static void log_never_written(struct fault_scene *s)
+/* As QEMU leaves it when it is killed: its name, and a LogGuid with the version where QEMU writes it. */
+static void log_unbegun(struct fault_scene *s)
 {
-    dirty(s, &(struct bld_log){.no_valid_entry = true});
+    struct bld_options options = usual(VHDX_KIND_DYNAMIC);
+    static const uint8_t guid[16] = {1, 2, 3, 4, 5, 6, 0x47, 8, 0x89};
+    options.creator = "QEMU v7.2.22";
+    with_options(s, &options);
+    BLD_DEMAND(bld_poke_header(s->host, FAULT_PATH, 3, H_LOG, guid, sizeof guid) == VHDX_OK, "poke a header");
+}
+
+/* The page of the BAT is at home; the log has it as it was before block 9 came, and knows only of a shorter file. */
+static void log_stale(struct fault_scene *s)
+{
+    uint8_t page[264];
+    empty(s, VHDX_KIND_DYNAMIC);
+    fill(s);
+    bld_write_random(s->b, 9 * (uint64_t)FAULT_BLOCK, FAULT_BLOCK, 4);
+    bld_log_dirty(s->b, &(struct bld_log){.what = BLD_LOG_BAT, .sequence = 7});
+    finish(s);
+    uint64_t entry = bld_log_entry_offset(s->b, 0);
+    BLD_DEMAND(bld_peek(s->host, FAULT_PATH, entry + VX_PAGE, page, sizeof page) == VHDX_OK &&
+                   bld_peek(s->host, FAULT_PATH, entry + E_DESCRIPTOR + 8, page, 8) == VHDX_OK,
+               "peek at the log");
+    poke_bytes(s, bld_region_offset(s->b, &vx_guid_bat_region), page, sizeof page);
+    uint64_t known = vx_round_down(vx_get64(page + 72), VX_MIB);
+    poke_entry(s, E_FLUSHED, known, 8);
+    poke_entry(s, E_LAST, known, 8);
+    poke_entry(s, VX_PAGE + 72, 0, 8);
 }
 
 static void log_no_sequence(struct fault_scene *s)
@@ -1505,7 +1530,7 @@ static const struct fault faults[] = {
     F(LOCATOR_RESERVED, "the reserved field is 1", locator_reserved, 0),
 
     F(LOG_DAMAGED, "the only entry has a wrong checksum", log_damaged, VX_FIND_LOG_ENTRY_CHECKSUM),
-    F(LOG_NEVER_WRITTEN, "a LogGuid of which the ring knows nothing", log_never_written, 0),
+    F(LOG_NEVER_WRITTEN, "marked by QEMU before its first entry", log_unbegun, 0),
     F(LOG_NO_SEQUENCE, "the head's tail is not there", log_no_sequence, 0),
     F(LOG_FILE_CUT, "the file is shorter than FlushedFileOffset", log_file_cut, 0),
     F(LOG_ENTRY_LENGTH, "a length that is no multiple of a page", log_entry_length, VX_FIND_LOG_DAMAGED),
@@ -1526,6 +1551,7 @@ static const struct fault faults[] = {
     F(LOG_RESERVED, "a reserved field", log_reserved, VX_FIND_HEADER_DIRTY),
     F(LOG_RESIDUE, "a ring full of the past", log_residue, 0),
     F(LOG_REPLAY, "more pages than replay in memory takes", log_replay, 0),
+    F(LOG_STALE, "a block more at home than in the log", log_stale, 0),
 
     LOST(BAT_OVERLAP, "two blocks in one place", bat_overlap, BLOCKS(3), 0, 0),
     LOST(BAT_OVERLAP, "half of one block in another", bat_overlap_half, BLOCKS(3), 0, 0),
