@@ -16,6 +16,7 @@
 
 #define ZERO_MAX VX_MIB      /* of a descriptor whose range is compared */
 #define VERSIONS_MAX 262144u /* real logs hold 250 pages */
+#define PLACES 64u           /* of newer blocks that are looked into */
 
 /* The disk as it is in the file. */
 struct home {
@@ -28,7 +29,7 @@ struct home {
     uint64_t known_end;  /* LastFileOffset: what lies behind it is unknown to the log; UINT64_MAX = nothing does */
     uint64_t newer;      /* blocks of the file that the log does not know, and cannot */
     uint64_t taken_back; /* blocks of the file that the log has given up, or has elsewhere */
-    uint64_t place;      /* of one of the newer */
+    uint64_t places[PLACES]; /* of the first of the newer */
 };
 
 enum age { SAME, OLDER, NEWER }; /* of a page in the log, than the file */
@@ -99,8 +100,9 @@ static enum age compare_entry(struct home *home, uint64_t logged, uint64_t store
     uint64_t size = home->survey->file_size;
     bool unknown = now.file_offset >= home->known_end && now.file_offset < size;
     if (logged == 0 && unknown) {
+        if (home->newer < PLACES)
+            home->places[home->newer] = now.file_offset;
         home->newer++;
-        home->place = now.file_offset;
         return OLDER;
     }
     home->taken_back++; /* a block that was added since, or was given up: only the writer's habits say which */
@@ -467,13 +469,11 @@ static vhdx_status search_ring(struct comparison *comparison, struct vx_ring *ri
     return VHDX_OK;
 }
 
-/* Something stands in one of the newer blocks. */
-static vhdx_status has_content(const struct home *home, bool *has, vhdx_error *err)
+static vhdx_status holds_something(const struct home *home, uint64_t place, bool *has, vhdx_error *err)
 {
     uint8_t bytes[VX_PAGE];
-    uint64_t end = vx_min(home->place + home->block_size, home->survey->file_size);
-    uint64_t at = home->place, data, length;
-    *has = false;
+    uint64_t end = vx_min(place + home->block_size, home->survey->file_size);
+    uint64_t at = place, data, length;
     while (at < end && !*has) {
         size_t got;
         vx_file_next_data(home->file, at, &data, &length);
@@ -487,6 +487,15 @@ static vhdx_status has_content(const struct home *home, bool *has, vhdx_error *e
     return VHDX_OK;
 }
 
+/* Something stands in one of the newer blocks. */
+static vhdx_status has_content(const struct home *home, bool *has, vhdx_error *err)
+{
+    *has = false;
+    for (uint64_t i = 0; i < vx_min(home->newer, PLACES) && !*has; i++)
+        VX_TRY(holds_something(home, home->places[i], has, err));
+    return VHDX_OK;
+}
+
 static vhdx_status compare(struct comparison *comparison, struct vx_ring *ring, struct vx_survey *survey,
                            vhdx_error *err)
 {
@@ -496,8 +505,10 @@ static vhdx_status compare(struct comparison *comparison, struct vx_ring *ring, 
     if (home->newer == 0 || home->taken_back > 0)
         return VHDX_OK;
     VX_TRY(search_ring(comparison, ring, err));
-    if (!comparison->was_logged)
+    if (!comparison->was_logged && comparison->newer) /* both right in part: a block of zeros is no reason for doubts */
         VX_TRY(has_content(home, &content, err));
+    else
+        content = !comparison->was_logged; /* the disk has all that the log holds: nothing is risked */
     if (content) {
         survey->age.newer_blocks = home->newer;
         survey->age.log_is_needed = comparison->newer;

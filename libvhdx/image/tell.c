@@ -16,8 +16,8 @@ void vx_image_tell(const struct vx_image *image, vhdx_notice_fn notice, void *co
     const char *path = vx_image_path(image);
     if (image->log == VHDX_LOG_UNBEGUN)
         snprintf(line, sizeof line,
-                 "%s: the log is marked as in use, but nothing was ever logged (a program was killed): the disk is read "
-                 "as it is",
+                 "%s: the log is marked as in use, but nothing was ever logged (a program was killed): the disk is "
+                 "read as it is",
                  path);
     else if (image->log == VHDX_LOG_STALE)
         snprintf(line, sizeof line,
@@ -45,7 +45,8 @@ vhdx_status vx_image_check_log(const struct vx_image *image, vhdx_error *err)
             "behind the log's back",
             image->log_age.newer_blocks);
     if (image->log == VHDX_LOG_STALE)
-        return vx_advise(err, VHDX_REFUSED, "nothing was changed; 'vhdx repair' keeps these blocks and empties the log");
+        return vx_advise(err, VHDX_REFUSED,
+                         "nothing was changed; 'vhdx repair' keeps these blocks and empties the log");
     return vx_advise(err, VHDX_REFUSED,
                      "nothing was changed; save the disk with 'vhdx export --salvage', then 'vhdx repair --salvage'");
 }

@@ -66,10 +66,24 @@ static bool leads_to_block(const struct pass *pass, uint64_t raw)
            entry.file_offset < pass->file_size;
 }
 
+/* QEMU writes ZERO and nothing else into all entries, also into those that nobody looks at. */
+static bool is_harmless(uint64_t raw)
+{
+    return raw == VX_PAYLOAD_ZERO;
+}
+
+static void make_note(struct vx_finding *finding)
+{
+    finding->severity = VHDX_SEVERITY_INFO;
+    finding->repair = VHDX_REPAIR_NONE;
+}
+
 static void add_padding(struct pass *pass, uint64_t bat_index, uint64_t raw)
 {
     struct vx_finding finding = found(pass, VX_FIND_BAT_PADDING, bat_index, bat_index);
     vx_found_values(&finding, raw, 0);
+    if (is_harmless(raw))
+        make_note(&finding);
     if (leads_to_block(pass, raw)) {
         finding.repair = VHDX_REPAIR_SALVAGE;
         finding.advice = "if the disk was larger once, that is its content: make sure of the size first; "
@@ -159,6 +173,7 @@ static vhdx_status take_payload(struct pass *pass, uint64_t bat_index, uint64_t 
     bool plain = entry.state == VX_PAYLOAD_FULLY_PRESENT && entry.reserved == 0 && entry.file_offset != 0 &&
                  entry.file_offset < pass->file_size && pass->file_size - entry.file_offset >= block_size;
     pass->v->owned_blocks += entry.state >= VX_PAYLOAD_FULLY_PRESENT;
+    pass->v->stated_blocks += raw != 0;
     if (!plain && !judge_payload(pass, bat_index, block, &entry))
         return VHDX_OK;
     return vx_claims_take(pass->claims, entry.file_offset, block_size, err);
@@ -177,6 +192,8 @@ static vhdx_status take_bitmap(struct pass *pass, uint64_t bat_index, uint64_t r
         found(pass, entry.state == VX_BITMAP_PRESENT ? VX_FIND_BITMAP_IN_BASE : VX_FIND_BITMAP_SLOT, bat_index,
               pass->chunk);
     vx_found_values(&finding, raw, 0);
+    if (is_harmless(raw))
+        make_note(&finding);
     vx_verify_add(pass->v, &finding);
     return VHDX_OK;
 }

@@ -11,9 +11,11 @@
 #include "image/log_needed.h"
 #include "verify/bat_walk.h"
 #include "verify/claims.h"
+#include "verify/rebuild_log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define RIVALS_MAX 131072u /* claimants of contested places that are compared */
 #define PROBES_MAX 256u    /* places that are read to see whether free space holds something */
@@ -273,20 +275,45 @@ static vhdx_status probe_unowned(struct vx_exam *exam, const struct vx_claims *c
     return VHDX_OK;
 }
 
+/*
+ * Whether somebody has made the BAT empty: it says of blocks that they are zeros, the log that was just replayed has
+ * emptied it (a trim that was cut off), or its first page is what was logged last.
+ */
+static vhdx_status is_meant(struct vx_verification *v, bool *meant, vhdx_error *err)
+{
+    const struct vx_exam *exam = v->exam;
+    struct vx_log_witnesses log = {0};
+    uint8_t logged[VX_PAGE], stored[VX_PAGE];
+    size_t got = 0;
+    *meant = v->stated_blocks > 0 || exam->survey->log == VX_SURVEY_LOG_ACTIVE;
+    if (*meant || !exam->header || !exam->has_log)
+        return VHDX_OK;
+    vhdx_status status = vx_log_witnesses_open(&log, exam->file, exam->header->log_offset, exam->header->log_length,
+                                               &exam->header->log_guid, err);
+    const struct vx_log_witness *page = status == VHDX_OK ? vx_log_witness_find(&log, exam->bat.file_offset) : NULL;
+    if (page)
+        status = vx_log_witness_page(&log, page, logged, err);
+    if (page && status == VHDX_OK)
+        status = vx_file_read_some(exam->view, stored, sizeof stored, exam->bat.file_offset, &got, err);
+    *meant = page && status == VHDX_OK && got == sizeof stored && memcmp(logged, stored, sizeof stored) == 0;
+    vx_log_witnesses_close(&log);
+    return status;
+}
+
 /* MS-VHDX 2.5: nothing is wrong with an empty BAT, but with one in a file that is full of something. */
 static vhdx_status check_content(struct vx_verification *v, const struct vx_claims *claims, uint64_t unowned,
                                  vhdx_error *err)
 {
     struct vx_exam *exam = v->exam;
-    bool holds, is_empty = v->owned_blocks == 0 && !v->nonsense;
+    bool holds, meant, is_empty = v->owned_blocks == 0 && !v->nonsense;
     if (unowned == 0 || !is_empty)
         return VHDX_OK;
     VX_TRY(probe_unowned(exam, claims, &holds, err));
     if (holds) {
         struct vx_finding finding = vx_found(VX_FIND_BAT_EMPTY, "BAT", exam->bat.file_offset);
         vx_found_value(&finding, unowned);
-        /* it never gives a block back; what was under way when a program was killed was none yet */
-        if (is_fixed(exam) && exam->survey->log != VX_SURVEY_LOG_UNBEGUN)
+        VX_TRY(is_meant(v, &meant, err));
+        if (is_fixed(exam) && !meant) /* it never gives a block back */
             finding.severity = VHDX_SEVERITY_ERROR;
         finding.advice = "'vhdx repair --salvage' puts back what the log and the blocks tell; 'vhdx export --salvage' "
                          "saves the rest in pieces";

@@ -8,8 +8,6 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +31,7 @@ static const struct vx_finding_kind kinds[] = {
 #undef SALVAGE
 
 #define KINDS (sizeof kinds / sizeof kinds[0])
-#define MESSAGE_ROOM 1024
+#define SCATTERED_FEW 3 /* so many records of a kind are shown one by one, even when they say the same */
 
 size_t vx_finding_kind_count(void)
 {
@@ -90,84 +88,6 @@ void vx_found_values(struct vx_finding *finding, uint64_t found, uint64_t expect
     finding->has_expected = true;
 }
 
-/* ---- messages --------------------------------------------------------------------------------------------------- */
-
-struct sink {
-    char *text;
-    size_t room, length;
-};
-
-static void put(struct sink *sink, const char *bytes, size_t length)
-{
-    if (sink->room == 0)
-        return;
-    size_t here = (size_t)vx_min(length, sink->room - 1 - sink->length);
-    memcpy(sink->text + sink->length, bytes, here);
-    sink->length += here;
-    sink->text[sink->length] = 0;
-}
-
-static void put_number(struct sink *sink, uint64_t value, bool hex)
-{
-    char digits[32];
-    int length = hex ? snprintf(digits, sizeof digits, "%" PRIx64, value)
-                     : snprintf(digits, sizeof digits, "%" PRIu64, value);
-    put(sink, digits, (size_t)length);
-}
-
-static bool is_word(const char *name, size_t length, const char *word)
-{
-    return strlen(word) == length && memcmp(name, word, length) == 0;
-}
-
-/* What stands between braces. */
-static void put_value(struct sink *sink, const struct vx_finding *finding, const char *name, size_t length)
-{
-    bool hex = length > 2 && memcmp(name + length - 2, ":x", 2) == 0;
-    length -= hex ? 2 : 0;
-    if (is_word(name, length, "text"))
-        put(sink, finding->text ? finding->text : "", finding->text ? strlen(finding->text) : 0);
-    else if (is_word(name, length, "note"))
-        put(sink, finding->note ? finding->note : "", finding->note ? strlen(finding->note) : 0);
-    else if (is_word(name, length, "index"))
-        put_number(sink, finding->index, hex);
-    else if (is_word(name, length, "other"))
-        put_number(sink, finding->other, hex);
-    else if (is_word(name, length, "found"))
-        put_number(sink, finding->found, hex);
-    else if (is_word(name, length, "expected"))
-        put_number(sink, finding->expected, hex);
-    else if (is_word(name, length, "offset"))
-        put_number(sink, finding->offset, hex);
-    else if (is_word(name, length, "length"))
-        put_number(sink, finding->length, hex);
-    else if (is_word(name, length, "count"))
-        put_number(sink, finding->count, hex);
-}
-
-/* Writes the kind's sentence with the record's values; cut to fit, always terminated. */
-static void message_of(const struct vx_finding *finding, char *text, size_t text_size)
-{
-    struct sink sink = {text, text_size, 0};
-    if (text_size > 0)
-        text[0] = 0;
-    for (const char *p = vx_finding_kind(finding->kind)->sentence; *p;) {
-        size_t plain = strcspn(p, "{");
-        put(&sink, p, plain);
-        p += plain;
-        if (*p != '{')
-            break;
-        size_t name = strcspn(p, "}");
-        put_value(&sink, finding, p + 1, name - 1);
-        p += name + 1;
-    }
-    if (finding->gather && finding->count > 1) {
-        put(&sink, "; the same is true of the ", 26);
-        put_number(&sink, finding->count - 1, false);
-        put(&sink, " behind it", 10);
-    }
-}
-
 static const char *usual_advice(const struct vx_finding *finding)
 {
     if (finding->advice)
@@ -184,6 +104,13 @@ static const char *usual_advice(const struct vx_finding *finding)
 
 /* ---- the report ------------------------------------------------------------------------------------------------- */
 
+enum { SEVERITIES = 4 }; /* their numbers are below */
+
+/* Of one kind and severity: what there was no room for. Its entries count where others of their kind are gathered. */
+struct left {
+    uint64_t records, entries;
+};
+
 struct file {
     vhdx_file_report shown;
     char *path, *undo;
@@ -192,7 +119,8 @@ struct file {
     uint64_t of_kind[KINDS]; /* kept records */
     vhdx_lost_range *lost;
     size_t lost_count, lost_room;
-    vhdx_finding *findings; /* after finishing */
+    vhdx_finding *findings; /* after finishing: shown.finding_count of them */
+    struct left left[KINDS][SEVERITIES];
 };
 
 struct vhdx_report {
@@ -222,7 +150,7 @@ static void free_file(struct file *file)
         free_text(file->records[i].note);
         free_text(file->records[i].advice);
     }
-    for (size_t i = 0; file->findings && i < file->count; i++)
+    for (size_t i = 0; file->findings && i < file->shown.finding_count; i++)
         free_text(file->findings[i].message);
     vx_free(file->records);
     vx_free(file->findings);
@@ -344,6 +272,8 @@ void vx_report_add(vhdx_report *report, size_t number, const struct vx_finding *
     count_severity(file, finding->severity);
     if (file->of_kind[kind - kinds] >= VX_FINDINGS_OF_A_KIND) {
         file->shown.left_out++;
+        file->left[kind - kinds][finding->severity].records++;
+        file->left[kind - kinds][finding->severity].entries += finding->count;
         return;
     }
     file->of_kind[kind - kinds]++;
@@ -417,6 +347,11 @@ static int compare_numbers(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
+static int compare_texts(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "");
+}
+
 /* The worst first; then by kind, which is by structure; then by place. */
 static int compare_records(const void *left, const void *right)
 {
@@ -424,6 +359,12 @@ static int compare_records(const void *left, const void *right)
     int order = compare_numbers(b->severity, a->severity);
     if (order == 0)
         order = compare_numbers(a->kind, b->kind);
+    if (order == 0 && a->gather && b->gather) { /* what says the same comes together, to be gathered */
+        order = compare_numbers(b->repair, a->repair);
+        order = order ? order : compare_numbers(a->corrected, b->corrected);
+        order = order ? order : compare_texts(a->text, b->text);
+        order = order ? order : compare_texts(a->advice, b->advice);
+    }
     if (order == 0)
         order = compare_numbers(a->index, b->index);
     return order ? order : compare_numbers(a->offset, b->offset);
@@ -460,11 +401,17 @@ static void settle_lost(struct file *file)
         file->shown.lost_bytes += file->lost[i].length;
 }
 
-static bool show(const struct vx_finding *record, vhdx_finding *shown)
+/* `scattered`, `more`: see vx_finding_message(). */
+static bool show(const struct vx_finding *record, size_t scattered, uint64_t more, vhdx_finding *shown)
 {
-    char message[MESSAGE_ROOM];
+    char message[VX_FINDING_MESSAGE];
+    uint64_t count = record->count + more, length = record->length;
     const struct vx_finding_kind *kind = vx_finding_kind(record->kind);
-    message_of(record, message, sizeof message);
+    vx_finding_message(record, scattered, more, message, sizeof message);
+    for (size_t i = 1; i <= scattered; i++) {
+        count += record[i].count;
+        length += record[i].length;
+    }
     *shown = (vhdx_finding){.id = kind->id,
                             .number = (uint32_t)record->kind,
                             .severity = record->severity,
@@ -472,9 +419,9 @@ static bool show(const struct vx_finding *record, vhdx_finding *shown)
                             .spec = kind->spec,
                             .structure = record->structure,
                             .offset = record->offset,
-                            .length = record->length,
+                            .length = length,
                             .index = record->index,
-                            .count = record->count,
+                            .count = count,
                             .has_found = record->has_found,
                             .has_expected = record->has_expected,
                             .found = record->found,
@@ -501,6 +448,51 @@ static vhdx_verdict verdict_of(const struct file *file)
     return corrected ? VHDX_VERDICT_CORRECTED : VHDX_VERDICT_CLEAN;
 }
 
+/* Whether two records say the same of different entries, so that one sentence will do for both. */
+static bool says_the_same(const struct vx_finding *a, const struct vx_finding *b)
+{
+    return a->gather && b->gather && a->kind == b->kind && a->severity == b->severity && a->repair == b->repair &&
+           a->corrected == b->corrected && same_text(a->text, b->text) && same_text(a->note, b->note) &&
+           same_text(a->advice, b->advice) && same_text(a->structure, b->structure);
+}
+
+static size_t count_alike(const struct file *file, size_t first)
+{
+    size_t count = 1;
+    while (first + count < file->count && says_the_same(&file->records[first], &file->records[first + count]))
+        count++;
+    return count;
+}
+
+/* One record for all that say the same, when there are many; what was left out of its kind counts with it. */
+static void show_all(vhdx_report *report, struct file *file)
+{
+    size_t shown = 0;
+    file->shown.errors = file->shown.warnings = file->shown.infos = 0;
+    for (size_t i = 0, alike; i < file->count; i += alike) {
+        const struct vx_finding *record = &file->records[i];
+        uint64_t more = 0;
+        alike = count_alike(file, i);
+        if (alike <= SCATTERED_FEW)
+            alike = 1;
+        if (alike > 1) {
+            struct left *left = &file->left[vx_finding_kind(record->kind) - kinds][record->severity];
+            more = left->entries;
+            file->shown.left_out -= left->records;
+            *left = (struct left){0};
+        }
+        count_severity(file, record->severity);
+        if (!show(record, alike - 1, more, &file->findings[shown++]))
+            report->no_memory = true;
+    }
+    for (size_t kind = 0; kind < KINDS; kind++) { /* what is left out all the same */
+        file->shown.errors += file->left[kind][VHDX_SEVERITY_ERROR].records;
+        file->shown.warnings += file->left[kind][VHDX_SEVERITY_WARNING].records;
+        file->shown.infos += file->left[kind][VHDX_SEVERITY_INFO].records;
+    }
+    file->shown.finding_count = shown;
+}
+
 static void finish_file(vhdx_report *report, struct file *file)
 {
     if (file->count > 1)
@@ -511,13 +503,10 @@ static void finish_file(vhdx_report *report, struct file *file)
         report->no_memory = true;
         return;
     }
-    for (size_t i = 0; i < file->count; i++)
-        if (!show(&file->records[i], &file->findings[i]))
-            report->no_memory = true;
     file->shown.path = file->path;
     file->shown.undo = file->undo;
-    file->shown.finding_count = file->count;
     file->shown.verdict = verdict_of(file);
+    show_all(report, file);
 }
 
 vhdx_status vx_report_check(const vhdx_report *report, vhdx_error *err)
@@ -547,7 +536,7 @@ const vhdx_file_report *vx_report_file(const vhdx_report *report, size_t file)
 
 const vhdx_finding *vx_report_finding(const vhdx_report *report, size_t file, size_t finding)
 {
-    bool there = report->finished && file < report->count && finding < report->files[file].count;
+    bool there = report->finished && file < report->count && finding < report->files[file].shown.finding_count;
     return there ? &report->files[file].findings[finding] : NULL;
 }
 

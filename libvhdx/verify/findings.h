@@ -60,6 +60,14 @@ struct vx_finding vx_found_index(enum vx_find kind, const char *structure, uint6
 void vx_found_values(struct vx_finding *finding, uint64_t found, uint64_t expected);
 void vx_found_value(struct vx_finding *finding, uint64_t found);
 
+#define VX_FINDING_MESSAGE 1024
+/*
+ * Writes the kind's sentence with the record's values; cut to fit, always terminated. `scattered` records behind this
+ * one, and `more` entries that are no record, say the same.
+ */
+void vx_finding_message(const struct vx_finding *finding, size_t scattered, uint64_t more, char *text,
+                        size_t text_size);
+
 #define VX_FINDINGS_OF_A_KIND 1000u
 #define VX_LOST_RANGES 65536u
 

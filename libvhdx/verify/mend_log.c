@@ -56,7 +56,10 @@ static vhdx_status apply_whole(struct vx_mending *m, vhdx_error *err)
         return m->salvage ? replay_against(m, err) : VHDX_OK;
     if (!vx_wanted(m, VX_FIND_HEADER_DIRTY))
         return VHDX_OK;
-    return vx_plan_replay(m->plan, m->exam->header, m->exam->survey->current, &m->exam->survey->sequence, &reason, err);
+    struct vx_log_sequence sequence = m->exam->survey->sequence;
+    if (vx_present(m, VX_FIND_LOG_TARGET_FAR)) /* no disk needs a file of that length, whatever the entry says */
+        sequence.head.last_file_offset = 0;
+    return vx_plan_replay(m->plan, m->exam->header, m->exam->survey->current, &sequence, &reason, err);
 }
 
 /* Whole entries are there, but not the one where replay should begin. */

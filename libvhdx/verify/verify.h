@@ -24,6 +24,7 @@ struct vx_verification {
     uint64_t owned_end;    /* end of the last owner inside of the file */
     uint64_t leaked_bytes; /* owned by nobody below that */
     uint64_t owned_blocks; /* payload blocks that are said to be present */
+    uint64_t stated_blocks; /* payload blocks of which the BAT says anything, and be it that they are zeros */
     bool beyond_end;       /* some of them are not wholly in the file */
     uint64_t partial_in_base; /* blocks in a state that only children have */
     bool bitmap_in_base;      /* a sector bitmap lies where a child's BAT has it */

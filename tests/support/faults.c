@@ -1329,7 +1329,7 @@ static void bitmap_in_base(struct fault_scene *s)
 
 static void bitmap_slot(struct fault_scene *s)
 {
-    large(s, 2);
+    large(s, 1);
 }
 
 static void bitmap_missing(struct fault_scene *s)

@@ -411,6 +411,40 @@ Test(findings, neighbours_are_gathered_and_lost_ranges_are_exact)
     bld_free(b);
 }
 
+/* Entries of every second block, and more of them than are kept: one record all the same. */
+Test(findings, the_same_of_many_is_one_record)
+{
+    struct bld *b = bld_new(&(struct bld_options){
+        .virtual_size = 4 * VX_GIB, .block_size = (uint32_t)VX_MIB, .kind = VHDX_KIND_DYNAMIC, .seed = 3});
+    put(b);
+    for (uint64_t block = 0; block < 4096; block += 2)
+        bld_poke_int(host, FAULT_PATH, bld_payload_entry_offset(b, block), 8, 8);
+    vhdx_report *report = verify_on(host, FAULT_PATH, false, false);
+    const vhdx_finding *finding = vhdx_report_finding(report, 0, 0);
+    cr_expect_eq(vhdx_report_file(report, 0)->warnings, 1);
+    cr_expect_eq(vhdx_report_file(report, 0)->left_out, 0);
+    cr_expect(finding->number == VX_FIND_BAT_RESERVED && finding->index == 0 && finding->count == 2048);
+    cr_expect(strstr(finding->message, "; the same is true of 2, 4, 6, 8, 10, 12 and 2041 more"), "%s",
+              finding->message);
+    vhdx_report_free(report);
+    bld_free(b);
+}
+
+/* As QEMU writes the slots that nobody looks at. */
+Test(findings, a_state_without_a_place_in_an_unused_entry_is_a_note)
+{
+    struct bld *b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.creator = "x"});
+    put(b);
+    bld_poke_int(host, FAULT_PATH, bld_bat_entry_offset(b, bld_block_count(b)), 2, 8);
+    vhdx_report *report = verify_on(host, FAULT_PATH, false, false);
+    const vhdx_finding *finding = vhdx_report_finding(report, 0, 0);
+    cr_expect_eq(vhdx_report_file(report, 0)->warnings, 0);
+    cr_expect(finding && finding->number == VX_FIND_BAT_PADDING && finding->severity == VHDX_SEVERITY_INFO &&
+              finding->repair == VHDX_REPAIR_NONE);
+    vhdx_report_free(report);
+    bld_free(b);
+}
+
 /* The order is that of importance, whatever the order in which the checks come upon things. */
 Test(findings, the_worst_comes_first)
 {
