@@ -8,7 +8,7 @@ judge() {
     cp --sparse=always "$1" theirs.vhdx
     qemu-img check -q -f vhdx -r all theirs.vhdx >/dev/null 2>&1
     qemu-img convert -f vhdx -O raw theirs.vhdx theirs.raw || fail "$1: qemu-img convert"
-    rm -f ours.raw salvaged.raw
+    rm -rf ours.raw salvaged.raw*
     run export -o ours.raw "$1" 2>notices
     cmp ours.raw theirs.raw || fail "$1: we read something else than qemu"
     run verify "$1" >/dev/null || fail "$1: verify"
