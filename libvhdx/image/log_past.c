@@ -417,6 +417,7 @@ static vhdx_status compare_replayed(void *context, const struct vx_log_descripto
     } else if (descriptor->file_offset != comparison->last) {
         comparison->last = descriptor->file_offset;
         VX_TRY(vx_file_read_some(comparison->replayed, bytes, sizeof bytes, descriptor->file_offset, &got, err));
+        memset(bytes + got, 0, sizeof bytes - got);
         VX_TRY(compare_page(&comparison->home, descriptor->file_offset, bytes, &age, err));
     }
     comparison->newer |= age == NEWER;
