@@ -766,6 +766,9 @@ typedef struct vhdx_repair_options {
     void *progress_context;
     vhdx_notice_fn notice; /* NEXT: a child beside the disk that will refuse it, because content is given up */
     void *notice_context;
+    /* values to take instead of what the disk says, where it contradicts itself and more than one would do; 0 = none */
+    uint64_t assume_virtual_size;
+    uint32_t assume_block_size, assume_logical_sector;
 } vhdx_repair_options;
 
 /*
@@ -821,6 +824,9 @@ typedef struct vhdx_salvage_options {
     void *progress_context;
     vhdx_notice_fn notice; /* WARNING: what was guessed, and by which evidence; DETAIL: what was proven */
     void *notice_context;
+    /* values to take instead of what `child` says, as in vhdx_repair_options; 0 = none */
+    uint64_t assume_virtual_size;
+    uint32_t assume_block_size, assume_logical_sector;
 } vhdx_salvage_options;
 
 /* Grows at its end. */

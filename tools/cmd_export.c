@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 
+#include "assume.h"
 #include "exit.h"
 #include "notices.h"
 #include "platform.h"
@@ -25,7 +26,8 @@ enum {
 
 struct request {
     const char *output, *bad_ranges, *map;
-    struct cli_list parents;
+    struct cli_list parents, assumed;
+    struct assume assume;
     bool salvage;
     struct cli_output may;
 };
@@ -254,6 +256,9 @@ static int salvage_disk(const struct cli *cli, const struct request *request)
                                           .parent_count = request->parents.count,
                                           .bad_ranges = request->bad_ranges,
                                           .map = request->map,
+                                          .assume_virtual_size = request->assume.virtual_size,
+                                          .assume_block_size = request->assume.block_size,
+                                          .assume_logical_sector = request->assume.logical_sector,
                                           .range = take_range,
                                           .range_context = &salvage,
                                           .progress = progress_step,
@@ -312,8 +317,8 @@ static bool usable_salvage(const struct cli *cli, const struct request *request)
     bool to_stdout = strcmp(request->output, "-") == 0;
     if (request->salvage && to_stdout)
         cli_usage_error(cli->command, "--salvage writes a map beside the raw file, so standard output will not do");
-    else if (!request->salvage && (request->bad_ranges || request->map))
-        cli_usage_error(cli->command, "--bad-ranges and --map belong to --salvage");
+    else if (!request->salvage && (request->bad_ranges || request->map || request->assumed.count > 0))
+        cli_usage_error(cli->command, "--bad-ranges, --map and --assume belong to --salvage");
     else
         return true;
     return false;
@@ -357,9 +362,10 @@ static int run(const struct command *self, int argc, char **argv)
         {"bad-ranges", 0, CLI_TEXT, &request.bad_ranges, "FILE",
          "ddrescue's map of CHILD: what it does not call good\nis lost (with --salvage)"},
         {"map", 0, CLI_TEXT, &request.map, "FILE", "where to write the map, instead of RAW.map"},
+        {"assume", 0, CLI_LIST, &request.assumed, ASSUME_VALUE, ASSUME_HELP},
     };
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status)) {
-        if (!usable(&cli, &request))
+        if (!usable(&cli, &request) || !assume_parse(cli.command, &request.assumed, &request.assume))
             status = EXIT_USAGE;
         else if (!outputs_are_free(&cli, &request))
             status = EXIT_FAILED;
@@ -367,6 +373,7 @@ static int run(const struct command *self, int argc, char **argv)
             status = request.salvage ? salvage_disk(&cli, &request) : export_disk(&cli, &request);
     }
     free(request.parents.items);
+    free(request.assumed.items);
     return status;
 }
 
@@ -374,7 +381,7 @@ const struct command command_export = {
     .name = "export",
     .synopsis = "-o RAW [--overwrite] [--device] [--parent PATH]... CHILD\n"
                 "--salvage -o RAW [--bad-ranges FILE] [--map FILE]\n"
-                "  [--overwrite] [--device] [--parent PATH]... CHILD",
+                "  [--overwrite] [--device] [--assume WHAT=N]... [--parent PATH]... CHILD",
     .statuses = "0 done; 4 not all is good",
     .summary = "writes the virtual disk, through its chain, as a raw disk",
     .details = "Writes the virtual disk that CHILD shows through its chain as a raw disk. Where\n"

@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 
+#include "assume.h"
 #include "exit.h"
 #include "findings.h"
 #include "machines.h"
@@ -31,7 +32,7 @@ struct repair {
     vhdx_repair_options options;
     struct progress progress;
     struct notices notices;
-    struct cli_list parents, configs;
+    struct cli_list parents, configs, assumed;
     struct machines machines; /* whose configurations name the disk */
     struct planned *plan;
     size_t count, room;
@@ -339,9 +340,13 @@ static bool usable(struct repair *repair)
 
 static int prepare_and_run(struct repair *repair)
 {
-    if (!usable(repair))
+    struct assume assume = {0};
+    if (!usable(repair) || !assume_parse(repair->cli.command, &repair->assumed, &assume))
         return EXIT_USAGE;
     repair->cli.judges = true;
+    repair->options.assume_virtual_size = assume.virtual_size;
+    repair->options.assume_block_size = assume.block_size;
+    repair->options.assume_logical_sector = assume.logical_sector;
     repair->notices = (struct notices){.cli = &repair->cli, .progress = &repair->progress};
     if (repair->options.salvage && !repair->options.map)
         repair->options.map = repair->map = path_with(repair->cli.files[0], ".vhdx-map");
@@ -383,6 +388,7 @@ static int run(const struct command *self, int argc, char **argv)
          "with --salvage: where the map of lost ranges goes;\notherwise the disk's name with '.vhdx-map' appended"},
         {"parent", 0, CLI_LIST, &repair.parents, "PATH",
          "a file or directory in which to look for the parent;\nmay be given more than once"},
+        {"assume", 0, CLI_LIST, &repair.assumed, ASSUME_VALUE, ASSUME_HELP},
         {"config", 0, CLI_LIST, &repair.configs, "PATH",
          "configuration of a machine that uses FILE, or a\ndirectory; those beside FILE are read too"},
     };
@@ -392,6 +398,7 @@ static int run(const struct command *self, int argc, char **argv)
     free(repair.map);
     free(repair.parents.items);
     free(repair.configs.items);
+    free(repair.assumed.items);
     return status;
 }
 

@@ -65,8 +65,12 @@ static vhdx_status join_writes(struct vx_auditing *work, vhdx_error *err)
 static vhdx_status open_view(struct vx_auditing *work, struct vx_file *file, struct vx_salvage_layers *layers,
                              bool *opened, vhdx_error *err)
 {
+    const vhdx_repair_options *told = work->options->repair;
     const vhdx_salvage_options options = {.struct_size = sizeof options,
                                           .host = work->plan->host,
+                                          .assume_virtual_size = told ? told->assume_virtual_size : 0,
+                                          .assume_block_size = told ? told->assume_block_size : 0,
+                                          .assume_logical_sector = told ? told->assume_logical_sector : 0,
                                           .parents = work->options->parents,
                                           .parent_count = work->options->parent_count,
                                           .progress = work->options->progress,

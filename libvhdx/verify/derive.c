@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/derive.h"
 
+#include "verify/check_sizes.h"
 #include "verify/evidence.h"
 #include "verify/region_doubt.h"
 
@@ -62,10 +63,8 @@ static bool same_place(const struct vx_region *a, const struct vx_region *b)
     return a->file_offset == b->file_offset && a->length == b->length;
 }
 
-/* `missing`: the exam has no sizes, or the metadata are elsewhere, so what it has are not theirs. */
-static void stand_in(struct vx_exam *exam, struct vx_derived *derived, bool missing)
+static void remember(const struct vx_exam *exam, struct vx_derived *derived)
 {
-    const struct vx_rebuilt *rebuilt = derived->rebuilt;
     derived->has_geometry = exam->has_geometry;
     derived->has_bat = exam->has_bat;
     derived->geometry = exam->geometry;
@@ -73,6 +72,13 @@ static void stand_in(struct vx_exam *exam, struct vx_derived *derived, bool miss
     derived->bat_entries = exam->bat_entries;
     derived->regions = exam->regions;
     derived->stands_in = true;
+}
+
+/* `missing`: the exam has no sizes, or they are not the disk's: the metadata are elsewhere, or all else contradicts. */
+static void stand_in(struct vx_exam *exam, struct vx_derived *derived, bool missing)
+{
+    const struct vx_rebuilt *rebuilt = derived->rebuilt;
+    remember(exam, derived);
     exam->has_geometry = exam->has_bat = true;
     if (missing)
         exam->geometry = rebuilt->geometry;
@@ -86,6 +92,7 @@ static vhdx_status rebuild(struct vx_verification *v, struct vx_derived *derived
     struct vx_parent_hint hint;
     bool known_parent = vx_parent_hint_find(v->host, v->options->parents, v->options->parent_count, &hint);
     const struct vx_rebuild_options options = {.host = v->host,
+                                               .told = v->told,
                                                .parent = known_parent ? &hint : NULL,
                                                .progress = v->options->progress,
                                                .progress_context = v->options->progress_context};
@@ -144,6 +151,24 @@ static void tell_of_regions(struct vx_verification *v, const struct vx_rebuilt *
     tell_of_region(v, rebuilt, &v->exam->metadata, &rebuilt->metadata, "metadata");
 }
 
+/* The geometry as it is, but for the sizes. */
+static vhdx_status settle_sizes(struct vx_verification *v, struct vx_derived *derived, vhdx_error *err)
+{
+    struct vx_exam *exam = v->exam;
+    struct vx_size_answer sizes = {0};
+    struct vx_geometry geometry;
+    VX_TRY(vx_sizes_ask(v, &sizes, err));
+    vx_sizes_tell(v, &sizes);
+    if (sizes.verdict != VX_SIZES_SETTLED ||
+        !vx_geometry_init(&geometry, sizes.virtual_size, sizes.block_size, sizes.logical_sector,
+                          exam->geometry.has_parent))
+        return VHDX_OK;
+    remember(exam, derived);
+    exam->geometry = geometry;
+    exam->bat_entries = vx_min(geometry.entry_count, exam->bat.length / VX_BAT_ENTRY_SIZE);
+    return VHDX_OK;
+}
+
 vhdx_status vx_derive_begin(struct vx_verification *v, struct vx_derived *derived, vhdx_error *err)
 {
     const bool missing = is_missing(v->exam);
@@ -152,14 +177,16 @@ vhdx_status vx_derive_begin(struct vx_verification *v, struct vx_derived *derive
     if (!missing)
         VX_TRY(vx_regions_doubtful(v->exam, &doubtful, err));
     if (!doubtful)
-        return VHDX_OK;
+        return settle_sizes(v, derived, err);
     VX_TRY(rebuild(v, derived, err));
     const bool moved = differs(v->exam, derived->rebuilt);
     if (moved)
         tell_of_regions(v, derived->rebuilt);
-    if (!is_enough(derived->rebuilt) || (!missing && !moved))
+    vx_sizes_tell(v, &derived->rebuilt->sizes);
+    bool settled = derived->rebuilt->sizes.verdict == VX_SIZES_SETTLED;
+    if (!is_enough(derived->rebuilt) || (!missing && !moved && !settled))
         return VHDX_OK;
-    bool elsewhere = missing || v->exam->metadata.file_offset != derived->rebuilt->metadata.file_offset;
+    bool elsewhere = missing || settled || v->exam->metadata.file_offset != derived->rebuilt->metadata.file_offset;
     stand_in(v->exam, derived, elsewhere);
     if (missing)
         tell_of_values(v, derived);

@@ -1,8 +1,8 @@
 /*
  * A geometry for the checks of BAT and bitmaps when the disk's own metadata or region tables do not give one: the
  * values that rebuild.h has witnesses for stand in while these checks run, so that damage of the metadata hides none of
- * the BAT. Only for looking: a repair brings the metadata back first, and looks again. What rests on a mere default is
- * no geometry.
+ * the BAT. The same where the sizes are there and contradict everything else (sizes.h). Only for looking: a repair
+ * brings the metadata back first, and looks again. What rests on a mere default is no geometry.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_DERIVE_H

@@ -121,6 +121,13 @@ static bool is_foreign(const struct vx_finding *finding)
     return place && finding->text && strcmp(finding->text, "BAT") != 0 && strcmp(finding->text, "metadata") != 0;
 }
 
+/* The size is no multiple of a sector size that is wrong itself: with the right one it is in order. */
+static bool is_others_fault(const struct vx_rebuilt *rebuilt, enum vx_part part)
+{
+    return part == VX_PART_VIRTUAL_SIZE && rebuilt->clues[part].witness == VX_WITNESS_STORED &&
+           rebuilt->clues[VX_PART_LOGICAL_SECTOR].witness != VX_WITNESS_STORED;
+}
+
 static void tell(struct vx_verification *v, struct vx_finding *finding, const struct vx_rebuilt *rebuilt,
                  enum vx_part part)
 {
@@ -132,6 +139,11 @@ static void tell(struct vx_verification *v, struct vx_finding *finding, const st
     if (part == VX_PART_REGIONS && rebuilt->clues[part].witness == VX_WITNESS_STORED) {
         tell_of_end(finding, rebuilt);
         return; /* the tables are right about BAT and metadata, and whatever is wrong is something else */
+    }
+    if (is_others_fault(rebuilt, part)) {
+        finding->repair = vx_evidence_class(rebuilt, VX_PART_LOGICAL_SECTOR);
+        vx_report_advise(v->report, finding, "the size is right when the logical sector size is");
+        return;
     }
     finding->repair =
         part == VX_PART_METADATA ? vx_evidence_table_class(rebuilt) : vx_evidence_class(rebuilt, part);
@@ -232,6 +244,7 @@ vhdx_status vx_check_evidence(struct vx_verification *v, const struct vx_rebuilt
     struct vx_parent_hint hint;
     bool known_parent = vx_parent_hint_find(v->host, v->options->parents, v->options->parent_count, &hint);
     const struct vx_rebuild_options options = {.host = v->host,
+                                               .told = v->told,
                                                .parent = known_parent ? &hint : NULL,
                                                .progress = v->options->progress,
                                                .progress_context = v->options->progress_context};

@@ -47,6 +47,12 @@ static inline bool vx_present(const struct vx_mending *m, enum vx_find kind)
     return m->classes[kind] != 0;
 }
 
+/* The sizes by which all entries are measured are wrong, and must not be used: nothing is put in order by them. */
+static inline bool vx_sizes_are_doubted(const struct vx_mending *m)
+{
+    return vx_is_error(m, VX_FIND_METADATA_CONTRADICTED);
+}
+
 typedef vhdx_status vx_mender(struct vx_mending *m, vhdx_error *err);
 
 vx_mender vx_mend_file_id, vx_mend_headers, vx_mend_log, vx_mend_regions, vx_mend_metadata, vx_mend_locator,

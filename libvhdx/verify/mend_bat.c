@@ -447,7 +447,7 @@ static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
 vhdx_status vx_mend_bat(struct vx_mending *m, vhdx_error *err)
 {
     struct vx_bat_mending b = {.m = m, .image = m->exam->image, .geometry = m->exam->geometry, .chunk = UINT64_MAX};
-    if (!vx_exam_is_readable(m->exam))
+    if (!vx_exam_is_readable(m->exam) || vx_sizes_are_doubted(m))
         return VHDX_OK;
     b.fixed = m->exam->image.info.kind == VHDX_KIND_FIXED;
     vhdx_status status = mend(&b, err);

@@ -165,7 +165,7 @@ static bool can_be_mended(const struct vx_mending *m)
 
 vhdx_status vx_mend_room(struct vx_mending *m, vhdx_error *err)
 {
-    if (!can_be_mended(m) || !vx_wanted(m, VX_FIND_BAT_SHORT))
+    if (!can_be_mended(m) || !vx_wanted(m, VX_FIND_BAT_SHORT) || vx_sizes_are_doubted(m))
         return VHDX_OK;
     VX_TRY(vx_mending_rebuild(m, m->salvage, err));
     const struct vx_rebuilt *rebuilt = m->rebuilt;

@@ -14,6 +14,8 @@ vhdx_status vx_mend_space(struct vx_mending *m, vhdx_error *err)
     struct vx_space *space;
     if (!m->trim || !vx_present(m, VX_FIND_SPACE_TRAILING) || !vx_exam_is_readable(m->exam))
         return VHDX_OK;
+    if (vx_sizes_are_doubted(m) || (m->classes[VX_FIND_BAT_PADDING] & 1u << VHDX_REPAIR_SALVAGE))
+        return VHDX_OK; /* what lies there may be blocks of a disk that is larger than it says */
     if (m->exam->image.info.kind == VHDX_KIND_FIXED)
         return VHDX_OK; /* it keeps the room for all its blocks, MS-VHDX 2.6.2.1 */
     if (vx_space_open(&m->exam->image, &space, NULL) != VHDX_OK)

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "verify/evidence.h"
+#include "verify/sizes.h"
 
 #define OF_DISK (VX_ITEM_IS_REQUIRED | VX_ITEM_IS_VIRTUAL_DISK)
 
@@ -18,6 +19,9 @@ vhdx_status vx_mending_rebuild(struct vx_mending *m, bool search_content, vhdx_e
         return VHDX_OK;
     bool known_parent = vx_parent_hint_find(m->plan->host, m->options->parents, m->options->parent_count, &hint);
     const struct vx_rebuild_options options = {.host = m->plan->host,
+                                               .told = {m->options->assume_virtual_size,
+                                                        m->options->assume_block_size,
+                                                        m->options->assume_logical_sector},
                                                .parent = known_parent ? &hint : NULL,
                                                .search_content = search_content,
                                                .progress = m->options->progress,
@@ -98,12 +102,33 @@ static vhdx_status mend_value(struct vx_mending *m, const struct value *value, v
     return vx_mend_put_item(m, value->id, value->flags, bytes, value->length, &reason, &put, err);
 }
 
+/* All sizes that contradict the rest, in one step: half of an answer is none. */
+static vhdx_status mend_sizes(struct vx_mending *m, vhdx_error *err)
+{
+    static const struct value sizes[] = {
+        {VX_FIND_METADATA_CONTRADICTED, &vx_guid_logical_sector_size, VX_PART_LOGICAL_SECTOR, OF_DISK, 4,
+         "the logical sector size agrees with everything else"},
+        {VX_FIND_METADATA_CONTRADICTED, &vx_guid_file_parameters, VX_PART_BLOCK_SIZE, VX_ITEM_IS_REQUIRED, 8,
+         "the block size agrees with everything else"},
+        {VX_FIND_METADATA_CONTRADICTED, &vx_guid_virtual_disk_size, VX_PART_VIRTUAL_SIZE, OF_DISK, 8,
+         "the size of the disk agrees with everything else"},
+    };
+    if (!vx_wanted(m, VX_FIND_METADATA_CONTRADICTED))
+        return VHDX_OK;
+    VX_TRY(vx_mending_rebuild(m, false, err));
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        if (vx_sizes_changed(&m->rebuilt->sizes, sizes[i].part))
+            VX_TRY(mend_value(m, &sizes[i], err));
+    return VHDX_OK;
+}
+
 /* One at a time: the next one is judged with the one before in its place. */
 vhdx_status vx_mend_values(struct vx_mending *m, vhdx_error *err)
 {
     uint64_t before = m->plan->changes;
     if (!m->exam->table)
         return VHDX_OK;
+    VX_TRY(mend_sizes(m, err));
     for (size_t i = 0; i < sizeof values / sizeof values[0] && m->plan->changes == before; i++)
         if (is_due(m, &values[i]))
             VX_TRY(mend_value(m, &values[i], err));

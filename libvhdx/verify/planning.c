@@ -35,7 +35,10 @@ static vhdx_status look(const struct vx_planning *p, struct vx_file *file, vhdx_
                                          .chain = p->options->parent_count > 0,
                                          .progress = p->options->progress,
                                          .progress_context = p->options->progress_context};
-    struct vx_verification v = {.host = p->host, .options = &options};
+    struct vx_verification v = {.host = p->host,
+                                .options = &options,
+                                .told = {p->options->assume_virtual_size, p->options->assume_block_size,
+                                         p->options->assume_logical_sector}};
     *report = NULL;
     VX_TRY(vx_plan_still_bad(p->plan, &bad, err));
     vhdx_status status = vx_exam_of(p->host, file, &bad, exam, err);
@@ -295,6 +298,7 @@ static void blame_last_write(const struct vx_plan *plan, struct vx_audit_fault *
 static vhdx_status draft(struct vx_planning *p, struct vx_audit_fault *fault, vhdx_error *err)
 {
     const struct vx_audit_options options = {.salvage = p->options->salvage,
+                                             .repair = p->options,
                                              .parents = p->options->parents,
                                              .parent_count = p->options->parent_count,
                                              .progress = p->options->progress,

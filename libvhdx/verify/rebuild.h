@@ -21,6 +21,7 @@
 #include "format/metadata.h"
 #include "image/survey.h"
 #include "verify/claims.h"
+#include "verify/told.h"
 
 enum vx_part {
     VX_PART_FILE_ID,
@@ -41,6 +42,7 @@ enum vx_part {
 
 enum vx_witness {
     VX_WITNESS_STORED, /* as it stands in the file */
+    VX_WITNESS_CALLER, /* who asks says so */
     VX_WITNESS_TWIN,
     VX_WITNESS_LOG,     /* an entry of the log, active or not */
     VX_WITNESS_RESIDUE, /* what is left of the structure itself, or lies behind it */
@@ -96,6 +98,25 @@ struct vx_room {
     bool tail_stands;        /* LENGTH: the entries behind its end are there */
 };
 
+/* What sizes.h makes of the three values by which all else is measured. */
+enum vx_size_verdict {
+    VX_SIZES_STAND,   /* nothing contradicts them, or nothing else agrees with everything */
+    VX_SIZES_SETTLED, /* others agree with everything that contradicts the stored ones */
+    VX_SIZES_TIED,    /* several others do, and nothing says which of them are right */
+};
+
+struct vx_size_answer {
+    enum vx_size_verdict verdict;
+    /* SETTLED: the values, and whether the evidence leaves no others; TIED: one of those that would do */
+    uint64_t virtual_size, stored_virtual_size, other_virtual_size; /* other: TIED, another one */
+    uint32_t block_size, stored_block_size, other_block_size;
+    uint32_t logical_sector, stored_logical_sector, other_logical_sector;
+    bool lossless;
+    bool by_guest_only; /* only the partition table contradicts, and no byte of the disk depends on the answer */
+    enum vx_witness witness;
+    char evidence[232]; /* one sentence without a period */
+};
+
 struct vx_rebuilt {
     uint64_t file_size;
     struct vx_clue clues[VX_PART_COUNT];
@@ -111,6 +132,7 @@ struct vx_rebuilt {
     bool only_pieces; /* nothing tells the disk's size, nor where any block belongs: all that is not zeros and no
                          structure's is in `strays`. Found out by a search of the content only. */
     struct vx_geometry geometry; /* all zeros when the values do not allow one */
+    struct vx_size_answer sizes; /* whether the stored sizes stand */
     /* BAT */
     struct vx_room room; /* LENGTH, MOVE: `bat` is the region as it should be, `regions` what the tables say */
     bool bat_lost; /* the BAT as it stands says nothing (all of it is implausible, or zeros beside blocks that nobody
@@ -166,6 +188,7 @@ bool vx_parent_hint_find(const vhdx_host *host, const char *const *paths, size_t
 
 struct vx_rebuild_options {
     const vhdx_host *host;
+    struct vx_told_sizes told;
     const struct vx_tolerant
         *tolerant; /* of `file`, when it is one: tells what could not be read from what is zero. NULL: all was read */
     const struct vx_parent_hint *parent; /* NULL = none is known */

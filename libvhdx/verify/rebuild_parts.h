@@ -61,6 +61,7 @@ vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* 
 /* rebuild_table.c: entries that lead to the items that are there; `image`: the region's first 64 KiB */
 vhdx_status vx_rebuild_table(struct vx_rebuilding *work, const uint8_t *image, vhdx_error *err);
 vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_values.c: what is not */
+vhdx_status vx_rebuild_sizes(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_sizes.c: what contradicts */
 /* rebuild_room.c: a BAT that is too short */
 vhdx_status vx_rebuild_room(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err);     /* rebuild_bat.c */
@@ -137,8 +138,10 @@ uint32_t vx_rebuild_bat_room(const struct vx_rebuilding *work, uint64_t offset, 
 /* The log or the metadata table is there. */
 bool vx_rebuild_is_taken(const struct vx_rebuilding *work, uint64_t offset);
 
-/* rebuild_values.c, for rebuild_room.c */
+/* rebuild_values.c, for rebuild_room.c and rebuild_sizes.c */
 struct vx_content;
+/* The parent, if what is known of one may be the child's; *proven: the locator names it. */
+const struct vx_parent_hint *vx_rebuild_parent(const struct vx_rebuilding *work, bool *proven);
 vhdx_status vx_rebuild_block_size(struct vx_rebuilding *work, vhdx_error *err); /* by the spacing of blocks */
 void vx_rebuild_ask_guest(struct vx_rebuilding *work, struct vx_content *content);
 /* The size of a disk of whose blocks the last with an entry is the last. */

@@ -213,8 +213,15 @@ static bool read_guess(void *context, void *buf, size_t length, uint64_t virtual
 void vx_rebuild_ask_guest(struct vx_rebuilding *work, struct vx_content *content)
 {
     struct guess guess = {work, work->out->block_size, work->out->logical_sector ? work->out->logical_sector : 512};
-    const struct vx_content_source source = {
-        &guess, read_guess, work->out->virtual_size ? work->out->virtual_size : UINT64_MAX, work->out->logical_sector};
+    uint64_t size = work->out->virtual_size;
+    struct vx_content_source source = {&guess, read_guess, size ? size : UINT64_MAX, work->out->logical_sector};
+    if (vx_clue_missing(work, VX_PART_VIRTUAL_SIZE)) /* what stands there is no disk's size, and no limit */
+        source.size = UINT64_MAX;
+    vx_content_look(&source, content);
+    if (source.size != UINT64_MAX || content->primary.found || size == 0)
+        return;
+    *content = (struct vx_content){0};
+    source.size = size;
     vx_content_look(&source, content);
 }
 
@@ -281,8 +288,7 @@ static void find_kind(struct vx_rebuilding *work, const struct vx_bat_look *look
                 "it has neither a parent locator nor partially present blocks: a disk without parent");
 }
 
-/* The parent, if what is known of one may be the child's; *proven: the locator names it. */
-static const struct vx_parent_hint *parent_of(const struct vx_rebuilding *work, bool *proven)
+const struct vx_parent_hint *vx_rebuild_parent(const struct vx_rebuilding *work, bool *proven)
 {
     const struct vx_parent_hint *parent = work->options->parent;
     const struct vx_rebuilt *out = work->out;
@@ -302,7 +308,7 @@ static void find_sectors(struct vx_rebuilding *work, const struct vx_content *co
 {
     struct vx_rebuilt *out = work->out;
     bool proven;
-    const struct vx_parent_hint *parent = parent_of(work, &proven);
+    const struct vx_parent_hint *parent = vx_rebuild_parent(work, &proven);
     if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) && parent) {
         out->logical_sector = parent->logical_sector;
         vx_clue_set(work, VX_PART_LOGICAL_SECTOR, VX_WITNESS_PARENT, proven, "%s", "parent and child have the same");
@@ -326,7 +332,7 @@ static vhdx_status find_id(struct vx_rebuilding *work, vhdx_error *err)
     if (!vx_clue_missing(work, VX_PART_DISK_ID))
         return VHDX_OK;
     bool proven;
-    const struct vx_parent_hint *parent = parent_of(work, &proven);
+    const struct vx_parent_hint *parent = vx_rebuild_parent(work, &proven);
     if (parent) {
         work->out->virtual_disk_id = parent->disk_id;
         vx_clue_set(work, VX_PART_DISK_ID, VX_WITNESS_PARENT, proven, "%s", "children keep their parent's");
@@ -357,7 +363,7 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
 {
     struct vx_rebuilt *out = work->out;
     bool proven;
-    const struct vx_parent_hint *parent = parent_of(work, &proven);
+    const struct vx_parent_hint *parent = vx_rebuild_parent(work, &proven);
     uint64_t least = size_of_entries(out, last_set);
     uint64_t implied = vx_round_down(content->implied_size, out->logical_sector);
     if (!vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && out->virtual_size % out->logical_sector == 0) {
@@ -367,7 +373,8 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
         return;
     }
     uint64_t whole = vx_round_down(out->virtual_size, out->logical_sector);
-    if (whole > 0 && whole <= VX_VIRTUAL_SIZE_MAX && whole + out->block_size > least) {
+    bool cut = content->backup.found && implied > whole && implied <= VX_VIRTUAL_SIZE_MAX;
+    if (whole > 0 && whole <= VX_VIRTUAL_SIZE_MAX && whole + out->block_size > least && !cut) {
         out->virtual_size = whole;
         bool sure = !content->backup.found || implied == whole;
         vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_RESIDUE, sure,
@@ -406,6 +413,7 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
     struct vx_rebuilt *out = work->out;
     struct vx_bat_look look = {0};
     uint64_t last_payload = 0;
+    VX_TRY(vx_rebuild_sizes(work, err));
     VX_TRY(look_at_bat(work, &look, NULL, err));
     if (vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && look.present == 0)
         VX_TRY(find_disk_in_file(work, err));

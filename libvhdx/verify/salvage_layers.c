@@ -8,6 +8,7 @@
 #include "image/traces.h"
 #include "io/path.h"
 #include "verify/salvage.h"
+#include "verify/sizes.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -67,9 +68,15 @@ static void judge_layer(struct vx_salvage_layer *layer)
         {VX_PART_LOGICAL_SECTOR, "the sector size is not certain"},
     };
     const struct vx_clue *clues = layer->rebuilt->clues;
+    const struct vx_size_answer *sizes = &layer->rebuilt->sizes;
     for (size_t i = 0; i < sizeof grounds / sizeof grounds[0] && !layer->doubt; i++)
-        if (!clues[grounds[i].part].lossless)
+        if (!clues[grounds[i].part].lossless && !(grounds[i].part == VX_PART_LOGICAL_SECTOR && sizes->by_guest_only))
             layer->doubt = grounds[i].reason;
+    if (sizes->verdict == VX_SIZES_TIED && !layer->doubt)
+        layer->doubt = "the disk's sizes contradict the BAT or what is in the disk, and more than one would do";
+    layer->certain_end = vx_sizes_changed(sizes, VX_PART_VIRTUAL_SIZE) && sizes->witness != VX_WITNESS_CALLER
+                             ? sizes->stored_virtual_size
+                             : UINT64_MAX;
     layer->maybe_child = !clues[VX_PART_PARAMETER_FLAGS].lossless;
 }
 
@@ -98,7 +105,7 @@ static vhdx_status refuse_foreign(const struct vx_salvage_layer *layer, vhdx_err
 
 static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_layer *layer, vhdx_error *err)
 {
-    const struct vx_rebuild_options options = {
+    struct vx_rebuild_options options = {
         .host = opening->layers->host,
         .tolerant = layer->tolerant,
         .parent = opening->has_hint ? &opening->hint : NULL,
@@ -106,6 +113,10 @@ static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_laye
         .progress = opening->options->progress,
         .progress_context = opening->options->progress_context,
     };
+    if (layer == opening->layers->items) /* what the caller says is about the leaf */
+        options.told = (struct vx_told_sizes){opening->options->assume_virtual_size,
+                                              opening->options->assume_block_size,
+                                              opening->options->assume_logical_sector};
     struct vx_file *view;
     VX_TRY(vx_rebuild(layer->file, &options, &layer->rebuilt, err));
     bool known = !is_foreign(layer->rebuilt);

@@ -14,6 +14,7 @@ static const char lost_entry[] = "the BAT entry of the block is lost";
 static const char bad_entry[] = "the BAT entry of the block makes no sense";
 static const char no_state[] = "the BAT gives the block a state that there is not, but a place that nobody else has";
 static const char behind_end[] = "it lies behind the end of the file";
+static const char behind_stored_end[] = "the disk says that it ends before, and evidence that it does not";
 static const char two_owners[] = "two blocks claim the same bytes of the file";
 static const char one_shared[] =
     "another block or a structure claims a part of the same block, so its place may be wrong";
@@ -34,9 +35,14 @@ struct asked {
 static void answer(struct asked *asked, size_t layer, uint64_t length, vhdx_salvage_kind kind, const char *reason)
 {
     struct vx_salvage_piece *piece = asked->piece;
-    const char *doubt = asked->layers->items[layer].doubt ? asked->layers->items[layer].doubt : asked->doubt;
+    const struct vx_salvage_layer *own = &asked->layers->items[layer];
+    const char *doubt = own->doubt ? own->doubt : asked->doubt;
     piece->layer = layer;
     piece->length = vx_min(length, asked->limit);
+    if (piece->virtual_offset < own->certain_end)
+        piece->length = vx_min(piece->length, own->certain_end - piece->virtual_offset);
+    else if (!doubt)
+        doubt = behind_stored_end;
     piece->kind = kind;
     piece->reason = reason;
     if (kind == VHDX_SALVAGE_GOOD && doubt) {

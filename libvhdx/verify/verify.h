@@ -11,6 +11,7 @@
 
 #include "image/exam.h"
 #include "verify/findings.h"
+#include "verify/told.h"
 
 struct vx_claims;
 
@@ -19,6 +20,7 @@ struct vx_verification {
     const vhdx_verify_options *options;
     vhdx_report *report;
     size_t file;           /* which one of the report */
+    struct vx_told_sizes told; /* by whoever repairs */
     struct vx_exam *exam;  /* everything that could be learnt of the file */
     /* left by check_space for the others: bytes of the file that somebody owns */
     uint64_t owned_end;    /* end of the last owner inside of the file */

@@ -776,6 +776,16 @@ static void metadata_disk_id(struct fault_scene *s)
     poke(s, item_at(s, &vx_guid_virtual_disk_id) + 8, 0, 8);
 }
 
+/* The size becomes 4 MiB, and blocks behind that are there. */
+static void metadata_contradicted(struct fault_scene *s)
+{
+    empty(s, VHDX_KIND_DYNAMIC);
+    fill(s);
+    guest_gpt(s->b, FAULT_SIZE, 3, GUEST_GPT);
+    finish(s);
+    poke(s, item_at(s, &vx_guid_virtual_disk_size), 4 * VX_MIB, 8);
+}
+
 static void metadata_region_long(struct fault_scene *s)
 {
     struct bld_options options = usual(VHDX_KIND_DYNAMIC);
@@ -1517,6 +1527,7 @@ static const struct fault faults[] = {
     F(METADATA_ITEM_NO_ID, "the entry of the disk's size is zeros", metadata_entry_lost, VX_FIND_METADATA_ITEM_MISSING,
       VX_FIND_METADATA_DERIVED),
     F(METADATA_DERIVED, "no block size that can be", metadata_block_size, VX_FIND_METADATA_BLOCK_SIZE),
+    F(METADATA_CONTRADICTED, "a size that blocks and partition table contradict", metadata_contradicted, 0),
 
     F(LOCATOR_SHORT, "five entries in 20 bytes", locator_short, 0),
     F(LOCATOR_TYPE, "a type that nobody knows", locator_type, 0),
