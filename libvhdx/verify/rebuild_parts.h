@@ -27,6 +27,7 @@ struct vx_rebuilding {
     struct vx_metadata_entry places[VX_PART_COUNT];
     bool bat_length_unknown;     /* the table's says nothing */
     struct vx_region stored_bat; /* by the tables; `out->bat` may be shorter until the disk's size is known */
+    bool bat_by_log;   /* the BAT is zeros, and pages of it are in the log: they say what sizes they were made for */
     bool size_unknown; /* virtual_size is a mere guess: no entry of the BAT speaks for it */
     /* entries that break rules of place or overlap others, as they stand: not to be believed where they stand again */
     struct vx_metadata_entry distrusted[VX_DISTRUSTED];

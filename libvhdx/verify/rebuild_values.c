@@ -10,6 +10,7 @@
 #include "image/header_update.h"
 #include "verify/anchors.h"
 #include "verify/content.h"
+#include "verify/filesystems.h"
 #include "verify/rebuild_parts.h"
 
 #include <inttypes.h>
@@ -23,6 +24,26 @@
 
 static bool is_bitmap_index(uint64_t index, uint64_t block_size, uint32_t sector);
 
+/* Bytes of the BAT; where the log alone knows pages of it, as the log has them. */
+static vhdx_status read_bat(struct vx_rebuilding *work, uint8_t *bytes, size_t length, uint64_t at, size_t *got,
+                            vhdx_error *err)
+{
+    const uint64_t place = work->out->bat.file_offset + at;
+    VX_TRY(vx_file_read_some(work->view, bytes, length, place, got, err));
+    for (size_t done = 0; work->bat_by_log && done < *got;) {
+        uint64_t in_page = (place + done) % VX_PAGE;
+        size_t here = (size_t)vx_min(VX_PAGE - in_page, *got - done);
+        const struct vx_log_witness *witness = vx_log_witness_find(&work->log, place + done - in_page);
+        uint8_t page[VX_PAGE];
+        if (witness) {
+            VX_TRY(vx_log_witness_page(&work->log, witness, page, err));
+            memcpy(bytes + done, page + in_page, here);
+        }
+        done += here;
+    }
+    return VHDX_OK;
+}
+
 /* `last_payload`: number of entries up to the last one that is set and no sector bitmap's, once the sizes are known. */
 static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *look, uint64_t *last_payload,
                                vhdx_error *err)
@@ -35,7 +56,7 @@ static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *l
     for (uint64_t at = 0; status == VHDX_OK && at < length; at += 64 * VX_KIB) {
         size_t got;
         uint64_t here = vx_min(64 * VX_KIB, length - at);
-        status = vx_file_read_some(work->view, bytes, (size_t)here, work->out->bat.file_offset + at, &got, err);
+        status = read_bat(work, bytes, (size_t)here, at, &got, err);
         if (status == VHDX_OK)
             vx_bat_look_at(vx_bytes_of(bytes, got), work->view_size, at / VX_BAT_ENTRY_SIZE, look);
         if (status == VHDX_OK && vx_is_zero(bytes, got))
@@ -158,12 +179,13 @@ vhdx_status vx_rebuild_block_size(struct vx_rebuilding *work, vhdx_error *err)
     uint8_t *entries = vx_alloc(room, 1);
     vhdx_status status = VHDX_NOMEM;
     if (offsets && entries) {
-        status = vx_file_read_some(work->view, entries, room, out->bat.file_offset, &got, err);
+        status = read_bat(work, entries, room, 0, &got, err);
         if (status == VHDX_OK)
             judge_block_size(work, vx_bytes_of(entries, got), sector, offsets);
     } else {
         vx_fail_memory(err, "the spacing of blocks");
     }
+    clue->lossless = clue->lossless && !work->bat_by_log; /* the log may remember an older disk */
     if (former.witness != VX_WITNESS_NONE && !clue->lossless) {
         *clue = former;
         out->block_size = former_size;
@@ -193,8 +215,8 @@ static bool read_guess(void *context, void *buf, size_t length, uint64_t virtual
         uint64_t block = virtual_offset / size, index = block + block / (CHUNK_BYTES(guess->sector) / size);
         if ((!guess->block_size && block > 0) || index >= guess->work->out->bat.length / VX_BAT_ENTRY_SIZE)
             return false;
-        uint64_t at = guess->work->out->bat.file_offset + index * VX_BAT_ENTRY_SIZE;
-        if (vx_file_read_some(guess->work->view, raw, sizeof raw, at, &got, NULL) != VHDX_OK || got < sizeof raw)
+        if (read_bat(guess->work, raw, sizeof raw, index * VX_BAT_ENTRY_SIZE, &got, NULL) != VHDX_OK ||
+            got < sizeof raw)
             return false;
         struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(raw));
         if (entry.state != VX_PAYLOAD_FULLY_PRESENT || entry.file_offset == 0 || entry.file_offset >= INT64_MAX / 2)
@@ -400,6 +422,70 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
     work->size_unknown = false;
 }
 
+/* NTFS keeps a copy of its boot sector behind what it calls its end. */
+static uint64_t end_of(const struct vx_fs *fs)
+{
+    return fs->kind == VX_FS_NTFS && fs->size > 0 ? fs->size + 512 : fs->size;
+}
+
+/* What a file system in the file says of its size, where nothing says where it is on the disk: no less than that. */
+struct window {
+    struct vx_rebuilding *work;
+    uint64_t file_offset;
+};
+
+static bool read_window(void *context, void *buf, size_t length, uint64_t offset)
+{
+    const struct window *window = context;
+    size_t got;
+    return vx_file_read_some(window->work->view, buf, length, window->file_offset + offset, &got, NULL) == VHDX_OK &&
+           got == length;
+}
+
+static vhdx_status find_file_system(struct vx_rebuilding *work, uint64_t *size, vhdx_error *err)
+{
+    *size = 0;
+    for (uint64_t at = 2 * VX_MIB; at < work->view_size; at += VX_MIB) {
+        struct window window = {work, at};
+        const struct vx_content_source source = {&window, read_window, VX_MIB, 0};
+        struct vx_fs fs;
+        vx_fs_look(&source, 0, UINT64_MAX, &fs);
+        if (fs.kind != VX_FS_NONE && fs.size <= VX_VIRTUAL_SIZE_MAX)
+            *size = vx_max(*size, end_of(&fs));
+        VX_TRY(vx_rebuild_progress(work, at, work->view_size, err));
+    }
+    return VHDX_OK;
+}
+
+/* The end of the last partition or file system, as far as the guest says it. */
+static uint64_t reach_of(const struct vx_content *content)
+{
+    uint64_t reach = content->table == VX_TABLE_NONE ? end_of(&content->whole) : 0, end;
+    for (uint32_t i = 0; i < content->partition_count; i++)
+        if (vx_add(content->partitions[i].offset, content->partitions[i].length, &end))
+            reach = vx_max(reach, end);
+    return reach;
+}
+
+/* A size that nothing but the BAT's last entry, or nothing at all, speaks for is too small where the guest's is
+ * larger. */
+static vhdx_status widen_size(struct vx_rebuilding *work, const struct vx_content *content, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    uint64_t reach = reach_of(content);
+    if (out->clues[VX_PART_VIRTUAL_SIZE].witness != VX_WITNESS_GEOMETRY)
+        return VHDX_OK;
+    if (reach == 0 && work->size_unknown)
+        VX_TRY(find_file_system(work, &reach, err));
+    if (reach > VX_VIRTUAL_SIZE_MAX || reach <= out->virtual_size || !vx_round_up(reach, out->logical_sector, &reach))
+        return VHDX_OK;
+    out->virtual_size = reach;
+    work->size_unknown = false;
+    vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_CONTENT, false,
+                "a file system or partition in it ends at %" PRIu64 " bytes; the disk may have been larger", reach);
+    return VHDX_OK;
+}
+
 static void settle_geometry(struct vx_rebuilding *work)
 {
     struct vx_rebuilt *out = work->out;
@@ -415,6 +501,11 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
     uint64_t last_payload = 0;
     VX_TRY(vx_rebuild_sizes(work, err));
     VX_TRY(look_at_bat(work, &look, NULL, err));
+    if (look.present == 0 && work->log.count > 0) {
+        work->bat_by_log = true;
+        look = (struct vx_bat_look){0};
+        VX_TRY(look_at_bat(work, &look, NULL, err));
+    }
     if (vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && look.present == 0)
         VX_TRY(find_disk_in_file(work, err));
     find_kind(work, &look);
@@ -437,6 +528,8 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
                              out->clues[VX_PART_REGIONS].witness == VX_WITNESS_DEFAULT;
     }
     find_size(work, last_payload, content);
+    VX_TRY(widen_size(work, content, err));
+    work->bat_by_log = false; /* which of these entries are right is rebuild_bat.c's to say */
     if (!out->locator && !(out->parameter_flags & VX_PARAMETER_HAS_PARENT))
         vx_clue_set(work, VX_PART_LOCATOR, VX_WITNESS_STORED, true, "%s", "");
     if (vx_clue_missing(work, VX_PART_METADATA))

@@ -470,3 +470,55 @@ Test(sizes, what_the_caller_says_cuts_nothing_off_without_salvage)
     cr_expect_eq(virtual_size(), SIZE);
     end();
 }
+
+/* ---- neither metadata nor BAT ---- */
+
+#define GIB_BLOCK ((uint64_t)2 * VX_MIB)
+
+static void with_ntfs(uint64_t size)
+{
+    uint8_t boot[512] = {0xEB, 0x52, 0x90, 'N', 'T', 'F', 'S', ' ', ' ', ' ', ' ', 0, 2, 8};
+    vx_put64(boot + 0x28, size / 512 - 1);
+    vx_put64(boot + 0x30, 4);
+    vx_put64(boot + 0x38, 8);
+    boot[0x40] = 0xF6;
+    boot[510] = 0x55;
+    boot[511] = 0xAA;
+    bld_write(disk, 0, boot, sizeof boot);
+    for (uint64_t block = 1; block < 6; block++)
+        bld_write_random(disk, block * GIB_BLOCK, (size_t)GIB_BLOCK, block);
+    bld_write(disk, size - 512, boot, sizeof boot);
+}
+
+/* A clean disk whose log still has pages of the BAT. */
+static void lose_metadata_and_bat(bool logged)
+{
+    const uint8_t none[16] = {0};
+    uint8_t *zeros = calloc(1, (size_t)VX_MIB);
+    const struct bld_options options = {.virtual_size = VX_GIB, .block_size = (uint32_t)GIB_BLOCK, .seed = 5};
+    memory = vx_memory_host_new(7);
+    host = vx_memory_host_interface(memory);
+    disk = bld_new(&options);
+    with_ntfs(VX_GIB);
+    if (logged)
+        bld_log_dirty(disk, &(struct bld_log){.what = BLD_LOG_BAT, .sequence = 7});
+    cr_assert_eq(bld_finish(disk, host, DISK, NULL), VHDX_OK);
+    cr_assert_eq(bld_poke_header(host, DISK, 3, 48, none, sizeof none), VHDX_OK);
+    cr_assert_eq(bld_poke(host, DISK, bld_bat_entry_offset(disk, 0), zeros, (size_t)VX_MIB), VHDX_OK);
+    cr_assert_eq(bld_poke(host, DISK, bld_region_offset(disk, &vx_guid_metadata_region), zeros, (size_t)VX_MIB),
+                 VHDX_OK);
+    free(zeros);
+}
+
+Test(sizes, the_log_and_the_file_system_know_sizes_that_nothing_else_tells)
+{
+    for (int logged = 0; logged < 2; logged++) {
+        lose_metadata_and_bat(logged);
+        cr_expect_eq(salvage().virtual_size, VX_GIB, "%d", logged);
+        repair(true);
+        cr_expect_eq(virtual_size(), VX_GIB, "%d", logged);
+        if (logged)
+            cr_expect_eq(item(&vx_guid_file_parameters), GIB_BLOCK);
+        end();
+    }
+}
