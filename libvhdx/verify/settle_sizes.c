@@ -21,7 +21,7 @@
  * have been cut, and the rest of it be gone. */
 #define HARD                                                                                                           \
     ((unsigned)(VX_SIZE_RULES | VX_SIZE_BEHIND | VX_SIZE_SLOTS | VX_SIZE_BITMAPLESS | VX_SIZE_HOLLOW |                 \
-                VX_SIZE_GPT_SECTOR | VX_SIZE_PARENT | VX_SIZE_SPACING | VX_SIZE_FILE))
+                VX_SIZE_GPT_SECTOR | VX_SIZE_PARENT | VX_SIZE_SPACING | VX_SIZE_FILE | VX_SIZE_BACKUP))
 
 struct answer {
     struct vx_sizes sizes;
@@ -108,6 +108,7 @@ static unsigned doubts_of(const struct settling *s, const struct vx_sizes *sizes
     doubts |= is_hollow(s, census) ? VX_SIZE_HOLLOW : 0u;
     doubts |= guest->gpt && guest->gpt_sector != sizes->logical_sector ? VX_SIZE_GPT_SECTOR : 0u;
     doubts |= guest->gpt_end > sizes->virtual_size ? VX_SIZE_GPT_END : 0u;
+    doubts |= guest->backup && guest->gpt_end > sizes->virtual_size ? VX_SIZE_BACKUP : 0u;
     doubts |= guest->reach > sizes->virtual_size ? VX_SIZE_REACH : 0u;
     doubts |= facts->parent && facts->parent->logical_sector != sizes->logical_sector ? VX_SIZE_PARENT : 0u;
     doubts |= is_wrong_distance(s, which) ? VX_SIZE_SPACING : 0u;
@@ -333,6 +334,8 @@ static void describe(struct settling *s)
     if (s->doubts & VX_SIZE_RULES)
         say(s, "a size of %" PRIu64 " bytes is not a whole number of sectors of %" PRIu32, stored->virtual_size,
             stored->logical_sector);
+    if (s->doubts & VX_SIZE_BACKUP)
+        say(s, "the copy of the GPT is behind the end");
     if (s->doubts & VX_SIZE_BEHIND)
         say(s, "the BAT has entries of blocks up to number %" PRIu64, census->blocks - 1);
     if (s->doubts & VX_SIZE_SLOTS)

@@ -51,6 +51,7 @@ enum vx_size_doubt {
     VX_SIZE_SPACING = 1 << 9,    /* blocks lie as those of another size */
     VX_SIZE_FILE = 1 << 10,      /* the file of a fixed disk has no room for it */
     VX_SIZE_ROOM = 1 << 11,      /* nor has the BAT */
+    VX_SIZE_BACKUP = 1 << 12,    /* the copy of the GPT is behind the disk's end, where the GPT says that it is */
 };
 
 /* The BAT as it reads with a block size and a sector size. */

@@ -221,6 +221,13 @@ Test(sizes, a_size_that_the_gpt_and_entries_contradict)
     comes_back(&vx_guid_virtual_disk_size, 2 * VX_MIB, 8, VHDX_REPAIR_LOSSLESS);
 }
 
+/* No entry is behind the end: the last block has the copy of the table. */
+Test(sizes, a_size_that_ends_within_the_last_block)
+{
+    make(&small, with_gpt);
+    comes_back(&vx_guid_virtual_disk_size, SIZE - 8 * 4096, 8, VHDX_REPAIR_LOSSLESS);
+}
+
 Test(sizes, what_lies_behind_the_stored_end_is_not_called_good)
 {
     make(&small, with_gpt);
