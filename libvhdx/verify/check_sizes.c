@@ -120,3 +120,35 @@ vhdx_status vx_sizes_ask(struct vx_verification *v, struct vx_size_answer *sizes
         take_parent(exam, &hint, &facts);
     return vx_settle_sizes(&facts, sizes, err);
 }
+
+/* Entries and bitmaps of the BAT. */
+static bool is_of_bat(const struct vx_finding *finding)
+{
+    return finding->kind >= VX_FIND_BAT_OVERLAP && finding->kind <= VX_FIND_BITMAP_STRAY_OFFSET;
+}
+
+/* What has to be done about sizes first; LOSSLESS when there is nothing in the way. */
+static vhdx_repair_class class_of_sizes(struct vx_verification *v)
+{
+    vhdx_repair_class class = VHDX_REPAIR_LOSSLESS;
+    const struct vx_finding *finding;
+    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++) {
+        if (finding->kind != VX_FIND_METADATA_CONTRADICTED || finding->severity != VHDX_SEVERITY_ERROR)
+            continue;
+        if (finding->repair == VHDX_REPAIR_NONE)
+            return VHDX_REPAIR_NONE;
+        class = finding->repair == VHDX_REPAIR_SALVAGE ? VHDX_REPAIR_SALVAGE : class;
+    }
+    return class;
+}
+
+void vx_sizes_hold_back(struct vx_verification *v)
+{
+    const vhdx_repair_class class = class_of_sizes(v);
+    struct vx_finding *finding;
+    if (class == VHDX_REPAIR_LOSSLESS)
+        return;
+    for (size_t i = 0; (finding = vx_report_record(v->report, v->file, i)) != NULL; i++)
+        if (is_of_bat(finding) && (finding->repair == VHDX_REPAIR_LOSSLESS || class == VHDX_REPAIR_NONE))
+            finding->repair = class;
+}

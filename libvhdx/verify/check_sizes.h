@@ -11,5 +11,8 @@
 /* `sizes` is all zeros on entry. The exam has a geometry and a BAT. */
 vhdx_status vx_sizes_ask(struct vx_verification *v, struct vx_size_answer *sizes, vhdx_error *err);
 void vx_sizes_tell(struct vx_verification *v, const struct vx_size_answer *sizes);
+/* Nothing of the BAT is mended while it is not known by which sizes: what is found of it waits, and its class says
+ * so. */
+void vx_sizes_hold_back(struct vx_verification *v);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "verify/bat_page.h"
+#include "verify/check_sizes.h"
 #include "verify/derive.h"
 #include "verify/evidence.h"
 
@@ -55,6 +56,8 @@ vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err)
         status = check_blocks(v, err);
     if (status == VHDX_OK)
         status = vx_check_evidence(v, derived.rebuilt, err);
+    if (status == VHDX_OK)
+        vx_sizes_hold_back(v);
     vx_derive_end(v, &derived);
     vx_free(v->nonsense);
     v->nonsense = NULL;

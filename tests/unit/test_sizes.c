@@ -221,6 +221,23 @@ Test(sizes, a_size_that_the_gpt_and_entries_contradict)
     comes_back(&vx_guid_virtual_disk_size, 2 * VX_MIB, 8, VHDX_REPAIR_LOSSLESS);
 }
 
+/* A plain repair does not touch the BAT then, so verify does not promise it. */
+Test(sizes, what_waits_for_the_size_is_not_called_lossless)
+{
+    struct bld_options options = small;
+    options.virtual_size = 10 * VX_MIB;
+    make(&options, without_gpt);
+    cr_assert_eq(bld_poke_int(host, DISK, bld_bat_entry_offset(disk, 12), VX_PAYLOAD_UNMAPPED, 8), VHDX_OK);
+    set(&vx_guid_virtual_disk_size, 2 * VX_MIB, 8);
+    vhdx_report *report = verify();
+    cr_assert(find(report, "VHDX-BAT-PADDING"));
+    cr_expect_eq(find(report, "VHDX-BAT-PADDING")->repair, VHDX_REPAIR_SALVAGE);
+    vhdx_report_free(report);
+    repair(true);
+    is_sound();
+    end();
+}
+
 /* No entry is behind the end: the last block has the copy of the table. */
 Test(sizes, a_size_that_ends_within_the_last_block)
 {
