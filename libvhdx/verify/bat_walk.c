@@ -11,14 +11,27 @@
 #define WINDOW (UINT32_C(256) * 1024)
 #define CAPACITY (WINDOW / VX_BAT_ENTRY_SIZE)
 
-vhdx_status vx_bat_walk_open(struct vx_exam *exam, uint64_t end, struct vx_bat_walk *walk, vhdx_error *err)
+struct vx_bat_source vx_bat_source_of(struct vx_exam *exam)
 {
     uint64_t size;
-    *walk = (struct vx_bat_walk){.exam = exam, .end = end, .file_size = exam->survey->file_size};
+    struct vx_bat_source source = {exam->view, &exam->geometry, exam->bat.file_offset, exam->survey->file_size};
     if (vx_file_size(exam->view, &size, NULL) == VHDX_OK)
-        walk->file_size = vx_max(walk->file_size, size);
+        source.file_size = vx_max(source.file_size, size);
+    return source;
+}
+
+vhdx_status vx_bat_walk_begin(const struct vx_bat_source *source, uint64_t end, struct vx_bat_walk *walk,
+                              vhdx_error *err)
+{
+    *walk = (struct vx_bat_walk){.source = *source, .end = end};
     walk->bytes = vx_alloc(WINDOW, 1);
     return walk->bytes ? VHDX_OK : vx_fail_memory(err, "a window of the BAT");
+}
+
+vhdx_status vx_bat_walk_open(struct vx_exam *exam, uint64_t end, struct vx_bat_walk *walk, vhdx_error *err)
+{
+    const struct vx_bat_source source = vx_bat_source_of(exam);
+    return vx_bat_walk_begin(&source, end, walk, err);
 }
 
 void vx_bat_walk_close(struct vx_bat_walk *walk)
@@ -30,17 +43,17 @@ void vx_bat_walk_close(struct vx_bat_walk *walk)
 /* From a window boundary on, the window in which the file's next data lies. */
 static uint64_t skip_hole(const struct vx_bat_walk *walk, uint64_t index)
 {
-    uint64_t data, length, place = walk->exam->bat.file_offset + index * VX_BAT_ENTRY_SIZE;
-    vx_file_next_data(walk->exam->view, place, &data, &length);
+    uint64_t data, length, place = walk->source.offset + index * VX_BAT_ENTRY_SIZE;
+    vx_file_next_data(walk->source.file, place, &data, &length);
     if (length == 0)
         return walk->end;
-    uint64_t there = (data - walk->exam->bat.file_offset) / VX_BAT_ENTRY_SIZE;
+    uint64_t there = (data - walk->source.offset) / VX_BAT_ENTRY_SIZE;
     return vx_min(walk->end, vx_max(index, there - there % CAPACITY));
 }
 
 static vhdx_status blank_nonsense(struct vx_bat_walk *walk, vhdx_error *err)
 {
-    const struct vx_bat_world world = {&walk->exam->geometry, walk->file_size};
+    const struct vx_bat_world world = {walk->source.geometry, walk->source.file_size};
     for (uint64_t at = 0; at < walk->count; at += VX_BAT_PAGE_ENTRIES) {
         struct vx_bat_page_look look;
         uint64_t page = (walk->first + at) / VX_BAT_PAGE_ENTRIES;
@@ -60,8 +73,8 @@ static vhdx_status load(struct vx_bat_walk *walk, vhdx_error *err)
     uint64_t count = vx_min(CAPACITY, walk->end - first);
     size_t got;
     walk->count = 0;
-    VX_TRY(vx_file_read_some(walk->exam->view, walk->bytes, (size_t)count * VX_BAT_ENTRY_SIZE,
-                             walk->exam->bat.file_offset + first * VX_BAT_ENTRY_SIZE, &got, err));
+    VX_TRY(vx_file_read_some(walk->source.file, walk->bytes, (size_t)count * VX_BAT_ENTRY_SIZE,
+                             walk->source.offset + first * VX_BAT_ENTRY_SIZE, &got, err));
     walk->first = first;
     walk->count = (uint32_t)count;
     memset(walk->bytes + got, 0, WINDOW - got); /* a page is judged as a whole */

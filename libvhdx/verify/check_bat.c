@@ -57,13 +57,14 @@ static void add_lost(struct pass *pass, enum vx_find kind, uint64_t bat_index, u
     vx_verify_add(pass->v, &finding);
 }
 
-/* Whether it could be the entry of a block: then the disk may have been longer, and the entry is all that knows the
- * block. */
-static bool leads_to_block(const struct pass *pass, uint64_t raw)
+/* See lead.h. The BAT is walked for that once more, and only when some entry is odd. */
+static vhdx_status leads_to_content(struct pass *pass, uint64_t place, uint64_t length, bool *content, vhdx_error *err)
 {
-    const struct vx_bat_entry entry = vx_bat_entry_decode(raw);
-    return entry.state == VX_PAYLOAD_FULLY_PRESENT && entry.file_offset >= VX_HEADER_SECTION_SIZE &&
-           entry.file_offset < pass->file_size;
+    *content = false;
+    if (place == 0 || place >= pass->file_size)
+        return VHDX_OK;
+    VX_TRY(vx_leads_open(pass->v->exam, &pass->v->leads, err));
+    return vx_lead_has_content(&pass->v->leads, place, length, content, err);
 }
 
 /* QEMU writes ZERO and nothing else into all entries, also into those that nobody looks at. */
@@ -78,44 +79,105 @@ static void make_note(struct vx_finding *finding)
     finding->repair = VHDX_REPAIR_NONE;
 }
 
-static void add_padding(struct pass *pass, uint64_t bat_index, uint64_t raw)
+/* An entry that should be zero. Where it leads to content it is all that knows it. */
+static vhdx_status add_needless(struct pass *pass, enum vx_find kind, uint64_t bat_index, uint64_t number,
+                                uint64_t raw, const char *advice, vhdx_error *err)
 {
-    struct vx_finding finding = found(pass, VX_FIND_BAT_PADDING, bat_index, bat_index);
+    struct vx_finding finding = found(pass, kind, bat_index, number);
+    bool content;
     vx_found_values(&finding, raw, 0);
     if (is_harmless(raw))
         make_note(&finding);
-    if (leads_to_block(pass, raw)) {
+    VX_TRY(leads_to_content(pass, vx_bat_entry_decode(raw).file_offset, pass->geometry->block_size, &content, err));
+    if (content) {
+        finding.severity = vx_max(finding.severity, VHDX_SEVERITY_WARNING);
         finding.repair = VHDX_REPAIR_SALVAGE;
-        finding.advice = "if the disk was larger once, that is its content: make sure of the size first; "
-                         "'vhdx repair --salvage' clears the entry";
+        finding.advice = advice;
     }
     vx_verify_add(pass->v, &finding);
+    return VHDX_OK;
 }
 
-static void add_anchor(struct pass *pass, uint64_t bat_index, uint64_t block, uint64_t offset)
+static vhdx_status add_padding(struct pass *pass, uint64_t bat_index, uint64_t raw, vhdx_error *err)
+{
+    return add_needless(pass, VX_FIND_BAT_PADDING, bat_index, bat_index, raw,
+                        "if the disk was larger once, that is its content: make sure of the size first; "
+                        "'vhdx repair --salvage' clears the entry",
+                        err);
+}
+
+static vhdx_status add_anchor(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry,
+                              vhdx_error *err)
 {
     struct vx_finding finding = found(pass, VX_FIND_BAT_ANCHOR, bat_index, block);
+    bool content;
     finding.text = "beyond the end of the file";
-    vx_found_values(&finding, offset, pass->file_size);
+    vx_found_values(&finding, entry->file_offset, pass->file_size);
+    VX_TRY(leads_to_content(pass, entry->file_offset, pass->geometry->block_size, &content, err));
+    if (content) {
+        finding.repair = VHDX_REPAIR_SALVAGE;
+        lose(pass, &finding, block, 0);
+    }
     vx_verify_add(pass->v, &finding);
+    return VHDX_OK;
 }
 
-/* A block that has a place, but not one that is wholly in the file. true: it claims what there is of it. */
-static bool judge_place(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry)
+/* MS-VHDX 2.5.1.1: the place means nothing, and some writers leave it. Only where the evidence says that the block was
+ * there it is more than a note; elsewhere it is at least no repair's to clear. */
+static vhdx_status add_stray(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry,
+                             vhdx_error *err)
+{
+    struct vx_finding finding = found(pass, VX_FIND_BAT_STRAY_OFFSET, bat_index, block);
+    struct vx_bat_entry truth = *entry;
+    bool content, changed = false;
+    vx_found_values(&finding, entry->file_offset, 0);
+    VX_TRY(leads_to_content(pass, entry->file_offset, pass->geometry->block_size, &content, err));
+    if (content) {
+        VX_TRY(vx_lead_truth(&pass->v->leads, bat_index, &truth, &changed, err));
+        finding.repair = changed ? VHDX_REPAIR_SALVAGE : VHDX_REPAIR_NONE;
+        finding.advice = "the place leads to content that no other block owns, so it stays";
+    }
+    if (changed) {
+        finding.severity = VHDX_SEVERITY_WARNING;
+        finding.advice = "the place leads to content that no other block owns, and the blocks around say that it is "
+                         "this one's: 'vhdx repair --salvage' makes it present";
+        lose(pass, &finding, block, 0);
+    }
+    vx_verify_add(pass->v, &finding);
+    return VHDX_OK;
+}
+
+static vhdx_status add_bad_state(struct pass *pass, uint64_t bat_index, uint64_t block,
+                                 const struct vx_bat_entry *entry, vhdx_error *err)
+{
+    bool old = entry->state == VX_PAYLOAD_OLD_UNMAPPED, content;
+    struct vx_finding finding = found(pass, old ? VX_FIND_BAT_OLD_STATE : VX_FIND_BAT_STATE, bat_index, block);
+    vx_found_value(&finding, entry->state);
+    VX_TRY(leads_to_content(pass, entry->file_offset, pass->geometry->block_size, &content, err));
+    if (content)
+        finding.repair = VHDX_REPAIR_SALVAGE;
+    lose(pass, &finding, block, 0);
+    vx_verify_add(pass->v, &finding);
+    return VHDX_OK;
+}
+
+/* A block that has a place, but not one that is wholly in the file. *owns: it claims what there is of it. */
+static vhdx_status judge_place(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry,
+                               bool *owns, vhdx_error *err)
 {
     uint64_t block_size = pass->geometry->block_size;
     bool has_data = entry->state == VX_PAYLOAD_FULLY_PRESENT || entry->state == VX_PAYLOAD_PARTIALLY_PRESENT;
     uint64_t there = entry->file_offset < pass->file_size ? pass->file_size - entry->file_offset : 0;
-    if (there >= block_size)
-        return true;
-    if (!has_data) {
-        add_anchor(pass, bat_index, block, entry->file_offset);
-        return false;
-    }
+    *owns = there >= block_size;
+    if (*owns)
+        return VHDX_OK;
+    if (!has_data)
+        return add_anchor(pass, bat_index, block, entry, err);
     if (entry->file_offset > VX_LONGEST_FILE) {
         add_lost(pass, VX_FIND_BAT_FAR, bat_index, block, entry->file_offset);
-        return false;
+        return VHDX_OK;
     }
+    *owns = true;
     bool whole = there >= block_length(pass->geometry, block);
     pass->v->beyond_end |= !whole;
     struct vx_finding finding = found(pass, whole ? VX_FIND_BAT_SHORT_END : VX_FIND_BAT_BEYOND_END, bat_index, block);
@@ -123,47 +185,41 @@ static bool judge_place(struct pass *pass, uint64_t bat_index, uint64_t block, c
     if (!whole)
         lose(pass, &finding, block, there);
     vx_verify_add(pass->v, &finding);
-    return true;
+    return VHDX_OK;
 }
 
-/* Everything about an entry that is not plainly in order. true: it owns its place. */
-static bool judge_payload(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry)
+/* Everything about an entry that is not plainly in order. *owns: it owns its place. */
+static vhdx_status judge_payload(struct pass *pass, uint64_t bat_index, uint64_t block,
+                                 const struct vx_bat_entry *entry, bool *owns, vhdx_error *err)
 {
+    *owns = false;
     uint32_t rules = vx_bat_payload_rules(entry, pass->geometry->has_parent);
     if (rules & VX_BAT_RESERVED_SET) {
         struct vx_finding finding = found(pass, VX_FIND_BAT_RESERVED, bat_index, bat_index);
         vx_found_values(&finding, entry->reserved, 0);
         vx_verify_add(pass->v, &finding);
     }
-    if (rules & VX_BAT_BAD_STATE) {
-        add_lost(pass, entry->state == VX_PAYLOAD_OLD_UNMAPPED ? VX_FIND_BAT_OLD_STATE : VX_FIND_BAT_STATE, bat_index,
-                 block, entry->state);
-        return false;
-    }
-    if (rules & VX_BAT_STRAY_OFFSET) {
-        struct vx_finding finding = found(pass, VX_FIND_BAT_STRAY_OFFSET, bat_index, block);
-        vx_found_values(&finding, entry->file_offset, 0);
-        vx_verify_add(pass->v, &finding);
-        return false;
-    }
+    if (rules & VX_BAT_BAD_STATE)
+        return add_bad_state(pass, bat_index, block, entry, err);
+    if (rules & VX_BAT_STRAY_OFFSET)
+        return add_stray(pass, bat_index, block, entry, err);
     if (rules & VX_BAT_NO_PLACE) {
         add_lost(pass, VX_FIND_BAT_NO_PLACE, bat_index, block, 0);
-        return false;
+        return VHDX_OK;
     }
     pass->v->partial_in_base += (rules & VX_BAT_STATE_FOR_CHILD) != 0;
     if (rules & VX_BAT_STATE_FOR_CHILD)
         add_lost(pass, VX_FIND_BAT_PARTIAL_IN_BASE, bat_index, block, entry->state);
-    return vx_bat_payload_owns_space(entry) && judge_place(pass, bat_index, block, entry);
+    return vx_bat_payload_owns_space(entry) ? judge_place(pass, bat_index, block, entry, owns, err) : VHDX_OK;
 }
 
 static vhdx_status take_payload(struct pass *pass, uint64_t bat_index, uint64_t block, uint64_t raw, vhdx_error *err)
 {
     struct vx_bat_entry entry = vx_bat_entry_decode(raw);
     uint64_t block_size = pass->geometry->block_size;
-    if (block >= pass->geometry->payload_count) {
-        add_padding(pass, bat_index, raw);
-        return VHDX_OK;
-    }
+    bool owns = true;
+    if (block >= pass->geometry->payload_count)
+        return add_padding(pass, bat_index, raw, err);
     if (block > pass->next_block || entry.state == VX_PAYLOAD_NOT_PRESENT) {
         if (pass->absent_count == 0)
             pass->first_absent = block > pass->next_block ? pass->next_block : block;
@@ -174,9 +230,9 @@ static vhdx_status take_payload(struct pass *pass, uint64_t bat_index, uint64_t 
                  entry.file_offset < pass->file_size && pass->file_size - entry.file_offset >= block_size;
     pass->v->owned_blocks += entry.state >= VX_PAYLOAD_FULLY_PRESENT;
     pass->v->stated_blocks += raw != 0;
-    if (!plain && !judge_payload(pass, bat_index, block, &entry))
-        return VHDX_OK;
-    return vx_claims_take(pass->claims, entry.file_offset, block_size, err);
+    if (!plain)
+        VX_TRY(judge_payload(pass, bat_index, block, &entry, &owns, err));
+    return owns ? vx_claims_take(pass->claims, entry.file_offset, block_size, err) : VHDX_OK;
 }
 
 /* In a disk without parent the slot of a bitmap stays empty; in others check_bitmap.c judges it. */
@@ -188,14 +244,11 @@ static vhdx_status take_bitmap(struct pass *pass, uint64_t bat_index, uint64_t r
             return VHDX_OK;
         return vx_claims_take(pass->claims, entry.file_offset, VX_BITMAP_BLOCK_SIZE, err);
     }
-    struct vx_finding finding =
-        found(pass, entry.state == VX_BITMAP_PRESENT ? VX_FIND_BITMAP_IN_BASE : VX_FIND_BITMAP_SLOT, bat_index,
-              pass->chunk);
-    vx_found_values(&finding, raw, 0);
-    if (is_harmless(raw))
-        make_note(&finding);
-    vx_verify_add(pass->v, &finding);
-    return VHDX_OK;
+    return add_needless(pass, entry.state == VX_BITMAP_PRESENT ? VX_FIND_BITMAP_IN_BASE : VX_FIND_BITMAP_SLOT,
+                        bat_index, pass->chunk, raw,
+                        "the entry leads to content that no block owns, as if entries of the BAT had moved: "
+                        "'vhdx repair --salvage' makes the best of it",
+                        err);
 }
 
 /* A child's BAT has room for the bitmap of its last chunk, too. */
@@ -214,10 +267,8 @@ static void look_for_bitmap(struct pass *pass, uint64_t bat_index, uint64_t raw)
 static vhdx_status take_entry(struct pass *pass, uint64_t bat_index, uint64_t raw, vhdx_error *err)
 {
     look_for_bitmap(pass, bat_index, raw);
-    if (bat_index >= pass->geometry->entry_count) {
-        add_padding(pass, bat_index, raw);
-        return VHDX_OK;
-    }
+    if (bat_index >= pass->geometry->entry_count)
+        return add_padding(pass, bat_index, raw, err);
     if (bat_index > pass->bitmap_index) {
         pass->chunk = bat_index / ((uint64_t)pass->geometry->chunk_ratio + 1);
         pass->bitmap_index = vx_geometry_bitmap_index(pass->geometry, pass->chunk);

@@ -109,9 +109,41 @@ static void add_missing(struct chunk *chunk)
     }
 }
 
-/* The entry alone. true: its bits can be read. */
-static bool check_entry(struct chunk *chunk)
+/* A reserved state beside a place that nobody else has is mended by itself. */
+static vhdx_status add_bad_state(struct chunk *chunk, vhdx_error *err)
 {
+    uint64_t place = chunk->bitmap.file_offset;
+    struct vx_finding finding = found(chunk, VX_FIND_BITMAP_STATE);
+    vx_found_values(&finding, chunk->bitmap.state, VX_BITMAP_PRESENT);
+    VX_TRY(vx_leads_open(chunk->v->exam, &chunk->v->leads, err));
+    if (place < VX_HEADER_SECTION_SIZE || place >= chunk->file_size ||
+        !vx_claims_free(&chunk->v->leads.owned, place, VX_BITMAP_BLOCK_SIZE))
+        finding.repair = VHDX_REPAIR_SALVAGE;
+    vx_verify_add(chunk->v, &finding);
+    lose_partial(chunk, vx_finding_kind(VX_FIND_BITMAP_STATE)->id);
+    return VHDX_OK;
+}
+
+/* What no block needs may be remembered; where it leads to something it is left alone. */
+static vhdx_status add_stray(struct chunk *chunk, vhdx_error *err)
+{
+    struct vx_finding finding = found(chunk, VX_FIND_BITMAP_STRAY_OFFSET);
+    bool content;
+    vx_found_values(&finding, chunk->bitmap.file_offset, 0);
+    VX_TRY(vx_leads_open(chunk->v->exam, &chunk->v->leads, err));
+    VX_TRY(vx_lead_has_content(&chunk->v->leads, chunk->bitmap.file_offset, VX_BITMAP_BLOCK_SIZE, &content, err));
+    if (content) {
+        finding.repair = VHDX_REPAIR_NONE;
+        finding.advice = "the place leads to content that no block owns, so it stays";
+    }
+    vx_verify_add(chunk->v, &finding);
+    return VHDX_OK;
+}
+
+/* The entry alone. *readable: its bits can be read. */
+static vhdx_status check_entry(struct chunk *chunk, bool *readable, vhdx_error *err)
+{
+    *readable = false;
     const struct vx_bat_entry *entry = &chunk->bitmap;
     uint32_t rules = vx_bat_bitmap_rules(entry, true);
     struct vx_finding finding;
@@ -121,34 +153,23 @@ static bool check_entry(struct chunk *chunk)
         vx_found_values(&finding, entry->reserved, 0);
         vx_verify_add(chunk->v, &finding);
     }
-    if (rules & VX_BAT_BAD_STATE) {
-        finding = found(chunk, VX_FIND_BITMAP_STATE);
-        vx_found_values(&finding, entry->state, VX_BITMAP_PRESENT);
-        if (entry->file_offset == 0)
-            finding.repair = VHDX_REPAIR_SALVAGE;
-        vx_verify_add(chunk->v, &finding);
-        lose_partial(chunk, vx_finding_kind(VX_FIND_BITMAP_STATE)->id);
-        return false;
-    }
+    if (rules & VX_BAT_BAD_STATE)
+        return add_bad_state(chunk, err);
     if (entry->state == VX_BITMAP_NOT_PRESENT) {
-        if (chunk->partial_count > 0) {
+        if (chunk->partial_count > 0)
             add_missing(chunk);
-        } else if (entry->file_offset != 0) {
-            finding = found(chunk, VX_FIND_BITMAP_STRAY_OFFSET);
-            vx_found_values(&finding, entry->file_offset, 0);
-            vx_verify_add(chunk->v, &finding);
-        }
-        return false;
+        return chunk->partial_count == 0 && entry->file_offset != 0 ? add_stray(chunk, err) : VHDX_OK;
     }
     bool is_far = entry->file_offset > chunk->file_size || chunk->file_size - entry->file_offset < VX_BITMAP_BLOCK_SIZE;
-    if (!(rules & VX_BAT_NO_PLACE) && !is_far)
-        return true;
+    *readable = !(rules & VX_BAT_NO_PLACE) && !is_far;
+    if (*readable)
+        return VHDX_OK;
     enum vx_find kind = rules & VX_BAT_NO_PLACE ? VX_FIND_BITMAP_NO_PLACE : VX_FIND_BITMAP_BEYOND_END;
     finding = found(chunk, kind);
     vx_found_values(&finding, entry->file_offset + VX_BITMAP_BLOCK_SIZE, chunk->file_size);
     vx_verify_add(chunk->v, &finding);
     lose_partial(chunk, vx_finding_kind(kind)->id);
-    return false;
+    return VHDX_OK;
 }
 
 /* ---- bits ------------------------------------------------------------------------------------------------------- */
@@ -198,7 +219,9 @@ static void check_bits(struct chunk *chunk)
 static vhdx_status check_chunk(struct chunk *chunk, vhdx_error *err)
 {
     size_t got;
-    if (!check_entry(chunk))
+    bool readable;
+    VX_TRY(check_entry(chunk, &readable, err));
+    if (!readable)
         return VHDX_OK;
     if (chunk->partial_count == 0) {
         struct vx_finding finding = found(chunk, VX_FIND_BITMAP_UNUSED);

@@ -174,6 +174,20 @@ static vhdx_status class_of_log(const struct vx_exam *exam, struct vx_finding *f
     return VHDX_OK;
 }
 
+/* What nobody else has of the place is known by the anchor only. */
+static vhdx_status class_of_anchor(struct vx_verification *v, const struct vx_range *anchor,
+                                   struct vx_finding *finding, vhdx_error *err)
+{
+    bool content;
+    VX_TRY(vx_leads_open(v->exam, &v->leads, err));
+    VX_TRY(vx_lead_has_content(&v->leads, anchor->offset, anchor->length, &content, err));
+    if (!content)
+        return VHDX_OK;
+    finding->repair = VHDX_REPAIR_SALVAGE;
+    whole_block(&v->exam->geometry, anchor, &finding->lost_offset, &finding->lost_length);
+    return VHDX_OK;
+}
+
 static vhdx_status add_overlap(struct vx_verification *v, const struct vx_overlap *overlap, vhdx_error *err)
 {
     const struct vx_exam *exam = v->exam;
@@ -198,6 +212,8 @@ static vhdx_status add_overlap(struct vx_verification *v, const struct vx_overla
     finding.length = overlap->length;
     if (kind == VX_FIND_SPACE_LOG_OVERLAP && !vx_guid_is_zero(&exam->header->log_guid))
         VX_TRY(class_of_log(exam, &finding, err));
+    if (kind == VX_FIND_BAT_ANCHOR)
+        VX_TRY(class_of_anchor(v, subject, &finding, err));
     if (subject->owner_kind == OWNER_PAYLOAD)
         whole_block(&exam->geometry, subject, &finding.lost_offset, &finding.lost_length);
     vx_verify_add(v, &finding);

@@ -1,6 +1,6 @@
 /*
  * BAT entries one by one: bits that mean nothing, states that nobody may have, blocks that lie where no file is. Blocks
- * that share bytes are mend_overlap.c's, sector bitmaps that are gone mend_bitmap.c's.
+ * that share bytes are mend_overlap.c's, sector bitmaps that are gone mend_bitmap.c's, other entries mend_slots.c's.
  *
  * Easy to get wrong: a block whose content is lost becomes ZERO, never NOT_PRESENT: in a differencing disk that would
  * bring the parent's old content back as if it were the latest.
@@ -17,6 +17,7 @@
 static const struct vx_loss lost_entry = {"the BAT says nothing usable of it", false, false};
 static const struct vx_loss lost_beyond = {"the file ends before it", false, false};
 static const struct vx_loss doubtful_state = {"its block had a state that says nothing", true, false};
+static const struct vx_loss doubtful_anchor = {"its entry said that it holds no data, but led to some", true, false};
 static const struct vx_loss doubtful_partial = {"its block was partially present in a disk without parent", true,
                                                 false};
 
@@ -73,6 +74,27 @@ vhdx_status vx_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, boo
     }
     *nonsense = b->page_is_nonsense;
     return VHDX_OK;
+}
+
+vhdx_status vx_bat_leads(struct vx_bat_mending *b, const struct vx_bat_entry *entry, uint64_t length, bool *content,
+                         vhdx_error *err)
+{
+    *content = false;
+    if (entry->file_offset == 0 || entry->file_offset >= b->file_size)
+        return VHDX_OK;
+    VX_TRY(vx_leads_open(b->m->exam, &b->leads, err));
+    return vx_lead_has_content(&b->leads, entry->file_offset, length, content, err);
+}
+
+/* What evidence says that an entry without data was, see vx_lead_truth(). */
+static vhdx_status find_truth(struct vx_bat_mending *b, uint64_t bat_index, struct vx_bat_entry *entry, bool *changed,
+                              vhdx_error *err)
+{
+    *changed = false;
+    if (entry->file_offset == 0 || entry->file_offset >= b->file_size)
+        return VHDX_OK;
+    VX_TRY(vx_leads_open(b->m->exam, &b->leads, err));
+    return vx_lead_truth(&b->leads, bat_index, entry, changed, err);
 }
 
 static uint64_t block_end(const struct vx_bat_mending *b, uint64_t payload_block)
@@ -146,33 +168,44 @@ static vhdx_status give_up(struct payload *p, enum vx_find kind, const struct vx
     return put(p, kind, true, "the disk can be used; the block reads as zeros", "what the block held", err);
 }
 
-static bool lies_in_file(const struct payload *p)
+/* Where the place leads to content that nobody else has, the block is there again, in doubt. */
+static vhdx_status restore(struct payload *p, enum vx_find kind, bool *restored, vhdx_error *err)
 {
-    return p->entry.file_offset >= VX_HEADER_SECTION_SIZE && p->entry.file_offset < p->b->file_size;
-}
-
-static vhdx_status mend_reserved_state(struct payload *p, vhdx_error *err)
-{
-    if (!wanted(p, VX_FIND_BAT_STATE))
+    struct vx_bat_entry truth = p->entry;
+    *restored = false;
+    if (!p->b->m->salvage || !wanted(p, kind))
         return VHDX_OK;
-    if (!lies_in_file(p))
-        return give_up(p, VX_FIND_BAT_STATE, &lost_entry, err);
+    VX_TRY(find_truth(p->b, p->bat_index, &truth, restored, err));
+    if (!*restored)
+        return VHDX_OK;
     VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, &doubtful_state, err));
-    p->entry.state = VX_PAYLOAD_FULLY_PRESENT;
-    return put(p, VX_FIND_BAT_STATE, true, "the block's space is taken for its content",
-               "the certainty that it is", err);
+    p->entry = truth;
+    return put(p, kind, true, "the block's space is taken for its content", "the certainty that it is", err);
 }
 
-static vhdx_status mend_state(struct payload *p, vhdx_error *err)
+/* State 5 without content is what its name says; else, as state 4, it says nothing. */
+static vhdx_status mend_bad_state(struct payload *p, vhdx_error *err)
 {
-    if (p->entry.state == VX_PAYLOAD_OLD_UNMAPPED && wanted(p, VX_FIND_BAT_OLD_STATE)) {
-        p->entry = (struct vx_bat_entry){.state = VX_PAYLOAD_UNMAPPED};
-        return put(p, VX_FIND_BAT_OLD_STATE, false, "the block is unmapped, as the final format says it", NULL, err);
-    }
-    if (p->entry.state == VX_PAYLOAD_RESERVED_4)
-        return mend_reserved_state(p, err);
-    if (p->entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && !p->b->geometry.has_parent &&
-        wanted(p, VX_FIND_BAT_PARTIAL_IN_BASE)) {
+    bool old = p->entry.state == VX_PAYLOAD_OLD_UNMAPPED, restored, content = true;
+    enum vx_find kind = old ? VX_FIND_BAT_OLD_STATE : VX_FIND_BAT_STATE;
+    if (!wanted(p, kind))
+        return VHDX_OK;
+    VX_TRY(restore(p, kind, &restored, err));
+    if (restored)
+        return VHDX_OK;
+    if (old)
+        VX_TRY(vx_bat_leads(p->b, &p->entry, p->b->geometry.block_size, &content, err));
+    if (content)
+        return p->b->m->salvage ? give_up(p, kind, &lost_entry, err) : VHDX_OK;
+    p->entry = (struct vx_bat_entry){.state = VX_PAYLOAD_UNMAPPED};
+    return put(p, kind, false, "the block is unmapped, as the final format says it", NULL, err);
+}
+
+static vhdx_status mend_state(struct payload *p, uint32_t rules, vhdx_error *err)
+{
+    if (rules & VX_BAT_BAD_STATE)
+        return mend_bad_state(p, err);
+    if ((rules & VX_BAT_STATE_FOR_CHILD) && wanted(p, VX_FIND_BAT_PARTIAL_IN_BASE)) {
         VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, &doubtful_partial,
                            err));
         p->entry.state = VX_PAYLOAD_FULLY_PRESENT;
@@ -182,32 +215,49 @@ static vhdx_status mend_state(struct payload *p, vhdx_error *err)
     return VHDX_OK;
 }
 
-static vhdx_status mend_noise(struct payload *p, vhdx_error *err)
+static vhdx_status mend_reserved(struct payload *p, vhdx_error *err)
 {
-    if (p->entry.reserved != 0 && wanted(p, VX_FIND_BAT_RESERVED)) {
-        p->entry.reserved = 0;
-        VX_TRY(put(p, VX_FIND_BAT_RESERVED, false, "the reserved bits are zero", NULL, err));
-    }
-    if (p->entry.file_offset != 0 &&
-        (p->entry.state == VX_PAYLOAD_NOT_PRESENT || p->entry.state == VX_PAYLOAD_ZERO) &&
-        wanted(p, VX_FIND_BAT_STRAY_OFFSET)) {
-        p->entry.file_offset = 0;
-        return put(p, VX_FIND_BAT_STRAY_OFFSET, false, "the block remembers no place any more", NULL, err);
-    }
-    return VHDX_OK;
+    if (!wanted(p, VX_FIND_BAT_RESERVED))
+        return VHDX_OK;
+    p->entry.reserved = 0;
+    return put(p, VX_FIND_BAT_RESERVED, false, "the reserved bits are zero", NULL, err);
 }
 
-/* Old content of a block that reads as zeros: nobody ever reads it, so its place is given up where it is in the way. */
-static vhdx_status mend_anchor(struct payload *p, vhdx_error *err)
+/* MS-VHDX 2.5.1.1: the place means nothing. All the same, one that leads to content is never cleared. */
+static vhdx_status mend_stray_offset(struct payload *p, vhdx_error *err)
 {
-    bool anchored = p->entry.file_offset != 0 &&
-                    (p->entry.state == VX_PAYLOAD_UNDEFINED || p->entry.state == VX_PAYLOAD_UNMAPPED);
-    bool outside = p->entry.file_offset < VX_HEADER_SECTION_SIZE || p->entry.file_offset >= p->b->file_size ||
-                   p->b->geometry.block_size > p->b->file_size - p->entry.file_offset;
-    if (!anchored || !outside || !wanted(p, VX_FIND_BAT_ANCHOR))
+    bool restored, content;
+    if (!wanted(p, VX_FIND_BAT_STRAY_OFFSET))
+        return VHDX_OK;
+    VX_TRY(restore(p, VX_FIND_BAT_STRAY_OFFSET, &restored, err));
+    if (restored)
+        return VHDX_OK;
+    VX_TRY(vx_bat_leads(p->b, &p->entry, p->b->geometry.block_size, &content, err));
+    if (content)
         return VHDX_OK;
     p->entry.file_offset = 0;
-    return put(p, VX_FIND_BAT_ANCHOR, false, "the block, which holds no data, claims no space any more", NULL, err);
+    return put(p, VX_FIND_BAT_STRAY_OFFSET, false, "the block remembers no place any more", NULL, err);
+}
+
+/* Old content of a block that reads as zeros: its place is given up where it is in the way. */
+static vhdx_status mend_anchor(struct payload *p, vhdx_error *err)
+{
+    bool content;
+    bool outside = p->entry.file_offset < VX_HEADER_SECTION_SIZE || p->entry.file_offset >= p->b->file_size ||
+                   p->b->geometry.block_size > p->b->file_size - p->entry.file_offset;
+    if (!outside || !wanted(p, VX_FIND_BAT_ANCHOR))
+        return VHDX_OK;
+    VX_TRY(vx_bat_leads(p->b, &p->entry, p->b->geometry.block_size, &content, err));
+    if (!content) {
+        p->entry.file_offset = 0;
+        return put(p, VX_FIND_BAT_ANCHOR, false, "the block, which holds no data, claims no space any more", NULL, err);
+    }
+    if (!p->b->m->salvage)
+        return VHDX_OK;
+    VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, &doubtful_anchor, err));
+    p->entry.file_offset = 0;
+    return put(p, VX_FIND_BAT_ANCHOR, true, "the block, which holds no data, claims no space any more",
+               "the last pointer to what lies there", err);
 }
 
 /* ---- blocks that the file does not hold, or not whole ---- */
@@ -270,82 +320,22 @@ static vhdx_status mend_place(struct payload *p, vhdx_error *err)
 
 static vhdx_status mend_payload(struct payload *p, vhdx_error *err)
 {
-    VX_TRY(mend_noise(p, err));
-    VX_TRY(mend_state(p, err));
-    VX_TRY(mend_anchor(p, err));
+    uint32_t rules = vx_bat_payload_rules(&p->entry, p->b->geometry.has_parent);
+    if (rules & VX_BAT_RESERVED_SET)
+        VX_TRY(mend_reserved(p, err));
+    if (rules & VX_BAT_STRAY_OFFSET)
+        VX_TRY(mend_stray_offset(p, err));
+    if (rules & (VX_BAT_BAD_STATE | VX_BAT_STATE_FOR_CHILD))
+        VX_TRY(mend_state(p, rules, err));
+    if (vx_bat_payload_rules(&p->entry, p->b->geometry.has_parent) & VX_BAT_ANCHOR)
+        VX_TRY(mend_anchor(p, err));
     return mend_place(p, err);
-}
-
-/* ---- entries of sector bitmaps, and padding ---- */
-
-static vhdx_status clear_entry(struct vx_bat_mending *b, uint64_t bat_index, enum vx_find kind, const char *gives,
-                               vhdx_error *err)
-{
-    const struct vx_bat_entry nothing = {0};
-    const struct vx_reason reason = {kind, false, gives, NULL};
-    return vx_bat_put(b, bat_index, &nothing, &reason, err);
-}
-
-static vhdx_status mend_base_slot(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
-{
-    if (vx_wanted(b->m, VX_FIND_BITMAP_IN_BASE))
-        return clear_entry(b, bat_index, VX_FIND_BITMAP_IN_BASE, "a disk without parent has no sector bitmap", err);
-    if (vx_wanted(b->m, VX_FIND_BITMAP_SLOT))
-        return clear_entry(b, bat_index, VX_FIND_BITMAP_SLOT, "the unused entry is zero", err);
-    return VHDX_OK;
-}
-
-/* A reserved state beside a place that can be one is the state that a bitmap has; without a place there is none. */
-static vhdx_status mend_bitmap_state(struct vx_bat_mending *b, uint64_t bat_index, struct vx_bat_entry *entry,
-                                     vhdx_error *err)
-{
-    static const struct vx_reason present = {VX_FIND_BITMAP_STATE, false, "the sector bitmap is present", NULL};
-    if (entry->file_offset == 0)
-        return clear_entry(b, bat_index, VX_FIND_BITMAP_STATE, "there is no sector bitmap", err);
-    entry->state = VX_BITMAP_PRESENT;
-    return vx_bat_put(b, bat_index, entry, &present, err);
-}
-
-static vhdx_status mend_bitmap_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
-{
-    static const struct vx_reason reserved = {VX_FIND_BAT_RESERVED, false, "the reserved bits are zero", NULL};
-    struct vx_bat_entry entry;
-    bool nonsense;
-    VX_TRY(vx_bat_window_get(&b->walk, bat_index, &entry, err));
-    VX_TRY(vx_bat_in_nonsense(b, bat_index, &nonsense, err));
-    if (nonsense)
-        return VHDX_OK;
-    if (!b->geometry.has_parent)
-        return mend_base_slot(b, bat_index, err);
-    if (entry.reserved != 0 && vx_wanted(b->m, VX_FIND_BAT_RESERVED)) {
-        entry.reserved = 0;
-        VX_TRY(vx_bat_put(b, bat_index, &entry, &reserved, err));
-    }
-    if (entry.state == VX_BITMAP_NOT_PRESENT && entry.file_offset != 0 && vx_wanted(b->m, VX_FIND_BITMAP_STRAY_OFFSET))
-        return clear_entry(b, bat_index, VX_FIND_BITMAP_STRAY_OFFSET, "the entry remembers no place any more", err);
-    if (entry.state != VX_BITMAP_NOT_PRESENT && entry.state != VX_BITMAP_PRESENT &&
-        vx_wanted(b->m, VX_FIND_BITMAP_STATE))
-        return mend_bitmap_state(b, bat_index, &entry, err);
-    return VHDX_OK;
 }
 
 static bool bitmaps_are_lost(const struct vx_mending *m)
 {
     return vx_wanted(m, VX_FIND_BITMAP_MISSING) || vx_wanted(m, VX_FIND_BITMAP_BEYOND_END) ||
            vx_wanted(m, VX_FIND_BITMAP_NO_PLACE);
-}
-
-/* An entry that leads to a block is all that knows it, should the disk have been longer: that is given up by salvage
- * only. */
-static vhdx_status mend_padding(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
-{
-    struct vx_bat_entry entry;
-    VX_TRY(vx_bat_window_get(&b->walk, bat_index, &entry, err));
-    bool block = entry.state == VX_PAYLOAD_FULLY_PRESENT && entry.file_offset >= VX_HEADER_SECTION_SIZE &&
-                 entry.file_offset < b->file_size;
-    if (!vx_wanted(b->m, VX_FIND_BAT_PADDING) || (block && !b->m->salvage))
-        return VHDX_OK;
-    return clear_entry(b, bat_index, VX_FIND_BAT_PADDING, "the padding of the BAT is zero", err);
 }
 
 static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
@@ -356,9 +346,9 @@ static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx
     if (nonsense)
         return VHDX_OK;
     if (bat_index >= b->geometry.entry_count || (is_payload && p.block >= b->geometry.payload_count))
-        return mend_padding(b, bat_index, err);
+        return vx_bat_clear(b, bat_index, VX_FIND_BAT_PADDING, "the padding of the BAT is zero", err);
     if (!is_payload)
-        return mend_bitmap_entry(b, bat_index, err);
+        return vx_mend_bitmap_entry(b, bat_index, err);
     VX_TRY(vx_bat_window_get(&b->walk, bat_index, &p.entry, err));
     if (p.entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && b->geometry.has_parent && bitmaps_are_lost(b->m))
         VX_TRY(vx_mend_lost_bitmap(b, p.block / b->geometry.chunk_ratio, err));
@@ -371,7 +361,7 @@ static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx
 static vhdx_status mend_bitmap_entries(struct vx_bat_mending *b, vhdx_error *err)
 {
     for (uint64_t chunk = 0; b->geometry.has_parent && chunk < b->geometry.chunk_count; chunk++)
-        VX_TRY(mend_bitmap_entry(b, vx_geometry_bitmap_index(&b->geometry, chunk), err));
+        VX_TRY(vx_mend_bitmap_entry(b, vx_geometry_bitmap_index(&b->geometry, chunk), err));
     return VHDX_OK;
 }
 
@@ -453,5 +443,6 @@ vhdx_status vx_mend_bat(struct vx_mending *m, vhdx_error *err)
     vhdx_status status = mend(&b, err);
     vx_bat_window_close(&b.walk);
     vx_bat_window_close(&b.bitmaps);
+    vx_leads_close(&b.leads);
     return status;
 }

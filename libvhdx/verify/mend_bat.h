@@ -7,6 +7,7 @@
 #define VX_VERIFY_MEND_BAT_H
 
 #include "image/bat_window.h"
+#include "verify/lead.h"
 #include "verify/mend.h"
 
 struct vx_bat_mending {
@@ -21,6 +22,7 @@ struct vx_bat_mending {
     uint64_t chunk_bits;        /* file offset of them */
     uint64_t judged_page;       /* of the BAT, that was looked at last, plus one; 0 = none */
     bool page_is_nonsense;
+    struct vx_leads leads;      /* open when somebody has asked */
 };
 
 /* The entry becomes `entry`. */
@@ -34,12 +36,22 @@ vhdx_status vx_bat_lose(struct vx_bat_mending *b, uint64_t payload_block, unsign
                         const struct vx_loss *loss, vhdx_error *err);
 /* Whether the entry stands in a page of nonsense (bat_page.h): what it seems to say is chance. */
 vhdx_status vx_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, bool *nonsense, vhdx_error *err);
+/*
+ * Whether the entry's place leads to content that nobody owns (lead.h): only a salvage may clear such an entry, if
+ * anybody. `length`: of what would lie there.
+ */
+vhdx_status vx_bat_leads(struct vx_bat_mending *b, const struct vx_bat_entry *entry, uint64_t length, bool *content,
+                         vhdx_error *err);
 /* Looks at the sector bitmap of a chunk: fills chunk, chunk_readable, chunk_bits. */
 vhdx_status vx_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err);
 /* Space at the end of the file, a multiple of 1 MiB, reads as zeros. */
 vhdx_status vx_bat_take_space(struct vx_bat_mending *b, uint64_t length, const struct vx_reason *reason,
                               uint64_t *offset, vhdx_error *err);
 
+/* mend_slots.c: the entry becomes zero; one that leads to content by salvage only */
+vhdx_status vx_bat_clear(struct vx_bat_mending *b, uint64_t bat_index, enum vx_find kind, const char *gives,
+                         vhdx_error *err);
+vhdx_status vx_mend_bitmap_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err);
 /* mend_bitmap.c: the bitmap of a chunk that has partially present blocks, made anew from the blocks' content. */
 vhdx_status vx_mend_lost_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err);
 /* The same for the bits of one partially present block, where they could not be read. */

@@ -105,12 +105,44 @@ vhdx_status vx_mend_bad_bits(struct vx_bat_mending *b, uint64_t block, const str
     return status;
 }
 
+static const struct vx_loss doubtful_bits = {"the entry of its sector bitmap was wrong", true, false};
+
+/* The entry says that there is no bitmap, but leads to something that nobody owns: blocks need it, so it is that. */
+static vhdx_status take_it_at_its_place(struct vx_bat_mending *b, uint64_t chunk, bool *taken, vhdx_error *err)
+{
+    static const struct vx_reason there = {VX_FIND_BITMAP_MISSING, true,
+                                           "the sector bitmap lies where its entry remembers it",
+                                           "the certainty that it is the right one"};
+    uint64_t index = vx_geometry_bitmap_index(&b->geometry, chunk), first = chunk * b->geometry.chunk_ratio;
+    struct vx_bat_entry entry;
+    VX_TRY(vx_bat_window_get(&b->bitmaps, index, &entry, err));
+    *taken = false;
+    if (!(vx_bat_bitmap_rules(&entry, true) & VX_BAT_STRAY_OFFSET))
+        return VHDX_OK;
+    VX_TRY(vx_leads_open(b->m->exam, &b->leads, err));
+    VX_TRY(vx_lead_truth(&b->leads, index, &entry, taken, err));
+    if (!*taken)
+        return VHDX_OK;
+    VX_TRY(vx_bat_put(b, index, &entry, &there, err));
+    b->chunk = UINT64_MAX;
+    for (uint64_t i = 0; i < b->geometry.chunk_ratio && first + i < b->geometry.payload_count; i++) {
+        VX_TRY(vx_bat_window_get(&b->bitmaps, vx_geometry_payload_index(&b->geometry, first + i), &entry, err));
+        if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT)
+            VX_TRY(vx_bat_lose(b, first + i, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &doubtful_bits, err));
+    }
+    return VHDX_OK;
+}
+
 vhdx_status vx_mend_lost_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err)
 {
     uint64_t index = vx_geometry_bitmap_index(&b->geometry, chunk), known = 0;
     struct vx_bat_entry entry;
     VX_TRY(vx_bat_look_at_bitmap(b, chunk, err));
     if (b->chunk_readable)
+        return VHDX_OK;
+    bool taken;
+    VX_TRY(take_it_at_its_place(b, chunk, &taken, err));
+    if (taken)
         return VHDX_OK;
     VX_TRY(vx_bat_window_get(&b->bitmaps, index, &entry, err));
     if (entry.state == VX_BITMAP_PRESENT && entry.file_offset >= VX_HEADER_SECTION_SIZE &&

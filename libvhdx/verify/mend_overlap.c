@@ -19,6 +19,7 @@
 
 static const struct vx_loss lost_structure = {"a structure of the disk lies in its place", false, false};
 static const struct vx_loss lost_rival = {"another block lies in its place", false, false};
+static const struct vx_loss doubtful_anchor = {"its entry said that it holds no data, but led to some", true, false};
 static const struct vx_loss doubtful_winner = {"another block claimed its place, and nothing told which one was right",
                                                true, false};
 
@@ -169,22 +170,38 @@ static vhdx_status order_speaks(struct overlaps *o, const struct vx_range *claim
     return VHDX_OK;
 }
 
+/* Where nobody has all of the place, what nobody has is still known by the anchor only. */
+static vhdx_status give_up_anchor(struct overlaps *o, const struct vx_range *claim, struct vx_bat_entry *entry,
+                                  vhdx_error *err)
+{
+    struct vx_bat_mending *b = o->b;
+    bool content;
+    uint64_t block;
+    VX_TRY(vx_bat_leads(b, entry, b->geometry.block_size, &content, err));
+    if (content && !b->m->salvage)
+        return VHDX_OK;
+    (void)vx_geometry_is_payload(&b->geometry, claim->owner_index, &block);
+    if (content)
+        VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &doubtful_anchor, err));
+    const struct vx_reason reason = {VX_FIND_BAT_ANCHOR, content,
+                                     "the block, which holds no data, claims no space any more",
+                                     content ? "the last pointer to what lies there" : NULL};
+    entry->file_offset = 0;
+    return vx_bat_put(b, claim->owner_index, entry, &reason, err);
+}
+
 static vhdx_status give_up(struct overlaps *o, const struct vx_range *claim, const struct vx_loss *why, vhdx_error *err)
 {
     static const struct vx_reason payload = {VX_FIND_BAT_OVERLAP, true, "each byte of the file has one owner",
                                              "what the other block held"};
-    static const struct vx_reason anchor = {VX_FIND_BAT_ANCHOR, false,
-                                            "the block, which holds no data, claims no space any more", NULL};
     static const struct vx_reason bitmap = {VX_FIND_BITMAP_OVERLAP, true, "each byte of the file has one owner",
                                             "the sector bitmap, which is made anew from the blocks"};
     struct vx_bat_mending *b = o->b;
     struct vx_bat_entry entry;
     uint64_t block;
     VX_TRY(vx_bat_window_get(&b->walk, claim->owner_index, &entry, err));
-    if (claim->owner_kind == OWNER_ANCHOR) {
-        entry.file_offset = 0;
-        return vx_bat_put(b, claim->owner_index, &entry, &anchor, err);
-    }
+    if (claim->owner_kind == OWNER_ANCHOR)
+        return give_up_anchor(o, claim, &entry, err);
     if (claim->owner_kind == OWNER_BITMAP) {
         entry = (struct vx_bat_entry){.state = VX_BITMAP_NOT_PRESENT};
         return vx_bat_put(b, claim->owner_index, &entry, &bitmap, err);

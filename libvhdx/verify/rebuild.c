@@ -341,6 +341,7 @@ void vx_rebuild_free(struct vx_rebuilt *rebuilt)
     vx_free(rebuilt->lost_pages);
     vx_free(rebuilt->singles);
     vx_claims_close(&rebuilt->claims);
+    vx_free(rebuilt->doubted);
     vx_free(rebuilt->regions);
     vx_free(rebuilt->table);
     vx_free(rebuilt);

@@ -149,6 +149,8 @@ struct vx_rebuilt {
     /* ascending; entries in sound pages that are known by `placements` only, as those of lost pages */
     struct vx_single *singles;
     size_t single_count;
+    uint8_t *doubted; /* a bit for each entry that says there is no data, but leads to content that nobody owns; NULL:
+                         none */
     struct vx_claims claims;  /* who owns the file's space, by the BAT as it is now */
     struct vx_region_table
         *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */
@@ -162,10 +164,12 @@ bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, u
 bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length);
 /* Whether the BAT entry is one of which nothing is known. */
 bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/* Whether the entry says that there is no data, but leads to content that nobody owns. */
+bool vx_rebuilt_doubted(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 /*
  * Entries from `bat_index` on that are alike: all as they stand, or all lost (*lost) and without a placement. Returns
- * the first that is not, or one before it when that is far; `bat_index` itself when it is placed, UINT64_MAX when all
- * others are alike.
+ * the first that is not, or one before it when that is far; `bat_index` itself when it is placed or doubted,
+ * UINT64_MAX when all others are alike.
  */
 uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, bool *lost);
 /* LOG, CONTENT or GEOMETRY, whoever proposes the entry; STORED: nobody, it is as it stands. */

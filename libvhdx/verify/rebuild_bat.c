@@ -18,6 +18,7 @@
 
 struct pages {
     uint64_t lost, empty, owners;
+    uint64_t odd;        /* entries in sound pages that have no data, but a place */
     uint64_t doubtful;   /* entries in sound pages that point nowhere, or to what is claimed already */
     uint8_t *empty_bits; /* pages in which no block is: perhaps lost */
 };
@@ -89,6 +90,7 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
         }
         pages->owners += look.owners;
         pages->doubtful += look.nowhere;
+        pages->odd += look.odd;
         if (look.said == 0) {
             pages->empty++;
             vx_set_page_bit(pages->empty_bits, page);
@@ -213,6 +215,8 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
     VX_TRY(judge_pages(work, pages, err));
     lose_new_pages(work, pages);
     VX_TRY(ask_log(work, pages, err));
+    if (pages->odd > 0 && work->options->search_content)
+        VX_TRY(vx_rebuild_states(work, err));
     bool doubt = pages->lost > 0 || pages->empty > 0 || pages->doubtful > 0;
     if (doubt && work->options->search_content) {
         VX_TRY(vx_rebuild_strays(work, err));

@@ -77,6 +77,7 @@ void vx_rebuild_look_at_page(const struct vx_rebuilt *out, uint64_t page, const 
     for (uint32_t i = 0; i < vx_rebuild_entries_in_page(out, page); i++) {
         uint64_t raw = vx_get64(bytes + i * VX_BAT_ENTRY_SIZE), length, index = page * VX_BAT_PAGE_ENTRIES + i;
         struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+        look->odd += vx_rebuild_is_odd(out, index, &entry);
         look->said += entry.state != VX_PAYLOAD_NOT_PRESENT;
         look->nowhere += entry.state == VX_PAYLOAD_FULLY_PRESENT && entry.reserved == 0 &&
                          (entry.file_offset < VX_MIB || entry.file_offset >= out->file_size);

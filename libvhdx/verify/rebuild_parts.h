@@ -70,6 +70,11 @@ vhdx_status vx_rebuild_content(struct vx_rebuilding *work, vhdx_error *err); /* 
 
 vhdx_status vx_rebuild_singles(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_singles.c */
 
+/* rebuild_states.c: whether the entry says that there is no data, or nothing, but names a place; and what is to be
+ * thought of all of these */
+bool vx_rebuild_is_odd(const struct vx_rebuilt *out, uint64_t bat_index, const struct vx_bat_entry *entry);
+vhdx_status vx_rebuild_states(struct vx_rebuilding *work, vhdx_error *err);
+
 /* rebuild_claims.c */
 vhdx_status vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims, vhdx_error *err);
 /* Whether the entry owns space of the file, and how much. */
@@ -91,6 +96,7 @@ struct vx_page_look {
     struct vx_bat_page_look entries;
     uint64_t said; /* entries that say more than "not present": a place that is remembered beside that is no news */
     uint64_t owners, conflicts;
+    uint64_t odd;     /* entries without data that name a place */
     uint64_t nowhere; /* blocks with data that lie where no file is */
 };
 void vx_rebuild_look_at_page(const struct vx_rebuilt *out, uint64_t page, const uint8_t *bytes,

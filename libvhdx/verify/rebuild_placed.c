@@ -4,6 +4,7 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
+#include "format/bitmap.h"
 #include "verify/rebuild_parts.h"
 
 #include <stdlib.h>
@@ -119,6 +120,16 @@ static uint64_t next_placed(const struct vx_rebuilt *rebuilt, uint64_t bat_index
     return rebuilt->placed ? placed_before(rebuilt, bat_index, bat_index + ALIKE_MOST) : UINT64_MAX;
 }
 
+static uint64_t next_doubted(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+{
+    uint64_t end = vx_min(bat_index + ALIKE_MOST, rebuilt->geometry.entry_count);
+    bool set;
+    if (!rebuilt->doubted || bat_index >= end)
+        return UINT64_MAX;
+    uint64_t clear = vx_bitmap_run(rebuilt->doubted, bat_index, end - bat_index, &set);
+    return set ? bat_index : bat_index + clear;
+}
+
 static uint64_t next_single(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
 {
     size_t low = 0, high = rebuilt->single_count;
@@ -137,8 +148,11 @@ uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, 
     uint64_t page = bat_index / PAGE_ENTRIES, placed = next_placed(rebuilt, bat_index);
     uint64_t single = next_single(rebuilt, bat_index), other;
     *lost = vx_rebuilt_entry_lost(rebuilt, bat_index);
+    if (vx_rebuilt_doubted(rebuilt, bat_index))
+        return bat_index;
+    uint64_t doubted = next_doubted(rebuilt, bat_index);
     if (*lost && single == bat_index)
         return placed == bat_index ? bat_index : bat_index + 1;
     other = next_page(rebuilt, page, !*lost);
-    return vx_min(vx_min(placed, single), other == UINT64_MAX ? other : other * PAGE_ENTRIES);
+    return vx_min(vx_min(vx_min(placed, single), doubted), other == UINT64_MAX ? other : other * PAGE_ENTRIES);
 }

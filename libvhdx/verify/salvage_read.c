@@ -13,6 +13,8 @@
 static const char lost_entry[] = "the BAT entry of the block is lost";
 static const char bad_entry[] = "the BAT entry of the block makes no sense";
 static const char no_state[] = "the BAT gives the block a state that there is not, but a place that nobody else has";
+static const char no_data[] =
+    "the BAT says that the block holds no data, but names a place with content that nobody else has";
 static const char behind_end[] = "it lies behind the end of the file";
 static const char behind_stored_end[] = "the disk says that it ends before, and evidence that it does not";
 static const char two_owners[] = "two blocks claim the same bytes of the file";
@@ -21,6 +23,7 @@ static const char one_shared[] =
 static const char by_evidence[] = "the block was put back by evidence";
 static const char by_neighbours[] = "the block was put back because its neighbours stand in order";
 static const char no_bitmap[] = "the sector bitmap is lost: which sectors are the layer's own was guessed";
+static const char guessed_bitmap[] = "the sector bitmap was put back by evidence";
 static const char child_state[] = "a disk without parent has a partially present block";
 static const char maybe_child[] = "the disk does not hold it, and whether it has a parent is not certain";
 static const char no_parent[] = "it is held by a parent that is not there";
@@ -101,6 +104,19 @@ static bool bits_are_good(struct vx_salvage_layer *layer, uint64_t payload_block
     return end <= layer->view_size && !vx_rebuilt_shared(layer->rebuilt, at, end - at);
 }
 
+/* Whether the entry is proposed by evidence that leaves another reading. */
+static bool is_guess(const struct vx_salvage_layer *layer, uint64_t bat_index)
+{
+    return !layer->rebuilt->placements_lossless &&
+           vx_rebuilt_witness(layer->rebuilt, bat_index) != VX_WITNESS_STORED;
+}
+
+static bool bits_are_guess(const struct vx_salvage_layer *layer, uint64_t payload_block)
+{
+    const struct vx_geometry *geometry = &layer->image->geometry;
+    return is_guess(layer, vx_geometry_bitmap_index(geometry, payload_block / geometry->chunk_ratio));
+}
+
 /* How far one question may reach: beyond the block only where nothing has a place, or where all is lost alike. */
 static uint64_t reach(struct vx_salvage_layer *layer, uint64_t virtual_offset, uint64_t limit)
 {
@@ -159,6 +175,11 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         return true;
     }
     uint32_t broken = vx_bat_payload_rules(&entry, geometry->has_parent);
+    bool doubted = vx_rebuilt_doubted(layer->rebuilt, bat_index);
+    if (entry.state == VX_PAYLOAD_OLD_UNMAPPED && !doubted) { /* what the final format calls UNMAPPED */
+        answer(asked, index, left, VHDX_SALVAGE_GOOD, "");
+        return true;
+    }
     if ((broken & VX_BAT_BAD_STATE) && vx_rebuilt_is_free(layer->rebuilt, entry.file_offset, geometry->block_size)) {
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, no_state);
         return true;
@@ -167,6 +188,11 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         answer(asked, index, left, VHDX_SALVAGE_LOST, bad_entry);
         return true;
     }
+    if (doubted && !(entry.state == VX_PAYLOAD_NOT_PRESENT && geometry->has_parent)) {
+        answer(asked, index, left, VHDX_SALVAGE_DOUBTFUL, no_data);
+        return true;
+    }
+    asked->doubt = doubted ? no_data : asked->doubt;
     if (broken & VX_BAT_STATE_FOR_CHILD) {
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, child_state);
         return true;
@@ -176,9 +202,12 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, no_bitmap);
         return true;
     }
-    if (placed != VX_WITNESS_STORED && !layer->rebuilt->placements_lossless &&
-        entry.state == VX_PAYLOAD_FULLY_PRESENT) {
-        const char *reason = placed == VX_WITNESS_GEOMETRY ? by_neighbours : by_evidence;
+    const char *reason = placed == VX_WITNESS_GEOMETRY ? by_neighbours : by_evidence;
+    if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && is_guess(layer, bat_index))
+        asked->doubt = reason;
+    else if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && bits_are_guess(layer, block))
+        asked->doubt = guessed_bitmap;
+    if (entry.state == VX_PAYLOAD_FULLY_PRESENT && is_guess(layer, bat_index)) {
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, reason);
         return true;
     }

@@ -58,9 +58,10 @@ vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err)
         status = vx_check_evidence(v, derived.rebuilt, err);
     if (status == VHDX_OK)
         vx_sizes_hold_back(v);
-    vx_derive_end(v, &derived);
+    vx_leads_close(&v->leads);
     vx_free(v->nonsense);
     v->nonsense = NULL;
+    vx_derive_end(v, &derived);
     return status;
 }
 

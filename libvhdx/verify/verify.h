@@ -11,6 +11,7 @@
 
 #include "image/exam.h"
 #include "verify/findings.h"
+#include "verify/lead.h"
 #include "verify/told.h"
 
 struct vx_claims;
@@ -22,6 +23,7 @@ struct vx_verification {
     size_t file;           /* which one of the report */
     struct vx_told_sizes told; /* by whoever repairs */
     struct vx_exam *exam;  /* everything that could be learnt of the file */
+    struct vx_leads leads; /* of `exam`; open when some check has asked */
     /* left by check_space for the others: bytes of the file that somebody owns */
     uint64_t owned_end;    /* end of the last owner inside of the file */
     uint64_t leaked_bytes; /* owned by nobody below that */

@@ -162,8 +162,12 @@ Test(repair, an_entry_behind_the_last_that_leads_to_a_block_is_given_up_by_salva
     const struct bld_options options = {.virtual_size = 8 << 20, .block_size = 1 << 20, .seed = 3};
     struct bench b = begin(&options, NULL);
     uint64_t place = bld_bat_entry_offset(b.builder, bld_block_count(b.builder));
-    const uint8_t block[8] = {6, 0, 0x20, 0, 0, 0, 0, 0}, rubbish[8] = {1};
-    uint8_t there[8];
+    const uint8_t rubbish[8] = {1};
+    uint8_t there[8], block[8];
+    uint64_t behind = bld_file_size(b.builder);
+    vx_put64(block, behind | 6);
+    cr_assert_eq(bld_resize(b.host, DISK, behind + (1 << 20)), VHDX_OK);
+    cr_assert_eq(bld_poke(b.host, DISK, behind + 4096, rubbish, 8), VHDX_OK);
     cr_assert_eq(bld_poke(b.host, DISK, place, block, 8), VHDX_OK);
     cr_assert_eq(bld_poke(b.host, DISK, place + 8, rubbish, 8), VHDX_OK);
     vhdx_report *report = repair(&b, NULL);

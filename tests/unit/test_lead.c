@@ -1,0 +1,255 @@
+/*
+ * Entries without data that lead to content nobody else owns: one wrong bit makes a block absent, and its place is all
+ * that knows the content. No repair that calls itself lossless may clear it, what a salvage calls good is true, and
+ * where the evidence proves what the entry was, a salvage puts it back. All states, in a base and in a child.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "builder.h"
+#include "files.h"
+
+#include "base/bytes.h"
+#include "io/io.h"
+#include "io/memory.h"
+#include "verify/rescue_map.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DISK "/d/disk.vhdx"
+#define RAW "/d/raw"
+#define BLOCK VX_MIB
+#define BLOCKS UINT64_C(16)
+#define SIZE (BLOCKS * BLOCK)
+
+struct scene {
+    struct vx_memory_host *memory;
+    const vhdx_host *host;
+    struct bld *b;
+    uint8_t *truth;
+};
+
+static struct scene make(vhdx_kind kind, bool shuffled)
+{
+    const struct bld_options options = {
+        .kind = kind, .virtual_size = SIZE, .block_size = BLOCK, .seed = 5, .shuffle_blocks = shuffled};
+    struct scene s = {.memory = vx_memory_host_new(7), .truth = calloc(SIZE, 1)};
+    s.host = vx_memory_host_interface(s.memory);
+    s.b = bld_new(&options);
+    if (kind == VHDX_KIND_DIFFERENCING)
+        bld_parent(s.b, &(vhdx_guid){{1}}, NULL, ".\\gone.vhdx", NULL, NULL);
+    for (unsigned i = 0; i < 6; i++)
+        bld_write_random(s.b, i * BLOCK, BLOCK / 2, 40 + i);
+    cr_assert_eq(bld_finish(s.b, s.host, DISK, NULL), VHDX_OK);
+    bld_apply(s.b, s.truth);
+    return s;
+}
+
+static void end(struct scene *s)
+{
+    bld_free(s->b);
+    free(s->truth);
+    vx_memory_host_free(s->memory);
+}
+
+static uint64_t peek(const struct scene *s, uint64_t place)
+{
+    uint8_t raw[8];
+    cr_assert_eq(bld_peek(s->host, DISK, place, raw, sizeof raw), VHDX_OK);
+    return vx_get64(raw);
+}
+
+static void poke(const struct scene *s, uint64_t place, uint64_t raw)
+{
+    cr_assert_eq(bld_poke_int(s->host, DISK, place, raw, 8), VHDX_OK);
+}
+
+static uint8_t *read_all(const struct scene *s, const char *path, size_t *size)
+{
+    struct vx_file *file;
+    uint64_t length;
+    cr_assert_eq(vx_file_open(s->host, path, VHDX_FILE_PEEK, &file, NULL), VHDX_OK, "%s", path);
+    cr_assert_eq(vx_file_size(file, &length, NULL), VHDX_OK);
+    uint8_t *bytes = malloc((size_t)length + 1);
+    cr_assert_eq(vx_file_read(file, bytes, (size_t)length, 0, NULL), VHDX_OK);
+    vx_file_close(file);
+    *size = (size_t)length;
+    return bytes;
+}
+
+/* What `export --salvage` gets; what it calls good must be true. `status`: of the block afterwards. */
+static uint8_t *salvage(const struct scene *s, uint64_t block, char *status)
+{
+    vhdx_salvage_options options = {.struct_size = sizeof options, .host = s->host};
+    vhdx_salvage_report report = {.struct_size = sizeof report};
+    vhdx_error err;
+    struct vx_rescue_map map;
+    size_t size, line;
+    s->host->remove(s->host->context, RAW, NULL);
+    s->host->remove(s->host->context, RAW ".map", NULL);
+    s->host->remove(s->host->context, RAW ".pieces", NULL);
+    cr_assert_eq(vhdx_salvage(DISK, RAW, &options, &report, &err), VHDX_OK, "%s", err.message);
+    uint8_t *text = read_all(s, RAW ".map", &size);
+    cr_assert_eq(vx_rescue_map_parse(vx_bytes_of(text, size), &map, &line), VHDX_OK);
+    free(text);
+    uint8_t *raw = read_all(s, RAW, &size);
+    cr_assert_eq(size, SIZE);
+    for (size_t i = 0; i < map.count; i++) {
+        const struct vx_rescue_range *range = &map.ranges[i];
+        if (range->offset <= block * BLOCK && block * BLOCK - range->offset < range->length)
+            *status = range->status;
+        if (range->status == VX_RESCUE_GOOD)
+            cr_assert_eq(memcmp(raw + range->offset, s->truth + range->offset, (size_t)range->length), 0,
+                         "what is called good at %llu is not", (unsigned long long)range->offset);
+    }
+    vx_rescue_map_clear(&map);
+    return raw;
+}
+
+static vhdx_report *repair(const struct scene *s, bool with_salvage)
+{
+    vhdx_repair_options options = {
+        .struct_size = sizeof options, .host = s->host, .salvage = with_salvage, .no_undo = true};
+    vhdx_report *report;
+    vhdx_error err;
+    cr_assert_eq(vhdx_repair(DISK, &options, &report, &err), VHDX_OK, "%s", err.message);
+    return report;
+}
+
+static const vhdx_finding *find(const vhdx_report *report, const char *id)
+{
+    const vhdx_finding *finding;
+    for (size_t i = 0; (finding = vhdx_report_finding(report, 0, i)) != NULL; i++)
+        if (strcmp(finding->id, id) == 0)
+            return finding;
+    return NULL;
+}
+
+/* The block's entry gets another state; repair and salvage are as they are promised to be. `back`: a salvage gets the
+ * content. */
+static void wrong_state(const struct scene *s, uint64_t block, unsigned state, bool back)
+{
+    uint64_t place = bld_payload_entry_offset(s->b, block), good = peek(s, place);
+    char status = 0, status_after = 0;
+    size_t n = BLOCK / 2;
+    poke(s, place, (good & ~UINT64_C(7)) | state);
+    uint8_t *before = salvage(s, block, &status);
+    cr_expect_neq(status, VX_RESCUE_GOOD, "state %u: the map calls it good", state);
+    cr_expect_eq(memcmp(before + block * BLOCK, s->truth + block * BLOCK, n) == 0, back, "state %u: export", state);
+    vhdx_report_free(repair(s, false));
+    cr_expect_eq(peek(s, place) & ~(VX_MIB - 1), good & ~(VX_MIB - 1), "state %u: plain repair clears it", state);
+    uint8_t *after = salvage(s, block, &status_after);
+    cr_expect_neq(status_after, VX_RESCUE_GOOD, "state %u: plain repair makes it good", state);
+    cr_expect_eq(memcmp(before, after, SIZE), 0, "state %u: plain repair changes what salvage gets", state);
+    free(after);
+    vhdx_report *report = repair(s, true);
+    if (back) {
+        cr_expect_eq(peek(s, place), good, "state %u: salvage does not put it back", state);
+        cr_expect_gt(vhdx_report_file(report, 0)->lost_count, 0);
+        after = salvage(s, block, &status_after);
+        cr_expect_eq(memcmp(before, after, SIZE), 0, "state %u: repair and export do not agree", state);
+        free(after);
+    } else {
+        cr_expect_eq(peek(s, place) & ~(VX_MIB - 1), good & ~(VX_MIB - 1), "state %u: salvage clears it", state);
+    }
+    vhdx_report_free(report);
+    free(before);
+    poke(s, place, good);
+}
+
+Test(lead, no_state_of_a_base_hides_content)
+{
+    for (unsigned shuffled = 0; shuffled < 2; shuffled++)
+        for (unsigned state = 0; state <= 5; state++) {
+            struct scene s = make(VHDX_KIND_DYNAMIC, shuffled);
+            wrong_state(&s, 2, state, state != 1 && state != 3);
+            end(&s);
+        }
+}
+
+/* The bits of the sector bitmap tell a partial block from a whole one. */
+Test(lead, no_state_of_a_child_hides_content)
+{
+    for (unsigned state = 0; state <= 5; state++) {
+        struct scene s = make(VHDX_KIND_DIFFERENCING, false);
+        wrong_state(&s, 2, state, state >= 4);
+        end(&s);
+    }
+}
+
+/* A writer that leaves places in all its entries says nothing by one of them. */
+Test(lead, places_that_a_writer_leaves_prove_nothing)
+{
+    struct scene s = make(VHDX_KIND_DYNAMIC, false);
+    for (unsigned i = 0; i < 6; i++)
+        poke(&s, bld_payload_entry_offset(s.b, 8 + i), peek(&s, bld_payload_entry_offset(s.b, 2)) & ~UINT64_C(7));
+    wrong_state(&s, 2, 0, false);
+    end(&s);
+}
+
+/* MS-VHDX 2.5.1.1: a place without content is noise, and state 5 is UNMAPPED. */
+Test(lead, places_that_lead_to_nothing_are_cleared)
+{
+    for (unsigned state = 0; state <= 5; state += state == 0 ? 2 : 3) {
+        struct scene s = make(VHDX_KIND_DYNAMIC, false);
+        uint64_t place = bld_payload_entry_offset(s.b, 9), end_of_file = bld_file_size(s.b);
+        cr_assert_eq(bld_resize(s.host, DISK, end_of_file + BLOCK), VHDX_OK);
+        poke(&s, place, end_of_file | state);
+        vhdx_report *report = repair(&s, false);
+        cr_expect_eq(vhdx_report_file(report, 0)->lost_count, 0);
+        cr_expect_eq(peek(&s, place), state == 5 ? 3 : state);
+        vhdx_report_free(report);
+        end(&s);
+    }
+}
+
+/* As if the entries had moved by one: the slot of a sector bitmap, and what lies behind the last entry, lead to a
+ * block. */
+Test(lead, slots_and_padding_that_lead_to_content_are_no_lossless_repair)
+{
+    const struct bld_options options = {.virtual_size = 16 * VX_GIB, .block_size = 256 * VX_MIB, .seed = 5};
+    struct scene s = {.memory = vx_memory_host_new(7), .truth = NULL};
+    s.host = vx_memory_host_interface(s.memory);
+    s.b = bld_new(&options);
+    bld_write_random(s.b, 0, 4096, 1);
+    bld_write_random(s.b, 15 * 256 * VX_MIB, 4096, 2);
+    cr_assert_eq(bld_finish(s.b, s.host, DISK, NULL), VHDX_OK);
+    uint64_t from = bld_payload_entry_offset(s.b, 15), good = peek(&s, from);
+    const uint64_t to[] = {bld_bitmap_entry_offset(s.b, 0), bld_bat_entry_offset(s.b, 70)};
+    const char *const ids[] = {"VHDX-BITMAP-IN-BASE", "VHDX-BAT-PADDING"};
+    for (int i = 0; i < 2; i++) {
+        poke(&s, from, 0);
+        poke(&s, to[i], good);
+        vhdx_report *report = repair(&s, false);
+        cr_assert_not_null(find(report, ids[i]), "%s", ids[i]);
+        cr_expect_eq(find(report, ids[i])->repair, VHDX_REPAIR_SALVAGE, "%s", ids[i]);
+        cr_expect_eq(peek(&s, to[i]), good, "%s is cleared", ids[i]);
+        vhdx_report_free(report);
+        poke(&s, to[i], good & ~UINT64_C(7)); /* whatever its state says */
+        vhdx_report_free(repair(&s, false));
+        cr_expect_eq(peek(&s, to[i]), good & ~UINT64_C(7), "%s is cleared", ids[i]);
+        poke(&s, to[i], 0);
+    }
+    end(&s);
+}
+
+/* The entry of the bitmap lost its state, and remembers the place. */
+Test(lead, a_bitmap_without_state_is_found_at_its_place)
+{
+    for (unsigned state = 0; state <= 5; state++) {
+        struct scene s = make(VHDX_KIND_DIFFERENCING, false);
+        uint64_t place = bld_bitmap_entry_offset(s.b, 0), good = peek(&s, place);
+        char status = 0;
+        poke(&s, place, (good & ~UINT64_C(7)) | state);
+        uint8_t *before = salvage(&s, 2, &status);
+        cr_expect_neq(status, VX_RESCUE_GOOD, "state %u", state);
+        vhdx_report_free(repair(&s, state == 0));
+        cr_expect_eq(peek(&s, place), good, "state %u", state);
+        uint8_t *after = salvage(&s, 2, &status);
+        cr_expect_eq(memcmp(before, after, SIZE), 0, "state %u", state);
+        free(before);
+        free(after);
+        end(&s);
+    }
+}
