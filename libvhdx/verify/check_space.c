@@ -391,6 +391,7 @@ static vhdx_status check_unowned(struct vx_verification *v, const struct vx_clai
     add_unowned(v, VX_FIND_SPACE_TRAILING, v->owned_end, trailing);
     check_fixed(v);
     check_last_offset(v);
+    VX_TRY(vx_check_absent(v, v->leaked_bytes + trailing, err));
     return check_content(v, claims, v->leaked_bytes + trailing, err);
 }
 

@@ -41,9 +41,12 @@ static vhdx_status own_entry(struct vx_leads *leads, uint64_t bat_index, const s
     if (which >= geometry->payload_count)
         return VHDX_OK;
     leads->strays += (vx_bat_payload_rules(entry, geometry->has_parent) & VX_BAT_STRAY_OFFSET) != 0;
-    return entry->state == VX_PAYLOAD_FULLY_PRESENT || entry->state == VX_PAYLOAD_PARTIALLY_PRESENT
-               ? vx_claims_take(&leads->owned, entry->file_offset, geometry->block_size, err)
-               : VHDX_OK;
+    if (entry->state != VX_PAYLOAD_FULLY_PRESENT && entry->state != VX_PAYLOAD_PARTIALLY_PRESENT)
+        return VHDX_OK;
+    uint64_t base = entry->file_offset - which * geometry->block_size; /* may wrap around: then nothing is straight */
+    leads->straight = leads->present == 0 ? base < entry->file_offset + 1 : leads->straight && base == leads->base;
+    leads->base = leads->present++ == 0 ? base : leads->base;
+    return vx_claims_take(&leads->owned, entry->file_offset, geometry->block_size, err);
 }
 
 static vhdx_status own_entries(struct vx_leads *leads, struct vx_bat_walk *bat, vhdx_error *err)

@@ -19,6 +19,9 @@ struct vx_leads {
     struct vx_bat_source source;
     struct vx_claims owned; /* by structures and by entries with data */
     uint64_t left;          /* bytes that may still be read; after that every place leads to content */
+    uint64_t present;       /* payload blocks with data */
+    uint64_t base;          /* where block 0 would lie if all of them are as far apart in the file as on the disk */
+    bool straight;          /* they are */
     uint64_t strays;        /* entries of payload blocks in states 0 and 2 that name a place */
 };
 

@@ -422,6 +422,7 @@ static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
         return VHDX_OK; /* the file does not hold all of the BAT */
     uint64_t before = b->m->plan->changes;
     VX_TRY(vx_mend_bad_entries(b, err));
+    VX_TRY(vx_mend_absent(b, err));
     if (b->m->salvage && may_be_lost(b->m))
         VX_TRY(vx_mend_placements(b, err));
     if (b->m->plan->changes != before)

@@ -52,6 +52,8 @@ vhdx_status vx_bat_take_space(struct vx_bat_mending *b, uint64_t length, const s
 vhdx_status vx_bat_clear(struct vx_bat_mending *b, uint64_t bat_index, enum vx_find kind, const char *gives,
                          vhdx_error *err);
 vhdx_status vx_mend_bitmap_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err);
+/* mend_absent.c: entries that are zero and should not be */
+vhdx_status vx_mend_absent(struct vx_bat_mending *b, vhdx_error *err);
 /* mend_bitmap.c: the bitmap of a chunk that has partially present blocks, made anew from the blocks' content. */
 vhdx_status vx_mend_lost_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err);
 /* The same for the bits of one partially present block, where they could not be read. */

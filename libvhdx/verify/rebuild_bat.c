@@ -143,13 +143,13 @@ static vhdx_status place_page(struct vx_rebuilding *work, uint64_t page, const u
     return VHDX_OK;
 }
 
-static vhdx_status ask_log(struct vx_rebuilding *work, const struct pages *pages, vhdx_error *err)
+static vhdx_status ask_log(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
     for (uint64_t page = 0; page < out->page_count; page++) {
         uint8_t bytes[VX_PAGE];
         struct vx_page_look look;
-        if (!vx_page_bit(out->lost_pages, page) && !vx_page_bit(pages->empty_bits, page))
+        if (!vx_page_bit(out->lost_pages, page))
             continue;
         const struct vx_log_witness *witness = vx_log_witness_find(&work->log, page_offset(work, page));
         if (!witness)
@@ -158,11 +158,7 @@ static vhdx_status ask_log(struct vx_rebuilding *work, const struct pages *pages
         vx_rebuild_look_at_page(out, page, bytes, &look);
         if (look.entries.bad > 0 || look.said == 0 || look.conflicts * 4 > look.owners)
             continue;
-        /* What the last session logged last is what stands at home in a disk that is well: zeros there are no news, but
-         * a loss. */
-        out->lost_page_count += !vx_page_bit(out->lost_pages, page) && look.owners > 0 && witness->rank <= 1;
-        if (vx_page_bit(out->lost_pages, page) || (look.owners > 0 && witness->rank <= 1))
-            VX_TRY(place_page(work, page, bytes, witness->rank <= 1, err));
+        VX_TRY(place_page(work, page, bytes, witness->rank <= 1, err));
     }
     return VHDX_OK;
 }
@@ -214,9 +210,11 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
     struct vx_rebuilt *out = work->out;
     VX_TRY(judge_pages(work, pages, err));
     lose_new_pages(work, pages);
-    VX_TRY(ask_log(work, pages, err));
+    VX_TRY(ask_log(work, err));
     if (pages->odd > 0 && work->options->search_content)
         VX_TRY(vx_rebuild_states(work, err));
+    if (work->options->search_content && work->out->room.cure == VX_ROOM_ENOUGH)
+        VX_TRY(vx_rebuild_absent(work, err));
     bool doubt = pages->lost > 0 || pages->empty > 0 || pages->doubtful > 0;
     if (doubt && work->options->search_content) {
         VX_TRY(vx_rebuild_strays(work, err));
@@ -225,7 +223,7 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
             out->bat_lost = true;
             pages->lost += pages->empty;
             lose_empty_pages(work, pages);
-            VX_TRY(ask_log(work, pages, err));
+            VX_TRY(ask_log(work, err));
             VX_TRY(vx_rebuild_strays(work, err));
         }
         if (out->stray_count > 0 && pages->doubtful > 0 && pages->lost == 0)

@@ -75,6 +75,11 @@ vhdx_status vx_rebuild_singles(struct vx_rebuilding *work, vhdx_error *err); /* 
 bool vx_rebuild_is_odd(const struct vx_rebuilt *out, uint64_t bat_index, const struct vx_bat_entry *entry);
 vhdx_status vx_rebuild_states(struct vx_rebuilding *work, vhdx_error *err);
 
+/* Who owns what by the BAT as the view has it now; for vx_leads_close() when it is OK. */
+struct vx_leads;
+vhdx_status vx_rebuild_leads(struct vx_rebuilding *work, struct vx_leads *leads, vhdx_error *err);
+vhdx_status vx_rebuild_absent(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_absent.c */
+
 /* rebuild_claims.c */
 vhdx_status vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims, vhdx_error *err);
 /* Whether the entry owns space of the file, and how much. */

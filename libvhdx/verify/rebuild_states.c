@@ -65,13 +65,11 @@ static vhdx_status judge_all(struct vx_rebuilding *work, struct vx_leads *leads,
     }
 }
 
-vhdx_status vx_rebuild_states(struct vx_rebuilding *work, vhdx_error *err)
+vhdx_status vx_rebuild_leads(struct vx_rebuilding *work, struct vx_leads *leads, vhdx_error *err)
 {
     const struct vx_rebuilt *out = work->out;
     const struct vx_bat_source source = {work->view, &out->geometry, out->bat.file_offset, work->view_size};
     struct vx_claims owned;
-    struct vx_leads leads = {0};
-    struct vx_bat_walk bat = {0};
     vhdx_status status = vx_claims_open(source.file_size, &owned, err);
     if (status == VHDX_OK)
         status = vx_claim_structures(out, &owned, err);
@@ -79,9 +77,18 @@ vhdx_status vx_rebuild_states(struct vx_rebuilding *work, vhdx_error *err)
         vx_claims_close(&owned);
         return status;
     }
-    status = vx_leads_begin(&source, &owned, &leads, err);
-    if (status == VHDX_OK)
-        status = vx_bat_walk_begin(&source, out->geometry.entry_count, &bat, err);
+    status = vx_leads_begin(&source, &owned, leads, err);
+    if (status != VHDX_OK)
+        vx_leads_close(leads);
+    return status;
+}
+
+vhdx_status vx_rebuild_states(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_leads leads = {0};
+    struct vx_bat_walk bat = {0};
+    VX_TRY(vx_rebuild_leads(work, &leads, err));
+    vhdx_status status = vx_bat_walk_begin(&leads.source, work->out->geometry.entry_count, &bat, err);
     if (status == VHDX_OK)
         status = judge_all(work, &leads, &bat, err);
     vx_bat_walk_close(&bat);

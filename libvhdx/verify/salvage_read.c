@@ -107,8 +107,9 @@ static bool bits_are_good(struct vx_salvage_layer *layer, uint64_t payload_block
 /* Whether the entry is proposed by evidence that leaves another reading. */
 static bool is_guess(const struct vx_salvage_layer *layer, uint64_t bat_index)
 {
-    return !layer->rebuilt->placements_lossless &&
-           vx_rebuilt_witness(layer->rebuilt, bat_index) != VX_WITNESS_STORED;
+    enum vx_witness witness = vx_rebuilt_witness(layer->rebuilt, bat_index);
+    return witness == VX_WITNESS_GEOMETRY ||
+           (witness != VX_WITNESS_STORED && !layer->rebuilt->placements_lossless);
 }
 
 static bool bits_are_guess(const struct vx_salvage_layer *layer, uint64_t payload_block)

@@ -59,6 +59,7 @@ vhdx_status vx_check_locator(struct vx_verification *v, vhdx_error *err);
 /* Every MiB of the file; makes the claims, checks the BAT with them, and tells who contests what. */
 vhdx_status vx_check_space(struct vx_verification *v, vhdx_error *err);
 vhdx_status vx_check_bat(struct vx_verification *v, struct vx_claims *claims, vhdx_error *err);
+vhdx_status vx_check_absent(struct vx_verification *v, uint64_t unowned, vhdx_error *err);
 vhdx_status vx_check_bitmaps(struct vx_verification *v, vhdx_error *err);
 /* Places that the host could not read; after all others, who come upon them. */
 vhdx_status vx_check_unreadable(struct vx_verification *v, vhdx_error *err);

@@ -1288,6 +1288,17 @@ static void bat_fixed_absent(struct fault_scene *s)
     poke_block(s, 1, 0);
 }
 
+/* A sector of zeros where the entries of the first blocks were. */
+static void bat_lost_entries(struct fault_scene *s)
+{
+    struct bld_options options = usual(VHDX_KIND_FIXED);
+    s->b = bld_new(&options);
+    fill(s);
+    finish(s);
+    for (uint64_t block = 0; block < 8; block++)
+        poke_block(s, block, 0);
+}
+
 static void bat_padding(struct fault_scene *s)
 {
     dynamic(s);
@@ -1594,6 +1605,8 @@ static const struct fault faults[] = {
     LOST(BAT_NONSENSE, "noise in place of all entries", bat_nonsense, 0, FAULT_SIZE, VX_FIND_SPACE_TRAILING),
     F(BAT_PADDING, "an entry behind the last", bat_padding, 0),
     F(BAT_FIXED_SHORT, "the last block of a fixed disk cut off", bat_fixed_short, VX_FIND_BAT_FIXED_ABSENT),
+    LOST(BAT_LOST_ENTRIES, "a part of a fixed disk's BAT zeroed", bat_lost_entries, 0, BLOCKS(8), VX_FIND_SPACE_LEAK,
+         VX_FIND_BAT_FIXED_ABSENT),
     F(BAT_EMPTY, "all entries zero", bat_empty, VX_FIND_SPACE_TRAILING),
 
     LOST(BITMAP_STATE, "state 5", bitmap_state, 0, 0, VX_FIND_SPACE_LEAK),

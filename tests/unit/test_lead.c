@@ -28,13 +28,14 @@ struct scene {
     const vhdx_host *host;
     struct bld *b;
     uint8_t *truth;
+    uint64_t size; /* of the virtual disk */
 };
 
 static struct scene make(vhdx_kind kind, bool shuffled)
 {
     const struct bld_options options = {
         .kind = kind, .virtual_size = SIZE, .block_size = BLOCK, .seed = 5, .shuffle_blocks = shuffled};
-    struct scene s = {.memory = vx_memory_host_new(7), .truth = calloc(SIZE, 1)};
+    struct scene s = {.memory = vx_memory_host_new(7), .truth = calloc(SIZE, 1), .size = SIZE};
     s.host = vx_memory_host_interface(s.memory);
     s.b = bld_new(&options);
     if (kind == VHDX_KIND_DIFFERENCING)
@@ -94,7 +95,7 @@ static uint8_t *salvage(const struct scene *s, uint64_t block, char *status)
     cr_assert_eq(vx_rescue_map_parse(vx_bytes_of(text, size), &map, &line), VHDX_OK);
     free(text);
     uint8_t *raw = read_all(s, RAW, &size);
-    cr_assert_eq(size, SIZE);
+    cr_assert_eq(size, s->size);
     for (size_t i = 0; i < map.count; i++) {
         const struct vx_rescue_range *range = &map.ranges[i];
         if (range->offset <= block * BLOCK && block * BLOCK - range->offset < range->length)
@@ -252,4 +253,147 @@ Test(lead, a_bitmap_without_state_is_found_at_its_place)
         free(after);
         end(&s);
     }
+}
+
+/* ---- entries that are zero and should not be ---- */
+
+/* Each block of [0, filled) begins with something; `logged`: the BAT is in a log that was applied, and its order says
+ * nothing. */
+static struct scene make_full(vhdx_kind kind, uint64_t blocks, uint64_t filled, bool logged, uint64_t emptied)
+{
+    const struct bld_options options = {.kind = kind,
+                                        .virtual_size = blocks * BLOCK,
+                                        .block_size = BLOCK,
+                                        .seed = 9,
+                                        .shuffle_blocks = logged && kind == VHDX_KIND_DYNAMIC};
+    struct scene s = {.memory = vx_memory_host_new(7), .size = blocks * BLOCK};
+    s.truth = calloc((size_t)s.size, 1);
+    s.host = vx_memory_host_interface(s.memory);
+    s.b = bld_new(&options);
+    for (uint64_t i = 0; i < filled; i++)
+        bld_write_random(s.b, i * BLOCK, 4096, 100 + i);
+    if (emptied != UINT64_MAX)
+        bld_bat_raw(s.b, emptied, 0);
+    if (logged)
+        bld_log_dirty(s.b, &(struct bld_log){.what = BLD_LOG_BAT, .sequence = 7});
+    cr_assert_eq(bld_finish(s.b, s.host, DISK, NULL), VHDX_OK);
+    bld_apply(s.b, s.truth);
+    if (!logged)
+        return s;
+    vhdx_report_free(repair(&s, false)); /* replays it, and leaves the ring */
+    return s;
+}
+
+static vhdx_report *verify(const struct scene *s)
+{
+    vhdx_verify_options options = {.struct_size = sizeof options, .host = s->host};
+    vhdx_report *report;
+    vhdx_error err;
+    cr_assert_eq(vhdx_verify(DISK, &options, &report, &err), VHDX_OK, "%s", err.message);
+    return report;
+}
+
+static void zero_entries(const struct scene *s, uint64_t first, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        poke(s, bld_payload_entry_offset(s->b, first + i), 0);
+}
+
+/* A map of the disk calls nothing of `block` good; what it gets is the truth. */
+static void salvage_gets_all(const struct scene *s, uint64_t block, bool doubtful)
+{
+    char status = 0;
+    uint8_t *raw = salvage(s, block, &status);
+    cr_expect_eq(status, doubtful ? VX_RESCUE_DOUBTFUL : VX_RESCUE_GOOD, "'%c'", status);
+    cr_expect_eq(memcmp(raw, s->truth, (size_t)s->size), 0);
+    free(raw);
+}
+
+Test(lead, a_lost_sector_of_a_fixed_disk_is_put_back_without_loss)
+{
+    const struct {
+        uint64_t first, count;
+    } lost[] = {{0, 64}, {64, 16}, {7, 1}};
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++) {
+        struct scene s = make_full(VHDX_KIND_FIXED, 80, 80, false, UINT64_MAX);
+        zero_entries(&s, lost[i].first, lost[i].count);
+        vhdx_report *report = verify(&s);
+        const vhdx_finding *finding = find(report, "VHDX-BAT-LOST-ENTRIES");
+        cr_assert_not_null(finding);
+        cr_expect_eq(finding->severity, VHDX_SEVERITY_ERROR);
+        cr_expect_eq(finding->repair, VHDX_REPAIR_LOSSLESS);
+        vhdx_report_free(report);
+        salvage_gets_all(&s, lost[i].first, true);
+        report = repair(&s, false);
+        cr_expect_eq(vhdx_report_file(report, 0)->verdict, VHDX_VERDICT_CORRECTED);
+        cr_expect_eq(vhdx_report_file(report, 0)->lost_count, 0);
+        vhdx_report_free(report);
+        salvage_gets_all(&s, lost[i].first, false);
+        end(&s);
+    }
+}
+
+/* Another writer has trimmed the block, through the log. */
+Test(lead, an_entry_that_the_log_says_is_empty_is_empty)
+{
+    struct scene s = make_full(VHDX_KIND_FIXED, 80, 80, true, 7);
+    vhdx_report *report = verify(&s);
+    cr_expect_null(find(report, "VHDX-BAT-LOST-ENTRIES"));
+    cr_assert_not_null(find(report, "VHDX-BAT-FIXED-ABSENT"));
+    cr_expect_eq(find(report, "VHDX-BAT-FIXED-ABSENT")->severity, VHDX_SEVERITY_INFO);
+    vhdx_report_free(report);
+    end(&s);
+}
+
+Test(lead, a_lost_sector_of_a_dynamic_disk_is_found_by_the_gap_in_the_file)
+{
+    struct scene s = make_full(VHDX_KIND_DYNAMIC, 200, 190, false, UINT64_MAX);
+    zero_entries(&s, 64, 64);
+    vhdx_report *report = verify(&s);
+    const vhdx_finding *finding = find(report, "VHDX-BAT-LOST-ENTRIES");
+    cr_assert_not_null(finding);
+    cr_expect_eq(finding->severity, VHDX_SEVERITY_WARNING);
+    cr_expect_eq(finding->repair, VHDX_REPAIR_SALVAGE);
+    vhdx_report_free(report);
+    salvage_gets_all(&s, 64, true);
+    vhdx_report_free(repair(&s, false));
+    cr_expect_eq(peek(&s, bld_payload_entry_offset(s.b, 64)), 0);
+    salvage_gets_all(&s, 64, true);
+    report = repair(&s, true);
+    cr_expect_gt(vhdx_report_file(report, 0)->lost_count, 0);
+    vhdx_report_free(report);
+    salvage_gets_all(&s, 64, false);
+    end(&s);
+}
+
+/* No medium loses that, but a guest that trims a file does. */
+Test(lead, blocks_that_were_given_back_are_not_missed)
+{
+    struct scene s = make_full(VHDX_KIND_DYNAMIC, 200, 190, false, UINT64_MAX);
+    zero_entries(&s, 70, 30);
+    vhdx_report *report = verify(&s);
+    cr_expect_null(find(report, "VHDX-BAT-LOST-ENTRIES"));
+    vhdx_report_free(report);
+    end(&s);
+}
+
+Test(lead, a_lost_sector_of_the_bat_is_still_in_the_log)
+{
+    struct scene s = make_full(VHDX_KIND_DYNAMIC, 200, 190, true, UINT64_MAX);
+    uint64_t newer = bld_payload_entry_offset(s.b, 150), raw = peek(&s, newer);
+    zero_entries(&s, 0, 64);
+    vhdx_report *report = verify(&s);
+    const vhdx_finding *finding = find(report, "VHDX-BAT-LOST-ENTRIES");
+    cr_assert_not_null(finding);
+    cr_expect_eq(finding->severity, VHDX_SEVERITY_ERROR);
+    vhdx_report_free(report);
+    salvage_gets_all(&s, 0, true);
+    poke(&s, newer, raw & ~UINT64_C(7)); /* the writer does not log: the log is older than the BAT */
+    report = verify(&s);
+    cr_expect_null(find(report, "VHDX-BAT-LOST-ENTRIES"));
+    vhdx_report_free(report);
+    poke(&s, newer, raw);
+    vhdx_report_free(repair(&s, true));
+    salvage_gets_all(&s, 0, false);
+    end(&s);
 }
