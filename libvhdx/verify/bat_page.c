@@ -22,6 +22,13 @@ static bool leads_to_data(const struct vx_bat_world *world, const struct vx_bat_
     return has_data && entry->file_offset >= VX_HEADER_SECTION_SIZE && entry->file_offset < world->file_size;
 }
 
+bool vx_bat_entry_is_garbage(const struct vx_bat_world *world, const struct vx_bat_entry *entry)
+{
+    return entry->state < VX_PAYLOAD_FULLY_PRESENT && entry->file_offset != 0 &&
+           __builtin_popcount(entry->reserved) >= MANY_RESERVED &&
+           (entry->file_offset < VX_HEADER_SECTION_SIZE || entry->file_offset >= world->file_size);
+}
+
 bool vx_bat_entry_is_bad(const struct vx_bat_world *world, uint64_t bat_index, const struct vx_bat_entry *entry)
 {
     const uint32_t breaches = VX_BAT_RESERVED_SET | VX_BAT_BAD_STATE | VX_BAT_NO_PLACE | VX_BAT_STATE_FOR_CHILD;

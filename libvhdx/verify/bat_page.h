@@ -25,6 +25,11 @@ struct vx_bat_page_look {
 
 /* Entries of the page that count; 0 for a page of padding. */
 uint32_t vx_bat_page_entries(const struct vx_geometry *geometry, uint64_t page);
+/*
+ * Whether an entry without data is no entry at all: reserved bits are set, and its place is none of the file. What the
+ * block was nobody can say by it, so its state is not believed either.
+ */
+bool vx_bat_entry_is_garbage(const struct vx_bat_world *world, const struct vx_bat_entry *entry);
 /* Whether the entry cannot be what it says. Reserved bits alone leave the place of a block believable. */
 bool vx_bat_entry_is_bad(const struct vx_bat_world *world, uint64_t bat_index, const struct vx_bat_entry *entry);
 void vx_bat_page_look(const struct vx_bat_world *world, uint64_t page, const uint8_t bytes[VX_PAGE],

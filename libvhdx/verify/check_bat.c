@@ -161,6 +161,19 @@ static vhdx_status add_bad_state(struct pass *pass, uint64_t bat_index, uint64_t
     return VHDX_OK;
 }
 
+/* Nothing that the entry says is believed, its state neither. */
+static vhdx_status add_garbage(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry)
+{
+    struct vx_finding finding = found(pass, VX_FIND_BAT_RESERVED, bat_index, bat_index);
+    vx_found_values(&finding, entry->reserved, 0);
+    finding.severity = VHDX_SEVERITY_ERROR;
+    finding.repair = VHDX_REPAIR_SALVAGE;
+    finding.advice = "nothing of the entry makes sense: 'vhdx repair --salvage' gives the block up";
+    lose(pass, &finding, block, 0);
+    vx_verify_add(pass->v, &finding);
+    return VHDX_OK;
+}
+
 /* A block that has a place, but not one that is wholly in the file. *owns: it claims what there is of it. */
 static vhdx_status judge_place(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry,
                                bool *owns, vhdx_error *err)
@@ -192,7 +205,10 @@ static vhdx_status judge_place(struct pass *pass, uint64_t bat_index, uint64_t b
 static vhdx_status judge_payload(struct pass *pass, uint64_t bat_index, uint64_t block,
                                  const struct vx_bat_entry *entry, bool *owns, vhdx_error *err)
 {
+    const struct vx_bat_world world = {pass->geometry, pass->file_size};
     *owns = false;
+    if (vx_bat_entry_is_garbage(&world, entry))
+        return add_garbage(pass, bat_index, block, entry);
     uint32_t rules = vx_bat_payload_rules(entry, pass->geometry->has_parent);
     if (rules & VX_BAT_RESERVED_SET) {
         struct vx_finding finding = found(pass, VX_FIND_BAT_RESERVED, bat_index, bat_index);

@@ -320,7 +320,10 @@ static vhdx_status mend_place(struct payload *p, vhdx_error *err)
 
 static vhdx_status mend_payload(struct payload *p, vhdx_error *err)
 {
+    const struct vx_bat_world world = {&p->b->geometry, p->b->file_size};
     uint32_t rules = vx_bat_payload_rules(&p->entry, p->b->geometry.has_parent);
+    if (vx_bat_entry_is_garbage(&world, &p->entry))
+        return p->b->m->salvage ? give_up(p, VX_FIND_BAT_RESERVED, &lost_entry, err) : VHDX_OK;
     if (rules & VX_BAT_RESERVED_SET)
         VX_TRY(mend_reserved(p, err));
     if (rules & VX_BAT_STRAY_OFFSET)

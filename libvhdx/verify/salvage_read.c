@@ -4,6 +4,7 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
+#include "verify/bat_page.h"
 #include "verify/salvage.h"
 
 #include <string.h>
@@ -177,6 +178,11 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
     }
     uint32_t broken = vx_bat_payload_rules(&entry, geometry->has_parent);
     bool doubted = vx_rebuilt_doubted(layer->rebuilt, bat_index);
+    const struct vx_bat_world world = {geometry, layer->view_size};
+    if (vx_bat_entry_is_garbage(&world, &entry)) {
+        answer(asked, index, left, VHDX_SALVAGE_LOST, bad_entry);
+        return true;
+    }
     if (entry.state == VX_PAYLOAD_OLD_UNMAPPED && !doubted) { /* what the final format calls UNMAPPED */
         answer(asked, index, left, VHDX_SALVAGE_GOOD, "");
         return true;

@@ -255,6 +255,25 @@ Test(lead, a_bitmap_without_state_is_found_at_its_place)
     }
 }
 
+/* State 1 with reserved bits and a place that no file has: its state is chance as well. */
+Test(lead, an_entry_of_garbage_is_no_empty_block)
+{
+    struct scene s = make(VHDX_KIND_DYNAMIC, true);
+    uint64_t place = bld_payload_entry_offset(s.b, 2), garbage = UINT64_C(0x9A387801A90B8331);
+    char status = 0;
+    poke(&s, place, garbage);
+    free(salvage(&s, 2, &status));
+    cr_expect_neq(status, VX_RESCUE_GOOD);
+    vhdx_report *report = repair(&s, false);
+    cr_expect_eq(vhdx_report_file(report, 0)->verdict, VHDX_VERDICT_ERRORS);
+    cr_expect_eq(peek(&s, place), garbage);
+    vhdx_report_free(report);
+    report = repair(&s, true);
+    cr_expect_gt(vhdx_report_file(report, 0)->lost_count, 0);
+    vhdx_report_free(report);
+    end(&s);
+}
+
 /* ---- entries that are zero and should not be ---- */
 
 /* Each block of [0, filled) begins with something; `logged`: the BAT is in a log that was applied, and its order says
