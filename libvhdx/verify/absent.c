@@ -274,6 +274,16 @@ struct place {
     uint64_t block, file_offset;
 };
 
+/* At the ends of the disk the gap must end where the structures or the file do, or the block could lie beside it. */
+static bool is_exact(const struct finding *f, const struct gap *gap, bool behind_block, bool before_block)
+{
+    const struct vx_leads *leads = f->search->leads;
+    uint64_t end = gap->place + (gap->end - gap->first) * f->geometry->block_size;
+    bool begins = behind_block || (gap->place > VX_MIB && gap->place < leads->source.file_size &&
+                                   !vx_claims_free(&leads->owned, gap->place - VX_MIB, VX_MIB));
+    return begins && (before_block || leads->source.file_size < end + VX_MIB);
+}
+
 /* Between one block with data and the next, all entries are zero. */
 static vhdx_status look_between(struct finding *f, const struct place *before, const struct place *after,
                                 vhdx_error *err)
@@ -288,6 +298,7 @@ static vhdx_status look_between(struct finding *f, const struct place *before, c
     uint64_t length = (gap.end - gap.first) * block_size;
     if (f->search->fixed && gap.straight) {
         gap.place = leads->base + gap.first * block_size;
+        gap.straight = is_exact(f, &gap, before->known, after->known);
         return take_gap(f, &gap, err);
     }
     if (!after->known || after->file_offset <= length)

@@ -352,6 +352,19 @@ Test(lead, a_lost_sector_of_a_fixed_disk_is_put_back_without_loss)
     }
 }
 
+/* With space that nobody owns beside it the block may lie elsewhere. */
+Test(lead, a_gap_of_a_fixed_disk_that_does_not_end_with_the_file_proves_nothing)
+{
+    struct scene s = make_full(VHDX_KIND_FIXED, 80, 80, false, UINT64_MAX);
+    cr_assert_eq(bld_resize(s.host, DISK, bld_file_size(s.b) + VX_MIB), VHDX_OK);
+    zero_entries(&s, 79, 1);
+    vhdx_report *report = verify(&s);
+    cr_assert_not_null(find(report, "VHDX-BAT-LOST-ENTRIES"));
+    cr_expect_eq(find(report, "VHDX-BAT-LOST-ENTRIES")->repair, VHDX_REPAIR_SALVAGE);
+    vhdx_report_free(report);
+    end(&s);
+}
+
 /* Another writer has trimmed the block, through the log. */
 Test(lead, an_entry_that_the_log_says_is_empty_is_empty)
 {
