@@ -85,7 +85,7 @@ static bool content_depends(enum vx_part part)
 vhdx_repair_class vx_evidence_class(const struct vx_rebuilt *rebuilt, enum vx_part part)
 {
     const struct vx_clue *clue = &rebuilt->clues[part];
-    if (clue->witness == VX_WITNESS_NONE)
+    if (clue->witness == VX_WITNESS_NONE || (part == VX_PART_REGIONS && rebuilt->region_taken))
         return VHDX_REPAIR_NONE;
     return clue->lossless || !content_depends(part) ? VHDX_REPAIR_LOSSLESS : VHDX_REPAIR_SALVAGE;
 }

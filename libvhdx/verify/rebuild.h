@@ -124,6 +124,7 @@ struct vx_rebuilt {
     struct vx_header
         header; /* sequence_number: larger than any seen; log_guid: zero unless there is a sequence to replay */
     struct vx_region bat, metadata;
+    bool region_taken; /* one of them was not found, and where it usually is stands something else: good for reading */
     uint32_t block_size, parameter_flags, logical_sector, physical_sector;
     uint64_t virtual_size;
     vhdx_guid virtual_disk_id;

@@ -57,6 +57,7 @@ void vx_bat_look_at(struct vx_bytes entries, uint64_t view_size, uint64_t first_
 vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_regions.c */
 /* rebuild_settle.c: what contradicts the tables; `bytes`: room for VX_REGION_TABLE_SIZE */
 vhdx_status vx_rebuild_settle_places(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *err);
+bool vx_rebuild_has_usual_items(const struct vx_rebuilding *work, uint64_t offset); /* of the region */
 vhdx_status vx_rebuild_settle_lengths(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_items.c: what is stored */
 /* rebuild_table.c: entries that lead to the items that are there; `image`: the region's first 64 KiB */
@@ -143,6 +144,8 @@ vhdx_status vx_rebuild_try_bat(struct vx_rebuilding *work, uint64_t offset, uint
                                struct vx_bat_candidate *best, vhdx_error *err);
 vhdx_status vx_rebuild_scan_bat(struct vx_rebuilding *work, uint8_t *bytes, struct vx_bat_candidate *best,
                                 vhdx_error *err);
+/* Whether anything stands in the MiB where a region is only guessed to be; then nothing must be written there. */
+vhdx_status vx_rebuild_ask_guessed(struct vx_rebuilding *work, uint64_t offset, vhdx_error *err);
 /* Where it is with all known writers. */
 uint64_t vx_rebuild_usual_bat(const struct vx_rebuilding *work, bool metadata_found);
 /* Up to the next thing behind it; `bytes`: its first 64 KiB. */

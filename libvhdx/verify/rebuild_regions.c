@@ -8,6 +8,7 @@
 #include "base/guid.h"
 #include "image/region_look.h"
 #include "verify/rebuild_parts.h"
+#include "verify/region_doubt.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -320,6 +321,14 @@ static void make_table(struct vx_rebuilding *work)
     out->regions->entries[1] = out->metadata;
 }
 
+vhdx_status vx_rebuild_ask_guessed(struct vx_rebuilding *work, uint64_t offset, vhdx_error *err)
+{
+    bool blank;
+    VX_TRY(vx_region_is_blank(work->view, offset, VX_MIB, &blank, err));
+    work->out->region_taken = work->out->region_taken || !blank;
+    return VHDX_OK;
+}
+
 static vhdx_status scan(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
@@ -330,8 +339,12 @@ static vhdx_status scan(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *
     VX_TRY(vx_rebuild_scan_metadata(work, bytes, &metadata, &found, err));
     out->metadata = (struct vx_region){vx_guid_metadata_region, metadata, (uint32_t)VX_MIB, 1};
     VX_TRY(vx_rebuild_scan_bat(work, bytes, &bat, err));
-    if (!bat.found)
+    if (!bat.found) {
         bat.offset = vx_rebuild_usual_bat(work, found);
+        VX_TRY(vx_rebuild_ask_guessed(work, bat.offset, err));
+    }
+    if (!found && !vx_rebuild_has_usual_items(work, metadata))
+        VX_TRY(vx_rebuild_ask_guessed(work, metadata, err));
     VX_TRY(vx_file_read_some(work->view, bytes, LOOK_SIZE, bat.offset, &got, err));
     out->bat = (struct vx_region){vx_guid_bat_region, bat.offset, vx_rebuild_bat_room(work, bat.offset, bytes), 1};
     make_table(work);

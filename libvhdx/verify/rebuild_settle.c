@@ -65,7 +65,7 @@ static vhdx_status log_speaks_for(struct vx_rebuilding *work, uint64_t offset, u
 }
 
 /* Values at the places where all known writers put the first items. */
-static bool has_usual_items(const struct vx_rebuilding *work, uint64_t offset)
+bool vx_rebuild_has_usual_items(const struct vx_rebuilding *work, uint64_t offset)
 {
     uint8_t items[0x28];
     size_t got;
@@ -87,7 +87,7 @@ static vhdx_status is_metadata(struct vx_rebuilding *work, const struct vx_regio
     if (!has_place(work, region))
         return VHDX_OK;
     VX_TRY(vx_rebuild_count_items(work, region->file_offset, bytes, &count, err));
-    *is = count > 0 || has_usual_items(work, region->file_offset);
+    *is = count > 0 || vx_rebuild_has_usual_items(work, region->file_offset);
     return *is ? VHDX_OK : log_speaks_for(work, region->file_offset, VX_PAGE, true, is, err);
 }
 
@@ -169,6 +169,7 @@ static vhdx_status settle_metadata(struct settling *s, vhdx_error *err)
         found_at(s, region, place, sure, "the metadata table", "by what is in it");
     } else if (!has_place(work, region) || (work->log.entries > 0 && in_log(work, region->file_offset))) {
         found_at(s, region, 2 * VX_MIB, false, "no metadata table", "nor elsewhere");
+        return vx_rebuild_ask_guessed(work, region->file_offset, err);
     }
     return VHDX_OK; /* else lost where it is, as far as anything tells */
 }
@@ -231,8 +232,10 @@ static vhdx_status settle_bat(struct settling *s, vhdx_error *err)
                  "the BAT", there ? "by its blocks and the log's entries" : "by its blocks");
     else if (!placed && realign(work, region, &place))
         found_at(s, region, place, true, "the BAT", "(one bit of its place is wrong)");
-    else if (!placed)
+    else if (!placed) {
         found_at(s, region, vx_rebuild_usual_bat(work, true), false, "no BAT", "nor elsewhere");
+        return vx_rebuild_ask_guessed(work, region->file_offset, err);
+    }
     return VHDX_OK;
 }
 
