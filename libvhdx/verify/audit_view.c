@@ -170,11 +170,19 @@ static void judge_lossless(struct walk *walk, const struct vx_salvage_piece *bef
         fault_at(walk, "content that can be trusted would be in doubt", before, length);
 }
 
+/* Which sectors of the block are its own was a guess; with a bitmap it is known, and none of the block's bytes moved. */
+static bool was_guessed(const struct vx_salvage_piece *before, const struct vx_salvage_piece *after)
+{
+    return before->mixed && !after->mixed &&
+           (after->kind == VHDX_SALVAGE_MISSING || after->file_offset == before->file_offset);
+}
+
 static vhdx_status judge(struct walk *walk, const struct vx_salvage_piece *before,
                          const struct vx_salvage_piece *after, uint64_t length, vhdx_error *err)
 {
-    bool parents = before->kind == VHDX_SALVAGE_MISSING, same = parents == (after->kind == VHDX_SALVAGE_MISSING);
-    if (same && !parents && before->kind != VHDX_SALVAGE_LOST)
+    bool parents = before->kind == VHDX_SALVAGE_MISSING, is_parents = after->kind == VHDX_SALVAGE_MISSING;
+    bool settled = was_guessed(before, after), same = settled || parents == is_parents;
+    if (same && !settled && !parents && before->kind != VHDX_SALVAGE_LOST)
         VX_TRY(same_content(walk, before, after, length, &same, err));
     if (walk->work->options->salvage)
         return judge_salvage(walk, before, after, length, same, err);
