@@ -21,7 +21,6 @@
 #include "orphans/sid.h"
 #include "verify/forecast.h"
 #include "verify/mismatch.h"
-#include "verify/salvage.h"
 #include "verify/repair.h"
 #include "verify/salvage.h"
 #include "verify/verify.h"

@@ -157,7 +157,8 @@ static void some_content(struct bld *b)
 
 static const struct bld_options plain = {.virtual_size = 64u << 20, .block_size = 1u << 20, .seed = 3};
 
-Test(repair, an_entry_behind_the_last_that_leads_to_a_block_is_given_up_by_salvage_only)
+/* Either the entry is wrong or the size is: nothing is cleared, and only a salvage takes the size for it. */
+Test(repair, an_entry_behind_the_last_that_leads_to_a_block_is_never_cleared)
 {
     const struct bld_options options = {.virtual_size = 8 << 20, .block_size = 1 << 20, .seed = 3};
     struct bench b = begin(&options, NULL);
@@ -169,17 +170,17 @@ Test(repair, an_entry_behind_the_last_that_leads_to_a_block_is_given_up_by_salva
     cr_assert_eq(bld_resize(b.host, DISK, behind + (1 << 20)), VHDX_OK);
     cr_assert_eq(bld_poke(b.host, DISK, behind + 4096, rubbish, 8), VHDX_OK);
     cr_assert_eq(bld_poke(b.host, DISK, place, block, 8), VHDX_OK);
-    cr_assert_eq(bld_poke(b.host, DISK, place + 8, rubbish, 8), VHDX_OK);
+    uint64_t damaged = digest(&b, DISK);
     vhdx_report *report = repair(&b, NULL);
-    cr_expect_eq(find(report, "VHDX-BAT-PADDING")->repair, VHDX_REPAIR_SALVAGE);
+    cr_expect_eq(find(report, "VHDX-METADATA-CONTRADICTED")->repair, VHDX_REPAIR_SALVAGE);
     vhdx_report_free(report);
-    cr_assert_eq(bld_peek(b.host, DISK, place, there, 8), VHDX_OK);
-    cr_expect_arr_eq(there, block, 8);
-    cr_assert_eq(bld_peek(b.host, DISK, place + 8, there, 8), VHDX_OK);
-    cr_expect_eq(there[0], 0);
+    cr_assert_eq(digest(&b, DISK), damaged);
     vhdx_report_free(repair(&b, &(vhdx_repair_options){.salvage = true, .no_undo = true}));
     cr_assert_eq(bld_peek(b.host, DISK, place, there, 8), VHDX_OK);
-    cr_expect_eq(there[0], 0);
+    cr_expect_arr_eq(there, block, 8);
+    report = verify(&b);
+    cr_expect_eq(vhdx_report_file(report, 0)->verdict, VHDX_VERDICT_CLEAN);
+    vhdx_report_free(report);
     end(&b);
 }
 
