@@ -170,7 +170,7 @@ static void judge_lossless(struct walk *walk, const struct vx_salvage_piece *bef
         fault_at(walk, "content that can be trusted would be in doubt", before, length);
 }
 
-/* Which sectors of the block are its own was a guess; with a bitmap it is known, and none of the block's bytes moved. */
+/* Which sectors of the block are its own was a guess; with a bitmap it is known, and no byte of the block moved. */
 static bool was_guessed(const struct vx_salvage_piece *before, const struct vx_salvage_piece *after)
 {
     return before->mixed && !after->mixed &&
