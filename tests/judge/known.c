@@ -153,6 +153,8 @@ static const struct {
     {JUDGE_LOOP, "region-field"},
     {JUDGE_LOOP, "table-header"},
     {JUDGE_LOOP, "truncated"},
+    {JUDGE_VERDICT, "piece-swap"},
+    {JUDGE_PROMISE_SALVAGE, "item-garbage"},
 };
 
 bool judge_is_known(enum judge_check check, const char *damage)
