@@ -381,7 +381,7 @@ const struct command command_export = {
     .name = "export",
     .synopsis = "-o RAW [--overwrite] [--device] [--parent PATH]... CHILD\n"
                 "--salvage -o RAW [--bad-ranges FILE] [--map FILE]\n"
-                "  [--overwrite] [--device] [--assume WHAT=N]... [--parent PATH]... CHILD",
+                "  [--overwrite] [--device] [--assume WHAT=N]...\n  [--parent PATH]... CHILD",
     .statuses = "0 done; 4 not all is good",
     .summary = "writes the virtual disk, through its chain, as a raw disk",
     .details = "Writes the virtual disk that CHILD shows through its chain as a raw disk. Where\n"

@@ -154,10 +154,10 @@ vhdx_status vx_forecast_planned(const char *path, struct vx_planning *planning, 
         vx_report_free(left);
         left = NULL;
     } else {
-        settle(planning->report, NULL, NULL, achieved, options->salvage ? VHDX_REPAIR_NONE : VHDX_REPAIR_SALVAGE);
+        settle(planning->report, NULL, NULL, achieved, VHDX_REPAIR_SALVAGE);
     }
-    if (options->salvage || !is_hoped_for(planning->report, true))
-        return VHDX_OK;
+    if ((options->salvage && options->dry_run) || !is_hoped_for(planning->report, true))
+        return VHDX_OK; /* once done, one more salvage may find something to do that hung on what is mended now */
     vhdx_status status = foresee(path, planning->file, &salvage, &left, err);
     settle(planning->report, NULL, status == VHDX_OK ? left : NULL, VHDX_REPAIR_SALVAGE, VHDX_REPAIR_NONE);
     vx_report_free(left);
