@@ -25,6 +25,7 @@ static const struct {
     {JUDGE_SALVAGE_WRONG, "bat-garbage"},
     {JUDGE_SALVAGE_WRONG, "bat-piece"},
     {JUDGE_SALVAGE_WRONG, "bat-place"},
+    {JUDGE_SALVAGE_WRONG, "bat-shift"},
     {JUDGE_SALVAGE_WRONG, "bat-state"},
     {JUDGE_SALVAGE_WRONG, "bat-zero"},
     {JUDGE_SALVAGE_WRONG, "bit-flips"},
