@@ -211,7 +211,8 @@ static bool pages_tell_all(const struct walk *walk)
     const struct vx_salvage_layer *before = walk->before, *after = walk->after;
     return is_certain(before) && is_certain(after) && !walk->work->blocks_written &&
            same_geometry(&before->image->geometry, &after->image->geometry) && !after->doubt && !before->doubt &&
-           before->maybe_child == after->maybe_child && after->view_size >= before->view_size;
+           before->maybe_child == after->maybe_child && before->certain_end == after->certain_end &&
+           after->view_size >= before->view_size;
 }
 
 static vhdx_status read_page(const struct vx_salvage_layer *layer, uint64_t page, uint8_t *bytes, vhdx_error *err)

@@ -365,6 +365,10 @@ static void check_fixed(struct pass *pass)
     uint64_t bat_index = vx_geometry_payload_index(pass->geometry, pass->first_absent);
     struct vx_finding finding = found(pass, VX_FIND_BAT_FIXED_ABSENT, bat_index, pass->first_absent);
     finding.count = pass->absent_count;
+    if (pass->first_absent == pass->next_block && pass->next_block > 0) { /* or it may be smaller than it says */
+        finding.severity = VHDX_SEVERITY_WARNING;
+        finding.advice = "either their entries were lost, or the disk is smaller than it says";
+    }
     vx_verify_add(pass->v, &finding);
 }
 

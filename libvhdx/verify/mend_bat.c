@@ -381,20 +381,6 @@ static vhdx_status mend_entries(struct vx_bat_mending *b, vhdx_error *err)
 
 /* ---- all of it ---- */
 
-/* A fixed disk keeps the space of all its blocks, MS-VHDX 2.6.2.1. */
-static vhdx_status mend_fixed_size(struct vx_bat_mending *b, vhdx_error *err)
-{
-    static const struct vx_reason reason = {VX_FIND_BAT_FIXED_SHORT, false, "the file holds all blocks of a fixed disk",
-                                            NULL};
-    const struct vx_exam *exam = b->m->exam;
-    uint64_t end = VX_HEADER_SECTION_SIZE + b->geometry.virtual_size + exam->header->log_length;
-    if (!b->fixed || !vx_wanted(b->m, VX_FIND_BAT_FIXED_SHORT))
-        return VHDX_OK;
-    for (uint32_t i = 0; i < vx_min(exam->regions->count, VX_REGION_MAX); i++)
-        end += exam->regions->entries[i].length;
-    return end > b->m->plan->new_size ? vx_plan_resize(b->m->plan, end, &reason, err) : VHDX_OK;
-}
-
 static vhdx_status open_windows(struct vx_bat_mending *b, vhdx_error *err)
 {
     uint64_t room;
@@ -433,7 +419,6 @@ static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
     if (vx_wanted(b->m, VX_FIND_BITMAP_STATE))
         return mend_bitmap_entries(b, err); /* first, and alone: the blocks' turn is when their bitmaps can be read */
     VX_TRY(mend_entries(b, err));
-    VX_TRY(mend_fixed_size(b, err));
     VX_TRY(vx_mend_overlaps(b, err));
     return vx_mend_bad_places(b, err);
 }

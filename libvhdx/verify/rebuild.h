@@ -112,6 +112,10 @@ struct vx_size_answer {
     uint32_t block_size, stored_block_size, other_block_size;
     uint32_t logical_sector, stored_logical_sector, other_logical_sector;
     bool lossless;
+    /* From here on it is in doubt whether the disk goes on; 0 = nothing speaks against its end. Never less than what
+     * the last block with an entry begins with. */
+    uint64_t certain_end;
+    bool contradicted; /* STAND: the blocks overlap as those of another size, but no other size agrees with all */
     bool by_guest_only; /* only the partition table contradicts, and no byte of the disk depends on the answer */
     enum vx_witness witness;
     char evidence[232]; /* one sentence without a period */

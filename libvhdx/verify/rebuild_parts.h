@@ -64,6 +64,8 @@ vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* 
 vhdx_status vx_rebuild_table(struct vx_rebuilding *work, const uint8_t *image, vhdx_error *err);
 vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_values.c: what is not */
 vhdx_status vx_rebuild_sizes(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_sizes.c: what contradicts */
+/* Doubts of sizes that were not all stored, once all are known. */
+vhdx_status vx_rebuild_doubt_sizes(struct vx_rebuilding *work, vhdx_error *err);
 /* rebuild_room.c: a BAT that is too short */
 vhdx_status vx_rebuild_room(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err);     /* rebuild_bat.c */

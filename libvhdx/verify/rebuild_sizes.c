@@ -66,6 +66,20 @@ static void take_told(struct vx_rebuilding *work)
     }
 }
 
+/* Values that were found elsewhere, next to those that are stored: what contradicts them puts all of them in doubt. */
+vhdx_status vx_rebuild_doubt_sizes(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    struct vx_size_answer doubts = {0};
+    if (out->sizes.stored_virtual_size > 0 || out->geometry.entry_count == 0)
+        return VHDX_OK;
+    const struct vx_size_facts facts = facts_of(work);
+    VX_TRY(vx_settle_sizes(&facts, &doubts, err));
+    out->sizes.certain_end = doubts.certain_end;
+    out->sizes.contradicted = doubts.contradicted || doubts.verdict != VX_SIZES_STAND;
+    return VHDX_OK;
+}
+
 vhdx_status vx_rebuild_sizes(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;

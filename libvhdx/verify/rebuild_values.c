@@ -536,7 +536,7 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
         vx_clue_set(work, VX_PART_METADATA, VX_WITNESS_DEFAULT, false, "%s",
                     "the items are written anew, as Windows packs them");
     settle_geometry(work);
-    return VHDX_OK;
+    return vx_rebuild_doubt_sizes(work, err);
 }
 
 vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err)

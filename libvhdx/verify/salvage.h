@@ -23,7 +23,7 @@ struct vx_salvage_layer {
     uint64_t view_size;
     bool has_reader;
     const char *doubt; /* why nothing that the layer says is certain, NULL = it is; static */
-    uint64_t certain_end; /* of the virtual disk as it is stored, where evidence says that it is larger */
+    uint64_t certain_end; /* of the virtual disk: from here on it is in doubt whether it goes on */
     bool maybe_child;  /* whether there is a parent below is not certain */
 };
 

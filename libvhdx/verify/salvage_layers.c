@@ -55,6 +55,12 @@ static bool is_foreign(const struct vx_rebuilt *rebuilt)
            rebuilt->clues[VX_PART_VIRTUAL_SIZE].witness != VX_WITNESS_CONTENT;
 }
 
+/* Where a size that is a guess may be too large. */
+static uint64_t last_block(const struct vx_geometry *geometry)
+{
+    return geometry->virtual_size > 0 ? vx_round_down(geometry->virtual_size - 1, geometry->block_size) : 0;
+}
+
 /* What the reading stands on. Ids, the physical sector size and the disk's end change no byte of what is read. */
 static void judge_layer(struct vx_salvage_layer *layer)
 {
@@ -74,9 +80,11 @@ static void judge_layer(struct vx_salvage_layer *layer)
             layer->doubt = grounds[i].reason;
     if (sizes->verdict == VX_SIZES_TIED && !layer->doubt)
         layer->doubt = "the disk's sizes contradict the BAT or what is in the disk, and more than one would do";
-    layer->certain_end = vx_sizes_changed(sizes, VX_PART_VIRTUAL_SIZE) && sizes->witness != VX_WITNESS_CALLER
-                             ? sizes->stored_virtual_size
-                             : UINT64_MAX;
+    if (sizes->contradicted && !layer->doubt)
+        layer->doubt = "the blocks lie in the file as if they had another size";
+    layer->certain_end = sizes->certain_end ? sizes->certain_end : UINT64_MAX;
+    if (!clues[VX_PART_VIRTUAL_SIZE].lossless)
+        layer->certain_end = vx_min(layer->certain_end, last_block(&layer->rebuilt->geometry));
     layer->maybe_child = !clues[VX_PART_PARAMETER_FLAGS].lossless;
 }
 

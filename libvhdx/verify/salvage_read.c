@@ -17,7 +17,7 @@ static const char no_state[] = "the BAT gives the block a state that there is no
 static const char no_data[] =
     "the BAT says that the block holds no data, but names a place with content that nobody else has";
 static const char behind_end[] = "it lies behind the end of the file";
-static const char behind_stored_end[] = "the disk says that it ends before, and evidence that it does not";
+static const char behind_certain_end[] = "where the disk ends is not certain";
 static const char two_owners[] = "two blocks claim the same bytes of the file";
 static const char one_shared[] =
     "another block or a structure claims a part of the same block, so its place may be wrong";
@@ -46,7 +46,7 @@ static void answer(struct asked *asked, size_t layer, uint64_t length, vhdx_salv
     if (piece->virtual_offset < own->certain_end)
         piece->length = vx_min(piece->length, own->certain_end - piece->virtual_offset);
     else if (!doubt)
-        doubt = behind_stored_end;
+        doubt = behind_certain_end;
     piece->kind = kind;
     piece->reason = reason;
     if (kind == VHDX_SALVAGE_GOOD && doubt) {

@@ -76,9 +76,10 @@ static bool is_wrong_distance(const struct settling *s, size_t which)
     return false;
 }
 
+/* A disk with blocks missing before its last one is hardly fixed, whatever it says; then its file proves no size. */
 static bool fits_file(const struct settling *s, const struct vx_geometry *geometry, const struct vx_census *census)
 {
-    return !s->fixed || census->present == geometry->payload_count ||
+    return !s->fixed || census->present < census->blocks || census->present == geometry->payload_count ||
            geometry->payload_count <= vx_ceil_div(s->file_size, geometry->block_size);
 }
 
@@ -489,6 +490,36 @@ static vhdx_status ask_all(struct settling *s, vhdx_error *err)
     return VHDX_OK;
 }
 
+static uint64_t last_block(uint64_t virtual_size, uint32_t block_size)
+{
+    return vx_round_down(virtual_size - 1, block_size);
+}
+
+/* A fixed disk has all its blocks: when none but the last ones are missing, it may end before. So it may where the guest believes that
+ * the disk is larger, or where its size is what the BAT's last entry says. */
+static void doubt_end(struct settling *s)
+{
+    const struct vx_sizes *stored = &s->facts->stored;
+    struct vx_size_answer *out = s->out;
+    size_t which = census_of(s, stored->block_size, stored->logical_sector);
+    const struct vx_census *census = which < s->count ? &s->census[which] : NULL;
+    if (out->witness == VX_WITNESS_CALLER || !census)
+        return;
+    if (vx_sizes_changed(out, VX_PART_VIRTUAL_SIZE)) {
+        out->certain_end = out->lossless ? out->stored_virtual_size
+                                         : vx_min(out->stored_virtual_size,
+                                                  vx_max(last_block(out->virtual_size, out->block_size), 1));
+        return;
+    }
+    if (out->verdict == VX_SIZES_STAND)
+        out->contradicted = (s->doubts & VX_SIZE_SPACING) != 0;
+    bool whole = s->fixed && census->blocks > 0 && census->present == census->blocks;
+    if (whole && census->blocks < vx_ceil_div(stored->virtual_size, stored->block_size))
+        out->certain_end = census->blocks * stored->block_size;
+    else if (s->doubts & (VX_SIZE_GPT_END | VX_SIZE_REACH | VX_SIZE_BACKUP))
+        out->certain_end = vx_max(last_block(stored->virtual_size, stored->block_size), 1);
+}
+
 static bool is_possible(const struct vx_sizes *sizes)
 {
     return sizes->virtual_size > 0 && sizes->virtual_size <= VX_VIRTUAL_SIZE_MAX &&
@@ -516,6 +547,8 @@ vhdx_status vx_settle_sizes(const struct vx_size_facts *facts, struct vx_size_an
         status = ask_stored(s, &doubted, err);
     if (status == VHDX_OK && (doubted || differs(&facts->told, &facts->stored)))
         status = ask_all(s, err);
+    if (status == VHDX_OK)
+        doubt_end(s);
     vx_free(s);
     return status;
 }

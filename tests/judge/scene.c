@@ -159,8 +159,9 @@ unsigned dmg_which_copies(struct judge_scene *scene)
 }
 
 /*
- * Another size that the format allows. What can contradict it: the GPT (in the chain, where there is one), blocks
- * behind the new end, and a BAT that is too short for it. A fixed disk has no blocks that are not there.
+ * Another size that the format allows. What can contradict it: a GPT that ends behind it (in the chain, where there is
+ * one), blocks behind the new end, and a BAT that is too short for it. A fixed disk has no blocks that are not there. A
+ * GPT that ends before is what every disk has that was just made larger: the guest has not yet moved its copy.
  */
 void judge_settle(struct judge_scene *scene)
 {
@@ -172,7 +173,7 @@ void judge_settle(struct judge_scene *scene)
             last = i + 1;
     if (size == disk->size || size == 0 || size % disk->sector_size != 0 || blocks < last)
         return;
-    if (disk->gpt && (disk->kind != VHDX_KIND_DIFFERENCING || disk->parent_there))
+    if (disk->gpt && size < disk->size && (disk->kind != VHDX_KIND_DIFFERENCING || disk->parent_there))
         return;
     if (blocks > disk->bat_length / VX_BAT_ENTRY_SIZE || (disk->kind == VHDX_KIND_FIXED && blocks > last))
         return;
