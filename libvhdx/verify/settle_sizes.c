@@ -495,8 +495,8 @@ static uint64_t last_block(uint64_t virtual_size, uint32_t block_size)
     return vx_round_down(virtual_size - 1, block_size);
 }
 
-/* A fixed disk has all its blocks: when none but the last ones are missing, it may end before. So it may where the guest believes that
- * the disk is larger, or where its size is what the BAT's last entry says. */
+/* A fixed disk has all its blocks: when none but the last ones are missing, it may end before. Its end is also in doubt
+ * where the guest believes that the disk is larger, and where its size is what the BAT's last entry says. */
 static void doubt_end(struct settling *s)
 {
     const struct vx_sizes *stored = &s->facts->stored;
@@ -506,9 +506,8 @@ static void doubt_end(struct settling *s)
     if (out->witness == VX_WITNESS_CALLER || !census)
         return;
     if (vx_sizes_changed(out, VX_PART_VIRTUAL_SIZE)) {
-        out->certain_end = out->lossless ? out->stored_virtual_size
-                                         : vx_min(out->stored_virtual_size,
-                                                  vx_max(last_block(out->virtual_size, out->block_size), 1));
+        uint64_t certain = out->lossless ? UINT64_MAX : vx_max(last_block(out->virtual_size, out->block_size), 1);
+        out->certain_end = vx_min(out->stored_virtual_size, certain);
         return;
     }
     if (out->verdict == VX_SIZES_STAND)
