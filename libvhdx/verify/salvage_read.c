@@ -268,6 +268,10 @@ static vhdx_status ask_layer(struct asked *asked, size_t index, uint64_t virtual
         asked->doubt = one_shared;
     asked->limit = vx_min(asked->limit, run.length);
     asked->doubt = layer->doubt ? layer->doubt : asked->doubt;
+    if (virtual_offset < layer->certain_end)
+        asked->limit = vx_min(asked->limit, layer->certain_end - virtual_offset);
+    else if (!asked->doubt)
+        asked->doubt = behind_certain_end; /* whoever answers below */
     return VHDX_OK;
 }
 
