@@ -17,9 +17,7 @@ static const struct {
     {JUDGE_VERIFY_SILENT, "bat-state"},
     {JUDGE_VERIFY_SILENT, "bat-zero"},
     {JUDGE_VERIFY_SILENT, "header-log-guid"},
-    {JUDGE_VERIFY_SILENT, "item-garbage"},
     {JUDGE_VERIFY_SILENT, "item-legal"},
-    {JUDGE_VERIFY_SILENT, "item-size"},
     {JUDGE_VERIFY_SILENT, "log-stale"},
     /* the map calls good what contradicts other witnesses */
     {JUDGE_SALVAGE_WRONG, "bat-garbage"},
@@ -35,7 +33,6 @@ static const struct {
     {JUDGE_SALVAGE_WRONG, "item-garbage"},
     {JUDGE_SALVAGE_WRONG, "item-legal"},
     {JUDGE_SALVAGE_WRONG, "item-size"},
-    {JUDGE_SALVAGE_WRONG, "item-zero"},
     {JUDGE_SALVAGE_WRONG, "log-stale"},
     {JUDGE_SALVAGE_WRONG, "piece-zero"},
     /* a plain repair gives up a pointer or a log */
@@ -112,7 +109,6 @@ static const struct {
     {JUDGE_GROWN, "bit-flips"},
     {JUDGE_GROWN, "item-garbage"},
     {JUDGE_GROWN, "item-legal"},
-    {JUDGE_GROWN, "item-size"},
     {JUDGE_GROWN, "log-field"},
     /* a class says more than the plan achieves */
     {JUDGE_PROMISE_PLAIN, "bat-piece"},
