@@ -4,11 +4,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/absent.h"
 
+#include "base/alloc.h"
+
 #include <string.h>
 
 #define IN_PAGE VX_BAT_PAGE_ENTRIES
 #define SECTOR 512u /* what a medium loses at once */
 #define IN_SECTOR (SECTOR / VX_BAT_ENTRY_SIZE)
+#define MOST_OF_ROOM (512 * VX_MIB) /* that is read; after that there is taken to be something */
 #define LONGEST_LOG (64 * VX_MIB) /* real ones have 1 MiB */
 
 struct finding {
@@ -343,6 +346,71 @@ static vhdx_status find_by_place(struct finding *f, vhdx_error *err)
     vhdx_status status = walk_gaps(f, &bat, err);
     vx_bat_walk_close(&bat);
     return status;
+}
+
+/* A BAT that was moved leaves its entries behind: no payload looks like that. */
+static bool is_former_bat(const uint8_t *bytes, size_t length)
+{
+    uint64_t any = 0;
+    for (size_t at = 0; at + VX_BAT_ENTRY_SIZE <= length; at += VX_BAT_ENTRY_SIZE)
+        any |= vx_get64(bytes + at);
+    return vx_bat_entry_decode(any).reserved == 0;
+}
+
+/* Whether the MiB holds payload. */
+static vhdx_status holds_payload(struct vx_leads *leads, uint64_t slot, uint8_t *bytes, bool *payload,
+                                 vhdx_error *err)
+{
+    size_t got;
+    VX_TRY(vx_lead_has_content(leads, slot * VX_MIB, VX_MIB, payload, err));
+    if (!*payload)
+        return VHDX_OK;
+    VX_TRY(vx_file_read_some(leads->source.file, bytes, (size_t)VX_MIB, slot * VX_MIB, &got, err));
+    *payload = !is_former_bat(bytes, got);
+    return VHDX_OK;
+}
+
+static vhdx_status look_for_payload(struct vx_leads *leads, uint64_t end, uint32_t block_size, uint8_t *bytes,
+                                    bool *found, vhdx_error *err)
+{
+    const struct vx_claims *owned = &leads->owned;
+    uint64_t slot = vx_claims_next_free(owned, 1);
+    while (slot < vx_min(owned->slots, end) && !*found) {
+        uint64_t taken = vx_claims_next_taken(owned, slot), data = slot * VX_MIB, length;
+        bool fits = (taken - slot) * VX_MIB >= block_size;
+        while (fits && slot < vx_min(taken, end) && !*found) {
+            vx_file_next_data(leads->source.file, slot * VX_MIB, &data, &length);
+            if (length == 0)
+                return VHDX_OK;
+            slot = vx_max(slot, data / VX_MIB);
+            if (slot < vx_min(taken, end))
+                VX_TRY(holds_payload(leads, slot, bytes, found, err));
+            slot++;
+        }
+        slot = vx_claims_next_free(owned, vx_max(taken, slot));
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vx_absent_has_room(const struct vx_absent_room *room, bool *has_room, vhdx_error *err)
+{
+    struct vx_leads leads = {
+        .source = {.file = room->file, .file_size = room->file_size}, .owned = *room->owned, .left = MOST_OF_ROOM};
+    uint64_t end = vx_ceil_div(room->file_size, VX_MIB);
+    uint8_t *bytes = vx_alloc((size_t)VX_MIB, 1);
+    *has_room = false;
+    if (!bytes)
+        return vx_fail_memory(err, "a window of the file");
+    if (vx_absent_is_qemu(room))
+        end -= vx_min(end, room->block_size / VX_MIB);
+    vhdx_status status = look_for_payload(&leads, end, room->block_size, bytes, has_room, err);
+    vx_free(bytes);
+    return status;
+}
+
+bool vx_absent_is_qemu(const struct vx_absent_room *room)
+{
+    return strncmp(room->creator, "QEMU", 4) == 0;
 }
 
 vhdx_status vx_absent_find(const struct vx_absent_search *search, vhdx_error *err)

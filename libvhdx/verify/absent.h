@@ -45,6 +45,23 @@ vhdx_status vx_absent_find(const struct vx_absent_search *search, vhdx_error *er
 /* The entry as it should be; zero: nothing is missing there. */
 uint64_t vx_absent_entry(const struct vx_absent *absent, const struct vx_geometry *geometry, uint64_t bat_index);
 
+/*
+ * Whether somewhere in the file lies content that nobody owns, in a run of space that has room for a block. Then an
+ * entry that says "nothing here" may be one that was lost. `owned`: by structures and by all entries that name a place.
+ */
+struct vx_absent_room {
+    struct vx_file *file;
+    uint64_t file_size;
+    const struct vx_claims *owned;
+    uint32_t block_size;
+    /* Of a disk of QEMU, which writes a block before its entry, the last block of the file says nothing: the program
+     * may just have been killed. */
+    const char *creator;
+};
+
+bool vx_absent_is_qemu(const struct vx_absent_room *room);
+vhdx_status vx_absent_has_room(const struct vx_absent_room *room, bool *has_room, vhdx_error *err);
+
 /* The log of an exam, for a search. A log that is longer than any real one is not read: then `log` stays closed. */
 vhdx_status vx_absent_open_log(struct vx_exam *exam, struct vx_log_witnesses *log, vhdx_error *err);
 

@@ -267,6 +267,14 @@ static bool is_placed(const struct vx_salvage_layer *layer, uint64_t offset)
                VX_WITNESS_STORED;
 }
 
+/* Any space that has no owner any more (of a region that was moved) puts all empty entries in doubt, wherever they are;
+ * that is no more than a question, and nothing that the writes did to them. */
+static void forget_unowned(struct vx_salvage_piece *piece)
+{
+    if (piece->only_unowned)
+        piece->kind = VHDX_SALVAGE_GOOD;
+}
+
 static vhdx_status next_range(struct walk *walk, uint64_t *offset, vhdx_error *err)
 {
     struct vx_salvage_piece before, after = {.virtual_offset = *offset,
@@ -278,6 +286,8 @@ static vhdx_status next_range(struct walk *walk, uint64_t *offset, vhdx_error *e
         VX_TRY(vx_salvage_at(&walk->work->after, 0, *offset, vx_min(before.length, walk->other_size - *offset), &after,
                              err));
     uint64_t length = vx_min(before.length, after.length);
+    forget_unowned(&before);
+    forget_unowned(&after);
     if (is_placed(walk->after, *offset) && !is_placed(walk->before, *offset))
         fault_at(walk, "a sound entry of the BAT would be damaged", &before, length);
     VX_TRY(judge(walk, &before, &after, length, err));

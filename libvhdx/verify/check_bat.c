@@ -389,6 +389,7 @@ vhdx_status vx_check_bat(struct vx_verification *v, struct vx_claims *claims, vh
     bat.context = &pass;
     vhdx_status status = walk(&pass, &bat, err);
     vx_bat_walk_close(&bat);
+    v->absent_blocks = pass.absent_count + exam->geometry.payload_count - pass.next_block;
     if (status == VHDX_OK)
         check_fixed(&pass);
     return status;

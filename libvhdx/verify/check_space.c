@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "image/log_needed.h"
+#include "verify/absent.h"
 #include "verify/bat_walk.h"
 #include "verify/claims.h"
 #include "verify/rebuild_log.h"
@@ -301,7 +302,7 @@ static vhdx_status is_meant(struct vx_verification *v, bool *meant, vhdx_error *
     struct vx_log_witnesses log = {0};
     uint8_t logged[VX_PAGE], stored[VX_PAGE];
     size_t got = 0;
-    *meant = v->stated_blocks > 0 || exam->survey->log == VX_SURVEY_LOG_ACTIVE;
+    *meant = v->stated_blocks > 0;
     if (*meant || !exam->header || !exam->has_log)
         return VHDX_OK;
     vhdx_status status = vx_log_witnesses_open(&log, exam->file, exam->header->log_offset, exam->header->log_length,
@@ -321,7 +322,9 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
                                  vhdx_error *err)
 {
     struct vx_exam *exam = v->exam;
-    bool holds, meant, is_empty = v->owned_blocks == 0 && !v->nonsense;
+    const struct vx_absent_room room = {exam->view, exam->survey->file_size, claims, exam->geometry.block_size,
+                                        exam->survey->file_id.creator};
+    bool holds, meant, has_room, is_empty = v->owned_blocks == 0 && !v->nonsense;
     if (unowned == 0 || !is_empty)
         return VHDX_OK;
     VX_TRY(probe_unowned(exam, claims, &holds, err));
@@ -329,8 +332,11 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
         struct vx_finding finding = vx_found(VX_FIND_BAT_EMPTY, "BAT", exam->bat.file_offset);
         vx_found_value(&finding, unowned);
         VX_TRY(is_meant(v, &meant, err));
-        if (is_fixed(exam) && !meant) /* it never gives a block back */
+        VX_TRY(vx_absent_has_room(&room, &has_room, err));
+        if (!meant && (has_room || is_fixed(exam))) {
             finding.severity = VHDX_SEVERITY_ERROR;
+            finding.lost_length = exam->geometry.virtual_size;
+        }
         finding.advice = "'vhdx repair --salvage' puts back what the log and the blocks tell; 'vhdx export --salvage' "
                          "saves the rest in pieces";
         vx_verify_add(v, &finding);
@@ -377,7 +383,7 @@ static void add_unowned(struct vx_verification *v, enum vx_find kind, uint64_t o
         vx_verify_add(v, &finding);
 }
 
-static vhdx_status check_unowned(struct vx_verification *v, const struct vx_claims *claims, vhdx_error *err)
+static vhdx_status check_unowned(struct vx_verification *v, struct vx_claims *claims, vhdx_error *err)
 {
     const struct vx_exam *exam = v->exam;
     uint64_t size = exam->survey->file_size, end = vx_claims_end(claims);
@@ -391,7 +397,7 @@ static vhdx_status check_unowned(struct vx_verification *v, const struct vx_clai
     add_unowned(v, VX_FIND_SPACE_TRAILING, v->owned_end, trailing);
     check_fixed(v);
     check_last_offset(v);
-    VX_TRY(vx_check_absent(v, v->leaked_bytes + trailing, err));
+    VX_TRY(vx_check_absent(v, claims, v->leaked_bytes + trailing, err));
     return check_content(v, claims, v->leaked_bytes + trailing, err);
 }
 

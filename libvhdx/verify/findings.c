@@ -252,6 +252,7 @@ vhdx_lost_range vx_finding_lost(enum vx_find kind, uint64_t offset, uint64_t len
     bool doubtful = kind == VX_FIND_BAT_OVERLAP || kind == VX_FIND_BAT_SHORT || kind == VX_FIND_BAT_STATE ||
                     kind == VX_FIND_BAT_OLD_STATE || kind == VX_FIND_BAT_STRAY_OFFSET || kind == VX_FIND_BAT_ANCHOR ||
                     kind == VX_FIND_BAT_PARTIAL_IN_BASE || kind == VX_FIND_BAT_LOST_ENTRIES ||
+                    kind == VX_FIND_BAT_UNOWNED || kind == VX_FIND_BAT_EMPTY ||
                     kind == VX_FIND_DATA_CHANGED || (kind >= VX_FIND_BITMAP_STATE && kind < VX_FIND_PARENT_MISSING);
     return (vhdx_lost_range){offset, length, vx_finding_kind(kind)->id, doubtful};
 }

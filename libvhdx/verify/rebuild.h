@@ -156,6 +156,8 @@ struct vx_rebuilt {
     size_t single_count;
     uint8_t *doubted; /* a bit for each entry that says there is no data, but leads to content that nobody owns; NULL:
                          none */
+    bool absent_doubted; /* content that nobody owns has room for a block: an entry that says "nothing here" may have
+                            been lost */
     struct vx_claims claims;  /* who owns the file's space, by the BAT as it is now */
     struct vx_region_table
         *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */

@@ -35,3 +35,11 @@ vhdx_status vx_rebuild_absent(struct vx_rebuilding *work, vhdx_error *err)
     vx_leads_close(&leads);
     return status;
 }
+
+vhdx_status vx_rebuild_doubt_absent(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    const struct vx_absent_room room = {
+        work->view, work->view_size, &out->claims, out->block_size, work->survey->file_id.creator};
+    return vx_absent_has_room(&room, &out->absent_doubted, err);
+}

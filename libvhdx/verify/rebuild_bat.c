@@ -235,6 +235,8 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
         if (pages->lost == 0 && out->placement_count == 0 && out->single_count == 0)
             out->stray_count = 0; /* leaks of a disk whose BAT is whole are nobody's pieces */
     }
+    if (pages->lost == 0 && work->options->search_content)
+        VX_TRY(vx_rebuild_doubt_absent(work, err));
     out->lost_page_count += pages->lost;
     say_what_came_of_it(work, pages);
     return VHDX_OK;

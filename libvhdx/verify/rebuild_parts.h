@@ -82,6 +82,8 @@ vhdx_status vx_rebuild_states(struct vx_rebuilding *work, vhdx_error *err);
 struct vx_leads;
 vhdx_status vx_rebuild_leads(struct vx_rebuilding *work, struct vx_leads *leads, vhdx_error *err);
 vhdx_status vx_rebuild_absent(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_absent.c */
+/* After all others: whether what they leave without an owner puts empty entries in doubt. */
+vhdx_status vx_rebuild_doubt_absent(struct vx_rebuilding *work, vhdx_error *err);
 
 /* rebuild_claims.c */
 vhdx_status vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims, vhdx_error *err);

@@ -29,6 +29,9 @@ static vhdx_status judge(struct vx_rebuilding *work, struct vx_leads *leads, uin
     struct vx_bat_entry truth = *entry;
     uint64_t which, length = work->out->block_size;
     bool changed, content;
+    const struct vx_bat_world world = vx_rebuild_world(work->out);
+    if (vx_bat_entry_is_garbage(&world, entry)) /* no reader may take it for one of the empty entries around */
+        return doubt(work->out, bat_index, err);
     VX_TRY(vx_lead_truth(leads, bat_index, &truth, &changed, err));
     if (changed) {
         const struct vx_placement placement = {bat_index, vx_bat_entry_encode(&truth), VX_WITNESS_GEOMETRY, false};

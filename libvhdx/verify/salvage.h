@@ -58,6 +58,7 @@ struct vx_salvage_piece {
     bool mixed; /* own sectors where they are not zero, else what lies below: which are its own is not known */
     vhdx_salvage_kind kind;
     const char *reason; /* static; "" when good */
+    bool only_unowned;  /* in doubt only because of content in the file that no block owns */
 };
 
 /* What is known at `virtual_offset`, through the layers from `first` on, for at most `limit` bytes (limit > 0). */

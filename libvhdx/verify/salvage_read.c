@@ -16,6 +16,8 @@ static const char bad_entry[] = "the BAT entry of the block makes no sense";
 static const char no_state[] = "the BAT gives the block a state that there is not, but a place that nobody else has";
 static const char no_data[] =
     "the BAT says that the block holds no data, but names a place with content that nobody else has";
+static const char no_owner[] =
+    "the BAT says that the block holds no data, but the file holds content that no block owns";
 static const char behind_end[] = "it lies behind the end of the file";
 static const char behind_certain_end[] = "where the disk ends is not certain";
 static const char two_owners[] = "two blocks claim the same bytes of the file";
@@ -52,6 +54,7 @@ static void answer(struct asked *asked, size_t layer, uint64_t length, vhdx_salv
     if (kind == VHDX_SALVAGE_GOOD && doubt) {
         piece->kind = VHDX_SALVAGE_DOUBTFUL;
         piece->reason = doubt;
+        piece->only_unowned = doubt == no_owner;
     }
 }
 
@@ -200,6 +203,8 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         return true;
     }
     asked->doubt = doubted ? no_data : asked->doubt;
+    if (entry.state == VX_PAYLOAD_NOT_PRESENT && !asked->doubt && layer->rebuilt->absent_doubted)
+        asked->doubt = no_owner;
     if (broken & VX_BAT_STATE_FOR_CHILD) {
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, child_state);
         return true;

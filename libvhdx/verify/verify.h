@@ -29,6 +29,7 @@ struct vx_verification {
     uint64_t leaked_bytes; /* owned by nobody below that */
     uint64_t owned_blocks; /* payload blocks that are said to be present */
     uint64_t stated_blocks; /* payload blocks of which the BAT says anything, and be it that they are zeros */
+    uint64_t absent_blocks; /* payload blocks of which it says "nothing here" */
     bool beyond_end;       /* some of them are not wholly in the file */
     uint64_t partial_in_base; /* blocks in a state that only children have */
     bool bitmap_in_base;      /* a sector bitmap lies where a child's BAT has it */
@@ -59,7 +60,8 @@ vhdx_status vx_check_locator(struct vx_verification *v, vhdx_error *err);
 /* Every MiB of the file; makes the claims, checks the BAT with them, and tells who contests what. */
 vhdx_status vx_check_space(struct vx_verification *v, vhdx_error *err);
 vhdx_status vx_check_bat(struct vx_verification *v, struct vx_claims *claims, vhdx_error *err);
-vhdx_status vx_check_absent(struct vx_verification *v, uint64_t unowned, vhdx_error *err);
+/* Blocks that are found missing take their space in `claims`. */
+vhdx_status vx_check_absent(struct vx_verification *v, struct vx_claims *claims, uint64_t unowned, vhdx_error *err);
 vhdx_status vx_check_bitmaps(struct vx_verification *v, vhdx_error *err);
 /* Places that the host could not read; after all others, who come upon them. */
 vhdx_status vx_check_unreadable(struct vx_verification *v, vhdx_error *err);

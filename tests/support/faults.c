@@ -1426,6 +1426,14 @@ static void space_leak(struct fault_scene *s)
     poke_block(s, 3, 0);
 }
 
+static void space_leak_empty(struct fault_scene *s)
+{
+    static const uint8_t none[FAULT_BLOCK];
+    dynamic(s);
+    poke_block(s, 3, 0);
+    poke_bytes(s, bld_payload_offset(s->b, 3), none, sizeof none);
+}
+
 static void space_trailing(struct fault_scene *s)
 {
     dynamic(s);
@@ -1593,8 +1601,8 @@ static const struct fault faults[] = {
     LOST(BAT_PARTIAL_IN_BASE, "state 7 in a base", bat_partial_in_base, BLOCKS(3), BLOCKS(1), 0),
     LOST(BAT_NO_PLACE, "present at 0", bat_no_place, BLOCKS(1), BLOCKS(1), 0),
     LOST(BAT_BEYOND_END, "the last MiB cut off", bat_beyond_end, BLOCKS(5) + VX_MIB, VX_MIB, 0),
-    LOST(BAT_BEYOND_END, "a block at 1 GiB, and its place nobody's", bat_far_beyond_end, BLOCKS(3), BLOCKS(1),
-         VX_FIND_SPACE_LEAK),
+    LOST(BAT_BEYOND_END, "a block at 1 GiB, and its place nobody's", bat_far_beyond_end, 0, 0, VX_FIND_SPACE_LEAK,
+         VX_FIND_BAT_UNOWNED),
     F(BAT_SHORT_END, "cut behind the disk's end, as qemu does", bat_short_end, 0),
     LOST(BAT_ON_STRUCTURE, "a block in the log", bat_on_structure, BLOCKS(1), BLOCKS(1), 0),
     LOST(BAT_FAR, "a block at 512 TiB", bat_far, BLOCKS(1), BLOCKS(1), 0),
@@ -1607,6 +1615,7 @@ static const struct fault faults[] = {
     F(BAT_FIXED_SHORT, "the last block of a fixed disk cut off", bat_fixed_short, VX_FIND_BAT_FIXED_ABSENT),
     LOST(BAT_LOST_ENTRIES, "a part of a fixed disk's BAT zeroed", bat_lost_entries, 0, BLOCKS(8), VX_FIND_SPACE_LEAK,
          VX_FIND_BAT_FIXED_ABSENT),
+    LOST(BAT_UNOWNED, "the entry of a block in the middle is zero", space_leak, 0, 0, VX_FIND_SPACE_LEAK),
     F(BAT_EMPTY, "all entries zero", bat_empty, VX_FIND_SPACE_TRAILING),
 
     LOST(BITMAP_STATE, "state 5", bitmap_state, 0, 0, VX_FIND_SPACE_LEAK),
@@ -1623,7 +1632,7 @@ static const struct fault faults[] = {
     F(BITMAP_STRAY_OFFSET, "not present, with an offset", bitmap_stray_offset, 0),
 
     F(SPACE_LOG_OVERLAP, "the log in the metadata", space_log_overlap, VX_FIND_SPACE_LEAK),
-    F(SPACE_LEAK, "a block without entry", space_leak, 0),
+    F(SPACE_LEAK, "room of a block without an owner, all zeros", space_leak_empty, 0),
     F(SPACE_TRAILING, "a MiB at the end", space_trailing, 0),
 };
 

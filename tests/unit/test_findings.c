@@ -217,7 +217,7 @@ Test(findings, nothing_is_said_about_a_disk_as_windows_makes_it)
 Test(findings, what_real_writers_do_is_a_note_at_most)
 {
     struct bld *b =
-        disk(VHDX_KIND_DYNAMIC, (struct bld_options){.layout = BLD_LAYOUT_QEMU, .gap_percent = 50, .garbage = true});
+        disk(VHDX_KIND_DYNAMIC, (struct bld_options){.layout = BLD_LAYOUT_QEMU, .gap_percent = 50});
     bld_fill_random(b, 5, 8 * VX_MIB);
     put(b);
     expect_only_notes(FAULT_PATH, "qemu");

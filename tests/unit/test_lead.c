@@ -429,3 +429,79 @@ Test(lead, a_lost_sector_of_the_bat_is_still_in_the_log)
     salvage_gets_all(&s, 0, false);
     end(&s);
 }
+
+/* ---- an entry is zero, and nothing tells which one ------------------------------------------------------------- */
+
+static struct scene make_by(const char *creator)
+{
+    const struct bld_options options = {
+        .virtual_size = SIZE, .block_size = BLOCK, .seed = 5, .creator = creator, .shuffle_blocks = true};
+    struct scene s = {.memory = vx_memory_host_new(7), .truth = calloc(SIZE, 1), .size = SIZE};
+    s.host = vx_memory_host_interface(s.memory);
+    s.b = bld_new(&options);
+    for (unsigned i = 0; i < 6; i++)
+        bld_write_random(s.b, i * BLOCK, BLOCK / 2, 40 + i);
+    cr_assert_eq(bld_finish(s.b, s.host, DISK, NULL), VHDX_OK);
+    bld_apply(s.b, s.truth);
+    return s;
+}
+
+/* The block whose place is the last in the file, or the first. */
+static uint64_t outermost(const struct scene *s, bool last)
+{
+    uint64_t found = 0;
+    for (uint64_t i = 1; i < 6; i++)
+        if ((bld_payload_offset(s->b, i) > bld_payload_offset(s->b, found)) == last)
+            found = i;
+    return found;
+}
+
+Test(lead, an_entry_of_zero_is_in_doubt_where_content_has_no_owner)
+{
+    struct scene s = make_by("someone");
+    uint64_t block = outermost(&s, false);
+    char status = 0;
+    zero_entries(&s, block, 1);
+    vhdx_report *report = verify(&s);
+    const vhdx_finding *finding = find(report, "VHDX-BAT-UNOWNED");
+    cr_assert_not_null(finding);
+    cr_expect_eq(finding->severity, VHDX_SEVERITY_WARNING);
+    cr_expect_eq(finding->repair, VHDX_REPAIR_NONE);
+    cr_expect_gt(vhdx_report_file(report, 0)->lost_count, 0);
+    vhdx_report_free(report);
+    free(salvage(&s, block, &status));
+    cr_expect_eq(status, VX_RESCUE_DOUBTFUL, "'%c'", status);
+    free(salvage(&s, (block + 1) % 6, &status));
+    cr_expect_eq(status, VX_RESCUE_GOOD, "a block with data: '%c'", status);
+    end(&s);
+}
+
+/* QEMU writes a block before its entry: when it is killed the last block of the file has no owner. */
+Test(lead, the_last_block_of_a_killed_qemu_says_nothing)
+{
+    for (unsigned last = 0; last < 2; last++) {
+        struct scene s = make_by("QEMU v9.0.0");
+        zero_entries(&s, outermost(&s, last), 1);
+        vhdx_report *report = verify(&s);
+        const vhdx_finding *finding = find(report, "VHDX-BAT-UNOWNED");
+        cr_expect_eq(finding != NULL, !last);
+        if (finding)
+            cr_expect_eq(finding->severity, VHDX_SEVERITY_INFO);
+        cr_expect_eq(vhdx_report_file(report, 0)->lost_count, 0);
+        vhdx_report_free(report);
+        end(&s);
+    }
+}
+
+/* Among empty entries one of nonsense, in state 0, is lost like any other. */
+Test(lead, garbage_between_empty_entries_is_not_empty)
+{
+    struct scene s = make(VHDX_KIND_DYNAMIC, true);
+    char status = 0;
+    poke(&s, bld_payload_entry_offset(s.b, 9), UINT64_C(0x14adf3f89d530418));
+    free(salvage(&s, 9, &status));
+    cr_expect_neq(status, VX_RESCUE_GOOD);
+    free(salvage(&s, 8, &status));
+    cr_expect_eq(status, VX_RESCUE_GOOD);
+    end(&s);
+}

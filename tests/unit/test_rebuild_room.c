@@ -190,13 +190,13 @@ static void nothing_is_lost_on_both_sides(const vhdx_report *report)
     cr_assert_eq(virtual_size(), LARGE);
 }
 
+/* With the blocks that nobody owns all entries are in doubt that say "nothing here"; those with data are not. */
 static void only_the_rest_is_doubtful(const vhdx_report *report)
 {
     const vhdx_lost_range *range = vhdx_report_lost(report, 0, 0);
     cr_assert_eq(vhdx_report_file(report, 0)->lost_count, 1);
     cr_assert(range->doubtful);
     cr_assert_eq(range->offset + range->length, LARGE);
-    cr_assert_gt(range->offset, 127 * VX_GIB);
     cr_assert_leq(range->offset, 128 * VX_GIB);
     reads_as_written(0, BLOCK, 1);
 }
