@@ -382,12 +382,11 @@ static vhdx_status look_for_payload(struct vx_leads *leads, uint64_t end, uint32
             vx_file_next_data(leads->source.file, slot * VX_MIB, &data, &length);
             if (length == 0)
                 return VHDX_OK;
-            slot = vx_max(slot, data / VX_MIB);
+            slot = vx_min(vx_max(slot, data / VX_MIB), taken); /* what comes behind is another run's */
             if (slot < vx_min(taken, end))
-                VX_TRY(holds_payload(leads, slot, bytes, found, err));
-            slot++;
+                VX_TRY(holds_payload(leads, slot++, bytes, found, err));
         }
-        slot = vx_claims_next_free(owned, vx_max(taken, slot));
+        slot = vx_claims_next_free(owned, taken);
     }
     return VHDX_OK;
 }

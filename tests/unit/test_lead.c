@@ -505,3 +505,22 @@ Test(lead, garbage_between_empty_entries_is_not_empty)
     cr_expect_eq(status, VX_RESCUE_GOOD);
     end(&s);
 }
+
+/* The file has holes: the content is in the second half of its block. */
+Test(lead, content_without_owner_is_found_behind_holes)
+{
+    for (uint64_t block = 0; block < 6; block++) {
+        const struct bld_options options = {.virtual_size = SIZE, .block_size = 2 * BLOCK, .seed = 5};
+        struct scene s = {.memory = vx_memory_host_new(7), .truth = calloc(SIZE, 1), .size = SIZE};
+        s.host = vx_memory_host_interface(s.memory);
+        s.b = bld_new(&options);
+        for (unsigned i = 0; i < 6; i++)
+            bld_write_random(s.b, i * 2 * BLOCK + 3 * BLOCK / 2, 4096, 40 + i);
+        cr_assert_eq(bld_finish(s.b, s.host, DISK, NULL), VHDX_OK);
+        zero_entries(&s, block, 1);
+        vhdx_report *report = verify(&s);
+        cr_expect(find(report, "VHDX-BAT-UNOWNED"), "block %llu", (unsigned long long)block);
+        vhdx_report_free(report);
+        end(&s);
+    }
+}
