@@ -10,7 +10,7 @@
  *   R3  A plan with losses lists every range that reads differently, or that is trusted more than the evidence allows.
  *       Content that could be trusted is never given up without being listed.
  *   R4  No write lies in bytes that the view before calls a payload block, a piece, or a structure of another kind than
- *       the one that is repaired.
+ *       the one that is repaired. Nor does the log, through which the writes go.
  *   R5  Values that the evidence supports (sizes, ids, kind, the parent locator) are not replaced by others.
  *
  * Easy to get wrong: the view must come from all of the evidence, as an export does it, and not from the values that

@@ -111,6 +111,66 @@ static void audit_write(struct vx_auditing *work, const struct vx_range *write)
         vx_audit_found(work, "the log would be overwritten", VHDX_NOWHERE, write->offset, write->length);
 }
 
+/* ---- the log ---- */
+
+/* The first write that goes through the log, or NULL: the first pages and new space do not, see apply.h. */
+static const struct vx_range *first_journaled(const struct vx_auditing *work)
+{
+    for (size_t i = 0; i < work->written.count; i++)
+        if (work->written.items[i].offset + work->written.items[i].length > VX_LOG_LOWEST_TARGET &&
+            work->written.items[i].offset < work->plan->old_size)
+            return &work->written.items[i];
+    return NULL;
+}
+
+/* Whether something is known only by entries of the log that stand in no active sequence. */
+static bool rests_on_log(const struct vx_rebuilt *after)
+{
+    bool rests = after->placed_by_log > 0;
+    for (int i = 0; i < VX_PART_COUNT; i++)
+        rests = rests || after->clues[i].witness == VX_WITNESS_LOG;
+    return rests;
+}
+
+/* Of the write that names the log; of the first one when the log is where it was. */
+static unsigned finding_of_header(const struct vx_plan *plan)
+{
+    for (size_t i = plan->count; i > 0; i--)
+        if (plan->writes[i - 1].offset == VX_HEADER1_OFFSET)
+            return plan->writes[i - 1].reason.finding;
+    return plan->writes[0].reason.finding;
+}
+
+static bool is_known_log(const struct vx_rebuilt *before, const struct vx_header *header)
+{
+    return before->header.log_offset == header->log_offset && before->header.log_length == header->log_length &&
+           before->clues[VX_PART_HEADER].witness != VX_WITNESS_DEFAULT;
+}
+
+/* A journal writes all over its log, and so does whoever uses the disk next: a new place must be nobody else's. */
+void vx_audit_log(struct vx_auditing *work)
+{
+    const struct vx_rebuilt *before = vx_audit_layer(&work->before)->rebuilt;
+    const struct vx_header *header = work->plan->has_header ? &work->plan->header : &before->header;
+    uint64_t offset = header->log_offset, length = header->log_length;
+    const struct vx_range *journaled = first_journaled(work);
+    bool known = is_known_log(before, header);
+    if (journaled && !work->options->salvage && rests_on_log(vx_audit_layer(&work->after)->rebuilt))
+        vx_audit_found(work, "old entries of the log would be overwritten by which something is known", VHDX_NOWHERE,
+                       journaled->offset, journaled->length);
+    if ((known && !journaled) || length == 0)
+        return;
+    bool taken = before->claims.slots > 0 && (known ? vx_rebuilt_shared(before, offset, length)
+                                                    : !vx_claims_free(&before->claims, offset, length));
+    for (size_t i = 0; i < before->stray_count && !taken; i++)
+        taken = share(before->strays[i].file_offset, before->strays[i].length, offset, length);
+    if (!taken)
+        return;
+    vx_audit_found(work, "the log would be in space that something else has", VHDX_NOWHERE, VHDX_NOWHERE, length);
+    if (work->fault->finding == 0 && work->plan->count > 0)
+        work->fault->finding = finding_of_header(work->plan);
+}
+
 /* Space of the file that a block owns, and no structure. */
 static bool owned_by_block(const struct vx_rebuilt *before, const struct vx_range *write)
 {

@@ -76,7 +76,11 @@ static vhdx_status make_header(struct vx_mending *m, vhdx_error *err)
                                             "the ids of the disk: children must be linked to it anew ('vhdx relink "
                                             "--force')"};
     VX_TRY(vx_mending_rebuild(m, false, err));
-    return vx_plan_put_header(m->plan, &m->rebuilt->header, -1, &reason, err);
+    const struct vx_header *header = &m->rebuilt->header;
+    uint64_t end = header->log_offset + header->log_length;
+    if (end > m->plan->new_size) /* a new log */
+        VX_TRY(vx_plan_resize(m->plan, end, &reason, err));
+    return vx_plan_put_header(m->plan, header, -1, &reason, err);
 }
 
 static vhdx_status revive_header(struct vx_mending *m, vhdx_error *err)

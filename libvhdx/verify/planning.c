@@ -20,7 +20,6 @@
 
 #define STEPS_MAX 40
 #define ROUNDS_MAX 8
-#define LOG_LENGTH ((uint32_t)VX_MIB)
 
 /* ---- looking ---- */
 
@@ -181,31 +180,6 @@ static vhdx_status step(struct vx_planning *p, bool *changed, vhdx_error *err)
     return status;
 }
 
-/* Pages of metadata change through a log, so there must be one: at the end of the file, where it is in nobody's way. */
-static vhdx_status provide_log(struct vx_planning *p, vhdx_error *err)
-{
-    struct vx_plan *plan = p->plan;
-    struct vx_survey *survey = vx_alloc(1, sizeof *survey);
-    if (!survey)
-        return vx_fail_memory(err, "a look at a disk");
-    vhdx_status status = vx_survey_headers(plan->sketch, survey, err);
-    if (status == VHDX_OK && survey->current >= 0 && plan->count > 0 &&
-        survey->headers[survey->current].header.log_length == 0) {
-        struct vx_header header = survey->headers[survey->current].header;
-        struct vx_reason reason = plan->writes[0].reason;
-        reason.gives = "the disk has a log, through which its metadata can change safely";
-        if (!vx_round_up(plan->new_size, VX_OBJECT_ALIGNMENT, &header.log_offset))
-            status = vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(plan->file)), "the file is too long");
-        header.log_length = LOG_LENGTH;
-        if (status == VHDX_OK)
-            status = vx_plan_resize(plan, header.log_offset + LOG_LENGTH, &reason, err);
-        if (status == VHDX_OK)
-            status = vx_plan_put_header(plan, &header, survey->current, &reason, err);
-    }
-    vx_free(survey);
-    return status;
-}
-
 /* Of the first write that gives something up; what is lost without any is nobody's but the first one's. */
 static struct vx_reason costly_reason(const struct vx_plan *plan)
 {
@@ -308,6 +282,8 @@ static vhdx_status draft(struct vx_planning *p, struct vx_audit_fault *fault, vh
     VX_TRY(begin_round(p, err));
     for (int i = 0; i < STEPS_MAX && changed; i++)
         VX_TRY(step(p, &changed, err));
+    if (vx_plan_changes(p->plan))
+        VX_TRY(vx_planning_provide_log(p, err));
     vx_plan_settle(p->plan);
     if (changed)
         blame_last_write(p->plan, fault);
@@ -357,7 +333,6 @@ vhdx_status vx_planning_make(struct vx_planning *p, vhdx_error *err)
 {
     VX_TRY(draft_until_sound(p, err));
     VX_TRY(vx_plan_doubt_rest(p->plan, p->virtual_size, err));
-    VX_TRY(provide_log(p, err));
     bool gives_up = gives_up_content(p->plan);
     if (p->options->map && vx_plan_changes(p->plan))
         VX_TRY(recall_losses(p, err));

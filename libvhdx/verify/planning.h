@@ -48,5 +48,7 @@ void vx_planning_take_over(struct vx_planning *planning, vhdx_report *now);
 /* Whether the finding is among the first `count` of the report's first file; also when it may be one of those that were
  * left out. */
 bool vx_planning_is_among(const struct vx_finding *finding, vhdx_report *report, size_t count);
+/* planning_log.c: a log in space of its own, for the plan to go through. */
+vhdx_status vx_planning_provide_log(struct vx_planning *planning, vhdx_error *err);
 
 #endif

@@ -19,7 +19,6 @@
 #include <string.h>
 
 #define VIEW_LIMIT (96 * VX_MIB)
-#define LOG_DEFAULT_OFFSET VX_MIB
 #define LOG_DEFAULT_LENGTH ((uint32_t)VX_MIB)
 #define LOG_INSANE                                                                                                     \
     (VX_HEADER_LOG_LENGTH_UNALIGNED | VX_HEADER_LOG_OFFSET_UNALIGNED | VX_HEADER_LOG_OFFSET_LOW |                      \
@@ -88,19 +87,31 @@ static vhdx_status find_log(const struct vx_rebuilding *work, uint64_t *offset, 
     return VHDX_OK;
 }
 
+/*
+ * The log that was found, else new space behind the end of the file: where a log usually is, other writers have blocks.
+ */
+static vhdx_status find_place(const struct vx_rebuilding *work, uint64_t *offset, bool *found, vhdx_error *err)
+{
+    VX_TRY(find_log(work, offset, found, err));
+    if (!*found && !vx_round_up(vx_max(work->out->file_size, VX_MIB), VX_OBJECT_ALIGNMENT, offset))
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(work->file)),
+                       "the file is too long for a log behind it");
+    return VHDX_OK;
+}
+
 static vhdx_status make_header(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_header *header = &work->out->header;
-    uint64_t offset = LOG_DEFAULT_OFFSET;
+    uint64_t offset;
     bool found;
     *header = (struct vx_header){.version = VX_HEADER_VERSION, .log_length = LOG_DEFAULT_LENGTH, .sequence_number = 1};
-    VX_TRY(find_log(work, &offset, &found, err));
-    header->log_offset = found ? offset : LOG_DEFAULT_OFFSET;
+    VX_TRY(find_place(work, &offset, &found, err));
+    header->log_offset = offset;
     VX_TRY(vx_new_guid(work->options->host, &header->file_write_guid, err));
     VX_TRY(vx_new_guid(work->options->host, &header->data_write_guid, err));
     vx_clue_set(work, VX_PART_HEADER, found ? VX_WITNESS_GEOMETRY : VX_WITNESS_DEFAULT, false,
                 "both copies are gone; the log %s at 0x%" PRIx64 ", the disk's ids are new",
-                found ? "was found" : "is taken to lie", header->log_offset);
+                found ? "was found" : "is made", header->log_offset);
     return VHDX_OK;
 }
 
@@ -141,12 +152,11 @@ static vhdx_status rebuild_header(struct vx_rebuilding *work, vhdx_error *err)
         VX_TRY(make_header(work, err));
     }
     work->out->header.version = VX_HEADER_VERSION;
-    if (!log_fits(work,
-                  &work->out->header)) { /* nothing can be replayed from there, and nothing must be written there */
-        work->out->header.log_offset = LOG_DEFAULT_OFFSET;
-        work->out->header.log_length = LOG_DEFAULT_LENGTH;
-    }
-    return VHDX_OK;
+    if (log_fits(work, &work->out->header))
+        return VHDX_OK;
+    /* nothing can be replayed from there, and nothing must be written there */
+    work->out->header.log_length = LOG_DEFAULT_LENGTH;
+    return find_place(work, &work->out->header.log_offset, &legible[0], err);
 }
 
 /* ---- log ---- */

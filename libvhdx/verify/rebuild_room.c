@@ -304,7 +304,7 @@ static vhdx_status make_room(struct vx_rebuilding *work, uint64_t needed, const 
 {
     struct vx_rebuilt *out = work->out;
     bool here = tail->is_free && tail->is_zero, stray = false;
-    uint64_t end;
+    uint64_t end = vx_max(work->view_size, out->header.log_offset + out->header.log_length); /* a new log is there */
     VX_TRY(claim_known(work, err)); /* what garbage behind the region's end has claimed is nobody's */
     VX_TRY(find_stray(work, &stray, err));
     set_clue(work, here ? VX_ROOM_LENGTH : VX_ROOM_MOVE, VX_WITNESS_GEOMETRY, !stray, "%s; %s",
@@ -316,7 +316,7 @@ static vhdx_status make_room(struct vx_rebuilding *work, uint64_t needed, const 
         take_region(work, out->room.former.file_offset, needed);
         return VHDX_OK;
     }
-    if (!vx_round_up(work->view_size, VX_OBJECT_ALIGNMENT, &end) || end > INT64_MAX / 2)
+    if (!vx_round_up(end, VX_OBJECT_ALIGNMENT, &end) || end > INT64_MAX / 2)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(work->file)), "the file is too long");
     take_region(work, end, needed);
     return work->options->search_content ? move_entries(work, err) : VHDX_OK;

@@ -141,6 +141,29 @@ static void cuts_the_file(struct bench *t)
     cr_assert_eq(vx_plan_resize(t->plan, bld_payload_offset(t->b, 7), &reason, NULL), VHDX_OK);
 }
 
+/* The header as it is, but for the place of the log. */
+static void put_log(struct bench *t, uint64_t place)
+{
+    const struct vx_reason reason = {VX_FIND_HEADERS_LOST, false, "all is well", NULL};
+    uint8_t bytes[VX_HEADER_SIZE];
+    struct vx_header header;
+    cr_assert_eq(vx_file_read(t->file, bytes, sizeof bytes, VX_HEADER1_OFFSET, NULL), VHDX_OK);
+    cr_assert_eq(vx_header_decode(vx_bytes_of(bytes, sizeof bytes), &header), VHDX_OK);
+    memset(&header.log_guid, 0, sizeof header.log_guid);
+    header.log_offset = place;
+    if (place + header.log_length > t->plan->new_size)
+        cr_assert_eq(vx_plan_resize(t->plan, place + header.log_length, &reason, NULL), VHDX_OK);
+    cr_assert_eq(vx_plan_put_header(t->plan, &header, 0, &reason, NULL), VHDX_OK);
+}
+static void places_the_log_over_a_block(struct bench *t)
+{
+    put_log(t, bld_payload_offset(t->b, 7));
+}
+static void places_the_log_over_the_metadata(struct bench *t)
+{
+    put_log(t, vx_round_down(bld_item_offset(t->b, &vx_guid_file_parameters, false), MIB));
+}
+
 /* These need a child. */
 static void hides_the_parent(struct bench *t)
 {
@@ -191,6 +214,8 @@ static const struct wrong {
     {"makes the sectors larger", makes_the_sectors_larger, false},
     {"gives a new id", gives_a_new_id, false},
     {"cuts the file", cuts_the_file, false},
+    {"places the log over a block", places_the_log_over_a_block, false},
+    {"places the log over the metadata", places_the_log_over_the_metadata, false},
     {"hides the parent", hides_the_parent, true},
     {"shows the parent", shows_the_parent, true},
     {"makes a partial block whole", makes_a_partial_block_whole, true},
@@ -254,6 +279,14 @@ Test(audit, a_list_that_lacks_one_sector_is_refused)
     clears_an_entry(&t);
     cr_assert_eq(vx_plan_lose(t.plan, 3 * MIB, MIB - 512, &loss, NULL), VHDX_OK);
     cr_assert_not_null(audit(&t, true).what);
+    end(&t);
+}
+
+Test(audit, a_log_may_move_to_the_end)
+{
+    struct bench t = begin(false);
+    put_log(&t, bld_file_size(t.b));
+    cr_assert_null(audit(&t, false).what, "%s", audit(&t, false).what);
     end(&t);
 }
 
