@@ -20,6 +20,7 @@
 #include "orphans/config_find.h"
 #include "orphans/sid.h"
 #include "verify/forecast.h"
+#include "verify/lost_entries.h"
 #include "verify/mismatch.h"
 #include "verify/repair.h"
 #include "verify/salvage.h"
@@ -36,6 +37,8 @@ struct vhdx_image {
 
 struct vhdx_chain {
     struct vx_chain *chain;
+    vhdx_notice_fn notice; /* NULL, or still to hear of what only a walk of the BATs tells */
+    void *notice_context;
 };
 
 struct vhdx_config {
@@ -124,6 +127,7 @@ vhdx_status vhdx_image_open(const char *path, const vhdx_open_options *given, vh
         return status;
     }
     vx_image_tell(handle->image, options.notice, options.notice_context);
+    vx_lost_entries_tell(handle->image, VX_LOST_CHEAP, options.notice, options.notice_context);
     *image = handle;
     return VHDX_OK;
 }
@@ -138,6 +142,14 @@ void vhdx_image_free(vhdx_image *image)
 const vhdx_info *vhdx_image_info(const vhdx_image *image)
 {
     return &image->image->info;
+}
+
+/* Once for each chain, before all of it is read. */
+static void tell_lost_entries(vhdx_chain *chain)
+{
+    for (size_t i = 0; i < chain->chain->count; i++)
+        vx_lost_entries_tell(chain->chain->layers[i], VX_LOST_ALL, chain->notice, chain->notice_context);
+    chain->notice = NULL;
 }
 
 vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *given, vhdx_chain **chain, vhdx_error *err)
@@ -159,6 +171,8 @@ vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *given, vh
     }
     for (size_t i = 0; i < handle->chain->count; i++)
         vx_image_tell(handle->chain->layers[i], options.notice, options.notice_context);
+    handle->notice = options.notice;
+    handle->notice_context = options.notice_context;
     *chain = handle;
     return VHDX_OK;
 }
@@ -212,6 +226,7 @@ vhdx_status vhdx_walk_new(vhdx_chain *chain, uint64_t virtual_offset, vhdx_walk 
     vhdx_walk *handle = vx_alloc(1, sizeof *handle);
     if (!handle)
         return vx_fail_memory(err, "a walk");
+    tell_lost_entries(chain);
     handle->chain = chain->chain;
     handle->at = virtual_offset;
     vhdx_status status = vx_cursor_open(chain->chain, 0, chain->chain->count, true, &handle->cursor, err);
@@ -290,6 +305,7 @@ vhdx_status vhdx_chain_stream(vhdx_chain *chain, vhdx_sink_fn sink, void *contex
     vx_clear(err);
     if (!chain || !sink || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_chain_stream: a chain and a sink are needed");
+    tell_lost_entries(chain);
     return vx_chain_stream(chain->chain, 0, sink, context, &options, err);
 }
 
@@ -299,6 +315,7 @@ vhdx_status vhdx_chain_export(vhdx_chain *chain, const char *path, const vhdx_st
     vx_clear(err);
     if (!chain || !path || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_chain_export: a chain and a path are needed");
+    tell_lost_entries(chain);
     return vx_chain_export(chain->chain, path, &options, err);
 }
 
@@ -308,6 +325,7 @@ vhdx_status vhdx_chain_hash(vhdx_chain *chain, uint8_t hash[16], const vhdx_stre
     vx_clear(err);
     if (!chain || !hash || !take_options(&options, sizeof options, given))
         return fail_argument(err, "vhdx_chain_hash: a chain and a place for the hash are needed");
+    tell_lost_entries(chain);
     return vx_chain_hash(chain->chain, hash, &options, err);
 }
 
@@ -359,7 +377,7 @@ static vhdx_status merge_with(const char *child, const vhdx_merge_options *optio
     struct vx_siblings *siblings;
     vhdx_merge_report filled = {.struct_size = sizeof filled};
     VX_TRY(vx_siblings_find(options, &siblings, err));
-    vhdx_status status = vx_merge(child, options, plan_only, vx_siblings_disks(siblings), &filled, err);
+    vhdx_status status = vx_merge(child, options, plan_only, vx_siblings_disks(siblings), vx_lost_entries_check, &filled, err);
     vx_siblings_free(siblings);
     give_report(report, &filled, sizeof filled);
     return status;
@@ -394,6 +412,13 @@ vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *given, vhdx_
     return merge_with(child, &options, false, report, err);
 }
 
+static vhdx_status tell_of_layer(struct vx_image *image, vhdx_notice_fn notice, void *context, vhdx_error *err)
+{
+    (void)err;
+    vx_lost_entries_tell(image, VX_LOST_ALL, notice, context);
+    return VHDX_OK;
+}
+
 vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_options *given,
                          vhdx_merge_report *report, vhdx_error *err)
 {
@@ -407,7 +432,7 @@ vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_o
         return fail_argument(err,
                              "a merge into a new file changes no layer: into, delete, force and undo do not apply");
     vhdx_merge_report filled = {.struct_size = sizeof filled};
-    vhdx_status status = vx_flatten(child, path, &options, &filled, err);
+    vhdx_status status = vx_flatten(child, path, &options, tell_of_layer, &filled, err);
     give_report(report, &filled, sizeof filled);
     return status;
 }

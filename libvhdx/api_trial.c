@@ -11,6 +11,7 @@
 #include "io/io.h"
 #include "merge/merge.h"
 #include "verify/findings.h"
+#include "verify/lost_entries.h"
 #include "verify/repair.h"
 
 struct asking {
@@ -102,7 +103,7 @@ static vhdx_status ask_merge(struct asking *asking, vhdx_error *err)
                                         .into = asking->trial->other,
                                         .progress = go_on,
                                         .progress_context = asking};
-    return vx_merge(asking->trial->disk, &options, true, NULL, &report, err);
+    return vx_merge(asking->trial->disk, &options, true, NULL, vx_lost_entries_check, &report, err);
 }
 
 static void count_write(void *context, const vhdx_repair_write *write)

@@ -190,6 +190,33 @@ static void print_next(const struct repair *repair, const vhdx_report *report, c
         print_command("To take it back: ", "undo", facts->undo);
 }
 
+/* What the disk has to do without from now on, where a script and a hasty reader look first and last. */
+static bool gave_up(const struct repair *repair, const vhdx_report *report)
+{
+    const vhdx_file_report *facts = vhdx_report_file(report, 0);
+    return repair->options.salvage && !repair->options.dry_run && facts->lost_count > 0 &&
+           facts->verdict == VHDX_VERDICT_CORRECTED;
+}
+
+static void print_given_up(const vhdx_report *report)
+{
+    const vhdx_file_report *facts = vhdx_report_file(report, 0);
+    char lost_text[REPORT_SIZE_ROOM], doubt_text[REPORT_SIZE_ROOM];
+    uint64_t lost = 0, doubt = 0;
+    for (size_t i = 0; i < facts->lost_count; i++) {
+        const vhdx_lost_range *range = vhdx_report_lost(report, 0, i);
+        *(range->doubtful ? &doubt : &lost) += range->length;
+    }
+    report_size_short(lost, lost_text);
+    report_size_short(doubt, doubt_text);
+    printf("\nThe disk opens again. ");
+    if (lost > 0)
+        printf("%s of its content are gone and read as zeros%s", lost_text, doubt > 0 ? "; " : "");
+    if (doubt > 0)
+        printf("%s are in doubt", doubt_text);
+    printf(" (list above).\nCheck the file systems inside before you use it: chkdsk, e2fsck.\n");
+}
+
 static void print_outcome(const struct repair *repair, const vhdx_report *report)
 {
     struct tally tally = count_findings(report);
@@ -208,6 +235,8 @@ static void print_outcome(const struct repair *repair, const vhdx_report *report
     }
     print_next(repair, report, &tally);
     notices_print_next(&repair->notices, repair->options.dry_run ? "After that repair:" : "Now:");
+    if (gave_up(repair, report))
+        print_given_up(report);
 }
 
 static void print_json(const struct repair *repair, const vhdx_report *report)
@@ -279,7 +308,7 @@ static void print_failure_json(const struct repair *repair, const vhdx_error *er
 static int exit_status(const struct repair *repair, const vhdx_report *report)
 {
     vhdx_verdict verdict = vhdx_report_file(report, 0)->verdict;
-    if (verdict == VHDX_VERDICT_ERRORS || (repair->options.dry_run && repair->count > 0))
+    if (verdict == VHDX_VERDICT_ERRORS || gave_up(repair, report) || (repair->options.dry_run && repair->count > 0))
         return EXIT_LEFT;
     return verdict == VHDX_VERDICT_CORRECTED ? EXIT_CORRECTED : EXIT_DONE;
 }
@@ -405,12 +434,13 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_repair = {
     .name = "repair",
     .synopsis = "[OPTION...] FILE",
-    .statuses = "0 nothing to do; 1 all corrected; 4 problems are left",
+    .statuses = "0 nothing to do; 1 all corrected; 4 problems are left, or content was\ngiven up",
     .summary = "corrects what verify finds, and can be undone",
     .details = "Plans all writes, saves what they overwrite to an undo file, writes in an order\n"
                "that a power cut cannot hurt, and verifies again. The content of the disk is\n"
                "never written, and nothing is given up without --salvage. The status is 0 when\n"
-               "nothing was to be done, 1 when all was corrected, 4 when problems are left (or\n"
-               "a dry run shows some), 8 when it failed. 'vhdx undo' leads back.",
+               "nothing was to be done, 1 when all was corrected and nothing was given up, 4\n"
+               "when problems are left (or a dry run shows some) or content was given up, 8\n"
+               "when it failed. 'vhdx undo' leads back.",
     .run = run,
 };

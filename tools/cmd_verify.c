@@ -12,6 +12,7 @@
 #include "text.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct verify {
     struct cli cli;
@@ -57,12 +58,49 @@ static void print_unchecked(const struct verify *verify, const char *path)
     vhdx_image_free(image);
 }
 
+/* What a repair gave up no check finds any more: the map beside the disk remembers. For free(); NULL = there is none. */
+static char *map_beside(const char *path)
+{
+    static const char suffix[] = ".vhdx-map", mark[] = "# Mapfile. Created by vhdx\n";
+    const vhdx_host *host = vhdx_native_host();
+    size_t length = strlen(path);
+    char *map = malloc(length + sizeof suffix), start[sizeof mark - 1];
+    vhdx_io io;
+    if (!map)
+        return NULL;
+    memcpy(map, path, length);
+    memcpy(map + length, suffix, sizeof suffix);
+    if (host->open(host->context, map, VHDX_FILE_PEEK, &io, NULL) == VHDX_OK) {
+        bool ours = io.ops->read(io.file, start, sizeof start, 0, NULL) == VHDX_OK &&
+                    memcmp(start, mark, sizeof start) == 0;
+        io.ops->close(io.file);
+        if (ours)
+            return map;
+    }
+    free(map);
+    return NULL;
+}
+
+static void print_given_up(const char *path)
+{
+    char *map = map_beside(path);
+    if (map) {
+        fputs("\nA repair with --salvage gave up content of this disk: the ranges are in\n", stdout);
+        text_put(stdout, map);
+        fputs(".\nRemove that file once the file systems inside have been checked.\n", stdout);
+    }
+    free(map);
+}
+
 static int report_file(struct verify *verify, const vhdx_report *report, size_t file)
 {
     const vhdx_file_report *facts = vhdx_report_file(report, file);
     if (verify->cli.json) {
+        char *map = map_beside(facts->path);
         json_object_begin(&verify->json, NULL);
         findings_json(&verify->json, report, file);
+        json_text(&verify->json, "map", map);
+        free(map);
         json_object_end(&verify->json);
     } else if (!verify->cli.quiet || facts->verdict != VHDX_VERDICT_CLEAN) {
         if (verify->printed)
@@ -70,6 +108,7 @@ static int report_file(struct verify *verify, const vhdx_report *report, size_t 
         findings_print(stdout, report, file, &verify->cli);
         print_next(report, file);
         print_unchecked(verify, facts->path);
+        print_given_up(facts->path);
         verify->printed = true;
     }
     return facts->verdict == VHDX_VERDICT_ERRORS ? EXIT_LEFT : EXIT_DONE;
@@ -87,6 +126,7 @@ static int verify_file(struct verify *verify, const char *path)
         if (verify->cli.json) {
             json_object_begin(&verify->json, NULL);
             findings_failure_json(&verify->json, path, &err);
+            json_text(&verify->json, "map", NULL);
             json_object_end(&verify->json);
         }
         if (verify->failure.status == VHDX_OK)

@@ -90,14 +90,19 @@ static vhdx_status make_new(struct vx_chain *chain, const char *path, const vhdx
 }
 
 vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
-                       vhdx_merge_report *report, vhdx_error *err)
+                       vx_layer_check_fn *check, vhdx_merge_report *report, vhdx_error *err)
 {
     struct vx_search search = {options->parents, options->parent_count};
     struct vx_chain *chain;
     VX_TRY(vx_chain_open(options->host, child, &search, NULL, &chain, NULL, err));
-    for (size_t i = 0; i < chain->count; i++)
+    vhdx_status status = VHDX_OK;
+    for (size_t i = 0; i < chain->count && status == VHDX_OK; i++) {
         vx_image_tell(chain->layers[i], options->notice, options->notice_context);
-    vhdx_status status = make_new(chain, path, options, report, err);
+        if (check)
+            status = check(chain->layers[i], options->notice, options->notice_context, err);
+    }
+    if (status == VHDX_OK)
+        status = make_new(chain, path, options, report, err);
     vx_chain_close(chain);
     if (status == VHDX_OK) {
         struct vx_aftermath aftermath = {

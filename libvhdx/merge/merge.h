@@ -9,12 +9,16 @@
 
 #include "merge/guard.h"
 
+/* Looks at a layer that is to be read; what it fails with ends the merge before anything is written. */
+typedef vhdx_status vx_layer_check_fn(struct vx_image *layer, vhdx_notice_fn notice, void *context, vhdx_error *err);
+
 /* As vhdx_merge; `plan_only`: as vhdx_merge_plan. `report` is never NULL here; it is filled as far as known also on
- * failure. `far`: what was found of options->siblings, may be NULL. */
+ * failure. `far`: what was found of options->siblings, may be NULL. `check`: may be NULL. */
 vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool plan_only,
-                     const struct vx_far_disks *far, vhdx_merge_report *report, vhdx_error *err);
+                     const struct vx_far_disks *far, vx_layer_check_fn *check, vhdx_merge_report *report,
+                     vhdx_error *err);
 /* As vhdx_flatten. */
 vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
-                       vhdx_merge_report *report, vhdx_error *err);
+                       vx_layer_check_fn *check, vhdx_merge_report *report, vhdx_error *err);
 
 #endif

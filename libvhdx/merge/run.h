@@ -10,6 +10,7 @@
 #include "io/undo_save.h"
 #include "merge/copy.h"
 #include "merge/guard.h"
+#include "merge/merge.h"
 #include "merge/totals.h"
 
 struct vx_merge_run {
@@ -17,6 +18,7 @@ struct vx_merge_run {
     const char *child_path;
     bool plan_only;
     const struct vx_far_disks *far; /* other children that lie elsewhere, perhaps; NULL: nobody has looked */
+    vx_layer_check_fn *check;       /* of each layer that takes part; may be NULL */
     struct vx_chain *chain;
     size_t into;
     struct vx_image *child, *bottom, *target; /* layers 0, into - 1, into */

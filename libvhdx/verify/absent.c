@@ -21,12 +21,17 @@ struct finding {
     uint64_t agreeing; /* pages at home that are as the log has them */
 };
 
+vhdx_status vx_absent_open_log_of(struct vx_file *file, const struct vx_header *header, struct vx_log_witnesses *log,
+                                  vhdx_error *err)
+{
+    if (header->log_length == 0 || header->log_length > LONGEST_LOG)
+        return VHDX_OK;
+    return vx_log_witnesses_open(log, file, header->log_offset, header->log_length, &header->log_guid, err);
+}
+
 vhdx_status vx_absent_open_log(struct vx_exam *exam, struct vx_log_witnesses *log, vhdx_error *err)
 {
-    const struct vx_header *header = exam->header;
-    if (!header || !exam->has_log || header->log_length == 0 || header->log_length > LONGEST_LOG)
-        return VHDX_OK;
-    return vx_log_witnesses_open(log, exam->file, header->log_offset, header->log_length, &header->log_guid, err);
+    return exam->header && exam->has_log ? vx_absent_open_log_of(exam->file, exam->header, log, err) : VHDX_OK;
 }
 
 uint64_t vx_absent_entry(const struct vx_absent *absent, const struct vx_geometry *geometry, uint64_t bat_index)

@@ -64,5 +64,8 @@ vhdx_status vx_absent_has_room(const struct vx_absent_room *room, bool *has_room
 
 /* The log of an exam, for a search. A log that is longer than any real one is not read: then `log` stays closed. */
 vhdx_status vx_absent_open_log(struct vx_exam *exam, struct vx_log_witnesses *log, vhdx_error *err);
+/* The same of a file whose current header is known. */
+vhdx_status vx_absent_open_log_of(struct vx_file *file, const struct vx_header *header, struct vx_log_witnesses *log,
+                                  vhdx_error *err);
 
 #endif

@@ -13,14 +13,15 @@
 
 /* ---- who owns what ---- */
 
-static vhdx_status own_structures(struct vx_exam *exam, struct vx_claims *owned, vhdx_error *err)
+static vhdx_status own_structures(const struct vx_header *header, const struct vx_region_table *regions,
+                                  struct vx_claims *owned, vhdx_error *err)
 {
     VX_TRY(vx_claims_take(owned, 0, VX_HEADER_SECTION_SIZE, err));
-    if (exam->header && exam->has_log)
-        VX_TRY(vx_claims_take(owned, exam->header->log_offset, exam->header->log_length, err));
-    uint32_t count = exam->regions ? (uint32_t)vx_min(exam->regions->count, VX_REGION_MAX) : 0;
+    if (header)
+        VX_TRY(vx_claims_take(owned, header->log_offset, header->log_length, err));
+    uint32_t count = regions ? (uint32_t)vx_min(regions->count, VX_REGION_MAX) : 0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct vx_region *region = &exam->regions->entries[i];
+        const struct vx_region *region = &regions->entries[i];
         if (!(vx_region_rules(region) & (VX_REGION_UNALIGNED | VX_REGION_BAD_LENGTH | VX_REGION_OVERFLOW)))
             VX_TRY(vx_claims_take(owned, region->file_offset, region->length, err));
     }
@@ -71,19 +72,25 @@ vhdx_status vx_leads_begin(const struct vx_bat_source *source, const struct vx_c
     return status;
 }
 
-vhdx_status vx_leads_open(struct vx_exam *exam, struct vx_leads *leads, vhdx_error *err)
+vhdx_status vx_leads_of(const struct vx_bat_source *source, const struct vx_header *header,
+                        const struct vx_region_table *regions, struct vx_leads *leads, vhdx_error *err)
 {
     struct vx_claims owned;
+    vhdx_status status = vx_claims_open(source->file_size, &owned, err);
+    if (status == VHDX_OK)
+        status = own_structures(header, regions, &owned, err);
+    if (status == VHDX_OK)
+        return vx_leads_begin(source, &owned, leads, err);
+    vx_claims_close(&owned);
+    return status;
+}
+
+vhdx_status vx_leads_open(struct vx_exam *exam, struct vx_leads *leads, vhdx_error *err)
+{
     if (leads->open)
         return VHDX_OK;
     const struct vx_bat_source source = vx_bat_source_of(exam);
-    vhdx_status status = vx_claims_open(source.file_size, &owned, err);
-    if (status == VHDX_OK)
-        status = own_structures(exam, &owned, err);
-    if (status == VHDX_OK)
-        return vx_leads_begin(&source, &owned, leads, err);
-    vx_claims_close(&owned);
-    return status;
+    return vx_leads_of(&source, exam->has_log ? exam->header : NULL, exam->regions, leads, err);
 }
 
 void vx_leads_close(struct vx_leads *leads)

@@ -27,6 +27,9 @@ struct vx_leads {
 
 /* Walks the BAT once. `leads` is all zeros before, and for vx_leads_close() in any case; OK when it is open already. */
 vhdx_status vx_leads_open(struct vx_exam *exam, struct vx_leads *leads, vhdx_error *err);
+/* The same for any BAT. `header`: names the place of the log; it and `regions` may be NULL. */
+vhdx_status vx_leads_of(const struct vx_bat_source *source, const struct vx_header *header,
+                        const struct vx_region_table *regions, struct vx_leads *leads, vhdx_error *err);
 /* The same for any BAT; `owned` has the structures' claims already, and is taken over. */
 vhdx_status vx_leads_begin(const struct vx_bat_source *source, const struct vx_claims *owned, struct vx_leads *leads,
                            vhdx_error *err);

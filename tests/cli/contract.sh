@@ -30,11 +30,11 @@ def finding(f):
     need(type(f["corrected"]) is bool, "corrected")
 
 def one_file(f, command, status):
-    keys = {"path", "status", "findings", "left_out", "lost"}
+    keys = {"path", "status", "findings", "left_out", "lost", "map"}
     if f["status"] == "unreadable":
         keys |= {"reason"} | ({"advice"} if status >= 8 else set())
     if command.startswith("repair"):
-        keys |= {"undo", "map"} | ({"plan"} if command == "repair-dry" and status < 8 else set())
+        keys |= {"undo"} | ({"plan"} if command == "repair-dry" and status < 8 else set())
     need(set(f) == keys, "keys of a file: %s" % sorted(f))
     need(type(f["path"]) is str and whole(f["left_out"]), "path, left_out")
     need(f["status"] in ("clean", "corrected", "errors", "unreadable"), "status")
@@ -59,7 +59,10 @@ def one_file(f, command, status):
     if command == "verify" and f["status"] != "unreadable":
         need((f["status"] == "errors") == bool(errors), "status of the file")
     if command == "repair" and status < 8:
-        need(status == {"clean": 0, "corrected": 1, "errors": 4, "unreadable": 4}[f["status"]], "status %d" % status)
+        given_up = f["status"] == "corrected" and f["map"]
+        need(status == (4 if given_up else {"clean": 0, "corrected": 1, "errors": 4, "unreadable": 4}[f["status"]]),
+             "status %d" % status)
+        need(not f["lost"] or status == 4, "content was given up, and the status is %d" % status)
         need(f["status"] != "corrected" or not errors, "corrected, with errors")
     if command == "repair-dry" and status < 8:
         need(status == (4 if errors or f["plan"] else 0), "status %d of a dry run" % status)

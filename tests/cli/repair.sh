@@ -95,12 +95,21 @@ expect 8 vhdx repair --salvage --no-undo --map missing/map disk.vhdx
 one_line_of_error
 says err "the disk was not changed"
 same disk.vhdx cut.vhdx
-expect 1 vhdx repair --salvage disk.vhdx
+expect 4 vhdx repair --salvage disk.vhdx # content was given up
 says out "lost or in doubt"
+says out "of its content are gone and read as zeros"
+tail -n 1 out | grep -q 'e2fsck' || fail "the last line does not say what is to be checked: $(cat out)"
 says out "disk.vhdx.vhdx-map"
 says out "disk_1.avhdx was made on this disk"
 grep -q '  -$' disk.vhdx.vhdx-map || fail "the map names nothing lost: $(cat disk.vhdx.vhdx-map)"
 expect 0 vhdx verify disk.vhdx
+says out "disk.vhdx.vhdx-map" # remembers what no check finds
+expect 0 vhdx verify --json disk.vhdx
+json_is 'd["files"][0]["map"]' disk.vhdx.vhdx-map
+mv disk.vhdx.vhdx-map remembered
+expect 0 vhdx verify disk.vhdx
+says_not out "vhdx-map"
+mv remembered disk.vhdx.vhdx-map
 expect 0 vhdx hash disk.vhdx
 cp disk_1.avhdx linked.avhdx
 expect 8 vhdx hash disk_1.avhdx # its parent is not the disk that it was made on any more

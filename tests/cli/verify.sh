@@ -15,7 +15,7 @@ expect 0 vhdx verify -q disk.vhdx
 expect 0 vhdx verify --json disk.vhdx disk_1.avhdx disk_2.avhdx
 json_is 'len(d["files"])' 3
 json_is '[f["status"] for f in d["files"]]' "['clean', 'clean', 'clean']"
-json_is 'sorted(d["files"][0])' "['findings', 'left_out', 'lost', 'path', 'status']"
+json_is 'sorted(d["files"][0])' "['findings', 'left_out', 'lost', 'map', 'path', 'status']"
 json_is 'd["files"][1]["path"]' disk_1.avhdx
 [ "$before" = "$(cksum disk.vhdx)" ] || fail "verify wrote to the disk"
 
