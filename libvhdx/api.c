@@ -26,6 +26,7 @@
 #include "verify/salvage.h"
 #include "verify/verify.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define TEXT(number) #number
@@ -37,8 +38,9 @@ struct vhdx_image {
 
 struct vhdx_chain {
     struct vx_chain *chain;
-    vhdx_notice_fn notice; /* NULL, or still to hear of what only a walk of the BATs tells */
+    vhdx_notice_fn notice; /* NULL, or to hear of what only a walk of the BATs tells */
     void *notice_context;
+    atomic_flag told; /* whoever reads the chain first tells it, whichever thread that is */
 };
 
 struct vhdx_config {
@@ -147,9 +149,10 @@ const vhdx_info *vhdx_image_info(const vhdx_image *image)
 /* Once for each chain, before all of it is read. */
 static void tell_lost_entries(vhdx_chain *chain)
 {
+    if (!chain->notice || atomic_flag_test_and_set(&chain->told))
+        return;
     for (size_t i = 0; i < chain->chain->count; i++)
         vx_lost_entries_tell(chain->chain->layers[i], VX_LOST_ALL, chain->notice, chain->notice_context);
-    chain->notice = NULL;
 }
 
 vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *given, vhdx_chain **chain, vhdx_error *err)
@@ -171,6 +174,7 @@ vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *given, vh
     }
     for (size_t i = 0; i < handle->chain->count; i++)
         vx_image_tell(handle->chain->layers[i], options.notice, options.notice_context);
+    atomic_flag_clear(&handle->told);
     handle->notice = options.notice;
     handle->notice_context = options.notice_context;
     *chain = handle;
@@ -377,7 +381,8 @@ static vhdx_status merge_with(const char *child, const vhdx_merge_options *optio
     struct vx_siblings *siblings;
     vhdx_merge_report filled = {.struct_size = sizeof filled};
     VX_TRY(vx_siblings_find(options, &siblings, err));
-    vhdx_status status = vx_merge(child, options, plan_only, vx_siblings_disks(siblings), vx_lost_entries_check, &filled, err);
+    vhdx_status status =
+        vx_merge(child, options, plan_only, vx_siblings_disks(siblings), vx_lost_entries_check, &filled, err);
     vx_siblings_free(siblings);
     give_report(report, &filled, sizeof filled);
     return status;
