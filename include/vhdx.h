@@ -329,8 +329,8 @@ typedef struct vhdx_open_options {
     const char *const *parents;  /* files or directories in which to look for ancestors, before all others */
     size_t parent_count;
     bool inspect_only;           /* accept a corrupt log: facts are those on disk, content cannot be read */
-    /* WARNING: what was taken for the truth where the disk contradicts itself. Of a chain it hears more before its first
-     * walk, stream, export or hash, and must be there until then */
+    /* WARNING: what was taken for the truth where the disk contradicts itself. Of a chain it hears more before the
+     * first walk, stream, export or hash, from the thread that does that, and must be there until then */
     vhdx_notice_fn notice;
     void *notice_context;
 } vhdx_open_options;

@@ -58,7 +58,8 @@ static void print_unchecked(const struct verify *verify, const char *path)
     vhdx_image_free(image);
 }
 
-/* What a repair gave up no check finds any more: the map beside the disk remembers. For free(); NULL = there is none. */
+/* What a repair gave up no check finds any more: the map beside the disk remembers. For free(); NULL: there is
+ * none. */
 static char *map_beside(const char *path)
 {
     static const char suffix[] = ".vhdx-map", mark[] = "# Mapfile. Created by vhdx\n";

@@ -26,8 +26,8 @@ static vhdx_status take(void *context, const struct vx_absent *absent, vhdx_erro
 }
 
 /* Whether all that the log knows of a page stands there, or something is zero instead. */
-static vhdx_status page_lacks(struct vx_image *image, struct vx_log_witnesses *log, const struct vx_log_witness *witness,
-                              bool *lacks, vhdx_error *err)
+static vhdx_status page_lacks(struct vx_image *image, struct vx_log_witnesses *log,
+                              const struct vx_log_witness *witness, bool *lacks, vhdx_error *err)
 {
     uint8_t home[VX_PAGE] = {0}, logged[VX_PAGE];
     size_t got;
@@ -95,7 +95,8 @@ static void say(const struct vx_image *image, const struct vx_lost_entries *lost
     const char *word = vx_quote_word(&arena, vx_image_path(image), image->host->windows_paths);
     snprintf(line, sizeof line,
              "%s: entries of the BAT %s lost: %" PRIu64 " blocks of the disk, the first at 0x%" PRIx64
-             ", read as if they were never written, and content that no block owns is in the file; see 'vhdx verify %s'",
+             ", read as if they were never written, and content that no block owns is in the file; "
+             "see 'vhdx verify %s'",
              vx_image_path(image), lost->sure ? "are" : "seem to be", lost->blocks,
              lost->first_block * image->geometry.block_size, word ? word : "FILE");
     notice(context, VHDX_NOTICE_WARNING, line);

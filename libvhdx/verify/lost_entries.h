@@ -1,10 +1,10 @@
 /*
- * Whether the BAT of an open image has entries that are zero although they should not be (absent.h): what a reader of the
- * disk is told, and what a merge refuses, because blocks of zeros would be taken for the truth. Reads structures, and
- * content only where a gap of the BAT and space that nobody owns fit each other.
+ * Whether the BAT of an open image has entries that are zero although they should not be (absent.h): what a reader of
+ * the disk is told, and what a merge refuses, because blocks of zeros would be taken for the truth. Reads structures,
+ * and content only where a gap of the BAT and space that nobody owns fit each other.
  *
- * Easy to get wrong: opening a disk must stay cheap, however large it is. Then the log is asked, and a BAT is walked only
- * when it is short; VX_LOST_ALL walks it in any case, for those who are about to do the same.
+ * Easy to get wrong: opening a disk must stay cheap, however large it is. Then the log is asked, and a BAT is walked
+ * only when it is short; VX_LOST_ALL walks it in any case, for those who are about to do the same.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_VERIFY_LOST_ENTRIES_H
