@@ -90,7 +90,8 @@ static vhdx_status add_needless(struct pass *pass, enum vx_find kind, uint64_t b
         make_note(&finding);
     VX_TRY(leads_to_content(pass, vx_bat_entry_decode(raw).file_offset, pass->geometry->block_size, &content, err));
     if (content) {
-        finding.severity = vx_max(finding.severity, VHDX_SEVERITY_WARNING);
+        if (finding.severity < VHDX_SEVERITY_WARNING)
+            finding.severity = VHDX_SEVERITY_WARNING;
         finding.repair = VHDX_REPAIR_SALVAGE;
         finding.advice = advice;
     }
