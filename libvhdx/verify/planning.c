@@ -206,6 +206,7 @@ static vhdx_status change_identity(struct vx_planning *p, vhdx_error *err)
         reason.gives = "the disk has a new DataWriteGuid, because its content is not what it was";
         reason.costs = "the link of disks that were made on it ('vhdx relink --force')";
         p->former_id = header.data_write_guid;
+        p->ids[p->id_count++] = p->former_id;
         status = vx_new_guid(plan->host, &header.data_write_guid, err);
         if (status == VHDX_OK)
             status = vx_plan_put_header(plan, &header, survey->current, &reason, err);

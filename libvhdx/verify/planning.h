@@ -24,7 +24,7 @@ struct vx_planning {
     struct vx_ranges bad;
     uint64_t virtual_size; /* of the disk as it is in the end, 0 = not known */
     vhdx_guid former_id;   /* DataWriteGuid that the plan takes away, zeros = none */
-    vhdx_guid ids[2];      /* that the disk has from now on only because of what this repair gives up */
+    vhdx_guid ids[3];      /* by which a second run knows the map of a first one: before, in between and afterwards */
     size_t id_count;
     uint8_t forbidden[VX_PLAN_FINDINGS / 8]; /* findings whose repair the auditor refused */
     bool hopeless;                           /* he refused them all */

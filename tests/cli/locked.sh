@@ -26,7 +26,7 @@ case $VHDX in
         for command in "hash disk_2.avhdx" "info disk_1.avhdx" "merge disk_2.avhdx" "repair disk_1.avhdx"; do
             expect 8 vhdx $command
             one_line_of_error
-            says err "sleep (process $holder)"
+            says err "(process $holder)" # bash until it has become sleep
             says_not err "$reader"
             expect 8 vhdx $command --json
             json_is 'd["error"]["status"], "process" in d["error"]["message"]' "('BUSY', True)"

@@ -49,7 +49,10 @@ reference() {
     $damage
     cp --sparse=always disk damaged
     rm -f disk.vhdx-undo disk.vhdx-map
-    expect 1 vhdx repair "$@" disk
+    vhdx repair "$@" disk >out 2>err
+    ended=$? # 4: something was given up, and is listed
+    [ $ended = 1 ] || { [ $ended = 4 ] && [ "$*" = --salvage ] && [ -e disk.vhdx-map ]; } ||
+        { cat out err; fail "the repair ended with $ended"; }
     content=$(content_of disk)
     rm -f map
     [ ! -e disk.vhdx-map ] || mv disk.vhdx-map map
@@ -73,7 +76,7 @@ same_map() {
 goes_on() {
     vhdx repair "$@" disk >out 2>err
     local status=$?
-    [ $status = 1 ] || [ $status = 0 ] || { cat out err; fail "the second repair ended with $status $where"; }
+    [ $status = 1 ] || [ $status = 0 ] || [ $status = "$ended" ] || { cat out err; fail "the second repair ended with $status $where"; }
     [ "$(content_of disk)" = "$content" ] || fail "the disk reads differently $where"
     [ ! -e map ] || same_map || fail "the map is not complete $where: $(cat disk.vhdx-map)"
 }

@@ -48,11 +48,11 @@ fresh
 at_work $VHDX merge -q work/child.avhdx
 expect 8 $VHDX merge work/child.avhdx
 one_line_of_error
-says err "another program"
+says err " vhdx (process "
 expect 8 $VHDX merge --direction up work/child.avhdx
-says err "another program"
+says err " vhdx (process "
 expect 8 $VHDX hash work/child.avhdx
-says err "another program"
+says err " vhdx (process "
 kill -0 $merger 2>/dev/null || fail "the first merge was too fast for this test"
 wait $merger || fail "the first merge failed: $(cat slow.err)"
 [ "$(hash_of work/base.vhdx)" = "$leaf" ] || fail "the merged disk reads differently $where"
@@ -69,7 +69,7 @@ head -c 4096 <&3 >first
 for command in "merge" "merge --direction up" "merge --reclaim"; do
     expect 8 $VHDX $command work/child.avhdx
     one_line_of_error
-    says err "another program"
+    says err " vhdx (process "
 done
 cat first - <&3 >read.raw
 wait $reader || fail "the reader failed: $(cat reader.err)"
