@@ -278,7 +278,7 @@ way bad_sectors plain.vhdx ext4 4 41 41 --bad-ranges bad.map
 way bad_sectors_in_bat logged.vhdx ext4 0 all all --bad-ranges bad.map
 way nothing child.avhdx later 0 all all
 way child_headers child.avhdx later 0 all all
-way child_metadata child.avhdx later 0 all all --parent base.vhdx
+way child_metadata child.avhdx later 4 all all --parent base.vhdx
 way parent_gone child.avhdx later 4 0 -
 way parent_headers child.avhdx later 4 all - --parent base.vhdx
 way bitmap_lost child.avhdx later 4 all all
