@@ -310,7 +310,8 @@ static void tell_fault(const struct vx_planning *p, const struct vx_audit_fault 
     else if (fault->file_offset != VHDX_NOWHERE)
         snprintf(place, sizeof place, " (%" PRIu64 " bytes at 0x%" PRIx64 " of the file)", fault->length,
                  fault->file_offset);
-    snprintf(text, sizeof text, "%s: a planned repair%s%s was refused, because by it %s%s; please report this fault",
+    snprintf(text, sizeof text, "%s: a planned repair%s%s was refused, because by it %s%s; it is left out, and "
+             "'vhdx export --salvage' copies what can be had (please report this fault)",
              vx_file_path(p->file), fault->finding ? " of " : "",
              fault->finding ? vx_finding_kind((enum vx_find)fault->finding)->id : "", fault->what, place);
     p->options->notice(p->options->notice_context, VHDX_NOTICE_WARNING, text);

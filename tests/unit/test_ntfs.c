@@ -1,156 +1,211 @@
 /*
- * The decoder of NTFS: what it takes from the bytes, and what it does not take for anything.
+ * NTFS on Linux (ntfs-3g): Hyper-V refuses disks that are sparse there, and ntfs-3g makes a file sparse as soon as it
+ * grows by anything but writing at its end. Needs root, mkntfs, ntfs-3g and /dev/fuse; skipped without them.
  */
 /* SPDX-License-Identifier: MIT */
+#ifdef __linux__
+#define _GNU_SOURCE
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
-#include "ntfs_image.h"
+#include "base/checked.h"
+#include "format/security.h"
+#include "io/io.h"
 
-#include "verify/ntfs.h"
-#include "verify/ntfs_log.h"
+static char directory[64];
+static bool mounted;
+static pid_t guard;
+static int guard_pipe;
 
-static uint8_t image[NTFS_IMAGE_SIZE];
+static int run(const char *format)
+{
+    char command[512];
+    snprintf(command, sizeof command, format, directory, directory, directory);
+    int status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Lazily if need be: a test that failed may still have a file open. */
+static void clean_up(void)
+{
+    run("{ umount %s/mnt || umount -l %s/mnt || fusermount -uz %s/mnt; } >/dev/null 2>&1");
+    run("cd %s && rm -f image log && { rmdir mnt 2>/dev/null || :; } && cd / && rmdir %s");
+}
+
+/* A process that cleans up as soon as this one is gone, however it ends: no mount may be left behind. */
+static void start_guard(void)
+{
+    int ends[2];
+    char byte;
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    guard = fork();
+    cr_assert_geq(guard, 0);
+    if (guard == 0) {
+        close(ends[1]);
+        while (read(ends[0], &byte, 1) > 0)
+            ;
+        clean_up();
+        _exit(0);
+    }
+    close(ends[0]);
+    guard_pipe = ends[1];
+}
 
 static void setup(void)
 {
-    memset(image, 0, sizeof image);
-    ntfs_image_make(image, 1, NTFS_IMAGE_TIME(100));
+    mounted = false;
+    strcpy(directory, "/tmp/test_ntfs.XXXXXX");
+    cr_assert(mkdtemp(directory) != NULL);
+    start_guard();
+    if (geteuid() != 0 || access("/dev/fuse", R_OK | W_OK) != 0)
+        return;
+    if (run("cd %s && mkdir mnt && truncate -s 64M image && PATH=$PATH:/sbin:/usr/sbin mkntfs -Q -F image >log 2>&1"))
+        return;
+    mounted = run("cd %s && PATH=$PATH:/sbin:/usr/sbin ntfs-3g image mnt >log 2>&1") == 0;
 }
 
-TestSuite(ntfs, .init = setup);
-
-/* The two bytes of the boot sector that hold sizes. What is expected: 0 = it is none. */
-Test(ntfs, reads_sizes_as_windows_writes_them)
+static void teardown(void)
 {
-    static const struct {
-        uint16_t sector;
-        uint8_t cluster_code, record_code;
-        uint32_t cluster, record;
-    } sizes[] = {
-        {512, 8, 0xF6, 4096, 1024},
-        {512, 128, 0xF6, 65536, 1024}, /* clusters of 64 KiB are no power of two in the minus */
-        {512, 0xF8, 0xF6, 131072, 1024},
-        {512, 0xF4, 0xF6, 2097152, 1024}, /* the largest that Windows makes */
-        {512, 0xF3, 0xF6, 0, 0},
-        {512, 0xFF, 0xF6, 1024, 1024},
-        {4096, 1, 0xF4, 4096, 4096},
-        {4096, 1, 1, 4096, 4096},
-        {512, 2, 1, 1024, 1024},
-        {4096, 0xF4, 0xF6, 0, 0}, /* 16 MiB */
-        {512, 0, 0xF6, 0, 0},
-        {512, 3, 0xF6, 0, 0},
-        {512, 0x81, 0xF6, 0, 0},
-        {512, 8, 0xD6, 0, 0}, /* has the five lowest bits of 0xF6 */
-        {512, 8, 0x80, 0, 0},
-        {512, 8, 0, 0, 0},
-        {512, 8, 0xF8, 0, 0},
-        {128, 8, 0xF6, 0, 0},
-        {8192, 8, 0xF6, 0, 0},
-        {1000, 8, 0xF6, 0, 0},
+    close(guard_pipe);
+    waitpid(guard, NULL, 0);
+    cr_expect_neq(access(directory, F_OK), 0, "%s is still there", directory);
+}
+
+TestSuite(ntfs, .init = setup, .fini = teardown);
+
+#define SKIP_UNLESS_MOUNTED                                                                                            \
+    if (!mounted)                                                                                                      \
+    cr_skip_test("needs root, mkntfs, ntfs-3g and /dev/fuse")
+
+static const char *path_of(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/mnt/%s", directory, name);
+    return path;
+}
+
+static uint32_t attributes_of(const char *name)
+{
+    unsigned char raw[4] = {0};
+    cr_assert_eq(getxattr(path_of(name), "system.ntfs_attrib_be", raw, 4), 4);
+    return (uint32_t)raw[0] << 24 | (uint32_t)raw[1] << 16 | (uint32_t)raw[2] << 8 | raw[3];
+}
+
+static struct vx_file *must_open(const char *name, vhdx_file_access access)
+{
+    struct vx_file *file = NULL;
+    vhdx_error err;
+    vhdx_status status = vx_file_open(NULL, path_of(name), access, &file, &err);
+    cr_assert_eq(status, VHDX_OK, "%s", err.message);
+    return file;
+}
+
+Test(ntfs, a_file_never_becomes_sparse_through_our_hands)
+{
+    char page[4096];
+    SKIP_UNLESS_MOUNTED;
+    memset(page, 7, sizeof page);
+    struct vx_file *file = must_open("a", VHDX_FILE_CREATE);
+    cr_expect(vx_file_facts(file)->attributes & VHDX_FILE_SPARSE_HARMS);
+    cr_assert_eq(vx_file_grow(file, 3 * VX_MIB + 100, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_write(file, page, sizeof page, 5 * VX_MIB, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_zero(file, 4 * VX_MIB, 3 * VX_MIB, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_cut(file, 6 * VX_MIB, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_flush(file, NULL), VHDX_OK);
+    vx_file_close(file);
+    cr_expect_eq(attributes_of("a") & 0x200, 0u);
+    file = must_open("a", VHDX_FILE_READ);
+    uint64_t size = 0;
+    cr_assert_eq(vx_file_size(file, &size, NULL), VHDX_OK);
+    cr_expect_eq(size, 6 * VX_MIB);
+    cr_assert_eq(vx_file_read(file, page, sizeof page, 5 * VX_MIB, NULL), VHDX_OK);
+    for (size_t i = 0; i < sizeof page; i++)
+        cr_assert_eq(page[i], 0);
+    cr_expect_eq(vx_file_facts(file)->attributes, (uint32_t)VHDX_FILE_SPARSE_HARMS);
+    vx_file_close(file);
+}
+
+Test(ntfs, a_file_that_is_sparse_is_told)
+{
+    SKIP_UNLESS_MOUNTED;
+    int fd = open(path_of("s"), O_CREAT | O_RDWR, 0644);
+    cr_assert(fd >= 0 && ftruncate(fd, 1 << 20) == 0);
+    close(fd);
+    cr_assert(attributes_of("s") & 0x200, "ntfs-3g has changed: growing no longer makes a file sparse");
+    struct vx_file *file = must_open("s", VHDX_FILE_READ);
+    cr_expect_eq(vx_file_facts(file)->attributes, (uint32_t)VHDX_FILE_SPARSE_HARMS | VHDX_FILE_IS_SPARSE);
+    vx_file_close(file);
+}
+
+Test(ntfs, a_file_marked_read_only_is_not_opened_for_writing)
+{
+    unsigned char raw[4] = {0, 0, 0, 0x21};
+    struct vx_file *file = NULL;
+    SKIP_UNLESS_MOUNTED;
+    vx_file_close(must_open("r", VHDX_FILE_CREATE));
+    cr_assert_eq(setxattr(path_of("r"), "system.ntfs_attrib_be", raw, 4, 0), 0);
+    cr_expect_eq(vx_file_open(NULL, path_of("r"), VHDX_FILE_WRITE, &file, NULL), VHDX_READ_ONLY);
+    file = must_open("r", VHDX_FILE_READ);
+    cr_expect(vx_file_facts(file)->attributes & VHDX_FILE_IS_READ_ONLY);
+    vx_file_close(file);
+}
+
+Test(ntfs, shows_the_security_descriptor_that_was_set)
+{
+    /* owner and group are the administrators; one entry: a machine's account may do all */
+    static const unsigned char raw[] = {
+        1, 0, 4, 0x80, 20, 0, 0, 0, 36, 0, 0, 0, 0, 0, 0, 0, 52, 0, 0, 0,              /* the head */
+        1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0,                            /* S-1-5-32-544 */
+        1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0,                            /* again */
+        2, 0, 48, 0, 1, 0, 0, 0, 0, 0, 40, 0, 0xFF, 0x01, 0x1F, 0,                     /* the list, the entry */
+        1, 6, 0, 0, 0, 0, 0, 5, 83, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0,
     };
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        struct vx_ntfs_boot boot;
-        vx_put16(image + 0x0B, sizes[i].sector);
-        image[0x0D] = sizes[i].cluster_code;
-        image[0x40] = sizes[i].record_code;
-        bool right = vx_ntfs_boot_decode(vx_bytes_of(image, 512), &boot);
-        cr_expect_eq(right, sizes[i].cluster != 0, "%zu", i);
-        if (right) {
-            cr_expect_eq(boot.cluster_size, sizes[i].cluster, "%zu: %u", i, boot.cluster_size);
-            cr_expect_eq(boot.record_size, sizes[i].record, "%zu: %u", i, boot.record_size);
-        }
-        cr_expect_not(vx_ntfs_boot_decode(vx_bytes_of(image, 511), &boot));
-    }
+    uint8_t bytes[4096];
+    size_t size = 0, count;
+    struct vx_security security;
+    struct vx_sid machines[VX_MACHINES_MAX];
+    SKIP_UNLESS_MOUNTED;
+    vx_file_close(must_open("d", VHDX_FILE_CREATE));
+    struct vx_file *file = must_open("d", VHDX_FILE_READ);
+    cr_assert(vx_file_security(file, bytes, sizeof bytes, &size));
+    cr_expect_eq(vx_security_decode(vx_bytes_of(bytes, size), &security), VHDX_OK);
+    vx_file_close(file);
+    if (setxattr(path_of("d"), "system.ntfs_acl", raw, sizeof raw, 0) != 0)
+        cr_skip_test("this ntfs-3g does not take descriptors");
+    file = must_open("d", VHDX_FILE_READ);
+    cr_assert(vx_file_security(file, bytes, sizeof bytes, &size));
+    cr_assert_eq(vx_security_decode(vx_bytes_of(bytes, size), &security), VHDX_OK);
+    cr_expect_eq(vx_security_machines(&security, machines, &count), VX_MACHINE_ACCESS_SOME);
+    cr_expect_eq(count, 1);
+    cr_expect(!vx_file_security(file, bytes, 10, &size), "no room");
+    vx_file_close(file);
 }
 
-Test(ntfs, reads_a_record_with_its_attributes)
+Test(ntfs, locks_and_free_space_work_there_too)
 {
-    struct vx_ntfs_record record;
-    struct vx_ntfs_attribute attribute;
-    struct vx_ntfs_run run;
-    uint8_t *p = image + ntfs_image_record(0);
-    struct vx_bytes bytes = vx_bytes_of(p, NTFS_IMAGE_RECORD);
-    uint16_t update;
-    cr_assert(vx_ntfs_fix(p, NTFS_IMAGE_RECORD, &update));
-    cr_expect_eq(update, 1);
-    cr_assert(vx_ntfs_record_decode(bytes, &record));
-    cr_expect(record.in_use && record.is_base && record.has_times && !record.has_list);
-    cr_expect_eq(record.created, NTFS_IMAGE_TIME(100));
-    cr_assert(vx_ntfs_attribute_find(bytes, VX_NTFS_DATA, &attribute));
-    struct vx_ntfs_runs runs = vx_ntfs_runs_of(&attribute);
-    cr_assert(vx_ntfs_run_next(&runs, &run));
-    cr_expect(run.first == 0 && run.count == 16 && run.cluster == 4 && !run.hole);
-    cr_expect_not(vx_ntfs_run_next(&runs, &run));
-    cr_expect_not(runs.bad);
+    struct vx_file *second = NULL;
+    vhdx_space space = {0, 0};
+    SKIP_UNLESS_MOUNTED;
+    struct vx_file *file = must_open("l", VHDX_FILE_CREATE);
+    cr_expect_eq(vx_file_open(NULL, path_of("l"), VHDX_FILE_READ, &second, NULL), VHDX_BUSY);
+    cr_expect_eq(vhdx_native_host()->space(NULL, path_of("new"), &space, NULL), VHDX_OK);
+    cr_expect(space.free_bytes > VX_MIB && space.free_bytes < 64 * VX_MIB);
+    vx_file_close(file);
 }
 
-Test(ntfs, takes_no_torn_record)
+Test(ntfs, a_full_volume_is_no_space_and_does_not_poison)
 {
-    uint8_t *p = image + ntfs_image_record(7);
-    uint16_t update;
-    p[1022] ^= 1;
-    cr_expect_not(vx_ntfs_fix(p, NTFS_IMAGE_RECORD, &update));
-    p[1022] ^= 1;
-    vx_put16(p + 6, 4);
-    cr_expect_not(vx_ntfs_fix(p, NTFS_IMAGE_RECORD, &update));
-    vx_put16(p + 6, 3);
-    vx_put16(p + 4, 1020); /* the sequence would reach beyond the record */
-    cr_expect_not(vx_ntfs_fix(p, NTFS_IMAGE_RECORD, &update));
-    vx_put16(p + 4, 0x30);
-    cr_expect(vx_ntfs_fix(p, NTFS_IMAGE_RECORD, &update));
+    vhdx_error err;
+    SKIP_UNLESS_MOUNTED;
+    struct vx_file *file = must_open("f", VHDX_FILE_CREATE);
+    cr_expect_eq(vx_file_grow(file, 80 * VX_MIB, &err), VHDX_NO_SPACE, "%s", err.message);
+    cr_expect_eq(vx_file_write(file, "x", 1, 0, &err), VHDX_OK, "%s", err.message);
+    vx_file_close(file);
 }
-
-Test(ntfs, walks_through_runs_and_ends_at_what_makes_no_sense)
-{
-    static const struct {
-        uint8_t bytes[12];
-        unsigned count;
-        bool bad;
-        uint64_t last; /* cluster of the last run */
-    } lists[] = {
-        {{0x11, 5, 10, 0x11, 3, 0xFE, 0}, 2, false, 8}, /* back by two */
-        {{0x11, 5, 10, 0x01, 3, 0x11, 2, 1, 0}, 3, false, 11}, /* with a hole */
-        {{0x11, 5, 10, 0x11, 3, 0xF0, 0}, 1, true, 10}, /* before the volume */
-        {{0x11, 5, 10, 0x10, 3, 0}, 1, true, 10}, /* no length */
-        {{0x11, 0, 10, 0}, 0, true, 0},
-        {{0x16, 1, 1, 1, 1, 1, 1, 1, 0}, 0, true, 0},
-        {{0x71, 1, 1, 1, 1, 1, 1, 1, 1, 0}, 0, true, 0},
-        {{0x61, 1, 0, 0, 0, 0, 0, 1, 0}, 0, true, 0}, /* beyond 2^40 */
-        {{0x11, 5, 10, 0x11, 5, 10, 0x11, 5, 10, 0x31, 1, 1}, 3, true, 30}, /* cut off */
-        {{0x11, 5, 10, 0x11, 5, 10, 0x11, 5, 10, 0x11, 5, 10}, 4, true, 40}, /* no end */
-    };
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        struct vx_ntfs_runs runs = {.left = vx_bytes_of(lists[i].bytes, sizeof lists[i].bytes)};
-        struct vx_ntfs_run run = {0};
-        unsigned count = 0;
-        while (vx_ntfs_run_next(&runs, &run))
-            count++;
-        cr_expect_eq(count, lists[i].count, "%zu: %u", i, count);
-        cr_expect_eq(runs.bad, lists[i].bad, "%zu", i);
-        cr_expect_eq(run.cluster, lists[i].last, "%zu", i);
-    }
-}
-
-Test(ntfs, knows_where_a_number_of_the_log_is)
-{
-    struct ntfs_image_log log = ntfs_image_log_make(image);
-    struct vx_ntfs_restart restart;
-    struct vx_ntfs_log_page page;
-    uint16_t update;
-    uint64_t first = ntfs_image_log_add(image, &log, 1), second = ntfs_image_log_add(image, &log, 2);
-    ntfs_image_log_restart(image, &log, false);
-    uint8_t *p = image + NTFS_IMAGE_LOG;
-    cr_assert(vx_ntfs_fix(p, 4096, &update));
-    cr_assert(vx_ntfs_restart_decode(vx_bytes_of(p, 4096), &restart));
-    cr_expect(restart.current == second && !restart.clean && restart.first_page == 4 && restart.page_size == 4096);
-    cr_expect_eq(vx_ntfs_lsn_place(&restart, first), 4 * 4096 + 0x40);
-    cr_expect_eq(vx_ntfs_lsn_at(&restart, first, 4 * 4096 + 0x40 + NTFS_IMAGE_STEP), second);
-    cr_assert(vx_ntfs_log_page_decode(vx_bytes_of(p + 4 * 4096, 512), &page));
-    cr_expect(page.last == second && page.last_end == second && page.next_record == 0x40 + 2 * NTFS_IMAGE_STEP);
-    vx_put32(p + 0x14, 5000);
-    cr_expect_not(vx_ntfs_restart_decode(vx_bytes_of(p, 4096), &restart));
-    vx_put32(p + 0x14, 4096);
-    vx_put16(p + 0x18, 4095);
-    cr_expect_not(vx_ntfs_restart_decode(vx_bytes_of(p, 4096), &restart));
-}
+#endif
