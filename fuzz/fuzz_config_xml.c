@@ -7,7 +7,7 @@
 
 #include "base/utf.h"
 #include "io/memory.h"
-#include "orphans/config.h"
+#include "config/config.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "verify/content.h"
+#include "guest/content.h"
 
 #include <stdlib.h>
 #include <string.h>

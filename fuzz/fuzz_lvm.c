@@ -5,7 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
 
-#include "verify/lvm.h"
+#include "guest/lvm.h"
 
 #include <string.h>
 

@@ -12,8 +12,8 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "verify/ntfs.h"
-#include "verify/proof_ntfs.h"
+#include "guest/ntfs.h"
+#include "guest/proof_ntfs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/crc32c.h"
-#include "verify/proof_xfs.h"
+#include "guest/proof_xfs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
 
-#include "verify/rescue_map.h"
+#include "io/rescue_map.h"
 
 #include <stdlib.h>
 #include <string.h>

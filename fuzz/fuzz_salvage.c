@@ -9,7 +9,7 @@
 
 #include "base/checked.h"
 #include "io/io.h"
-#include "verify/rescue_map.h"
+#include "io/rescue_map.h"
 
 #include <stdlib.h>
 #include <string.h>

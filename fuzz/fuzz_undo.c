@@ -9,8 +9,8 @@
 
 #include "base/checked.h"
 #include "io/memory.h"
-#include "io/undo.h"
-#include "io/undo_apply.h"
+#include "undo/undo.h"
+#include "undo/undo_apply.h"
 
 #include <string.h>
 #include <xxhash.h>

@@ -6,8 +6,8 @@
 #include "fuzz.h"
 
 #include "base/utf.h"
-#include "orphans/config_build.h"
-#include "orphans/config_vhds.h"
+#include "config/config_build.h"
+#include "config/config_vhds.h"
 
 #include <stdlib.h>
 #include <string.h>

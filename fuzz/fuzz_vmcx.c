@@ -8,8 +8,8 @@
 #include "fuzz.h"
 
 #include "io/memory.h"
-#include "orphans/config.h"
-#include "orphans/hvs.h"
+#include "config/config.h"
+#include "config/hvs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 #include <vhdx.h>
 
-#include "verify/rescue_map.h"
+#include "io/rescue_map.h"
 
 struct kept {
     bool known; /* an export of the disk ended well, and the disk is small enough to be compared */

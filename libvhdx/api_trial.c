@@ -10,9 +10,9 @@
 #include "chain/relink.h"
 #include "io/io.h"
 #include "merge/merge.h"
-#include "verify/findings.h"
-#include "verify/lost_entries.h"
-#include "verify/repair.h"
+#include "findings/findings.h"
+#include "evidence/lost_entries.h"
+#include "repair/repair.h"
 
 struct asking {
     const struct vx_trials *trials;

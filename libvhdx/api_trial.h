@@ -6,7 +6,7 @@
 #ifndef VX_API_TRIAL_H
 #define VX_API_TRIAL_H
 
-#include "orphans/trial.h"
+#include "estate/trial.h"
 
 struct vx_trials {
     const vhdx_orphans_options *options; /* of the search: its host, and who may cancel */

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/utf.h"
-#include "io/path.h"
+#include "base/path.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/utf.h"
-#include "io/path.h"
+#include "base/path.h"
 
 #include <string.h>
 

@@ -11,7 +11,7 @@
 #include "format/bat.h"
 #include "image/header_update.h"
 #include "image/journal.h"
-#include "io/path.h"
+#include "base/path.h"
 
 #include <inttypes.h>
 #include <string.h>

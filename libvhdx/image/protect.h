@@ -8,7 +8,7 @@
 #define VX_IMAGE_PROTECT_H
 
 #include "image/image.h"
-#include "io/undo_save.h"
+#include "undo/undo_save.h"
 
 /*
  * vx_undo_begin() for these images, which must be open for writing and not in writing yet. `undo` NULL: only

@@ -25,7 +25,7 @@
 
 #include "base/alloc.h"
 #include "base/checked.h"
-#include "io/path.h"
+#include "base/path.h"
 
 static const char *or_here(const char *directory)
 {

@@ -8,7 +8,7 @@
 #include "base/guid.h"
 #include "base/utf.h"
 #include "image/linkage.h"
-#include "io/path.h"
+#include "base/path.h"
 
 #include <string.h>
 

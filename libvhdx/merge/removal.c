@@ -6,7 +6,7 @@
 #include "merge/run.h"
 
 #include "base/alloc.h"
-#include "io/path.h"
+#include "base/path.h"
 
 struct vx_link vx_merge_link_past(const struct vx_merge_run *run)
 {

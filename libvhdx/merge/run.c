@@ -24,7 +24,7 @@
 #include "chain/fork.h"
 #include "chain/link.h"
 #include "image/header_update.h"
-#include "io/path.h"
+#include "base/path.h"
 #include "merge/advice.h"
 #include "merge/apply.h"
 #include "merge/guard.h"

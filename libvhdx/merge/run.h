@@ -7,7 +7,7 @@
 #define VX_MERGE_RUN_H
 
 #include "chain/link.h"
-#include "io/undo_save.h"
+#include "undo/undo_save.h"
 #include "merge/copy.h"
 #include "merge/guard.h"
 #include "merge/merge.h"

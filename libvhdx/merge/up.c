@@ -18,7 +18,7 @@
 #include "base/guid.h"
 #include "image/journal.h"
 #include "image/payload.h"
-#include "io/path.h"
+#include "base/path.h"
 #include "merge/apply.h"
 #include "merge/protect.h"
 

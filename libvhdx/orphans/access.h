@@ -8,7 +8,7 @@
 #define VX_ORPHANS_ACCESS_H
 
 #include "io/io.h"
-#include "orphans/estate.h"
+#include "estate/estate.h"
 
 /* Room for a descriptor that is read; one that is longer is left alone. */
 #define VX_DESCRIPTOR_ROOM 16384u

@@ -7,7 +7,7 @@
 #ifndef VX_ORPHANS_COMPARE_H
 #define VX_ORPHANS_COMPARE_H
 
-#include "orphans/estate.h"
+#include "estate/estate.h"
 
 /* Disks of this host only. What cannot be read is no failure. NOMEM, CANCELLED. */
 vhdx_status vx_compare(struct vx_estate *estate, const vhdx_orphans_options *options, vhdx_error *err);

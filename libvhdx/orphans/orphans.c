@@ -6,11 +6,11 @@
 
 #include "base/alloc.h"
 #include "io/io.h"
-#include "orphans/advice.h"
-#include "orphans/classify.h"
+#include "estate/advice.h"
+#include "estate/classify.h"
 #include "orphans/compare.h"
-#include "orphans/family.h"
-#include "orphans/graph.h"
+#include "estate/family.h"
+#include "estate/graph.h"
 #include "orphans/report_read.h"
 #include "orphans/scan.h"
 

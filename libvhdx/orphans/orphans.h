@@ -5,7 +5,7 @@
 #ifndef VX_ORPHANS_ORPHANS_H
 #define VX_ORPHANS_ORPHANS_H
 
-#include "orphans/estate.h"
+#include "estate/estate.h"
 
 /* `options` is never NULL here. `trier` tries each command before it is proposed; NULL: nobody does. */
 vhdx_status vx_orphans_scan(const char *const *roots, size_t root_count, const vhdx_orphans_options *options,

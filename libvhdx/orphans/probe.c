@@ -5,8 +5,8 @@
 #include "orphans/probe.h"
 
 #include "base/alloc.h"
-#include "io/path.h"
-#include "orphans/config.h"
+#include "base/path.h"
+#include "config/config.h"
 #include "orphans/probe_parts.h"
 
 #include <inttypes.h>

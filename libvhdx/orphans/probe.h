@@ -8,7 +8,7 @@
 #ifndef VX_ORPHANS_PROBE_H
 #define VX_ORPHANS_PROBE_H
 
-#include "orphans/estate.h"
+#include "estate/estate.h"
 
 /* Buffers of one thread, and the memory for what it finds. */
 struct vx_probe;

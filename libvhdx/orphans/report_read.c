@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "io/io.h"
-#include "orphans/json.h"
+#include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #ifndef VX_ORPHANS_REPORT_READ_H
 #define VX_ORPHANS_REPORT_READ_H
 
-#include "orphans/estate.h"
+#include "estate/estate.h"
 
 #define VX_REPORT_SIZE_MAX (UINT64_C(1) << 30)
 

@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/utf.h"
 #include "io/io.h"
-#include "io/path.h"
+#include "base/path.h"
 #include "io/thread.h"
 #include "orphans/probe.h"
 

@@ -7,7 +7,7 @@
 #ifndef VX_ORPHANS_SCAN_H
 #define VX_ORPHANS_SCAN_H
 
-#include "orphans/estate.h"
+#include "estate/estate.h"
 
 /* The name of directories into which files are put aside; it is searched as any other. */
 #define VX_QUARANTINE "vhdx-quarantine"

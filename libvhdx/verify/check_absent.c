@@ -3,7 +3,7 @@
  * entries, and leaks are legal; only what contradicts the zeros makes a finding.
  */
 /* SPDX-License-Identifier: MIT */
-#include "verify/absent.h"
+#include "evidence/absent.h"
 #include "verify/verify.h"
 
 #define RANGES_MAX 1024u /* that are listed; what follows is one range */

@@ -7,8 +7,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
-#include "verify/bat_walk.h"
-#include "verify/claims.h"
+#include "image/bat_walk.h"
+#include "image/claims.h"
 
 #define STEP_MASK ((UINT64_C(1) << 20) - 1) /* entries between two words to the caller */
 

@@ -9,8 +9,8 @@
 #include "base/alloc.h"
 #include "format/bat.h"
 #include "format/bitmap.h"
-#include "verify/bat_page.h"
-#include "verify/claims.h"
+#include "format/bat_page.h"
+#include "image/claims.h"
 
 /* One chunk: its entries, and its bits when they can be had. */
 struct chunk {

@@ -6,7 +6,7 @@
 #define VX_VERIFY_CHECK_CONTENT_H
 
 #include "chain/chain.h"
-#include "verify/content.h"
+#include "guest/content.h"
 #include "verify/verify.h"
 
 /* Through all layers of the chain. */

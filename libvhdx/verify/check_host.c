@@ -12,7 +12,7 @@
 #include "base/guid.h"
 #include "base/quote.h"
 #include "format/security.h"
-#include "io/path.h"
+#include "base/path.h"
 #include "verify/host.h"
 
 #define EXTENTS_EXTREME UINT64_C(500000) /* NTFS ends somewhere above a million, depending on how they lie */

@@ -8,7 +8,7 @@
 
 #include "base/guid.h"
 #include "image/log_needed.h"
-#include "verify/bat_walk.h"
+#include "image/bat_walk.h"
 
 #define LONGEST_FILE (65 * VX_TIB)
 #define MUCH VX_GIB /* by which a log may lengthen a file beyond what the disk can hold */

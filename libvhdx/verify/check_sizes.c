@@ -7,7 +7,7 @@
 
 #include "base/guid.h"
 #include "format/locator.h"
-#include "verify/sizes.h"
+#include "evidence/sizes.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef VX_VERIFY_CHECK_SIZES_H
 #define VX_VERIFY_CHECK_SIZES_H
 
-#include "verify/rebuild.h"
+#include "rebuild/rebuild.h"
 #include "verify/verify.h"
 
 /* `sizes` is all zeros on entry. The exam has a geometry and a BAT. */

@@ -9,10 +9,10 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "image/log_needed.h"
-#include "verify/absent.h"
-#include "verify/bat_walk.h"
-#include "verify/claims.h"
-#include "verify/rebuild_log.h"
+#include "evidence/absent.h"
+#include "image/bat_walk.h"
+#include "image/claims.h"
+#include "evidence/rebuild_log.h"
 
 #include <inttypes.h>
 #include <stdio.h>

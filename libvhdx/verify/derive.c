@@ -7,7 +7,7 @@
 
 #include "verify/check_sizes.h"
 #include "verify/evidence.h"
-#include "verify/region_doubt.h"
+#include "evidence/region_doubt.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #ifndef VX_VERIFY_DERIVE_H
 #define VX_VERIFY_DERIVE_H
 
-#include "verify/rebuild.h"
+#include "rebuild/rebuild.h"
 #include "verify/verify.h"
 
 struct vx_derived {

@@ -7,7 +7,7 @@
 #ifndef VX_VERIFY_EVIDENCE_H
 #define VX_VERIFY_EVIDENCE_H
 
-#include "verify/rebuild.h"
+#include "rebuild/rebuild.h"
 #include "verify/verify.h"
 
 /* Whether the finding says that place or length of a region cannot be, or that tables contradict each other. */

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/guid.h"
-#include "io/path.h"
+#include "base/path.h"
 
 #include <inttypes.h>
 #include <stdio.h>

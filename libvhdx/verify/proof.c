@@ -22,11 +22,11 @@
 #include "chain/layered.h"
 #include "io/overlay.h"
 #include "verify/check_content.h"
-#include "verify/filesystems.h"
-#include "verify/proof_ext4.h"
-#include "verify/proof_lvm.h"
-#include "verify/proof_ntfs.h"
-#include "verify/proof_xfs.h"
+#include "guest/filesystems.h"
+#include "guest/proof_ext4.h"
+#include "guest/proof_lvm.h"
+#include "guest/proof_ntfs.h"
+#include "guest/proof_xfs.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

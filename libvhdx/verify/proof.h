@@ -14,7 +14,7 @@
 
 #include "chain/resolve.h"
 #include "image/exam.h"
-#include "verify/two_views.h"
+#include "guest/two_views.h"
 
 struct vx_proof {
     bool readable;           /* the child reads through the file */

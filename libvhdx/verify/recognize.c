@@ -10,8 +10,8 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "image/traces.h"
-#include "io/path.h"
-#include "verify/anchors.h"
+#include "base/path.h"
+#include "guest/anchors.h"
 
 #include <inttypes.h>
 #include <stdio.h>

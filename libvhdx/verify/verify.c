@@ -6,7 +6,7 @@
 #include "verify/verify.h"
 
 #include "base/alloc.h"
-#include "verify/bat_page.h"
+#include "format/bat_page.h"
 #include "verify/check_sizes.h"
 #include "verify/derive.h"
 #include "verify/evidence.h"

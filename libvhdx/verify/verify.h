@@ -10,9 +10,9 @@
 #define VX_VERIFY_VERIFY_H
 
 #include "image/exam.h"
-#include "verify/findings.h"
-#include "verify/lead.h"
-#include "verify/told.h"
+#include "findings/findings.h"
+#include "evidence/lead.h"
+#include "evidence/told.h"
 
 struct vx_claims;
 

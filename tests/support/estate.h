@@ -7,7 +7,7 @@
 #ifndef TESTS_SUPPORT_ESTATE_H
 #define TESTS_SUPPORT_ESTATE_H
 
-#include "orphans/estate.h"
+#include "estate/estate.h"
 
 struct est {
     struct vx_estate *estate;

@@ -8,7 +8,7 @@
 #define TESTS_SUPPORT_FAULTS_H
 
 #include "builder.h"
-#include "verify/findings.h"
+#include "findings/findings.h"
 
 #define FAULT_PATH "/d/disk.vhdx"
 #define FAULT_BLOCK ((uint32_t)(2 * VX_MIB))

@@ -8,7 +8,7 @@
 #define TESTS_SUPPORT_FAULTS_AROUND_H
 
 #include "builder.h"
-#include "verify/findings.h"
+#include "findings/findings.h"
 #include "worn_host.h"
 
 #define AROUND_PATH "/d/child.avhdx"

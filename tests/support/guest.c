@@ -8,7 +8,7 @@
 #include <zlib.h>
 
 #include "base/bytes.h"
-#include "verify/partitions.h"
+#include "guest/partitions.h"
 
 #define SECTOR 512u
 #define ENTRIES 16384u

@@ -7,7 +7,7 @@
 #ifndef TESTS_SUPPORT_TWO_LAYERS_H
 #define TESTS_SUPPORT_TWO_LAYERS_H
 
-#include "verify/two_views.h"
+#include "guest/two_views.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,8 +8,8 @@
 #include "base/bytes.h"
 #include "format/bat.h"
 #include "io/memory.h"
-#include "verify/audit.h"
-#include "verify/findings.h"
+#include "plan/audit.h"
+#include "findings/findings.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

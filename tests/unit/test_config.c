@@ -3,7 +3,7 @@
  * damage does to it, and that nobody writes.
  */
 /* SPDX-License-Identifier: MIT */
-#include "orphans/config.h"
+#include "config/config.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

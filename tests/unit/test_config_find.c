@@ -1,6 +1,6 @@
 /* Whose disks are these: where configurations are looked for, which drives are which disks, and what cannot be read. */
 /* SPDX-License-Identifier: MIT */
-#include "orphans/config_find.h"
+#include "config/config_find.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -13,8 +13,8 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "files.h"
-#include "verify/filesystems.h"
-#include "verify/partitions.h"
+#include "guest/filesystems.h"
+#include "guest/partitions.h"
 
 /* A disk in memory, some of which may be unreadable. */
 struct disk {

@@ -3,11 +3,11 @@
  * here as text; the rest is made by hand.
  */
 /* SPDX-License-Identifier: MIT */
-#include "orphans/hvs_header.h"
-#include "orphans/hvs_keys.h"
-#include "orphans/hvs_log.h"
-#include "orphans/hvs_objects.h"
-#include "orphans/key_tree.h"
+#include "config/hvs_header.h"
+#include "config/hvs_keys.h"
+#include "config/hvs_log.h"
+#include "config/hvs_objects.h"
+#include "config/key_tree.h"
 #include "sample.h"
 #include "vmcx.h"
 

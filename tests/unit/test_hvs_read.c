@@ -4,7 +4,7 @@
  * published for these files.
  */
 /* SPDX-License-Identifier: MIT */
-#include "orphans/hvs_read.h"
+#include "config/hvs_read.h"
 
 #include "base/alloc.h"
 

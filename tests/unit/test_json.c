@@ -4,7 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
 
-#include "orphans/json.h"
+#include "base/json.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The tree of keys: order, brothers of one name, circles, depth, walking. */
 /* SPDX-License-Identifier: MIT */
-#include "orphans/key_tree.h"
+#include "config/key_tree.h"
 
 #include "base/alloc.h"
 

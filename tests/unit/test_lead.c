@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "io/io.h"
 #include "io/memory.h"
-#include "verify/rescue_map.h"
+#include "io/rescue_map.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "verify/lvm.h"
+#include "guest/lvm.h"
 
 #define ID "abcdefghijklmnopqrstuvwxyz012345"
 #define BEFORE                                                                                                         \

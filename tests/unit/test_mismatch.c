@@ -11,7 +11,7 @@
 #include "files.h"
 #include "io/memory.h"
 #include "ntfs_image.h"
-#include "verify/findings.h"
+#include "findings/findings.h"
 
 #define SIZE (2u << 20)
 #define BASE "/d/base.vhdx"

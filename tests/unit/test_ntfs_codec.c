@@ -7,8 +7,8 @@
 
 #include "ntfs_image.h"
 
-#include "verify/ntfs.h"
-#include "verify/ntfs_log.h"
+#include "guest/ntfs.h"
+#include "guest/ntfs_log.h"
 
 static uint8_t image[NTFS_IMAGE_SIZE];
 

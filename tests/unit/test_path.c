@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "base/alloc.h"
-#include "io/path.h"
+#include "base/path.h"
 
 static void expect_directory(const char *path, bool windows, const char *expected)
 {

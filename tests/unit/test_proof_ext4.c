@@ -12,8 +12,8 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
-#include "verify/ext4.h"
-#include "verify/proof_ext4.h"
+#include "guest/ext4.h"
+#include "guest/proof_ext4.h"
 
 #define SECTOR 512u
 

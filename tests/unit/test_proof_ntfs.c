@@ -9,7 +9,7 @@
 #include "ntfs_image.h"
 #include "two_layers.h"
 
-#include "verify/proof_ntfs.h"
+#include "guest/proof_ntfs.h"
 
 static struct two_layers s;
 static struct ntfs_image_log state_log, child_log, below_log;

@@ -10,8 +10,8 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
-#include "verify/proof_xfs.h"
-#include "verify/xfs.h"
+#include "guest/proof_xfs.h"
+#include "guest/xfs.h"
 
 #define BLOCK 4096u
 #define GROUP 64u /* blocks */

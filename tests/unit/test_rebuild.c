@@ -10,7 +10,7 @@
 #include "base/guid.h"
 #include "builder.h"
 #include "io/memory.h"
-#include "verify/rebuild.h"
+#include "rebuild/rebuild.h"
 
 static struct vx_memory_host *memory;
 static const vhdx_host *host;

@@ -15,7 +15,7 @@
 #include "format/bat.h"
 #include "guest.h"
 #include "io/memory.h"
-#include "verify/rebuild.h"
+#include "rebuild/rebuild.h"
 
 #define DISK "/d/disk.vhdx"
 #define UNDO DISK ".vhdx-undo"

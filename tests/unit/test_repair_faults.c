@@ -8,7 +8,7 @@
 #include "files.h"
 
 #include "io/memory.h"
-#include "verify/rescue_map.h"
+#include "io/rescue_map.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

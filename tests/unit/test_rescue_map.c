@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "verify/rescue_map.h"
+#include "io/rescue_map.h"
 
 /* As GNU ddrescue 1.27 writes it. */
 static const char usual[] = "# Mapfile. Created by GNU ddrescue version 1.27\n"

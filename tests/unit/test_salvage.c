@@ -11,8 +11,8 @@
 #include "builder.h"
 #include "io/io.h"
 #include "io/memory.h"
-#include "verify/rescue_map.h"
-#include "verify/salvage.h"
+#include "io/rescue_map.h"
+#include "salvage/salvage.h"
 
 #define SIZE (16 * VX_MIB)
 

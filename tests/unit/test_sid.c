@@ -1,6 +1,6 @@
 /* The account of a virtual machine, against a record that Windows wrote and a second id, computed by hand. */
 /* SPDX-License-Identifier: MIT */
-#include "orphans/sid.h"
+#include "config/sid.h"
 
 #include <criterion/criterion.h>
 

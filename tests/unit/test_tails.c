@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "estate.h"
-#include "orphans/tails.h"
+#include "estate/tails.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The strict reader of XML: encodings, values, and what it refuses. */
 /* SPDX-License-Identifier: MIT */
-#include "orphans/xml_tree.h"
+#include "config/xml_tree.h"
 
 #include "base/alloc.h"
 

@@ -1,0 +1,226 @@
+/*
+ * Words of advice: texts, quoted names, and the commands that more than one kind of advice gives. See adviser.h.
+ * Decides nothing.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "estate/adviser.h"
+
+#include "base/alloc.h"
+#include "base/quote.h"
+#include "base/path.h"
+#include "config/sid.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *keep(struct vx_adviser *a, const char *text)
+{
+    const char *copy = vx_arena_text(&a->estate->arena, text);
+    if (!copy)
+        a->estate->no_memory = true;
+    return copy ? copy : "";
+}
+
+const char *vx_say(struct vx_adviser *a, const char *format, ...)
+{
+    char text[16384];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return keep(a, text);
+}
+
+void vx_step(struct vx_adviser *a, vhdx_step_kind kind, size_t file, const char *format, ...)
+{
+    char text[32768];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (length < 0 || (size_t)length >= sizeof text)
+        return; /* half a command is worse than none */
+    if (a->steps.count == a->steps.room) {
+        size_t room = a->steps.room ? 2 * a->steps.room : 16;
+        vhdx_found_step *items = vx_resize(a->steps.items, room, sizeof *items);
+        if (!items) {
+            a->estate->no_memory = true;
+            return;
+        }
+        a->steps.items = items;
+        a->steps.room = room;
+    }
+    a->steps.items[a->steps.count++] = (vhdx_found_step){kind, keep(a, text), file};
+}
+
+const char *vx_say_quoted(struct vx_adviser *a, const char *name, bool windows)
+{
+    const char *text = vx_quote_shell(&a->estate->arena, name, windows);
+    if (!text)
+        a->estate->no_memory = true;
+    return text ? text : "";
+}
+
+const char *vx_say_powershell(struct vx_adviser *a, const char *name)
+{
+    const char *text = vx_quote_powershell(&a->estate->arena, name);
+    if (!text)
+        a->estate->no_memory = true;
+    return text ? text : "";
+}
+
+const char *vx_say_path(struct vx_adviser *a, size_t disk)
+{
+    return vx_say_quoted(a, vx_advice_disk(a, disk)->pub.path, vx_advice_is_windows(a, vx_advice_disk(a, disk)));
+}
+
+const vhdx_found_reference *vx_advice_owner(const struct vx_adviser *a, size_t *disk)
+{
+    const vhdx_found_reference *found = NULL;
+    for (size_t i = 0; i < a->family->file_count; i++) {
+        const struct vx_disk *member = vx_advice_disk(a, a->family->files[i]);
+        for (size_t j = 0; j < member->pub.reference_count; j++) {
+            const vhdx_found_reference *reference = &member->pub.references[j];
+            bool checkpoint = a->estate->machines[reference->config].pub.info->checkpoint;
+            if (found && checkpoint)
+                continue;
+            found = reference;
+            *disk = a->family->files[i];
+            if (!checkpoint)
+                return found;
+        }
+    }
+    return found;
+}
+
+/* `number` parts taken off the end of the path, with the separators before them: what is left is [path, end). */
+static size_t without_parts(const char *path, size_t number, bool windows)
+{
+    size_t end = strlen(path);
+    for (; number > 0; number--) {
+        while (end > 0 && !vx_path_is_separator(path[end - 1], windows))
+            end--;
+        while (end > 0 && vx_path_is_separator(path[end - 1], windows))
+            end--;
+    }
+    return end;
+}
+
+/* The machine names `named` by `path`. What has no part in their common end is one and the same directory, here and
+ * there; NULL: the disk is not below it. */
+static const char *below_same_directory(struct vx_adviser *a, const struct vx_disk *named, const char *path,
+                                        const struct vx_disk *disk)
+{
+    bool windows = vx_advice_is_windows(a, named);
+    size_t parts = vx_tail_compare(path, named->absolute, windows).parts;
+    size_t here = without_parts(named->absolute, parts, windows), there = without_parts(path, parts, true);
+    bool below = parts >= 2 && named->source == disk->source && strncmp(named->absolute, disk->absolute, here) == 0 &&
+                 vx_path_is_separator(disk->absolute[here], windows);
+    if (!below || there == 0 || (!windows && strchr(disk->absolute + here, '\\')))
+        return NULL;
+    const char *rest = disk->absolute + here + 1;
+    char *made = vx_arena_take(&a->estate->arena, there + strlen(rest) + 2, 1);
+    if (!made) {
+        a->estate->no_memory = true;
+        return "";
+    }
+    memcpy(made, path, there);
+    made[there] = '\\';
+    memcpy(made + there + 1, rest, strlen(rest));
+    for (char *c = made + there; *c; c++)
+        *c = *c == '/' ? '\\' : *c;
+    return made;
+}
+
+const char *vx_say_host_path(struct vx_adviser *a, size_t number)
+{
+    const struct vx_disk *disk = vx_advice_disk(a, number);
+    for (size_t i = 0; i < disk->pub.reference_count; i++) {
+        const vhdx_found_reference *r = &disk->pub.references[i];
+        return a->estate->machines[r->config].pub.disks[r->disk].path;
+    }
+    for (size_t i = 0; i < disk->pub.child_count; i++) {
+        const struct vx_disk *child = vx_advice_disk(a, disk->pub.children[i]);
+        const char *path = child->parent_elsewhere ? NULL : child->pub.names.absolute_win32_path;
+        if (path && vx_tail_compare(path, disk->absolute, vx_advice_is_windows(a, disk)).parts >= 2)
+            return path;
+    }
+    size_t named_disk = VHDX_NONE;
+    const vhdx_found_reference *r = vx_advice_owner(a, &named_disk);
+    const struct vx_disk *other = r ? vx_advice_disk(a, named_disk) : NULL;
+    size_t length = vx_tail_directory(disk->absolute);
+    if (other && vx_tail_directory(other->absolute) == length &&
+        strncmp(other->absolute, disk->absolute, length) == 0) {
+        const char *path = a->estate->machines[r->config].pub.disks[r->disk].path;
+        return vx_say(a, "%.*s%s", (int)vx_tail_directory(path), path, vx_tail_name(disk->pub.path));
+    }
+    if (vx_advice_is_windows(a, disk))
+        return disk->absolute;
+    const char *near =
+        other ? below_same_directory(a, other, a->estate->machines[r->config].pub.disks[r->disk].path, disk) : NULL;
+    return near ? near : vx_say(a, "<where the host has %s>", vx_tail_name(disk->pub.path));
+}
+
+const char *vx_say_new_name(struct vx_adviser *a, const struct vx_disk *disk)
+{
+    bool windows = vx_advice_is_windows(a, disk);
+    const char *extension = vx_path_extension(disk->pub.path, windows);
+    int stem = (int)(extension - disk->pub.path);
+    int directory = (int)(vx_path_name(disk->absolute, windows) - disk->absolute);
+    const char *name = vx_say(a, "%.*s-content.vhdx", stem, disk->pub.path);
+    for (unsigned number = 2;; number++) {
+        const char *place = vx_say(a, "%.*s%s", directory, disk->absolute, vx_path_name(name, windows));
+        if (vx_names_at(a->estate, a->estate->names, place, disk->source) == VHDX_NONE)
+            return name;
+        name = vx_say(a, "%.*s-content-%u.vhdx", stem, disk->pub.path, number);
+    }
+}
+
+bool vx_can_be_typed(const struct vx_adviser *a, const struct vx_disk *disk)
+{
+    const char *path = disk->pub.path;
+    if (!vx_advice_is_windows(a, disk))
+        return true;
+    if (strncmp(path, "\\\\?\\", 4) == 0)
+        path += 4;
+    for (const char *c = path; *c; c++)
+        if ((unsigned char)*c < 0x20 || strchr("\"*?<>|%", *c))
+            return false;
+    return true;
+}
+
+void vx_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk)
+{
+    static const char *const controllers[] = {"SCSI", "IDE", "SCSI", "SCSI", "SCSI"};
+    const vhdx_config_disk *medium = &a->estate->machines[reference->config].pub.disks[reference->disk];
+    unsigned kind = medium->controller <= VHDX_CONTROLLER_OTHER ? medium->controller : 0;
+    vx_step(a, VHDX_STEP_HYPERV, disk,
+            "Set-VMHardDiskDrive -VMName %s -ControllerType %s -ControllerNumber %" PRIu32
+            " -ControllerLocation %" PRIu32 " -Path %s",
+            vx_say_powershell(a, vx_machine_name(&a->estate->machines[reference->config])), controllers[kind],
+            medium->controller_number, medium->location, vx_say_powershell(a, vx_say_host_path(a, disk)));
+}
+
+void vx_step_grant(struct vx_adviser *a, const vhdx_config_info *info, const char *host_name, size_t disk)
+{
+    char sid[VHDX_SID_ROOM];
+    if (!info->has_machine_id && !(info->has_id && !info->checkpoint))
+        return;
+    vx_machine_sid(info->has_machine_id ? &info->machine_id : &info->id, sid);
+    vx_step(a, VHDX_STEP_HYPERV, disk, "icacls %s /grant '*%s:(F)'", vx_say_powershell(a, host_name), sid);
+}
+
+bool vx_step_copy(struct vx_adviser *a, size_t number)
+{
+    const char *name = vx_say_new_name(a, vx_advice_disk(a, number));
+    if (!vx_would_work(a, VX_TRIAL_COPY, number, name)) {
+        vx_step(a, VHDX_STEP_NOTE, number, "A copy of what %s holds cannot be made now: %s.",
+                vx_advice_disk(a, number)->pub.path, vx_say_why(a));
+        return false;
+    }
+    vx_step(a, VHDX_STEP_COPY, number, "vhdx merge%s -o %s %s", vx_say_parents(a, number),
+            vx_say_quoted(a, name, vx_advice_is_windows(a, vx_advice_disk(a, number))), vx_say_path(a, number));
+    return true;
+}

@@ -1,0 +1,71 @@
+/*
+ * Entries of a BAT that are zero although they should not be: a sector or a page of it was lost, and zeros say "nothing
+ * there" as convincingly as a writer does. What contradicts them: the newest version of the page in the log, which
+ * in a clean disk is what stands at home; a fixed disk, which has no empty entries, and in whose file each block has
+ * its place; and content that nobody owns just in the gap of the file that a lost sector of the BAT leaves.
+ *
+ * Easy to get wrong: a writer that does not log makes the log older than the BAT; one that trims empties entries of a
+ * fixed disk. So one page in which the log is older silences it, and what the log says is empty is empty.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_EVIDENCE_ABSENT_H
+#define VX_EVIDENCE_ABSENT_H
+
+#include "evidence/lead.h"
+#include "evidence/rebuild_log.h"
+
+enum vx_absent_witness {
+    VX_ABSENT_LOG,   /* the newest version of the page */
+    VX_ABSENT_FIXED, /* the place of each block in the file */
+    VX_ABSENT_ORDER, /* the gap between the blocks around */
+};
+
+/* Entries that lie in one page, of which some are missing. */
+struct vx_absent {
+    uint64_t first_index, count; /* in the BAT */
+    uint64_t first_block, last_block;
+    enum vx_absent_witness witness;
+    bool sure;     /* there is no other explanation that is any good */
+    bool lossless; /* there is one place for each block, and nothing else beside it */
+    uint8_t *entries; /* LOG: as they stand there, and zeros for what is not missing; else NULL */
+    uint64_t place;         /* of the first block, else */
+};
+
+typedef vhdx_status vx_absent_fn(void *context, const struct vx_absent *absent, vhdx_error *err);
+
+struct vx_absent_search {
+    struct vx_leads *leads;       /* open */
+    struct vx_log_witnesses *log; /* NULL = there is none */
+    bool fixed;                   /* the disk has all its blocks */
+    vx_absent_fn *visit;
+    void *context;
+};
+
+vhdx_status vx_absent_find(const struct vx_absent_search *search, vhdx_error *err);
+/* The entry as it should be; zero: nothing is missing there. */
+uint64_t vx_absent_entry(const struct vx_absent *absent, const struct vx_geometry *geometry, uint64_t bat_index);
+
+/*
+ * Whether somewhere in the file lies content that nobody owns, in a run of space that has room for a block. Then an
+ * entry that says "nothing here" may be one that was lost. `owned`: by structures and by all entries that name a place.
+ */
+struct vx_absent_room {
+    struct vx_file *file;
+    uint64_t file_size;
+    const struct vx_claims *owned;
+    uint32_t block_size;
+    /* Of a disk of QEMU, which writes a block before its entry, the last block of the file says nothing: the program
+     * may just have been killed. */
+    const char *creator;
+};
+
+bool vx_absent_is_qemu(const struct vx_absent_room *room);
+vhdx_status vx_absent_has_room(const struct vx_absent_room *room, bool *has_room, vhdx_error *err);
+
+/* The log of an exam, for a search. A log that is longer than any real one is not read: then `log` stays closed. */
+vhdx_status vx_absent_open_log(struct vx_exam *exam, struct vx_log_witnesses *log, vhdx_error *err);
+/* The same of a file whose current header is known. */
+vhdx_status vx_absent_open_log_of(struct vx_file *file, const struct vx_header *header, struct vx_log_witnesses *log,
+                                  vhdx_error *err);
+
+#endif

@@ -1,0 +1,241 @@
+/*
+ * What a damaged disk must have been: from whatever is left in the file (and around it) each value is taken from the
+ * best witness, and the witness is named. Nothing is written here and nothing in the file is believed twice: a value
+ * that stands where it belongs and breaks no rule is STORED; everything else is a proposal with its evidence. Repair
+ * turns proposals into writes; vx_rebuilt_apply() turns them into a disk in memory, which salvage.c reads.
+ *
+ * Witnesses, strongest first: the structure itself, its twin, a valid entry of the log (also of earlier times), what
+ * Windows leaves behind the metadata table, the parent, the shape of other structures (the spacing of blocks, the
+ * length of the BAT), what the guest wrote (GPT, file systems), and last a default that only lets the disk be read.
+ * `lossless`: the evidence leaves no other reading; everything else is salvage.
+ *
+ * The one thing that is easy to get wrong: the file must be read through an open file that gives zeros for unreadable
+ * bytes (tolerant.h), or a bad sector ends the search that is meant to help against it.
+ */
+/* SPDX-License-Identifier: MIT */
+#ifndef VX_REBUILD_REBUILD_H
+#define VX_REBUILD_REBUILD_H
+
+#include "format/bat.h"
+#include "format/geometry.h"
+#include "format/metadata.h"
+#include "image/survey.h"
+#include "image/claims.h"
+#include "evidence/told.h"
+
+enum vx_part {
+    VX_PART_FILE_ID,
+    VX_PART_HEADER,   /* both copies */
+    VX_PART_LOG,      /* whether there is something to replay: LogGuid */
+    VX_PART_REGIONS,  /* both copies */
+    VX_PART_METADATA, /* the metadata table: which items there are and where */
+    VX_PART_BLOCK_SIZE,
+    VX_PART_PARAMETER_FLAGS, /* fixed, has parent */
+    VX_PART_VIRTUAL_SIZE,
+    VX_PART_LOGICAL_SECTOR,
+    VX_PART_PHYSICAL_SECTOR,
+    VX_PART_DISK_ID,
+    VX_PART_LOCATOR,
+    VX_PART_BAT, /* entries that are not as they stand; see `placements` */
+    VX_PART_COUNT,
+};
+
+enum vx_witness {
+    VX_WITNESS_STORED, /* as it stands in the file */
+    VX_WITNESS_CALLER, /* who asks says so */
+    VX_WITNESS_TWIN,
+    VX_WITNESS_LOG,     /* an entry of the log, active or not */
+    VX_WITNESS_RESIDUE, /* what is left of the structure itself, or lies behind it */
+    VX_WITNESS_PARENT,
+    VX_WITNESS_GEOMETRY,
+    VX_WITNESS_CONTENT,
+    VX_WITNESS_DEFAULT,
+    VX_WITNESS_NONE, /* nothing was found; the value is zero */
+};
+
+struct vx_clue {
+    enum vx_witness witness;
+    bool lossless;
+    char evidence[232]; /* one sentence for a person, without a period; "" for STORED */
+};
+
+/*
+ * A payload block (or sector bitmap block) whose BAT entry is proposed. The entry stands in the view; whose proposal it
+ * is takes two bits, because a disk may have lost millions.
+ */
+struct vx_placement {
+    uint64_t bat_index;
+    uint64_t raw; /* the entry */
+    enum vx_witness witness;
+    bool lossless;
+};
+
+/* Space of the file that nobody owns, that is not zero, and whose place on the virtual disk is not known. */
+struct vx_stray {
+    uint64_t file_offset, length;
+};
+
+/* An entry that is not believed because of where it says that the block lies. */
+struct vx_single {
+    uint64_t bat_index, raw; /* as it stands in the file */
+    bool nowhere;            /* there is no such place; else another block is there, too */
+    bool back;               /* of no use outside of rebuild_singles.c */
+};
+
+/* How a disk comes right whose BAT region has fewer entries than it has blocks. */
+enum vx_room_cure {
+    VX_ROOM_ENOUGH,       /* it has not */
+    VX_ROOM_BLOCK_SIZE,   /* the blocks are larger than the metadata say */
+    VX_ROOM_VIRTUAL_SIZE, /* the disk is smaller */
+    VX_ROOM_LENGTH,       /* the region is longer: what lies behind its end is the rest of the BAT, or nobody's */
+    VX_ROOM_MOVE,         /* there is room at the end of the file only */
+};
+
+struct vx_room {
+    enum vx_room_cure cure;
+    struct vx_clue clue;
+    struct vx_region former; /* the region as the tables have it */
+    bool tail_stands;        /* LENGTH: the entries behind its end are there */
+};
+
+/* What sizes.h makes of the three values by which all else is measured. */
+enum vx_size_verdict {
+    VX_SIZES_STAND,   /* nothing contradicts them, or nothing else agrees with everything */
+    VX_SIZES_SETTLED, /* others agree with everything that contradicts the stored ones */
+    VX_SIZES_TIED,    /* several others do, and nothing says which of them are right */
+};
+
+struct vx_size_answer {
+    enum vx_size_verdict verdict;
+    /* SETTLED: the values, and whether the evidence leaves no others; TIED: one of those that would do */
+    uint64_t virtual_size, stored_virtual_size, other_virtual_size; /* other: TIED, another one */
+    uint32_t block_size, stored_block_size, other_block_size;
+    uint32_t logical_sector, stored_logical_sector, other_logical_sector;
+    bool lossless;
+    /* From here on it is in doubt whether the disk goes on; 0 = nothing speaks against its end. Never less than what
+     * the last block with an entry begins with. */
+    uint64_t certain_end;
+    bool contradicted; /* STAND: the blocks overlap as those of another size, but no other size agrees with all */
+    bool by_guest_only; /* only the partition table contradicts, and no byte of the disk depends on the answer */
+    enum vx_witness witness;
+    char evidence[232]; /* one sentence without a period */
+};
+
+struct vx_rebuilt {
+    uint64_t file_size;
+    struct vx_clue clues[VX_PART_COUNT];
+    /* All of these are filled as well as it goes, whatever the witness. */
+    struct vx_header
+        header; /* sequence_number: larger than any seen; log_guid: zero unless there is a sequence to replay */
+    struct vx_region bat, metadata;
+    bool region_taken; /* one of them was not found, and where it usually is stands something else: good for reading */
+    uint32_t block_size, parameter_flags, logical_sector, physical_sector;
+    uint64_t virtual_size;
+    vhdx_guid virtual_disk_id;
+    uint8_t *locator; /* bytes of the parent locator item, NULL = none */
+    uint32_t locator_size;
+    bool only_pieces; /* nothing tells the disk's size, nor where any block belongs: all that is not zeros and no
+                         structure's is in `strays`. Found out by a search of the content only. */
+    struct vx_geometry geometry; /* all zeros when the values do not allow one */
+    struct vx_size_answer sizes; /* whether the stored sizes stand */
+    /* BAT */
+    struct vx_room room; /* LENGTH, MOVE: `bat` is the region as it should be, `regions` what the tables say */
+    bool bat_lost; /* the BAT as it stands says nothing (all of it is implausible, or zeros beside blocks that nobody
+                      owns) */
+    uint8_t *placed; /* two bits for each entry of the BAT, see vx_rebuilt_witness(); NULL: none is proposed */
+    uint64_t placement_count, placed_by_log, placed_surely;
+    bool placements_lossless;
+    struct vx_stray *strays;
+    size_t stray_count, stray_room;
+    uint8_t *lost_pages; /* a bit for each page of the BAT that says nothing: entries in it are known by `placements`
+                            only; NULL: none is lost */
+    uint64_t page_count;
+    uint64_t lost_page_count; /* pages that said nothing before evidence was looked for */
+    /* ascending; entries in sound pages that are known by `placements` only, as those of lost pages */
+    struct vx_single *singles;
+    size_t single_count;
+    uint8_t *doubted; /* a bit for each entry that says there is no data, but leads to content that nobody owns; NULL:
+                         none */
+    bool absent_doubted; /* content that nobody owns has room for a block: an entry that says "nothing here" may have
+                            been lost */
+    struct vx_claims claims;  /* who owns the file's space, by the BAT as it is now */
+    struct vx_region_table
+        *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */
+    struct vx_metadata_table *table; /* the items that were found, with their places in the metadata region */
+    struct vx_file *view;            /* the damaged file with its log applied, kept in memory; NULL once taken */
+};
+
+/* The space of the file in MiB: claimed by anybody, claimed by more than one. */
+bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length);
+/* Whether the bytes lie in the file and nobody owns them. */
+bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length);
+/* Whether the BAT entry is one of which nothing is known. */
+bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/* Whether the entry says that there is no data, but leads to content that nobody owns. */
+bool vx_rebuilt_doubted(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/*
+ * Entries from `bat_index` on that are alike: all as they stand, or all lost (*lost) and without a placement. Returns
+ * the first that is not, or one before it when that is far; `bat_index` itself when it is placed or doubted,
+ * UINT64_MAX when all others are alike.
+ */
+uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, bool *lost);
+/* LOG, CONTENT or GEOMETRY, whoever proposes the entry; STORED: nobody, it is as it stands. */
+enum vx_witness vx_rebuilt_witness(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/* The first entry from `bat_index` on that is proposed; UINT64_MAX = none. */
+uint64_t vx_rebuilt_next_placed(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/* The entry as it should be. Only before vx_rebuilt_view(). */
+vhdx_status vx_rebuilt_entry(const struct vx_rebuilt *rebuilt, uint64_t bat_index, uint64_t *raw, vhdx_error *err);
+
+/* What is known of a disk that may be the parent. It is asked only when the child's locator does not name another. */
+struct vx_parent_hint {
+    vhdx_guid identity; /* DataWriteGuid */
+    vhdx_guid disk_id;
+    uint32_t logical_sector, physical_sector;
+    uint64_t virtual_size;
+};
+
+/* The first of the files at `paths` that opens as a disk should. false: none does. */
+bool vx_parent_hint_find(const vhdx_host *host, const char *const *paths, size_t count, struct vx_parent_hint *hint);
+
+struct vx_rebuild_options {
+    const vhdx_host *host;
+    struct vx_told_sizes told;
+    const struct vx_tolerant
+        *tolerant; /* of `file`, when it is one: tells what could not be read from what is zero. NULL: all was read */
+    const struct vx_parent_hint *parent; /* NULL = none is known */
+    bool search_content; /* look for lost blocks by what the guest wrote in them: reads all space that nobody owns */
+    vhdx_progress_fn progress;
+    void *progress_context;
+};
+
+/*
+ * Looks at the disk in `file`. OK also when next to nothing was found: the clues say so. Fails only when memory runs
+ * out, the host fails, or the caller cancels. `rebuilt` is for vx_rebuild_free().
+ */
+vhdx_status vx_rebuild(struct vx_file *file, const struct vx_rebuild_options *options, struct vx_rebuilt **rebuilt,
+                       vhdx_error *err);
+/* Takes NULL. */
+void vx_rebuild_free(struct vx_rebuilt *rebuilt);
+
+/* Whether some part is not as it stands in the file, and whether all of these are lossless. */
+bool vx_rebuilt_differs(const struct vx_rebuilt *rebuilt, bool *lossless);
+/* "header", "region table", ...; static. */
+const char *vx_part_name(enum vx_part part);
+
+/*
+ * The tables as they belong in the file. Regions: for both copies, unknown regions kept. Metadata: table and items in
+ * one piece for rebuilt->metadata.file_offset, `*bytes` is for vx_free(); items that are not known are kept where the
+ * table still names them. LIMIT: no room. To be called before vx_rebuilt_view(). The header is encoded by
+ * vx_header_encode(), twice, with two sequence numbers.
+ */
+void vx_rebuilt_encode_regions(const struct vx_rebuilt *rebuilt, uint8_t bytes[VX_REGION_TABLE_SIZE]);
+vhdx_status vx_rebuilt_encode_metadata(const struct vx_rebuilt *rebuilt, uint8_t **bytes, size_t *size,
+                                       vhdx_error *err);
+
+/*
+ * The disk as it was rebuilt, log applied, all tables in place, as a file in memory over the damaged one. The caller
+ * closes it, before `rebuilt` is freed and before the damaged file is closed.
+ */
+vhdx_status vx_rebuilt_view(struct vx_rebuilt *rebuilt, struct vx_file **view, vhdx_error *err);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Entries that are zero although they should not be, as mend_absent.c puts them back: a reader and a repair must see
+ * the same disk. See absent.h.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "evidence/absent.h"
+#include "rebuild/rebuild_parts.h"
+
+static vhdx_status propose(void *context, const struct vx_absent *absent, vhdx_error *err)
+{
+    struct vx_rebuilding *work = context;
+    work->out->lost_page_count++;
+    for (uint64_t i = 0; i < absent->count; i++) {
+        uint64_t index = absent->first_index + i, raw = vx_absent_entry(absent, &work->out->geometry, index);
+        const struct vx_placement placement = {
+            index, raw, absent->entries ? VX_WITNESS_LOG : VX_WITNESS_GEOMETRY, absent->lossless};
+        if (raw != 0)
+            VX_TRY(vx_place(work, &placement, err));
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vx_rebuild_absent(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_leads leads = {0};
+    VX_TRY(vx_rebuild_leads(work, &leads, err));
+    const struct vx_absent_search search = {
+        .leads = &leads,
+        .log = work->log.open && work->log.ring.length <= 64 * VX_MIB ? &work->log : NULL,
+        .fixed = (work->out->parameter_flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED) && !work->out->geometry.has_parent,
+        .visit = propose,
+        .context = work,
+    };
+    vhdx_status status = leads.present > 0 ? vx_absent_find(&search, err) : VHDX_OK;
+    vx_leads_close(&leads);
+    return status;
+}
+
+vhdx_status vx_rebuild_doubt_absent(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    const struct vx_absent_room room = {
+        work->view, work->view_size, &out->claims, out->block_size, work->survey->file_id.creator};
+    return vx_absent_has_room(&room, &out->absent_doubted, err);
+}

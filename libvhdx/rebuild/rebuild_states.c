@@ -1,0 +1,100 @@
+/*
+ * Entries whose state is wrong, or says that there is no data, while their place leads to content that nobody owns
+ * (lead.h). Where that proves what the entry was it is proposed; everything else stays as it stands, and in doubt. Easy
+ * to get wrong: real writers leave places in entries without data, so nothing is proposed without proof.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "evidence/lead.h"
+#include "rebuild/rebuild_parts.h"
+
+static vhdx_status doubt(struct vx_rebuilt *out, uint64_t bat_index, vhdx_error *err)
+{
+    if (!out->doubted)
+        out->doubted = vx_alloc((size_t)(out->geometry.entry_count / 8 + 1), 1);
+    if (!out->doubted)
+        return vx_fail_memory(err, "the entries in doubt");
+    vx_set_page_bit(out->doubted, bat_index);
+    return VHDX_OK;
+}
+
+bool vx_rebuilt_doubted(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+{
+    return rebuilt->doubted && bat_index < rebuilt->geometry.entry_count && vx_page_bit(rebuilt->doubted, bat_index);
+}
+
+static vhdx_status judge(struct vx_rebuilding *work, struct vx_leads *leads, uint64_t bat_index,
+                         const struct vx_bat_entry *entry, vhdx_error *err)
+{
+    struct vx_bat_entry truth = *entry;
+    uint64_t which, length = work->out->block_size;
+    bool changed, content;
+    const struct vx_bat_world world = vx_rebuild_world(work->out);
+    if (vx_bat_entry_is_garbage(&world, entry)) /* no reader may take it for one of the empty entries around */
+        return doubt(work->out, bat_index, err);
+    VX_TRY(vx_lead_truth(leads, bat_index, &truth, &changed, err));
+    if (changed) {
+        const struct vx_placement placement = {bat_index, vx_bat_entry_encode(&truth), VX_WITNESS_GEOMETRY, false};
+        return vx_place(work, &placement, err);
+    }
+    if (!vx_geometry_is_payload(&work->out->geometry, bat_index, &which))
+        return VHDX_OK;
+    VX_TRY(vx_lead_has_content(leads, entry->file_offset, length, &content, err));
+    return content ? doubt(work->out, bat_index, err) : VHDX_OK;
+}
+
+bool vx_rebuild_is_odd(const struct vx_rebuilt *out, uint64_t bat_index, const struct vx_bat_entry *entry)
+{
+    const uint32_t odd = VX_BAT_BAD_STATE | VX_BAT_STRAY_OFFSET | VX_BAT_ANCHOR;
+    uint64_t which;
+    if (entry->file_offset == 0)
+        return false;
+    if (vx_geometry_is_payload(&out->geometry, bat_index, &which))
+        return which < out->geometry.payload_count &&
+               (vx_bat_payload_rules(entry, out->geometry.has_parent) & odd) != 0;
+    return out->geometry.has_parent && (vx_bat_bitmap_rules(entry, true) & odd) != 0;
+}
+
+static vhdx_status judge_all(struct vx_rebuilding *work, struct vx_leads *leads, struct vx_bat_walk *bat,
+                             vhdx_error *err)
+{
+    for (;; bat->index++) {
+        VX_TRY(vx_bat_walk_next(bat, err));
+        if (bat->index >= bat->end)
+            return VHDX_OK;
+        struct vx_bat_entry entry = vx_bat_entry_decode(bat->raw);
+        if (vx_rebuild_is_odd(work->out, bat->index, &entry))
+            VX_TRY(judge(work, leads, bat->index, &entry, err));
+    }
+}
+
+vhdx_status vx_rebuild_leads(struct vx_rebuilding *work, struct vx_leads *leads, vhdx_error *err)
+{
+    const struct vx_rebuilt *out = work->out;
+    const struct vx_bat_source source = {work->view, &out->geometry, out->bat.file_offset, work->view_size};
+    struct vx_claims owned;
+    vhdx_status status = vx_claims_open(source.file_size, &owned, err);
+    if (status == VHDX_OK)
+        status = vx_claim_structures(out, &owned, err);
+    if (status != VHDX_OK) {
+        vx_claims_close(&owned);
+        return status;
+    }
+    status = vx_leads_begin(&source, &owned, leads, err);
+    if (status != VHDX_OK)
+        vx_leads_close(leads);
+    return status;
+}
+
+vhdx_status vx_rebuild_states(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_leads leads = {0};
+    struct vx_bat_walk bat = {0};
+    VX_TRY(vx_rebuild_leads(work, &leads, err));
+    vhdx_status status = vx_bat_walk_begin(&leads.source, work->out->geometry.entry_count, &bat, err);
+    if (status == VHDX_OK)
+        status = judge_all(work, &leads, &bat, err);
+    vx_bat_walk_close(&bat);
+    vx_leads_close(&leads);
+    return status;
+}

@@ -1,0 +1,330 @@
+/*
+ * Opening damaged layers. See salvage.h. Each is rebuilt in memory and then opened by the strict opener, so that the
+ * rules of reading are written down once. Easy to get wrong: a parent that the caller names is believed only where
+ * nothing proves another one, and what it shows stays doubtful.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "image/traces.h"
+#include "base/path.h"
+#include "salvage/salvage.h"
+#include "evidence/sizes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct opening {
+    struct vx_salvage_layers *layers;
+    const vhdx_salvage_options *options;
+    struct vx_chain chain; /* the same images, as resolve.c wants to see them */
+    struct vx_parent_hint hint;
+    bool has_hint;
+};
+
+static void say(const struct opening *opening, vhdx_notice_kind kind, const char *format, ...) VX_PRINTF(3, 4);
+static void say(const struct opening *opening, vhdx_notice_kind kind, const char *format, ...)
+{
+    char text[1600];
+    va_list values;
+    if (!opening->options->notice)
+        return;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    opening->options->notice(opening->options->notice_context, kind, text);
+}
+
+static void say_evidence(const struct opening *opening, const char *path, const struct vx_rebuilt *rebuilt)
+{
+    for (int i = 0; i < VX_PART_COUNT; i++) {
+        const struct vx_clue *clue = &rebuilt->clues[i];
+        if (clue->witness != VX_WITNESS_STORED)
+            say(opening, clue->lossless ? VHDX_NOTICE_DETAIL : VHDX_NOTICE_WARNING, "%s: %s: %s", path,
+                vx_part_name((enum vx_part)i), clue->evidence);
+    }
+}
+
+/* Nothing of a disk is there: what was asked for is something else. */
+static bool is_foreign(const struct vx_rebuilt *rebuilt)
+{
+    return rebuilt->clues[VX_PART_FILE_ID].witness != VX_WITNESS_STORED &&
+           rebuilt->clues[VX_PART_HEADER].witness == VX_WITNESS_DEFAULT &&
+           rebuilt->clues[VX_PART_REGIONS].witness == VX_WITNESS_DEFAULT &&
+           rebuilt->clues[VX_PART_METADATA].witness == VX_WITNESS_DEFAULT &&
+           rebuilt->clues[VX_PART_VIRTUAL_SIZE].witness != VX_WITNESS_CONTENT;
+}
+
+/* Where a size that is a guess may be too large. */
+static uint64_t last_block(const struct vx_geometry *geometry)
+{
+    return geometry->virtual_size > 0 ? vx_round_down(geometry->virtual_size - 1, geometry->block_size) : 0;
+}
+
+/* What the reading stands on. Ids, the physical sector size and the disk's end change no byte of what is read. */
+static void judge_layer(struct vx_salvage_layer *layer)
+{
+    static const struct {
+        enum vx_part part;
+        const char *reason;
+    } grounds[] = {
+        {VX_PART_LOG, "what was in the log is not certain"},
+        {VX_PART_REGIONS, "where the BAT lies is not certain"},
+        {VX_PART_BLOCK_SIZE, "the block size is not certain"},
+        {VX_PART_LOGICAL_SECTOR, "the sector size is not certain"},
+    };
+    const struct vx_clue *clues = layer->rebuilt->clues;
+    const struct vx_size_answer *sizes = &layer->rebuilt->sizes;
+    for (size_t i = 0; i < sizeof grounds / sizeof grounds[0] && !layer->doubt; i++)
+        if (!clues[grounds[i].part].lossless && !(grounds[i].part == VX_PART_LOGICAL_SECTOR && sizes->by_guest_only))
+            layer->doubt = grounds[i].reason;
+    if (sizes->verdict == VX_SIZES_TIED && !layer->doubt)
+        layer->doubt = "the disk's sizes contradict the BAT or what is in the disk, and more than one would do";
+    if (sizes->contradicted && !layer->doubt)
+        layer->doubt = "the blocks lie in the file as if they had another size";
+    layer->certain_end = sizes->certain_end ? sizes->certain_end : UINT64_MAX;
+    if (!clues[VX_PART_VIRTUAL_SIZE].lossless)
+        layer->certain_end = vx_min(layer->certain_end, last_block(&layer->rebuilt->geometry));
+    layer->maybe_child = !clues[VX_PART_PARAMETER_FLAGS].lossless;
+}
+
+/* Nothing in the file speaks for a VHDX, but its name does, and it does not begin as something else. */
+static vhdx_status was_one(const struct vx_salvage_layer *layer, const vhdx_host *host, bool *was, vhdx_error *err)
+{
+    const char *path = vx_file_path(layer->file);
+    struct vx_traces traces;
+    VX_TRY(vx_traces_look(layer->file, &traces, err));
+    *was = !traces.foreign && layer->rebuilt->only_pieces &&
+           (vx_path_has_extension(path, ".vhdx", host->windows_paths) ||
+            vx_path_has_extension(path, ".avhdx", host->windows_paths));
+    return VHDX_OK;
+}
+
+static vhdx_status refuse_foreign(const struct vx_salvage_layer *layer, vhdx_error *err)
+{
+    vx_fail(err, VHDX_NOT_VHDX, vx_at_file(vx_file_path(layer->file)),
+            "nothing of a VHDX is recognized: no identifier, header, region table or metadata");
+    return layer->rebuilt->only_pieces
+               ? vx_advise(
+                     err, VHDX_NOT_VHDX,
+                     "if it was one, give it a name that ends in .vhdx: then what lies in it is written as pieces")
+               : VHDX_NOT_VHDX;
+}
+
+static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_layer *layer, vhdx_error *err)
+{
+    struct vx_rebuild_options options = {
+        .host = opening->layers->host,
+        .tolerant = layer->tolerant,
+        .parent = opening->has_hint ? &opening->hint : NULL,
+        .search_content = true,
+        .progress = opening->options->progress,
+        .progress_context = opening->options->progress_context,
+    };
+    if (layer == opening->layers->items) /* what the caller says is about the leaf */
+        options.told = (struct vx_told_sizes){opening->options->assume_virtual_size,
+                                              opening->options->assume_block_size,
+                                              opening->options->assume_logical_sector};
+    struct vx_file *view;
+    VX_TRY(vx_rebuild(layer->file, &options, &layer->rebuilt, err));
+    bool known = !is_foreign(layer->rebuilt);
+    if (!known)
+        VX_TRY(was_one(layer, opening->layers->host, &known, err));
+    if (!known)
+        return refuse_foreign(layer, err);
+    if (layer->rebuilt->only_pieces) {
+        say(opening, VHDX_NOTICE_WARNING,
+            "%s: nothing tells the disk's size, or which block of it lies where: only pieces of it can be had",
+            vx_file_path(layer->file));
+        return VHDX_OK;
+    }
+    layer->view_size = layer->rebuilt->claims.slots ? layer->rebuilt->file_size : 0;
+    VX_TRY(vx_rebuilt_view(layer->rebuilt, &view, err));
+    VX_TRY(vx_image_open_file(opening->layers->host, view, VX_OPEN_INSPECT | VX_OPEN_UNFINISHED, &layer->image, err));
+    VX_TRY(vx_run_reader_open(layer->image, VX_BAT_WINDOW_LARGE, &layer->reader, err));
+    layer->has_reader = true;
+    judge_layer(layer);
+    say_evidence(opening, vx_file_path(layer->file), layer->rebuilt);
+    return VHDX_OK;
+}
+
+/* Room for one more layer. */
+static vhdx_status add_layer(struct opening *opening, struct vx_salvage_layer **layer, vhdx_error *err)
+{
+    struct vx_salvage_layers *layers = opening->layers;
+    struct vx_salvage_layer *items = vx_resize(layers->items, layers->count + 1, sizeof *items);
+    if (!items)
+        return vx_fail_memory(err, "a layer");
+    layers->items = items;
+    struct vx_image **images = vx_resize(opening->chain.layers, layers->count + 1, sizeof(struct vx_image *));
+    if (!images)
+        return vx_fail_memory(err, "a layer");
+    opening->chain.layers = images;
+    *layer = &items[layers->count];
+    **layer = (struct vx_salvage_layer){.file = NULL};
+    return VHDX_OK;
+}
+
+static vhdx_status open_layer(struct opening *opening, const char *path, bool doubtful, vhdx_error *err)
+{
+    struct vx_salvage_layers *layers = opening->layers;
+    struct vx_salvage_layer *layer;
+    VX_TRY(add_layer(opening, &layer, err));
+    layer->doubt = doubtful ? "it comes from a parent that nothing proves to be the one" : NULL;
+    const struct vx_rescue_map *bad = layers->count == 0 && layers->bad.count > 0 ? &layers->bad : NULL;
+    VX_TRY(vx_tolerant_open(layers->host, path, VHDX_FILE_READ, bad, &layer->file, &layer->tolerant, err));
+    layers->count++;
+    VX_TRY(rebuild_layer(opening, layer, err));
+    if (layers->count > 1 && !layer->image)
+        return vx_fail(err, VHDX_CORRUPT, vx_at_file(path), "nothing tells the disk's size");
+    if (layer->image)
+        opening->chain.layers[opening->chain.count++] = layer->image;
+    return VHDX_OK;
+}
+
+static void close_layer(struct vx_salvage_layer *layer)
+{
+    if (layer->has_reader)
+        vx_run_reader_close(&layer->reader);
+    vx_image_close(layer->image);
+    vx_rebuild_free(layer->rebuilt);
+    if (!layer->borrowed)
+        vx_file_close(layer->file);
+}
+
+static void drop_last(struct opening *opening)
+{
+    struct vx_salvage_layers *layers = opening->layers;
+    close_layer(&layers->items[layers->count - 1]);
+    layers->count--;
+    opening->chain.count = layers->count;
+}
+
+/* Only reasons that have nothing to do with the file that was tried end the whole work. */
+static bool is_fatal(vhdx_status status)
+{
+    return status == VHDX_NOMEM || status == VHDX_CANCELLED;
+}
+
+static vhdx_status try_parent(struct opening *opening, const char *path, bool doubtful, bool *opened, vhdx_error *err)
+{
+    size_t before = opening->layers->count;
+    *opened = false;
+    if (vx_chain_holds(&opening->chain, path) || before >= VX_CHAIN_MAX)
+        return VHDX_OK;
+    vhdx_error why;
+    vhdx_status status = open_layer(opening, path, doubtful, &why);
+    if (is_fatal(status)) {
+        if (err)
+            *err = why;
+        return status;
+    }
+    if (status == VHDX_OK && opening->layers->items[before].image->geometry.logical_sector_size !=
+                                 opening->layers->items[before - 1].image->geometry.logical_sector_size) {
+        say(opening, VHDX_NOTICE_WARNING, "%s: another logical sector size, so it is not the parent", path);
+        drop_last(opening);
+        return VHDX_OK;
+    }
+    if (status != VHDX_OK) {
+        say(opening, VHDX_NOTICE_WARNING, "%s: %s", path, why.message);
+        if (opening->layers->count > before)
+            drop_last(opening);
+        return VHDX_OK;
+    }
+    *opened = true;
+    return VHDX_OK;
+}
+
+static vhdx_status open_parent(struct opening *opening, bool *opened, vhdx_error *err)
+{
+    const vhdx_salvage_options *options = opening->options;
+    struct vx_image *child = opening->chain.layers[opening->chain.count - 1];
+    struct vx_search search = {options->parents, options->parent_count};
+    vhdx_error why;
+    char *path = NULL;
+    *opened = false;
+    vhdx_status status = vx_resolve_parent(child, &search, &path, &why);
+    if (status == VHDX_OK) {
+        status = try_parent(opening, path, false, opened, err);
+        vx_free(path);
+        return status;
+    }
+    if (is_fatal(status)) {
+        if (err)
+            *err = why;
+        return status;
+    }
+    for (size_t i = 0; i < options->parent_count && !*opened; i++) {
+        VX_TRY(try_parent(opening, options->parents[i], true, opened, err));
+        if (*opened)
+            say(opening, VHDX_NOTICE_WARNING, "%s: taken as the parent because it was given; nothing proves that it is",
+                options->parents[i]);
+    }
+    if (!*opened)
+        say(opening, VHDX_NOTICE_WARNING, "%s: %s; only what the layers above hold is written", vx_image_path(child),
+            why.message);
+    return VHDX_OK;
+}
+
+static vhdx_status open_all(struct opening *opening, const char *path, vhdx_error *err)
+{
+    struct vx_salvage_layers *layers = opening->layers;
+    bool opened = true;
+    if (opening->options->bad_ranges)
+        VX_TRY(vx_rescue_map_load(layers->host, opening->options->bad_ranges, &layers->bad, err));
+    opening->has_hint = vx_parent_hint_find(layers->host, opening->options->parents, opening->options->parent_count,
+                                            &opening->hint);
+    VX_TRY(open_layer(opening, path, false, err));
+    layers->only_pieces = !layers->items[0].image;
+    if (layers->only_pieces)
+        return VHDX_OK;
+    while (opened && vx_image_has_parent(opening->chain.layers[opening->chain.count - 1]))
+        VX_TRY(open_parent(opening, &opened, err));
+    layers->parent_missing = !opened;
+    return VHDX_OK;
+}
+
+vhdx_status vx_salvage_open(const char *path, const vhdx_salvage_options *options, struct vx_salvage_layers *layers,
+                            vhdx_error *err)
+{
+    *layers = (struct vx_salvage_layers){.host = vx_host_or_native(options->host)};
+    struct opening opening = {.layers = layers, .options = options, .chain = {.host = layers->host}};
+    vhdx_status status = open_all(&opening, path, err);
+    vx_free(opening.chain.layers);
+    return status;
+}
+
+static vhdx_status open_alone(struct opening *opening, struct vx_file *file, vhdx_error *err)
+{
+    struct vx_salvage_layers *layers = opening->layers;
+    struct vx_salvage_layer *layer;
+    VX_TRY(add_layer(opening, &layer, err));
+    layer->file = file;
+    layer->borrowed = true;
+    layers->count++;
+    VX_TRY(rebuild_layer(opening, layer, err));
+    layers->only_pieces = !layer->image;
+    layers->parent_missing = layer->image && vx_image_has_parent(layer->image);
+    return VHDX_OK;
+}
+
+vhdx_status vx_salvage_open_file(struct vx_file *file, const vhdx_salvage_options *options,
+                                 struct vx_salvage_layers *layers, vhdx_error *err)
+{
+    *layers = (struct vx_salvage_layers){.host = vx_host_or_native(options->host)};
+    struct opening opening = {.layers = layers, .options = options, .chain = {.host = layers->host}};
+    opening.has_hint =
+        vx_parent_hint_find(layers->host, options->parents, options->parent_count, &opening.hint);
+    vhdx_status status = open_alone(&opening, file, err);
+    vx_free(opening.chain.layers);
+    return status;
+}
+
+void vx_salvage_close(struct vx_salvage_layers *layers)
+{
+    for (size_t i = layers->count; i-- > 0;)
+        close_layer(&layers->items[i]);
+    vx_free(layers->items);
+    vx_rescue_map_clear(&layers->bad);
+    *layers = (struct vx_salvage_layers){0};
+}
