@@ -1,5 +1,6 @@
 #!/bin/bash
-# Arrows between the rooms go down only: each room may include from the rooms named after it, and from no other.
+# Arrows between the rooms go down only: each room may include from the rooms named after it, and from no other, and of
+# those only the headers that are their doors.
 # tools/ sees the public header and its own. No line of C is wider than 120 columns. Prints a line for each arrow that
 # goes elsewhere and for each line that is too wide, and ends with 1. At the top lies what belongs there and nothing else.
 # SPDX-License-Identifier: MIT
@@ -25,10 +26,38 @@ declare -A may=(
     [repair]="repair plan verify findings salvage rebuild evidence chain image guest undo format io base"
     [orphans]="orphans estate config chain image format io base"
 )
+
+# The headers of a room that other rooms may include. Those of base are all doors.
+declare -A doors=(
+    [format]="bat bat_page bitmap file_id geometry header layout locator log_entry metadata region security vhd"
+    [io]="io overlay pages patient rescue_map thread tolerant"
+    [undo]="undo_apply undo_save"
+    [guest]="anchors content filesystems partitions proof_ext4 proof_lvm proof_ntfs proof_xfs two_views"
+    [image]="bat_walk bat_window claims create exam header_update image journal linkage log_needed log_replay log_scan
+             payload protect region_look runs space survey traces"
+    [config]="config config_find sid"
+    [chain]="beside chain export fork layered link relink resolve"
+    [evidence]="absent clue lead log_witnesses lost_entries region_doubt sizes told"
+    [estate]="accounts estate trial"
+    [rebuild]="rebuild"
+    [merge]="guard merge"
+    [findings]="findings"
+    [verify]="mismatch proof repair_class verify"
+    [salvage]="salvage"
+    [plan]="audit repair_plan"
+    [repair]="forecast repair"
+    [orphans]="orphans"
+)
 status=0
 complain() {
     echo "$1"
     status=1
+}
+
+# is_door ROOM NAME: whether files of ROOM ("" = above all rooms) may include NAME.
+is_door() {
+    local target=${2%%/*} header=${2#*/}
+    [[ $1 == "$target" || $target == base ]] || [[ " $(echo ${doors[$target]}) " == *" ${header%.*} "* ]]
 }
 
 # Prints "FILE:LINE NAME" for each include of the files given.
@@ -56,6 +85,8 @@ for directory in libvhdx/*/; do
             target=${name%%/*}
             if [ -d "libvhdx/$target" ] && [[ " ${may[$room]} " != *" $target "* ]]; then
                 complain "$place: $room must not include $name"
+            elif [ -d "libvhdx/$target" ] && ! is_door "$room" "$name"; then
+                complain "$place: $name is not a door of its room"
             elif [[ $name == ../* ]]; then
                 complain "$place: include from the top of libvhdx, not $name"
             fi ;;
@@ -64,6 +95,16 @@ for directory in libvhdx/*/; do
         esac
     done < <(includes "$directory"*.c "$directory"*.h)
 done
+
+# api*.c stand above all rooms and come through their doors as well.
+while read -r place name; do
+    [[ $name != */* ]] || is_door "" "$name" || complain "$place: $name is not a door of its room"
+done < <(includes libvhdx/*.c libvhdx/*.h)
+
+# The name of a file says which file is meant.
+while read -r name; do
+    complain "$name: the name of more than one file of the library"
+done < <(find libvhdx -name '*.[ch]' -printf '%f\n' | sort | uniq -d)
 
 # Each .c file includes its own header first, so that headers are complete; platform files share the room's.
 for source in libvhdx/*/*.c; do

@@ -174,3 +174,12 @@ char *vx_path_unfinished(const char *path, bool windows)
                  vx_crc32c(0, name, strlen(name)));
     return made;
 }
+
+bool vx_path_is_disk_name(const char *path, bool windows)
+{
+    static const char *const extensions[] = {".vhdx", ".avhdx", ".vhd", ".avhd"};
+    for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
+        if (vx_path_has_extension(path, extensions[i], windows))
+            return true;
+    return false;
+}

@@ -26,6 +26,8 @@ char *vx_path_straight(const char *path, bool windows);
 const char *vx_path_extension(const char *path, bool windows);
 /* Whether the extension is this one (with its '.'), whatever the case of ASCII letters. */
 bool vx_path_has_extension(const char *path, const char *extension, bool windows);
+/* Whether a name promises a disk: .vhdx, .avhdx, .vhd, .avhd. */
+bool vx_path_is_disk_name(const char *path, bool windows);
 
 /*
  * A name beside `path` for what is to become that file: with ".unfinished" behind it, or, of a long name, as much of

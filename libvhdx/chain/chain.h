@@ -6,9 +6,9 @@
 #ifndef VX_CHAIN_CHAIN_H
 #define VX_CHAIN_CHAIN_H
 
+#include "base/limits.h"
 #include "chain/resolve.h"
 
-#define VX_CHAIN_MAX 256u /* layers; a limit of this library and of others */
 
 struct vx_chain {
     const vhdx_host *host;

@@ -10,7 +10,7 @@
 #include "io/io.h"
 #include "base/path.h"
 #include "config/config.h"
-#include "estate/tails.h"
+#include "base/tail.h"
 
 #include <stdio.h>
 #include <string.h>

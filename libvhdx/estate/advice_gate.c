@@ -1,13 +1,13 @@
 /*
- * The completeness gate (A2 of advice.h): what speaks against moving a family's files aside, and what more against
- * removing any. Something that could not be read or searched speaks against all families.
+ * The completeness gate (A2 of advice_order.h): what speaks against moving a family's files aside, and what more
+ * against removing any. Something that could not be read or searched speaks against all families.
  */
 /* SPDX-License-Identifier: MIT */
 #include "estate/adviser.h"
 
 #include "base/utf.h"
 #include "base/path.h"
-#include "orphans/probe.h"
+
 
 #include <string.h>
 
@@ -29,7 +29,7 @@ static bool hides_something(const struct vx_estate *estate, const char *path)
     const char *name = vx_path_name(path, windows);
     bool config = vx_path_has_extension(path, ".xml", windows) || vx_path_has_extension(path, ".vmcx", windows) ||
                   vx_path_has_extension(path, ".exp", windows);
-    if (!config && !vx_named_like_disk(path, windows))
+    if (!config && !vx_path_is_disk_name(path, windows))
         return false;
     for (size_t i = 0; config && i < estate->machine_count; i++)
         if (vx_name_equal(vx_tail_name(estate->machines[i].absolute), name))

@@ -1,5 +1,5 @@
 /*
- * Leftovers: what nobody needs is copied, moved aside or removed. Upholds A1, A3 and A4 of advice.h.
+ * Leftovers: what nobody needs is copied, moved aside or removed. Upholds A1, A3 and A4 of advice_order.h.
  *
  * Easy to get wrong: the commands are typed by hand, perhaps twice. They replace no file that has the name already, and
  * say so when they have moved nothing.
@@ -8,7 +8,6 @@
 #include "estate/adviser.h"
 
 #include "base/path.h"
-#include "orphans/scan.h"
 
 #include <stdio.h>
 #include <string.h>

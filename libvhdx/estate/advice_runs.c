@@ -6,7 +6,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "estate/adviser.h"
 
-#include "chain/chain.h"
+#include "base/limits.h"
 #include "base/path.h"
 
 #include <string.h>

@@ -8,7 +8,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "estate/adviser.h"
 
-#include "chain/chain.h"
+#include "base/limits.h"
 
 #include <string.h>
 

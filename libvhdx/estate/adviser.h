@@ -1,13 +1,13 @@
 /*
  * What the files that give advice share: the steps of one family while they grow, the words of which steps are made,
- * and what keeps a family's files where they are. advice.h states the invariants. Texts belong to the estate's arena; a
- * lack of memory is remembered in the estate, and the text is empty then.
+ * and what keeps a family's files where they are. advice_order.h states the invariants. Texts belong to the estate's
+ * arena; a lack of memory is remembered in the estate, and the text is empty then.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ESTATE_ADVISER_H
 #define VX_ESTATE_ADVISER_H
 
-#include "estate/tails.h"
+#include "estate/names.h"
 
 #define VX_BLOCKERS_SHOWN 6u
 

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/path.h"
-#include "orphans/access.h"
+#include "estate/accounts.h"
 #include "estate/disk_findings.h"
 #include "estate/needs.h"
 #include "estate/references.h"
@@ -182,7 +182,7 @@ vhdx_status vx_classify(struct vx_estate *estate, vhdx_error *err)
         disk->pub.flags = flags_of(estate, disk);
         vx_disk_tell(estate, disk);
     }
-    if (!vx_access_judge(estate))
+    if (!vx_accounts_judge(estate))
         estate->no_memory = true;
     return estate->no_memory ? vx_fail_memory(err, "the findings") : VHDX_OK;
 }

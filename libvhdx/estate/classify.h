@@ -1,12 +1,13 @@
 /*
  * What each disk is: who names it, who needs it, its role, its one status, its flags, and the findings that tell why.
- * Pure judgement over the records of an estate whose graph is built; asks no host and proposes nothing (advice.c does).
+ * Pure judgement over the records of an estate whose graph is built; asks no host and proposes nothing (advice_order.c
+ * does).
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ESTATE_CLASSIFY_H
 #define VX_ESTATE_CLASSIFY_H
 
-#include "estate/tails.h"
+#include "estate/names.h"
 
 /* NOMEM is the only failure. */
 vhdx_status vx_classify(struct vx_estate *estate, vhdx_error *err);

@@ -7,7 +7,7 @@
 #include "base/guid.h"
 #include "base/size_text.h"
 #include "base/path.h"
-#include "estate/tails.h"
+#include "estate/names.h"
 
 #define INFO VHDX_SEVERITY_INFO
 #define WARNING VHDX_SEVERITY_WARNING

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/path.h"
-#include "estate/tails.h"
+#include "estate/names.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -12,6 +12,9 @@
 #include "config/config.h"
 #include "estate/trial.h"
 
+/* The name of directories into which files are put aside; it is searched as any other. */
+#define VX_QUARANTINE "vhdx-quarantine"
+
 /* A finding in a list that still grows. */
 struct vx_note {
     struct vx_note *next;
@@ -23,7 +26,7 @@ struct vx_notes {
     size_t count;
 };
 
-struct vx_name_index; /* tails.h */
+struct vx_name_index; /* names.h */
 
 struct vx_disk {
     vhdx_found_file pub;
@@ -112,6 +115,9 @@ struct vx_chain_record {
     vhdx_found_chain pub;
 };
 
+/* Whether the disk at `path` opens with the parent that its own paths lead to. */
+typedef bool vx_opens_fn(const vhdx_host *host, const char *path, bool *no_memory);
+
 struct vx_estate {
     struct vx_arena arena;
     bool windows; /* of this host's paths */
@@ -137,6 +143,7 @@ struct vx_estate {
     const char *const *reports;  /* by source, from 1: reports[source - 1] */
     bool reports_without_data;   /* some report's search compared no bytes */
     struct vx_name_index *names; /* of the disks, once they are related */
+    vx_opens_fn *opens; /* NULL: no file is here */
     bool no_memory; /* a finding or a text got lost: the search fails at its end */
 };
 

@@ -5,12 +5,12 @@
 #include "estate/family.h"
 
 #include "base/alloc.h"
-#include "estate/tails.h"
+#include "base/limits.h"
+#include "estate/names.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define CHAIN_LAYERS_MAX 256u
 #define CHAIN_ENTRIES_MAX ((size_t)1 << 22) /* of all chains together */
 
 /* ---- who hangs together ---- */
@@ -153,9 +153,9 @@ static bool room_for_chain(struct vx_estate *estate)
 /* From `leaf` down; ends at a base, where the parent is not found, or where the chain meets itself. */
 static bool add_chain(struct vx_estate *estate, size_t leaf, size_t *entries)
 {
-    size_t layers[CHAIN_LAYERS_MAX], count = 0, at = leaf;
+    size_t layers[VX_CHAIN_MAX], count = 0, at = leaf;
     bool in_loop = false;
-    while (at != VHDX_NONE && count < CHAIN_LAYERS_MAX && !in_loop) {
+    while (at != VHDX_NONE && count < VX_CHAIN_MAX && !in_loop) {
         layers[count++] = at;
         at = estate->disks[at].pub.parent;
         for (size_t i = 0; at != VHDX_NONE && estate->disks[at].in_cycle && i < count && !in_loop; i++)

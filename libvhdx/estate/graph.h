@@ -6,7 +6,7 @@
 #ifndef VX_ESTATE_GRAPH_H
 #define VX_ESTATE_GRAPH_H
 
-#include "estate/tails.h"
+#include "estate/names.h"
 
 /* Joins records of one file (hard links, symbolic links, one file in two reports). The estate is sorted. NOMEM. */
 vhdx_status vx_graph_unify(struct vx_estate *estate, vhdx_error *err);

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/utf.h"
-#include "estate/tails.h"
+#include "estate/names.h"
 #include "estate/vhd_sets.h"
 
 #include <inttypes.h>

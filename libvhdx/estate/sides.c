@@ -4,7 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "estate/sides.h"
 
-#include "estate/tails.h"
+#include "estate/names.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "base/guid.h"
 #include "base/utf.h"
 #include "base/path.h"
-#include "estate/tails.h"
+#include "estate/names.h"
 
 #include <string.h>
 

@@ -5,11 +5,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "estate/way.h"
 
-#include "base/alloc.h"
 #include "base/utf.h"
-#include "chain/resolve.h"
 #include "base/path.h"
-#include "estate/tails.h"
+#include "estate/names.h"
 
 #include <string.h>
 
@@ -67,28 +65,6 @@ static bool leads_to_name(const struct vx_estate *estate, const struct vx_disk *
     return false;
 }
 
-static bool has_identity_at(const struct vx_estate *estate, const struct vx_image *child, const char *path)
-{
-    vhdx_guid identity;
-    return path && vx_path_is_absolute(path, estate->host->windows_paths) &&
-           vx_image_peek_identity(estate->host, path, &identity, NULL) == VHDX_OK && vx_is_parent(child, &identity);
-}
-
-static bool opens_here(struct vx_estate *estate, const struct vx_disk *child)
-{
-    struct vx_image *image;
-    vhdx_status status =
-        vx_image_open(estate->host, child->pub.path, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL);
-    estate->no_memory = estate->no_memory || status == VHDX_NOMEM;
-    if (status != VHDX_OK)
-        return false;
-    const vhdx_parent_names *names = &image->parent_names;
-    bool opens = vx_resolve_relative(image) || has_identity_at(estate, image, names->volume_path) ||
-                 has_identity_at(estate, image, names->absolute_win32_path);
-    vx_image_close(image);
-    return opens;
-}
-
 bool vx_way_leads(struct vx_estate *estate, const struct vx_disk *child, const char *relative,
                   const struct vx_disk *parent)
 {
@@ -97,7 +73,8 @@ bool vx_way_leads(struct vx_estate *estate, const struct vx_disk *child, const c
     for (size_t i = 0; i <= parent->pub.other_name_count; i++)
         if (leads_to_name(estate, child, vx_disk_name_at(parent, i)))
             return true;
-    return estate->host && child->is_vhdx && child->source == 0 && opens_here(estate, child);
+    return estate->opens && child->is_vhdx && child->source == 0 &&
+           estate->opens(estate->host, child->pub.path, &estate->no_memory);
 }
 
 bool vx_way_is_beside(const struct vx_estate *estate, const struct vx_disk *child, const struct vx_disk *parent)

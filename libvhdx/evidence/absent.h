@@ -12,7 +12,7 @@
 #define VX_EVIDENCE_ABSENT_H
 
 #include "evidence/lead.h"
-#include "evidence/rebuild_log.h"
+#include "evidence/log_witnesses.h"
 
 enum vx_absent_witness {
     VX_ABSENT_LOG,   /* the newest version of the page */

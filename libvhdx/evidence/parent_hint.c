@@ -1,10 +1,10 @@
 /*
  * A disk that the caller says is the parent, looked at for the values that a child shares with it. See vx_parent_hint
- * in rebuild.h. Whether it is the parent is judged there, against the locator.
+ * in clue.h. Whether it is the parent is judged there, against the locator.
  */
 /* SPDX-License-Identifier: MIT */
+#include "evidence/clue.h"
 #include "image/image.h"
-#include "rebuild/rebuild.h"
 
 bool vx_parent_hint_find(const vhdx_host *host, const char *const *paths, size_t count, struct vx_parent_hint *hint)
 {

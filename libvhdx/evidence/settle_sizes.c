@@ -4,7 +4,7 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
-#include "evidence/rebuild_log.h"
+#include "evidence/log_witnesses.h"
 #include "evidence/sizes.h"
 
 #include <inttypes.h>

@@ -13,8 +13,10 @@
 #define VX_EVIDENCE_SIZES_H
 
 #include "base/status.h"
+#include "format/geometry.h"
 #include "format/region.h"
-#include "rebuild/rebuild.h"
+#include "io/io.h"
+#include "evidence/clue.h"
 
 /* One disk as it would be measured; 0 = not said. */
 struct vx_sizes {

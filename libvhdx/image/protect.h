@@ -1,7 +1,7 @@
 /*
  * Images under the protection of an undo file: which of their bytes are saved at once because every change begins with
- * them, and by which words a disk is known again. How bytes are saved and put back is io/undo_save.c's and
- * io/undo_apply.c's.
+ * them, and by which words a disk is known again. How bytes are saved and put back is undo/undo_save.c's and
+ * undo/undo_apply.c's.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_PROTECT_H

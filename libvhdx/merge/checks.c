@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/size_text.h"
-#include "merge/advice.h"
+#include "merge/aftermath.h"
 #include "merge/resize.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /*
  * Moving bytes from the layers into the target: jobs are gathered for a window, sorted by source, and carried out:
- * shared where the host can, else copied with read-ahead. Where bytes go and when they count is apply.c's. The one
- * thing that is easy to get wrong: nothing here is durable until the journal's next flush, shared or not.
+ * shared where the host can, else copied with read-ahead. Where bytes go and when they count is merge_apply.c's. The
+ * one thing that is easy to get wrong: nothing here is durable until the journal's next flush, shared or not.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_COPY_H

@@ -1,14 +1,14 @@
 /*
  * A chain as one new dynamic disk. No input is written; until its end the new file is marked as unfinished. Moving
- * bytes is apply.c's, as for a merge in place: the new disk is an empty target, and all layers are merged.
+ * bytes is merge_apply.c's, as for a merge in place: the new disk is an empty target, and all layers are merged.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/merge.h"
 
 #include "chain/fork.h"
 #include "image/create.h"
-#include "merge/advice.h"
-#include "merge/apply.h"
+#include "merge/aftermath.h"
+#include "merge/merge_apply.h"
 #include "merge/run.h"
 
 #include <stdio.h>

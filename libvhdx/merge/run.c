@@ -11,8 +11,8 @@
  *      child, which tells a later run that the target holds all of the child.
  *  M5  A file is removed only after everything that needs it has been linked past it, durably.
  *  M6  Each step may be repeated: the same command after a crash finds one of these states and goes on.
- *  M7  With an undo file: nothing is overwritten whose old bytes are not durable in it (io/undo_save.h), from the first
- *      write to the last.
+ *  M7  With an undo file: nothing is overwritten whose old bytes are not durable in it (undo/undo_save.h), from the
+ *      first write to the last.
  *
  *      check | linkage2 := g | target := g | blocks ... | size, items | linkage := g, linkage2 := 0 | uppers | removal
  */
@@ -25,11 +25,11 @@
 #include "chain/link.h"
 #include "image/header_update.h"
 #include "base/path.h"
-#include "merge/advice.h"
-#include "merge/apply.h"
+#include "merge/aftermath.h"
+#include "merge/merge_apply.h"
 #include "merge/guard.h"
 #include "merge/merge.h"
-#include "merge/protect.h"
+#include "merge/merge_protect.h"
 #include "merge/recheck.h"
 #include "merge/reclaim.h"
 #include "merge/resize.h"

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/checked.h"
-#include "merge/advice.h"
+#include "merge/aftermath.h"
 
 #define DEFAULT_UNIT 4096u
 #define MANY_REFUSALS                                                                                                  \

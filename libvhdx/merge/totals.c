@@ -5,7 +5,7 @@
 #include "merge/totals.h"
 
 #include "image/bat_window.h"
-#include "merge/apply.h"
+#include "merge/merge_apply.h"
 #include "merge/share.h"
 
 #include <string.h>
@@ -112,7 +112,7 @@ static vhdx_status add_bitmap(struct adding *adding, const struct vx_block_plan 
     return VHDX_OK;
 }
 
-/* As apply.c ends its windows, but for those that are full of pages. */
+/* As merge_apply.c ends its windows, but for those that are full of pages. */
 static void count_window(struct adding *adding, const struct vx_block_plan *plan)
 {
     adding->jobs += plan->piece_count;

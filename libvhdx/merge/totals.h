@@ -6,7 +6,7 @@
 #ifndef VX_MERGE_TOTALS_H
 #define VX_MERGE_TOTALS_H
 
-#include "merge/plan.h"
+#include "merge/merge_plan.h"
 #include "merge/zeros.h"
 
 struct vx_totals {

@@ -19,8 +19,8 @@
 #include "image/journal.h"
 #include "image/payload.h"
 #include "base/path.h"
-#include "merge/apply.h"
-#include "merge/protect.h"
+#include "merge/merge_apply.h"
+#include "merge/merge_protect.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #ifndef VX_MERGE_ZEROS_H
 #define VX_MERGE_ZEROS_H
 
-#include "merge/plan.h"
+#include "merge/merge_plan.h"
 
 /* Where a file has holes, as far as was asked last: a walk in order asks the host once for each. */
 struct vx_extents {

@@ -1,20 +1,14 @@
 /*
- * Accounts of machines on disks. See access.h. Easy to get wrong: an entry says that a machine was given the disk, not
- * that it uses it; so it takes nothing from what configurations say, and only speaks where these are silent.
+ * Accounts of machines on disks, as they are read. See access.h.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/access.h"
 
-#include "base/alloc.h"
 #include "base/guid.h"
+#include "estate/accounts.h"
 #include "format/security.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#define LAYERS_MAX 256u
-
-/* ---- gathering ---- */
 
 /* The group of all containers' machines has a number like that of one machine. */
 static bool is_group(const vhdx_guid *id)
@@ -26,14 +20,6 @@ static bool is_group(const vhdx_guid *id)
     return memcmp(bytes, id->bytes, sizeof bytes) == 0;
 }
 
-static bool is_told(const vhdx_guid *ids, size_t count, const vhdx_guid *id)
-{
-    for (size_t i = 0; i < count; i++)
-        if (vx_guid_equal(&ids[i], id))
-            return true;
-    return false;
-}
-
 /* Also where everybody may open the disk: the entry of one machine says whose it was. */
 static size_t list_machines(const struct vx_security *security, vhdx_guid ids[VX_MACHINES_MAX])
 {
@@ -41,7 +27,8 @@ static size_t list_machines(const struct vx_security *security, vhdx_guid ids[VX
     vhdx_guid id;
     size_t at = 0, count = 0;
     for (uint32_t i = 0; i < security->count && count < VX_MACHINES_MAX && vx_security_next(security, &at, &ace); i++)
-        if (ace.type == VX_ACE_ALLOWED && vx_sid_machine(&ace.sid, &id) && !is_group(&id) && !is_told(ids, count, &id))
+        if (ace.type == VX_ACE_ALLOWED && vx_sid_machine(&ace.sid, &id) && !is_group(&id) &&
+            !vx_account_is_listed(ids, count, &id))
             ids[count++] = id;
     return count;
 }
@@ -71,129 +58,5 @@ bool vx_access_read(struct vx_file *file, uint8_t bytes[VX_DESCRIPTOR_ROOM], str
     memcpy(kept, ids, count * sizeof *kept);
     out->accounts = kept;
     out->account_count = count;
-    return true;
-}
-
-/* ---- judging ---- */
-
-/* Who runs as which account: machines with an id, sorted by it. */
-struct owners {
-    struct owner {
-        const vhdx_guid *id;
-        size_t machine;
-    } *items;
-    size_t count;
-};
-
-static const vhdx_guid *id_of(const struct vx_machine *machine)
-{
-    const vhdx_config_info *info = machine->pub.info;
-    if (info->has_machine_id)
-        return &info->machine_id;
-    return info->has_id && !info->checkpoint ? &info->id : NULL;
-}
-
-static int owner_order(const void *a, const void *b)
-{
-    const struct owner *first = a, *second = b;
-    int order = memcmp(first->id, second->id, sizeof *first->id);
-    return order ? order : first->machine < second->machine ? -1 : first->machine > second->machine;
-}
-
-static bool owners_open(const struct vx_estate *estate, struct owners *owners)
-{
-    owners->count = 0;
-    owners->items = vx_alloc(estate->machine_count, sizeof *owners->items);
-    if (!owners->items)
-        return false;
-    for (size_t i = 0; i < estate->machine_count; i++)
-        if (estate->machines[i].pub.info->format != VHDX_CONFIG_VHDS && id_of(&estate->machines[i]))
-            owners->items[owners->count++] = (struct owner){id_of(&estate->machines[i]), i};
-    if (owners->count > 1)
-        qsort(owners->items, owners->count, sizeof *owners->items, owner_order);
-    return true;
-}
-
-static size_t machine_of(const struct owners *owners, const vhdx_guid *id)
-{
-    size_t low = 0, high = owners->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (memcmp(owners->items[middle].id, id, sizeof *id) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < owners->count && vx_guid_equal(owners->items[low].id, id) ? owners->items[low].machine : VHDX_NONE;
-}
-
-static bool lacks(const struct vx_disk *disk, const vhdx_guid *id)
-{
-    bool listed = disk->pub.access == VHDX_ACCESS_SOME && is_told(disk->pub.accounts, disk->pub.account_count, id);
-    return disk->pub.access != VHDX_ACCESS_UNKNOWN && disk->pub.access != VHDX_ACCESS_ALL && !listed;
-}
-
-/* A machine opens every layer of its disks itself. */
-static void check_layers(struct vx_estate *estate, size_t number, size_t leaf)
-{
-    const struct vx_machine *machine = &estate->machines[number];
-    size_t at = leaf;
-    for (size_t i = 0; at != VHDX_NONE && i < LAYERS_MAX; i++, at = estate->disks[at].pub.parent) {
-        struct vx_disk *disk = &estate->disks[at];
-        if (disk->denied_to || !lacks(disk, id_of(machine)))
-            continue;
-        disk->denied_to = number + 1;
-        disk->pub.flags |= VHDX_FOUND_ACCESS_MISSING;
-        vx_note(estate, &disk->notes, "ORPHANS-ACCESS-MISSING", VHDX_SEVERITY_WARNING,
-                "the account of the machine %s, which needs it, may not open it: the machine will not start",
-                vx_machine_name(machine));
-    }
-}
-
-static void check_machine(struct vx_estate *estate, size_t number)
-{
-    const struct vx_machine *machine = &estate->machines[number];
-    if (machine->pub.info->checkpoint || machine->pub.info->format == VHDX_CONFIG_VHDS || !id_of(machine))
-        return;
-    for (size_t i = 0; i < machine->pub.info->disk_count; i++)
-        if (machine->files[i] != VHDX_NONE)
-            check_layers(estate, number, machine->files[i]);
-}
-
-/* Nothing that was found uses the disk: then its accounts are the only word on whose it is. */
-static void tell_owners(struct vx_estate *estate, const struct owners *owners, struct vx_disk *disk)
-{
-    size_t known = 0;
-    for (size_t i = 0; i < disk->pub.account_count; i++) {
-        char id[VX_GUID_TEXT];
-        size_t machine = machine_of(owners, &disk->pub.accounts[i]);
-        vx_guid_format(&disk->pub.accounts[i], id);
-        known += machine != VHDX_NONE;
-        if (machine != VHDX_NONE)
-            vx_note(estate, &disk->notes, "ORPHANS-OWNER", VHDX_SEVERITY_INFO,
-                    "the account of the machine %s may open it: it was a disk of this machine",
-                    vx_machine_name(&estate->machines[machine]));
-        else
-            vx_note(estate, &disk->notes, "ORPHANS-FOREIGN", VHDX_SEVERITY_INFO,
-                    "it belonged to a machine with the id %s, of which no configuration was found", id);
-    }
-    if (known > 0 || vx_disk_is_quarantined(disk))
-        return;
-    disk->pub.flags |= VHDX_FOUND_FOREIGN;
-    if (!estate->totals.complete_asked)
-        disk->is_needed = true; /* by a machine of another host, for all that is known */
-}
-
-bool vx_access_judge(struct vx_estate *estate)
-{
-    struct owners owners;
-    if (!owners_open(estate, &owners))
-        return false;
-    for (size_t i = 0; i < estate->machine_count; i++)
-        check_machine(estate, i);
-    for (size_t i = 0; i < estate->disk_count; i++)
-        if (estate->disks[i].pub.account_count > 0 && !vx_disk_is_used(&estate->disks[i]))
-            tell_owners(estate, &owners, &estate->disks[i]);
-    vx_free(owners.items);
     return true;
 }

@@ -1,7 +1,7 @@
 /*
- * Whose disk it is, by its security descriptor: Hyper-V enters the account of each machine that may open a disk, and
- * leaves it there when the machine is long gone. Judges what was gathered; the accounts' numbers are the codec's
- * (format/security.h).
+ * Which machines may open a disk, by its security descriptor: Hyper-V enters the account of each machine, and leaves it
+ * there when the machine is long gone. Reads; what it means is judged in estate/accounts.c. The accounts' numbers are
+ * the codec's (format/security.h).
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_ACCESS_H
@@ -16,8 +16,5 @@
 /* Two questions to the host at most, none where it is known to have no descriptors. false: no memory. */
 bool vx_access_read(struct vx_file *file, uint8_t bytes[VX_DESCRIPTOR_ROOM], struct vx_arena *arena,
                     vhdx_found_file *out);
-
-/* Behind the statuses: who lost his disk, and which disks in use their machines may not open. false: no memory. */
-bool vx_access_judge(struct vx_estate *estate);
 
 #endif

@@ -59,15 +59,6 @@ static int side_kind_of(const char *path, bool windows)
                : 0;
 }
 
-bool vx_named_like_disk(const char *path, bool windows)
-{
-    static const char *const extensions[] = {".vhdx", ".avhdx", ".vhd", ".avhd"};
-    for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
-        if (vx_path_has_extension(path, extensions[i], windows))
-            return true;
-    return false;
-}
-
 const char *vx_probe_keep(struct vx_probe *probe, const char *text, bool *no_memory)
 {
     const char *copy = vx_arena_text(&probe->arena, text);
@@ -139,7 +130,7 @@ static vhdx_status look_at_content(struct vx_probing *it, const char *path, stru
     vhdx_status status = vx_file_hold_size(it->file, &out->file_size, &trouble);
     if (status == VHDX_OK)
         status = vx_file_read_some(it->file, probe->first, VX_GLANCE, 0, &got, &trouble);
-    bool named = vx_named_like_disk(path, windows);
+    bool named = vx_path_is_disk_name(path, windows);
     if (status == VHDX_OK && (named || (got >= 8 && vx_get64(probe->first) == VX_SIG_FILE)) && has_descriptor(it))
         no_memory = !vx_access_read(it->file, probe->descriptor, &probe->arena, &it->disk->pub);
     if (status != VHDX_OK) {
@@ -195,7 +186,7 @@ vhdx_status vx_probe_file(struct vx_probe *probe, const char *path, struct vx_si
     } else {
         out->disk.host_failed = true;
         out->reason = out->disk.trouble = vx_probe_keep_error(probe, &trouble, &no_memory);
-        out->sight = vx_named_like_disk(path, windows) ? VX_SIGHT_DISK : VX_SIGHT_BLOCKED;
+        out->sight = vx_path_is_disk_name(path, windows) ? VX_SIGHT_DISK : VX_SIGHT_BLOCKED;
         if (side_kind_of(path, windows)) {
             out->sight = VX_SIGHT_SIDE;
             out->side_kind = (vhdx_side_kind)side_kind_of(path, windows);

@@ -37,7 +37,4 @@ struct vx_sighting {
 /* NOMEM is the only failure. */
 vhdx_status vx_probe_file(struct vx_probe *probe, const char *path, struct vx_sighting *out, vhdx_error *err);
 
-/* Whether a name promises a disk: .vhdx, .avhdx, .vhd, .avhd. */
-bool vx_named_like_disk(const char *path, bool windows);
-
 #endif

@@ -9,9 +9,6 @@
 
 #include "estate/estate.h"
 
-/* The name of directories into which files are put aside; it is searched as any other. */
-#define VX_QUARANTINE "vhdx-quarantine"
-
 /*
  * `extra`: only configurations are looked for. Roots may be directories or files. NOT_FOUND: a root is not there.
  * CANCELLED, NOMEM. Progress is told from the calling thread.

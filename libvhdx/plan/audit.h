@@ -20,7 +20,7 @@
 #ifndef VX_PLAN_AUDIT_H
 #define VX_PLAN_AUDIT_H
 
-#include "plan/plan.h"
+#include "plan/repair_plan.h"
 
 struct vx_audit_options {
     bool salvage;               /* the plan may give things up, and lists them */

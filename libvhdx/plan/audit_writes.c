@@ -113,7 +113,7 @@ static void audit_write(struct vx_auditing *work, const struct vx_range *write)
 
 /* ---- the log ---- */
 
-/* The first write that goes through the log, or NULL: the first pages and new space do not, see apply.h. */
+/* The first write that goes through the log, or NULL: the first pages and new space do not, see repair_apply.h. */
 static const struct vx_range *first_journaled(const struct vx_auditing *work)
 {
     for (size_t i = 0; i < work->written.count; i++)

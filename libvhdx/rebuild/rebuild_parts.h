@@ -9,7 +9,7 @@
 #include "format/metadata.h"
 #include "format/bat_page.h"
 #include "rebuild/rebuild.h"
-#include "evidence/rebuild_log.h"
+#include "evidence/log_witnesses.h"
 #include "io/tolerant.h"
 
 #define VX_DISTRUSTED 16u /* known items are six */

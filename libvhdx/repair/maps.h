@@ -6,7 +6,7 @@
 #ifndef VX_REPAIR_MAPS_H
 #define VX_REPAIR_MAPS_H
 
-#include "plan/plan.h"
+#include "plan/repair_plan.h"
 
 /* The places below `size` that the map at `path` does not call good, sorted; for vx_ranges_clear(). CORRUPT: no map. */
 vhdx_status vx_maps_read(const vhdx_host *host, const char *path, uint64_t size, struct vx_ranges *bad,

@@ -12,7 +12,7 @@
 
 #include "image/exam.h"
 #include "findings/findings.h"
-#include "plan/plan.h"
+#include "plan/repair_plan.h"
 #include "rebuild/rebuild.h"
 
 #define VX_CLASS_ERROR 0x80u /* one of them is an error */

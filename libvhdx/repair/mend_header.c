@@ -1,7 +1,7 @@
 /*
  * Identifier and headers. A header is mended by writing both copies anew, one after the other, with higher sequence
- * numbers (apply.c does that); what is decided here is which values they get. A log that lies where none can be is
- * placed at the end of the file, but only while nothing in it is needed.
+ * numbers (repair_apply.c does that); what is decided here is which values they get. A log that lies where none can be
+ * is placed at the end of the file, but only while nothing in it is needed.
  *
  * Easy to get wrong: never one copy over the other as it is: equal sequence numbers leave nobody in charge.
  */

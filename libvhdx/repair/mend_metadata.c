@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "image/header_update.h"
-#include "verify/evidence.h"
+#include "verify/repair_class.h"
 #include "rebuild/rebuild.h"
 
 #include <string.h>

@@ -9,7 +9,7 @@
 #include "repair/mend_bat.h"
 
 #include "base/alloc.h"
-#include "evidence/rebuild_log.h"
+#include "evidence/log_witnesses.h"
 
 #include <string.h>
 

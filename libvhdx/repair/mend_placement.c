@@ -8,7 +8,7 @@
 
 #include "format/bat_page.h"
 #include "rebuild/rebuild.h"
-#include "evidence/rebuild_log.h"
+#include "evidence/log_witnesses.h"
 
 #define IN_PAGE VX_BAT_PAGE_ENTRIES
 

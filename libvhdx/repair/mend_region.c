@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/crc32c.h"
-#include "verify/evidence.h"
+#include "verify/repair_class.h"
 
 #include <string.h>
 

@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
-#include "verify/evidence.h"
+#include "verify/repair_class.h"
 
 #include <string.h>
 

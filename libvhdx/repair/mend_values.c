@@ -7,7 +7,7 @@
 #include "repair/mend.h"
 
 #include "base/alloc.h"
-#include "verify/evidence.h"
+#include "verify/repair_class.h"
 #include "evidence/sizes.h"
 
 #define OF_DISK (VX_ITEM_IS_REQUIRED | VX_ITEM_IS_VIRTUAL_DISK)

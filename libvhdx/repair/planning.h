@@ -10,7 +10,7 @@
 
 #include "image/exam.h"
 #include "findings/findings.h"
-#include "plan/plan.h"
+#include "plan/repair_plan.h"
 
 struct vx_planning {
     const vhdx_host *host;

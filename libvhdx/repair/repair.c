@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/quote.h"
-#include "repair/apply.h"
+#include "repair/repair_apply.h"
 #include "chain/beside.h"
 #include "repair/forecast.h"
 #include "repair/maps.h"

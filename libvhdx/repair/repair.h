@@ -1,6 +1,6 @@
 /*
  * Repair: findings become a plan, the plan is shown and applied, and the disk is verified again. What is mended, and
- * how, is mend_*.c's; how it gets to the disk apply.c's. See vhdx_repair() in vhdx.h for what is promised.
+ * how, is mend_*.c's; how it gets to the disk repair_apply.c's. See vhdx_repair() in vhdx.h for what is promised.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_REPAIR_REPAIR_H

@@ -12,7 +12,7 @@
 #include "evidence/absent.h"
 #include "image/bat_walk.h"
 #include "image/claims.h"
-#include "evidence/rebuild_log.h"
+#include "evidence/log_witnesses.h"
 
 #include <inttypes.h>
 #include <stdio.h>

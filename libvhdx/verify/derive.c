@@ -6,7 +6,7 @@
 #include "verify/derive.h"
 
 #include "verify/check_sizes.h"
-#include "verify/evidence.h"
+#include "verify/repair_class.h"
 #include "evidence/region_doubt.h"
 
 #include <inttypes.h>

@@ -9,7 +9,7 @@
 #include "format/bat_page.h"
 #include "verify/check_sizes.h"
 #include "verify/derive.h"
-#include "verify/evidence.h"
+#include "verify/repair_class.h"
 
 vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t total, vhdx_error *err)
 {

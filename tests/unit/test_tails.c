@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "estate.h"
-#include "estate/tails.h"
+#include "estate/names.h"
 
 #include <string.h>
 

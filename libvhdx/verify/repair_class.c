@@ -1,8 +1,8 @@
 /*
- * Evidence for findings. See evidence.h. The search is made once, and only when something is lost.
+ * Evidence for findings. See repair_class.h. The search is made once, and only when something is lost.
  */
 /* SPDX-License-Identifier: MIT */
-#include "verify/evidence.h"
+#include "verify/repair_class.h"
 
 #include "base/alloc.h"
 

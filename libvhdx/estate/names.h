@@ -1,34 +1,13 @@
 /*
- * Paths of other machines and the files of this one. A path in a configuration or a parent locator
- * ("D:\VMs\web\disk.vhdx") is compared by its end, part by part, whatever the letter case: drives, volumes and mount
- * points differ between machines, folders and names mostly do not. Text only; no question to any host.
+ * The disks of an estate by the names of their files, and what a path in a configuration or a parent locator may mean
+ * among them. How paths are compared is base/tail.h's.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_ESTATE_TAILS_H
-#define VX_ESTATE_TAILS_H
+#ifndef VX_ESTATE_NAMES_H
+#define VX_ESTATE_NAMES_H
 
+#include "base/tail.h"
 #include "estate/estate.h"
-
-/* How much of two paths is equal, counted in parts from the end. */
-struct vx_tail {
-    size_t parts;
-    /* all of `path` behind its drive, volume or server; then a mount point may explain the rest of `place` */
-    bool whole;
-    bool equal; /* both paths are the same, part by part */
-};
-
-/* `windows`: in `place`, '\\' separates too. In `path` it always does, and a ".." in it matches nothing. */
-struct vx_tail vx_tail_compare(const char *path, const char *place, bool windows);
-
-/* The same of two absolute paths of hosts that are known. */
-struct vx_tail vx_tail_of_hosts(const char *path, bool path_windows, const char *place, bool windows);
-/* Whether two absolute paths of one host are the same, letter case aside. `windows`: in both. */
-bool vx_tail_is_same(const char *path, const char *place, bool windows);
-
-/* The last part of a path of whatever kind, inside of it. */
-const char *vx_tail_name(const char *path);
-/* The length of what stands before it, the separator included. */
-size_t vx_tail_directory(const char *path);
 
 /*
  * Where a relative path of a locator leads from the directory of `from` (an absolute path of `source`): without "." and

@@ -5,8 +5,8 @@
  * entry that was overwritten.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_EVIDENCE_REBUILD_LOG_H
-#define VX_EVIDENCE_REBUILD_LOG_H
+#ifndef VX_EVIDENCE_LOG_WITNESSES_H
+#define VX_EVIDENCE_LOG_WITNESSES_H
 
 #include "image/log_scan.h"
 

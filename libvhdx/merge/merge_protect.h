@@ -3,8 +3,8 @@
  * merge/run.h for the run, image/protect.h for what protection means.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_MERGE_PROTECT_H
-#define VX_MERGE_PROTECT_H
+#ifndef VX_MERGE_MERGE_PROTECT_H
+#define VX_MERGE_MERGE_PROTECT_H
 
 #include "merge/run.h"
 

@@ -4,8 +4,8 @@
  * of a merged layer are content; they must end up in the target, and what is transparent must not.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_MERGE_PLAN_H
-#define VX_MERGE_PLAN_H
+#ifndef VX_MERGE_MERGE_PLAN_H
+#define VX_MERGE_MERGE_PLAN_H
 
 #include "chain/layered.h"
 #include "format/bat.h"

@@ -4,8 +4,8 @@
  * durable payload only.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_MERGE_APPLY_H
-#define VX_MERGE_APPLY_H
+#ifndef VX_MERGE_MERGE_APPLY_H
+#define VX_MERGE_MERGE_APPLY_H
 
 #include "merge/copy.h"
 #include "merge/totals.h"

@@ -1,9 +1,9 @@
 /*
- * From a block plan to jobs and pending pages. See apply.h. In-place writes are safe because every byte that is
+ * From a block plan to jobs and pending pages. See merge_apply.h. In-place writes are safe because every byte that is
  * overwritten is hidden by the layers that are merged, until they are gone.
  */
 /* SPDX-License-Identifier: MIT */
-#include "merge/apply.h"
+#include "merge/merge_apply.h"
 
 #include "image/journal.h"
 #include "image/payload.h"

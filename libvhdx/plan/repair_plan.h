@@ -1,14 +1,14 @@
 /*
  * A repair on paper: a sketch of the disk (an overlay, the file itself is only read) on which everything is mended, and
  * the list of what was written there, each with the finding it answers, what it gives back and what it gives up. What
- * has to be mended is the menders' knowledge (mend_*.c), how it gets to the disk apply.c's.
+ * has to be mended is the menders' knowledge (mend_*.c), how it gets to the disk repair_apply.c's.
  *
  * Easy to get wrong: headers are not bytes to be written here. A plan names the values that the header shall have; the
- * sketch shows them in both copies, and apply.c gets there by alternating updates.
+ * sketch shows them in both copies, and repair_apply.c gets there by alternating updates.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_PLAN_PLAN_H
-#define VX_PLAN_PLAN_H
+#ifndef VX_PLAN_REPAIR_PLAN_H
+#define VX_PLAN_REPAIR_PLAN_H
 
 #include "image/survey.h"
 #include "io/patient.h"
@@ -54,7 +54,7 @@ struct vx_plan {
     struct vx_file *readable; /* the file with zeros there */
     struct vx_file *sketch; /* the disk as it will be */
     uint64_t old_size, new_size;
-    struct vx_header header; /* that the disk will have; sequence numbers are apply.c's */
+    struct vx_header header; /* that the disk will have; sequence numbers are repair_apply.c's */
     int header_slot;         /* of the copy that it is made from; -1 = of none */
     bool header_changes;     /* even if nothing else does */
     bool has_header;         /* false: there is none, and none was made up */

@@ -1,11 +1,11 @@
 /*
- * Applying a plan. See apply.h for what holds at each instant.
+ * Applying a plan. See repair_apply.h for what holds at each instant.
  *
  * Easy to get wrong: no image can be opened on a damaged disk, so the journal and the header updates work on a struct
  * vx_image that knows nothing but its file and its header. They use no more of it.
  */
 /* SPDX-License-Identifier: MIT */
-#include "repair/apply.h"
+#include "repair/repair_apply.h"
 
 #include "base/alloc.h"
 #include "base/guid.h"

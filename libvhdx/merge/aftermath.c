@@ -1,8 +1,8 @@
 /*
- * The lines after a merge. See advice.h.
+ * The lines after a merge. See aftermath.h.
  */
 /* SPDX-License-Identifier: MIT */
-#include "merge/advice.h"
+#include "merge/aftermath.h"
 
 #include "base/quote.h"
 

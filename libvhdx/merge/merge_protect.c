@@ -1,9 +1,10 @@
 /*
- * Protection of a merge. See protect.h. The one thing that is easy to get wrong: the list must be the same in every run
- * of one merge, whatever the run before has done already, or the undo file would be taken for that of another one.
+ * Protection of a merge. See merge_protect.h. The one thing that is easy to get wrong: the list must be the same in
+ * every run of one merge, whatever the run before has done already, or the undo file would be taken for that of another
+ * one.
  */
 /* SPDX-License-Identifier: MIT */
-#include "merge/protect.h"
+#include "merge/merge_protect.h"
 
 #include "base/alloc.h"
 #include "base/size_text.h"

@@ -1,9 +1,9 @@
 /*
- * Gathering old pages. See rebuild_log.h. Entries are found at every sector of the ring, on their own: a sequence that
- * can no longer be replayed as a whole still has pages that are right.
+ * Gathering old pages. See log_witnesses.h. Entries are found at every sector of the ring, on their own: a sequence
+ * that can no longer be replayed as a whole still has pages that are right.
  */
 /* SPDX-License-Identifier: MIT */
-#include "evidence/rebuild_log.h"
+#include "evidence/log_witnesses.h"
 
 #include "base/alloc.h"
 #include "base/guid.h"

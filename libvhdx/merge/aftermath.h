@@ -3,8 +3,8 @@
  * only.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_MERGE_ADVICE_H
-#define VX_MERGE_ADVICE_H
+#ifndef VX_MERGE_AFTERMATH_H
+#define VX_MERGE_AFTERMATH_H
 
 #include "base/status.h"
 

@@ -1,12 +1,12 @@
 /*
- * Advice. See advice.h for its invariants. One family after the other: first what is dangerous, then what is broken,
- * then what lies about.
+ * Advice. See advice_order.h for its invariants. One family after the other: first what is dangerous, then what is
+ * broken, then what lies about.
  *
  * Easy to get wrong: a step is typed as it is, after all the steps before it. So relinking comes before copying through
  * the chain, a leaf is moved before the disk it hangs on, and a disk stays as long as anything that stays hangs on it.
  */
 /* SPDX-License-Identifier: MIT */
-#include "estate/advice.h"
+#include "estate/advice_order.h"
 
 #include "base/alloc.h"
 #include "estate/adviser.h"

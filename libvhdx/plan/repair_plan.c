@@ -1,8 +1,8 @@
 /*
- * The sketch and the list. See plan.h.
+ * The sketch and the list. See repair_plan.h.
  */
 /* SPDX-License-Identifier: MIT */
-#include "plan/plan.h"
+#include "plan/repair_plan.h"
 
 #include "base/alloc.h"
 #include "base/guid.h"

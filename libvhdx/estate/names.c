@@ -1,120 +1,24 @@
 /*
- * Comparing paths from their ends. See tails.h.
+ * An index of the disks' names. See names.h.
  */
 /* SPDX-License-Identifier: MIT */
-#include "estate/tails.h"
+#include "estate/names.h"
 
 #include "base/alloc.h"
-#include "base/utf.h"
 #include "base/path.h"
+#include "base/utf.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static bool is_separator(char c, bool windows)
-{
-    return c == '/' || (windows && c == '\\');
-}
-
-/* What follows drive, volume or server: "VMs\a.vhdx" of "\\?\Volume{...}\VMs\a.vhdx". */
-static const char *without_root(const char *path)
-{
-    bool unc = false;
-    if (strncmp(path, "\\\\?\\", 4) == 0 || strncmp(path, "\\\\.\\", 4) == 0) {
-        path += 4;
-        unc = vx_name_equal_part(path, path[0] && path[1] && path[2] && path[3] ? 4 : 0, "UNC\\", 4);
-        path += unc ? 4 : 0;
-    } else if (strncmp(path, "\\\\", 2) == 0) {
-        unc = true;
-        path += 2;
-    }
-    size_t first = strcspn(path, "\\/");
-    bool drive = first == 2 && path[1] == ':';
-    if ((drive || unc || strncmp(path, "Volume{", 7) == 0) && path[first] != '\0')
-        path += first;
-    return path + strspn(path, "\\/");
-}
-
-/* Takes the last part but "." off [text, *end): moves *end before it and gives its place and length. false: none is
- * left. */
-static bool last_part(const char *text, size_t *end, bool windows, const char **part, size_t *length)
-{
-    do {
-        while (*end > 0 && is_separator(text[*end - 1], windows))
-            (*end)--;
-        size_t at = *end;
-        while (at > 0 && !is_separator(text[at - 1], windows))
-            at--;
-        *part = text + at;
-        *length = *end - at;
-        *end = at;
-    } while (*length == 1 && **part == '.');
-    return *length > 0;
-}
-
-/* Compares from the ends, part by part; each of both is cut as its host cuts paths. *order: how the first two parts
- * that differ stand to each other; the shorter path comes first. */
-static struct vx_tail compare(const char *path, bool path_windows, const char *place, bool windows, int *order)
-{
-    struct vx_tail tail = {0};
-    const char *a, *b;
-    size_t a_length, b_length;
-    size_t a_end = strlen(path), b_end = strlen(place);
-    for (;;) {
-        bool more_a = last_part(path, &a_end, path_windows, &a, &a_length);
-        bool more_b = last_part(place, &b_end, windows, &b, &b_length);
-        *order = more_a && more_b ? vx_name_compare_part(a, a_length, b, b_length) : more_a - more_b;
-        if (!more_a) {
-            tail.whole = tail.parts > 0;
-            tail.equal = tail.whole && !more_b;
-            return tail;
-        }
-        bool climbs = a_length == 2 && a[0] == '.' && a[1] == '.';
-        if (*order != 0 || climbs)
-            return tail;
-        tail.parts++;
-    }
-}
-
-struct vx_tail vx_tail_compare(const char *path, const char *place, bool windows)
-{
-    int order;
-    return compare(without_root(path), true, place, windows, &order);
-}
-
-struct vx_tail vx_tail_of_hosts(const char *path, bool path_windows, const char *place, bool windows)
-{
-    int order;
-    return compare(path, path_windows, place, windows, &order);
-}
-
-bool vx_tail_is_same(const char *path, const char *place, bool windows)
-{
-    return vx_tail_of_hosts(path, windows, place, windows).equal;
-}
-
-const char *vx_tail_name(const char *path)
-{
-    const char *name = path;
-    for (const char *c = path; *c; c++)
-        if (*c == '\\' || *c == '/')
-            name = c + 1;
-    return name;
-}
-
-size_t vx_tail_directory(const char *path)
-{
-    return (size_t)(vx_tail_name(path) - path);
-}
 
 /* Cuts the last part of `text` off, in place. false: there is none. */
 static bool climb(char *text, bool windows)
 {
     size_t end = strlen(text), length;
     const char *part;
-    if (!last_part(text, &end, windows, &part, &length))
+    if (!vx_tail_last_part(text, &end, windows, &part, &length))
         return false;
-    while (end > 1 && is_separator(text[end - 1], windows))
+    while (end > 1 && vx_path_is_separator(text[end - 1], windows))
         end--;
     text[end] = '\0';
     return true;
@@ -139,7 +43,7 @@ char *vx_tail_follow(struct vx_estate *estate, const char *from, unsigned source
             return NULL;
         if (!up && length > 0 && !(length == 1 && relative[0] == '.')) {
             size_t used = strlen(text);
-            if (used > 0 && !is_separator(text[used - 1], windows))
+            if (used > 0 && !vx_path_is_separator(text[used - 1], windows))
                 text[used++] = windows && strchr(from, '\\') ? '\\' : '/';
             memcpy(text + used, relative, length);
             text[used + length] = '\0';
@@ -175,8 +79,8 @@ static int entry_order(const void *a, const void *b)
     if (first->source != second->source)
         return first->source < second->source ? -1 : 1;
     for (;;) {
-        bool more_x = last_part(first->place, &x_end, first->windows, &x, &x_length);
-        bool more_y = last_part(second->place, &y_end, second->windows, &y, &y_length);
+        bool more_x = vx_tail_last_part(first->place, &x_end, first->windows, &x, &x_length);
+        bool more_y = vx_tail_last_part(second->place, &y_end, second->windows, &y, &y_length);
         int order = more_x && more_y ? vx_name_compare_part(x, x_length, y, y_length) : more_x - more_y;
         if (order != 0)
             return order;
@@ -243,7 +147,7 @@ static size_t place_of(const struct vx_name_index *index, const char *path, bool
         const struct name_entry *entry = &index->entries[middle];
         int order = entry->source < source ? 1 : entry->source > source ? -1 : 0;
         if (order == 0)
-            compare(path, windows, entry->place, entry->windows, &order);
+            vx_tail_order(path, windows, entry->place, entry->windows, &order);
         if (order > 0)
             low = middle + 1;
         else
@@ -256,7 +160,7 @@ static size_t place_of(const struct vx_name_index *index, const char *path, bool
 static size_t neighbours(const struct vx_name_index *index, const char *path, unsigned source, size_t *first,
                          size_t *end)
 {
-    size_t place = place_of(index, without_root(path), true, source);
+    size_t place = place_of(index, vx_tail_without_root(path), true, source);
     bool below = place > 0 && index->entries[place - 1].source == source;
     bool above = place < index->count && index->entries[place].source == source;
     size_t parts_below = below ? tail_at(index, place - 1, path).parts : 0;
@@ -387,7 +291,7 @@ static bool find_mapped(const struct vx_estate *estate, const struct vx_name_ind
 static bool lies_in_root(const struct vx_estate *estate, const char *place)
 {
     size_t length = (size_t)(vx_path_name(place, estate->windows) - place);
-    while (length > 1 && is_separator(place[length - 1], estate->windows))
+    while (length > 1 && vx_path_is_separator(place[length - 1], estate->windows))
         length--;
     for (size_t i = 0; i < estate->root_count; i++)
         if (strlen(estate->roots[i]) == length && strncmp(estate->roots[i], place, length) == 0)
@@ -451,9 +355,9 @@ static void write_plainly(const char *path, char *plain)
             kept--;
         memmove(plain + used, path, kept);
         used += kept;
-        while (up && used > root && is_separator(plain[used - 1], true))
+        while (up && used > root && vx_path_is_separator(plain[used - 1], true))
             used--;
-        while (up && used > root && !is_separator(plain[used - 1], true))
+        while (up && used > root && !vx_path_is_separator(plain[used - 1], true))
             used--;
         path += length;
         if (*path && (kept > 0 || used == root))
@@ -534,11 +438,11 @@ bool vx_names_find(const struct vx_estate *estate, const struct vx_name_index *i
 static const char *folder_and_name(const char *path)
 {
     const char *name = vx_tail_name(path), *folder = name;
-    while (folder > path && is_separator(folder[-1], true))
+    while (folder > path && vx_path_is_separator(folder[-1], true))
         folder--;
     if (folder == path || folder[-1] == ':')
         return NULL;
-    while (folder > path && !is_separator(folder[-1], true))
+    while (folder > path && !vx_path_is_separator(folder[-1], true))
         folder--;
     return *name ? folder : NULL;
 }
@@ -547,7 +451,7 @@ static const char *folder_and_name(const char *path)
 static bool is_shared(const char *path)
 {
     static const char cluster[] = "ClusterStorage";
-    const char *rest = without_root(path);
+    const char *rest = vx_tail_without_root(path);
     bool unc = strncmp(path, "\\\\", 2) == 0 && path[2] != '?' && path[2] != '.';
     bool long_unc = strncmp(path, "\\\\?\\", 4) == 0 && strlen(path) > 8 && vx_name_equal_part(path + 4, 4, "UNC\\", 4);
     return unc || long_unc || vx_name_equal_part(rest, strcspn(rest, "\\/"), cluster, sizeof cluster - 1);

@@ -11,10 +11,10 @@
  *  A5  The file is cut only after nothing durable refers to what is cut off.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_REPAIR_APPLY_H
-#define VX_REPAIR_APPLY_H
+#ifndef VX_REPAIR_REPAIR_APPLY_H
+#define VX_REPAIR_REPAIR_APPLY_H
 
-#include "plan/plan.h"
+#include "plan/repair_plan.h"
 
 /*
  * `undo`: path of the undo file, NULL = none. *begun: whether there is one now; also set on failure. The plan's file

@@ -10,10 +10,10 @@
  *  A4  Guest state (.vmgs) is in no step at all.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_ESTATE_ADVICE_H
-#define VX_ESTATE_ADVICE_H
+#ifndef VX_ESTATE_ADVICE_ORDER_H
+#define VX_ESTATE_ADVICE_ORDER_H
 
-#include "estate/tails.h"
+#include "estate/names.h"
 
 /* Fills the families' steps, blockers and reclaimable bytes, and each disk's advice. NOMEM is the only failure. */
 vhdx_status vx_advise_families(struct vx_estate *estate, vhdx_error *err);

@@ -4,8 +4,8 @@
  * on the value; salvage where it does leave one; none where nothing was found.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_VERIFY_EVIDENCE_H
-#define VX_VERIFY_EVIDENCE_H
+#ifndef VX_VERIFY_REPAIR_CLASS_H
+#define VX_VERIFY_REPAIR_CLASS_H
 
 #include "rebuild/rebuild.h"
 #include "verify/verify.h"

@@ -1,8 +1,8 @@
 /*
- * Deciding, block by block. See plan.h. What it adds up to is totals.c, carrying it out is apply.c.
+ * Deciding, block by block. See merge_plan.h. What it adds up to is totals.c, carrying it out is merge_apply.c.
  */
 /* SPDX-License-Identifier: MIT */
-#include "merge/plan.h"
+#include "merge/merge_plan.h"
 
 #include "base/alloc.h"
 #include "image/bat_window.h"

@@ -1,0 +1,96 @@
+/*
+ * Comparing paths from their ends. See tail.h.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "base/tail.h"
+
+#include "base/path.h"
+#include "base/utf.h"
+
+#include <string.h>
+
+const char *vx_tail_without_root(const char *path)
+{
+    bool unc = false;
+    if (strncmp(path, "\\\\?\\", 4) == 0 || strncmp(path, "\\\\.\\", 4) == 0) {
+        path += 4;
+        unc = vx_name_equal_part(path, path[0] && path[1] && path[2] && path[3] ? 4 : 0, "UNC\\", 4);
+        path += unc ? 4 : 0;
+    } else if (strncmp(path, "\\\\", 2) == 0) {
+        unc = true;
+        path += 2;
+    }
+    size_t first = strcspn(path, "\\/");
+    bool drive = first == 2 && path[1] == ':';
+    if ((drive || unc || strncmp(path, "Volume{", 7) == 0) && path[first] != '\0')
+        path += first;
+    return path + strspn(path, "\\/");
+}
+
+bool vx_tail_last_part(const char *text, size_t *end, bool windows, const char **part, size_t *length)
+{
+    do {
+        while (*end > 0 && vx_path_is_separator(text[*end - 1], windows))
+            (*end)--;
+        size_t at = *end;
+        while (at > 0 && !vx_path_is_separator(text[at - 1], windows))
+            at--;
+        *part = text + at;
+        *length = *end - at;
+        *end = at;
+    } while (*length == 1 && **part == '.');
+    return *length > 0;
+}
+
+struct vx_tail vx_tail_order(const char *path, bool path_windows, const char *place, bool windows, int *order)
+{
+    struct vx_tail tail = {0};
+    const char *a, *b;
+    size_t a_length, b_length;
+    size_t a_end = strlen(path), b_end = strlen(place);
+    for (;;) {
+        bool more_a = vx_tail_last_part(path, &a_end, path_windows, &a, &a_length);
+        bool more_b = vx_tail_last_part(place, &b_end, windows, &b, &b_length);
+        *order = more_a && more_b ? vx_name_compare_part(a, a_length, b, b_length) : more_a - more_b;
+        if (!more_a) {
+            tail.whole = tail.parts > 0;
+            tail.equal = tail.whole && !more_b;
+            return tail;
+        }
+        bool climbs = a_length == 2 && a[0] == '.' && a[1] == '.';
+        if (*order != 0 || climbs)
+            return tail;
+        tail.parts++;
+    }
+}
+
+struct vx_tail vx_tail_compare(const char *path, const char *place, bool windows)
+{
+    int order;
+    return vx_tail_order(vx_tail_without_root(path), true, place, windows, &order);
+}
+
+struct vx_tail vx_tail_of_hosts(const char *path, bool path_windows, const char *place, bool windows)
+{
+    int order;
+    return vx_tail_order(path, path_windows, place, windows, &order);
+}
+
+bool vx_tail_is_same(const char *path, const char *place, bool windows)
+{
+    return vx_tail_of_hosts(path, windows, place, windows).equal;
+}
+
+const char *vx_tail_name(const char *path)
+{
+    const char *name = path;
+    for (const char *c = path; *c; c++)
+        if (*c == '\\' || *c == '/')
+            name = c + 1;
+    return name;
+}
+
+size_t vx_tail_directory(const char *path)
+{
+    return (size_t)(vx_tail_name(path) - path);
+}
