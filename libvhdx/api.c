@@ -29,8 +29,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define TEXT(number) #number
-#define VERSION_TEXT(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
 
 struct vhdx_image {
     struct vx_image *image;
@@ -53,11 +51,6 @@ struct vhdx_walk {
     uint64_t at;          /* where `next` begins */
     vhdx_extent pending;  /* read already, not yet handed out; length 0: none */
 };
-
-const char *vhdx_version(void)
-{
-    return VERSION_TEXT(VHDX_VERSION_MAJOR, VHDX_VERSION_MINOR, VHDX_VERSION_PATCH);
-}
 
 size_t vhdx_quote(const char *name, vhdx_shell shell, char *text, size_t room)
 {

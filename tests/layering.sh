@@ -34,7 +34,7 @@ declare -A doors=(
     [undo]="undo_apply undo_save"
     [guest]="anchors content filesystems partitions proof_ext4 proof_lvm proof_ntfs proof_xfs two_views"
     [image]="bat_walk bat_window claims create exam header_update image journal linkage log_needed log_replay log_scan
-             payload protect region_look runs space survey traces"
+             payload protect region_look runs space survey traces writing"
     [config]="config config_find sid"
     [chain]="beside chain export fork layered link relink resolve"
     [evidence]="absent clue lead log_witnesses lost_entries region_doubt sizes told"

@@ -10,6 +10,7 @@
 #include "base/guid.h"
 #include "chain/chain.h"
 #include "chain/link.h"
+#include "image/writing.h"
 
 #include <inttypes.h>
 

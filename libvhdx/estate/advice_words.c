@@ -211,16 +211,3 @@ void vx_step_grant(struct vx_adviser *a, const vhdx_config_info *info, const cha
     vx_machine_sid(info->has_machine_id ? &info->machine_id : &info->id, sid);
     vx_step(a, VHDX_STEP_HYPERV, disk, "icacls %s /grant '*%s:(F)'", vx_say_powershell(a, host_name), sid);
 }
-
-bool vx_step_copy(struct vx_adviser *a, size_t number)
-{
-    const char *name = vx_say_new_name(a, vx_advice_disk(a, number));
-    if (!vx_would_work(a, VX_TRIAL_COPY, number, name)) {
-        vx_step(a, VHDX_STEP_NOTE, number, "A copy of what %s holds cannot be made now: %s.",
-                vx_advice_disk(a, number)->pub.path, vx_say_why(a));
-        return false;
-    }
-    vx_step(a, VHDX_STEP_COPY, number, "vhdx merge%s -o %s %s", vx_say_parents(a, number),
-            vx_say_quoted(a, name, vx_advice_is_windows(a, vx_advice_disk(a, number))), vx_say_path(a, number));
-    return true;
-}

@@ -59,8 +59,6 @@ const vhdx_found_reference *vx_advice_owner(const struct vx_adviser *a, size_t *
 void vx_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk);
 /* "icacls ..." for the account of the machine; none where its id is not known. */
 void vx_step_grant(struct vx_adviser *a, const vhdx_config_info *info, const char *host_name, size_t disk);
-/* What the disk holds, with all below it, as a new file. false: that would not work, and a note says why. */
-bool vx_step_copy(struct vx_adviser *a, size_t number);
 
 /* Of a report perhaps: no file on Windows has such a name, and 'del' would take it for several. */
 bool vx_can_be_typed(const struct vx_adviser *a, const struct vx_disk *disk);
@@ -104,6 +102,8 @@ bool vx_would_work(struct vx_adviser *a, enum vx_trial_kind kind, size_t number,
 const char *vx_say_parents(struct vx_adviser *a, size_t number);
 /* A step that only reads, if it would work. */
 void vx_step_look(struct vx_adviser *a, enum vx_trial_kind kind, size_t number);
+/* What the disk holds, with all below it, as a new file. false: that would not work, and a note says why. */
+bool vx_step_copy(struct vx_adviser *a, size_t number);
 /* Why something is not proposed: "FILE: what is in its way". */
 const char *vx_say_why(struct vx_adviser *a);
 

@@ -33,14 +33,6 @@ void vx_estate_free(struct vx_estate *estate)
     vx_free(estate);
 }
 
-bool vx_estate_is_windows(const struct vx_estate *estate, const char *absolute, unsigned source)
-{
-    bool letter = (absolute[0] >= 'A' && absolute[0] <= 'Z') || (absolute[0] >= 'a' && absolute[0] <= 'z');
-    if (source == 0)
-        return estate->windows;
-    return (letter && absolute[1] == ':') || (absolute[0] == '\\' && absolute[1] == '\\');
-}
-
 /* Room for one more; false when memory ran out. */
 static bool make_room(void **items, size_t count, size_t *room, size_t size)
 {

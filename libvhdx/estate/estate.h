@@ -183,7 +183,13 @@ vhdx_status vx_estate_advise(struct vx_estate *estate, vhdx_error *err);
  * Whether an absolute path of `source` is one of Windows, in which '\\' separates. A report may come from either kind
  * of host: its paths tell, for on no other host does a whole path begin with a drive or with two '\\'.
  */
-bool vx_estate_is_windows(const struct vx_estate *estate, const char *absolute, unsigned source);
+static inline bool vx_estate_is_windows(const struct vx_estate *estate, const char *absolute, unsigned source)
+{
+    bool letter = (absolute[0] >= 'A' && absolute[0] <= 'Z') || (absolute[0] >= 'a' && absolute[0] <= 'z');
+    if (source == 0)
+        return estate->windows;
+    return (letter && absolute[1] == ':') || (absolute[0] == '\\' && absolute[1] == '\\');
+}
 
 /* Those that were not put aside. */
 size_t vx_disk_live_children(const struct vx_estate *estate, const struct vx_disk *disk);

@@ -1,5 +1,5 @@
 /*
- * The table as values, sentences with their values, and the report. See findings.h. What a finding means for the disk
+ * Records and the report. See findings.h. What a finding means for the disk
  * is not known here.
  */
 /* SPDX-License-Identifier: MIT */
@@ -11,51 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ERROR VHDX_SEVERITY_ERROR
-#define WARNING VHDX_SEVERITY_WARNING
-#define INFO VHDX_SEVERITY_INFO
-#define NONE VHDX_REPAIR_NONE
-#define LOSSLESS VHDX_REPAIR_LOSSLESS
-#define SALVAGE VHDX_REPAIR_SALVAGE
-static const struct vx_finding_kind kinds[] = {
-#define VX_F(number, name, id, severity, repair, spec, sentence)                                                       \
-    {VX_FIND_##name, id, severity, repair, spec, sentence},
-#include "findings/findings.def"
-#undef VX_F
-};
-#undef ERROR
-#undef WARNING
-#undef INFO
-#undef NONE
-#undef LOSSLESS
-#undef SALVAGE
-
-#define KINDS (sizeof kinds / sizeof kinds[0])
 #define SCATTERED_FEW 3 /* so many records of a kind are shown one by one, even when they say the same */
-
-size_t vx_finding_kind_count(void)
-{
-    return KINDS;
-}
-
-const struct vx_finding_kind *vx_finding_kind_at(size_t row)
-{
-    return row < KINDS ? &kinds[row] : NULL;
-}
-
-/* The table is in the order of its numbers; a test sees to that. */
-const struct vx_finding_kind *vx_finding_kind(enum vx_find number)
-{
-    size_t low = 0, high = KINDS;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (kinds[middle].number < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < KINDS && kinds[low].number == number ? &kinds[low] : NULL;
-}
 
 struct vx_finding vx_found_index(enum vx_find kind, const char *structure, uint64_t offset, uint64_t index)
 {
@@ -102,6 +58,11 @@ static const char *usual_advice(const struct vx_finding *finding)
     }
 }
 
+static size_t row_of(enum vx_find kind)
+{
+    return (size_t)(vx_finding_kind(kind) - vx_finding_kind_at(0));
+}
+
 /* ---- the report ------------------------------------------------------------------------------------------------- */
 
 enum { SEVERITIES = 4 }; /* their numbers are below */
@@ -116,11 +77,11 @@ struct file {
     char *path, *undo;
     struct vx_finding *records;
     size_t count, room;
-    uint64_t of_kind[KINDS]; /* kept records */
+    uint64_t of_kind[VX_FINDING_KINDS]; /* kept records */
     vhdx_lost_range *lost;
     size_t lost_count, lost_room;
     vhdx_finding *findings; /* after finishing: shown.finding_count of them */
-    struct left left[KINDS][SEVERITIES];
+    struct left left[VX_FINDING_KINDS][SEVERITIES];
 };
 
 struct vhdx_report {
@@ -246,15 +207,10 @@ static bool gather(struct file *file, const struct vx_finding *finding)
     return false;
 }
 
-/* Where one of two claims is right, or a state means nothing, the content is there: which it is nobody can say. */
 vhdx_lost_range vx_finding_lost(enum vx_find kind, uint64_t offset, uint64_t length)
 {
-    bool doubtful = kind == VX_FIND_BAT_OVERLAP || kind == VX_FIND_BAT_SHORT || kind == VX_FIND_BAT_STATE ||
-                    kind == VX_FIND_BAT_OLD_STATE || kind == VX_FIND_BAT_STRAY_OFFSET || kind == VX_FIND_BAT_ANCHOR ||
-                    kind == VX_FIND_BAT_PARTIAL_IN_BASE || kind == VX_FIND_BAT_LOST_ENTRIES ||
-                    kind == VX_FIND_BAT_UNOWNED || kind == VX_FIND_BAT_EMPTY ||
-                    kind == VX_FIND_DATA_CHANGED || (kind >= VX_FIND_BITMAP_STATE && kind < VX_FIND_PARENT_MISSING);
-    return (vhdx_lost_range){offset, length, vx_finding_kind(kind)->id, doubtful};
+    const struct vx_finding_kind *row = vx_finding_kind(kind);
+    return (vhdx_lost_range){offset, length, row->id, row->doubtful};
 }
 
 static void add_lost_of(vhdx_report *report, size_t number, const struct vx_finding *finding)
@@ -266,19 +222,19 @@ static void add_lost_of(vhdx_report *report, size_t number, const struct vx_find
 void vx_report_add(vhdx_report *report, size_t number, const struct vx_finding *finding)
 {
     struct file *file = &report->files[number];
-    const struct vx_finding_kind *kind = vx_finding_kind(finding->kind);
+    size_t row = row_of(finding->kind);
     if (finding->lost_length > 0)
         add_lost_of(report, number, finding);
     if (gather(file, finding))
         return;
     count_severity(file, finding->severity);
-    if (file->of_kind[kind - kinds] >= VX_FINDINGS_OF_A_KIND) {
+    if (file->of_kind[row] >= VX_FINDINGS_OF_A_KIND) {
         file->shown.left_out++;
-        file->left[kind - kinds][finding->severity].records++;
-        file->left[kind - kinds][finding->severity].entries += finding->count;
+        file->left[row][finding->severity].records++;
+        file->left[row][finding->severity].entries += finding->count;
         return;
     }
-    file->of_kind[kind - kinds]++;
+    file->of_kind[row]++;
     if (!keep(file, finding))
         report->no_memory = true;
 }
@@ -478,7 +434,7 @@ static void show_all(vhdx_report *report, struct file *file)
         if (alike <= SCATTERED_FEW)
             alike = 1;
         if (alike > 1) {
-            struct left *left = &file->left[vx_finding_kind(record->kind) - kinds][record->severity];
+            struct left *left = &file->left[row_of(record->kind)][record->severity];
             more = left->entries;
             file->shown.left_out -= left->records;
             *left = (struct left){0};
@@ -487,7 +443,7 @@ static void show_all(vhdx_report *report, struct file *file)
         if (!show(record, alike - 1, more, &file->findings[shown++]))
             report->no_memory = true;
     }
-    for (size_t kind = 0; kind < KINDS; kind++) { /* what is left out all the same */
+    for (size_t kind = 0; kind < VX_FINDING_KINDS; kind++) { /* what is left out all the same */
         file->shown.errors += file->left[kind][VHDX_SEVERITY_ERROR].records;
         file->shown.warnings += file->left[kind][VHDX_SEVERITY_WARNING].records;
         file->shown.infos += file->left[kind][VHDX_SEVERITY_INFO].records;

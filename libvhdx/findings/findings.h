@@ -11,7 +11,7 @@
 #include "base/status.h"
 
 enum vx_find {
-#define VX_F(number, name, id, severity, repair, spec, sentence) VX_FIND_##name = number,
+#define VX_F(number, name, id, severity, repair, range, spec, sentence) VX_FIND_##name = number,
 #include "findings/findings.def"
 #undef VX_F
 };
@@ -22,8 +22,16 @@ struct vx_finding_kind {
     const char *id;
     vhdx_severity severity;
     vhdx_repair_class repair;
+    bool doubtful; /* what it names of the virtual disk is in doubt, not lost */
     const char *spec;
     const char *sentence;
+};
+
+enum {
+    VX_FINDING_KINDS = 0
+#define VX_F(number, name, id, severity, repair, range, spec, sentence) +1
+#include "findings/findings.def"
+#undef VX_F
 };
 
 size_t vx_finding_kind_count(void);

@@ -62,6 +62,8 @@ struct vx_ntfs_look {
     uint8_t above[VX_NTFS_CHUNK], under[VX_NTFS_CHUNK];
 };
 
+/* Where byte `at` of a file is on the volume, and for how many bytes it goes on there. */
+bool vx_ntfs_find_place(const struct vx_ntfs_map *map, uint64_t cluster, uint64_t at, uint64_t *place, uint64_t *here);
 /* Bytes of a file from `at` on, through its map. */
 bool vx_ntfs_read(const struct vx_ntfs_look *look, bool below, const struct vx_ntfs_map *map, uint64_t at, void *buf,
                   size_t length);

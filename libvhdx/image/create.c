@@ -11,6 +11,7 @@
 #include "format/bat.h"
 #include "image/header_update.h"
 #include "image/journal.h"
+#include "image/writing.h"
 #include "base/path.h"
 
 #include <inttypes.h>

@@ -9,6 +9,7 @@
 #include "base/guid.h"
 #include "image/image.h"
 #include "image/journal.h"
+#include "image/writing.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -347,7 +348,7 @@ static vhdx_status change(struct edit *edit, const struct vx_item_change *change
     if (edit->check_only)
         return VHDX_OK;
     VX_TRY(journal_table(edit, buffers, buffers + VX_METADATA_TABLE_SIZE, err));
-    VX_TRY(vx_journal_commit(image->journal, err));
+    VX_TRY(vx_image_commit(image, err));
     VX_TRY(vx_items_load(image->view, &image->metadata, true, &items, err));
     vx_items_free(&image->items);
     image->items = items;

@@ -9,7 +9,6 @@
 #include "image/header_update.h"
 #include "image/image.h"
 #include "image/log_write.h"
-#include "image/space.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +160,6 @@ vhdx_status vx_journal_commit(struct vx_journal *journal, vhdx_error *err)
         return status;
     }
     empty_slots(journal);
-    vx_space_committed(journal->image->space); /* J5 */
     return VHDX_OK;
 }
 

@@ -326,8 +326,6 @@ vhdx_status vx_space_release(struct vx_space *space, uint64_t offset, uint64_t l
 
 void vx_space_committed(struct vx_space *space)
 {
-    if (!space)
-        return;
     for (size_t i = 0; i < space->released_count; i++) {
         set_used(space, space->released[i].slot, space->released[i].count, false);
         space->hint = vx_min(space->hint, space->released[i].slot);

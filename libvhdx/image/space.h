@@ -20,7 +20,7 @@ void vx_space_close(struct vx_space *space);
 vhdx_status vx_space_take(struct vx_space *space, uint64_t length, uint64_t *offset, bool *fresh, vhdx_error *err);
 /* Gives bytes back once the pending commit is durable. */
 vhdx_status vx_space_release(struct vx_space *space, uint64_t offset, uint64_t length, vhdx_error *err);
-/* The pending commit is durable: what was released before it may be taken again. Takes NULL. */
+/* The pending commit is durable: what was released before it may be taken again (J5 of journal.h). */
 void vx_space_committed(struct vx_space *space);
 /* Makes the file as long as what was taken. */
 vhdx_status vx_space_materialize(struct vx_space *space, vhdx_error *err);

@@ -10,6 +10,7 @@
 #include "base/size_text.h"
 #include "merge/aftermath.h"
 #include "merge/resize.h"
+#include "image/writing.h"
 
 #include <inttypes.h>
 #include <stdio.h>

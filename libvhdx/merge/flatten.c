@@ -7,6 +7,7 @@
 
 #include "chain/fork.h"
 #include "image/create.h"
+#include "image/writing.h"
 #include "merge/aftermath.h"
 #include "merge/merge_apply.h"
 #include "merge/run.h"

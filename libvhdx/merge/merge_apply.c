@@ -8,6 +8,7 @@
 #include "image/journal.h"
 #include "image/payload.h"
 #include "image/space.h"
+#include "image/writing.h"
 
 struct apply {
     const struct vx_merge_task *task;
@@ -26,7 +27,7 @@ static vhdx_status end_window(struct apply *apply, uint64_t virtual_end, vhdx_er
     apply->taken_before = vx_space_taken(target->space);
     VX_TRY(vx_space_materialize(target->space, err));
     VX_TRY(vx_copier_run(apply->copier, err));
-    VX_TRY(vx_journal_commit(target->journal, err));
+    VX_TRY(vx_image_commit(target, err));
     if (!apply->options.window_done)
         return VHDX_OK;
     VX_TRY(vx_file_flush(target->file, err)); /* what was overwritten in place made no commit */

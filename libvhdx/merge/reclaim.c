@@ -9,6 +9,7 @@
 #include "image/journal.h"
 #include "image/payload.h"
 #include "image/space.h"
+#include "image/writing.h"
 
 /* Places whose blocks are NOT_PRESENT in the pending commit; punched when it is durable. */
 struct freed {
@@ -106,7 +107,7 @@ static vhdx_status give_back(struct vx_image *layer, uint64_t offset, vhdx_error
 
 static vhdx_status commit(struct vx_reclaim *reclaim, struct vx_image *layer, vhdx_error *err)
 {
-    VX_TRY(vx_journal_commit(layer->journal, err));
+    VX_TRY(vx_image_commit(layer, err));
     for (size_t i = 0; i < reclaim->freed.count; i++)
         VX_TRY(punched(layer, give_back(layer, reclaim->freed.offsets[i], err), err));
     reclaim->bytes += reclaim->freed.count * layer->geometry.block_size;

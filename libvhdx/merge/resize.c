@@ -10,6 +10,7 @@
 #include "image/journal.h"
 #include "image/payload.h"
 #include "image/space.h"
+#include "image/writing.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static vhdx_status switch_bat(struct vx_image *target, const struct vx_region *b
     vx_region_table_encode(target->regions, table);
     VX_TRY(journal_region_tables(target, table, buf, err));
     VX_TRY(vx_space_release(target->space, target->bat.file_offset, target->bat.length, err));
-    VX_TRY(vx_journal_commit(target->journal, err));
+    VX_TRY(vx_image_commit(target, err));
     target->bat = *bat;
     target->bat_window->count = 0;
     return VHDX_OK;
@@ -177,7 +178,7 @@ static vhdx_status fill_padding(struct vx_image *target, const struct vx_geometr
         if (!zeros || !vx_is_zero(buf, length)) {
             if (vx_journal_room(target->journal) == 0) {
                 VX_TRY(vx_space_materialize(target->space, err));
-                VX_TRY(vx_journal_commit(target->journal, err));
+                VX_TRY(vx_image_commit(target, err));
             }
             for (; at < stop; at++) {
                 struct vx_bat_entry entry = {0};
@@ -192,7 +193,7 @@ static vhdx_status fill_padding(struct vx_image *target, const struct vx_geometr
     }
     VX_TRY(vx_space_materialize(target->space, err));
     target->bat_window->count = 0;
-    return vx_journal_commit(target->journal, err);
+    return vx_image_commit(target, err);
 }
 
 /* The block with the old end in it: how its bytes from there on become zeros that this layer owns. */
@@ -249,7 +250,7 @@ static vhdx_status grow_tail(struct vx_image *target, uint64_t virtual_size, vhd
         VX_TRY(own_tail_bits(target, &tail, err));
     if (entry.state == VX_PAYLOAD_NOT_PRESENT && target->geometry.has_parent)
         VX_TRY(allocate_tail(target, &tail, err));
-    return vx_journal_commit(target->journal, err);
+    return vx_image_commit(target, err);
 }
 
 static vhdx_status publish_size(struct vx_image *target, uint64_t virtual_size, vhdx_error *err)

@@ -24,6 +24,7 @@
 #include "chain/fork.h"
 #include "chain/link.h"
 #include "image/header_update.h"
+#include "image/writing.h"
 #include "base/path.h"
 #include "merge/aftermath.h"
 #include "merge/merge_apply.h"

@@ -18,6 +18,7 @@
 #include "base/guid.h"
 #include "image/journal.h"
 #include "image/payload.h"
+#include "image/writing.h"
 #include "base/path.h"
 #include "merge/merge_apply.h"
 #include "merge/merge_protect.h"
@@ -63,10 +64,10 @@ static vhdx_status drop_bitmaps(struct vx_image *child, vhdx_error *err)
 {
     for (uint64_t chunk = 0; chunk < child->geometry.chunk_count; chunk++) {
         if (vx_journal_room(child->journal) == 0)
-            VX_TRY(vx_journal_commit(child->journal, err));
+            VX_TRY(vx_image_commit(child, err));
         VX_TRY(vx_payload_drop_bitmap(child, chunk, err));
     }
-    return vx_journal_commit(child->journal, err);
+    return vx_image_commit(child, err);
 }
 
 /* With removal the child goes on carrying a locator that says what is left to do. NULL without. */

@@ -59,23 +59,6 @@ static int side_kind_of(const char *path, bool windows)
                : 0;
 }
 
-const char *vx_probe_keep(struct vx_probe *probe, const char *text, bool *no_memory)
-{
-    const char *copy = vx_arena_text(&probe->arena, text);
-    *no_memory = *no_memory || (text && !copy);
-    return copy;
-}
-
-const char *vx_probe_keep_error(struct vx_probe *probe, const vhdx_error *err, bool *no_memory)
-{
-    char text[900];
-    if (err->structure && err->offset != VHDX_NOWHERE)
-        snprintf(text, sizeof text, "%s (%s at offset 0x%" PRIx64 ")", err->message, err->structure, err->offset);
-    else
-        snprintf(text, sizeof text, "%s", err->message[0] ? err->message : "it cannot be read");
-    return vx_probe_keep(probe, text, no_memory);
-}
-
 /* ---- files that are no VHDX ---- */
 
 static bool starts_with(const uint8_t *bytes, size_t size, const char *signature)

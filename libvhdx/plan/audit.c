@@ -12,27 +12,6 @@ static bool is_header(uint64_t offset)
     return offset == VX_HEADER1_OFFSET || offset == VX_HEADER2_OFFSET;
 }
 
-/* The write that touches the range, of those the one that came first. */
-static unsigned finding_at(const struct vx_plan *plan, uint64_t offset, uint64_t length)
-{
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct vx_plan_write *write = &plan->writes[i];
-        if (write->length > 0 && write->offset < offset + length && offset < write->offset + write->length)
-            return write->reason.finding;
-    }
-    return 0;
-}
-
-void vx_audit_found(struct vx_auditing *work, const char *what, uint64_t virtual_offset, uint64_t file_offset,
-                    uint64_t length)
-{
-    if (work->fault->what)
-        return;
-    *work->fault = (struct vx_audit_fault){what, 0, virtual_offset, file_offset, length};
-    if (file_offset != VHDX_NOWHERE)
-        work->fault->finding = finding_at(work->plan, file_offset, length);
-}
-
 static vhdx_status gather_writes(struct vx_auditing *work, vhdx_error *err)
 {
     const struct vx_plan *plan = work->plan;

@@ -6,6 +6,7 @@
 #include "scene.h"
 
 #include "image/image.h"
+#include "image/writing.h"
 #include "inside.h"
 #include "model.h"
 

@@ -14,6 +14,7 @@
 #include "files.h"
 #include "format/bat.h"
 #include "image/image.h"
+#include "image/writing.h"
 #include "io/memory.h"
 #include "look.h"
 

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "image/image.h"
 #include "image/survey.h"
+#include "image/writing.h"
 #include "io/memory.h"
 
 #include <criterion/criterion.h>

@@ -1,0 +1,41 @@
+/*
+ * The order of the checks of one file. See verify.h. Each structure has a file of its own.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "verify/verify.h"
+
+#include "base/alloc.h"
+#include "verify/check_sizes.h"
+#include "verify/derive.h"
+#include "verify/repair_class.h"
+
+/* What needs a geometry. */
+static vhdx_status check_blocks(struct vx_verification *v, vhdx_error *err)
+{
+    VX_TRY(vx_check_space(v, err));
+    VX_TRY(vx_check_bitmaps(v, err));
+    return vx_check_unreadable(v, err);
+}
+
+vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err)
+{
+    struct vx_derived derived;
+    VX_TRY(vx_check_file(v, err));
+    VX_TRY(vx_check_headers(v, err));
+    VX_TRY(vx_check_log(v, err));
+    VX_TRY(vx_check_regions(v, err));
+    VX_TRY(vx_check_metadata(v, err));
+    VX_TRY(vx_check_locator(v, err));
+    vhdx_status status = vx_derive_begin(v, &derived, err);
+    if (status == VHDX_OK)
+        status = check_blocks(v, err);
+    if (status == VHDX_OK)
+        status = vx_check_evidence(v, derived.rebuilt, err);
+    if (status == VHDX_OK)
+        vx_sizes_hold_back(v);
+    vx_leads_close(&v->leads);
+    vx_free(v->nonsense);
+    v->nonsense = NULL;
+    vx_derive_end(v, &derived);
+    return status;
+}
