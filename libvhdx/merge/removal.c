@@ -8,13 +8,6 @@
 #include "base/alloc.h"
 #include "base/path.h"
 
-struct vx_link vx_merge_link_past(const struct vx_merge_run *run)
-{
-    return (struct vx_link){.linkage = run->chain->layers[1]->header.data_write_guid,
-                            .linkage2 = run->identity,
-                            .parent_path = vx_image_path(run->target)};
-}
-
 /* M5: the child is linked past the layers in between, before they go. Its linkage goes on naming the one that was its
  *     parent: that is how a later run finds
  * what is left of them. */
@@ -51,23 +44,6 @@ static vhdx_status list_removals(const struct vx_merge_run *run, struct removal 
     for (size_t i = run->into; i-- > 0;)
         VX_TRY(add_removal(removal, vx_image_path(run->chain->layers[i]), err));
     return VHDX_OK;
-}
-
-vhdx_status vx_merge_sync_directory(const vhdx_host *host, const char *path, vhdx_error *err)
-{
-    char *directory = vx_path_directory(path, host->windows_paths);
-    if (!directory)
-        return vx_fail_memory(err, "a path");
-    vhdx_status status = vx_host_result(host->sync_directory(host->context, directory, err), path,
-                                        "make the change of its name durable", err);
-    vx_free(directory);
-    return status;
-}
-
-vhdx_status vx_merge_remove_file(const vhdx_host *host, const char *path, vhdx_error *err)
-{
-    VX_TRY(vx_host_result(host->remove(host->context, path, err), path, "remove it", err));
-    return vx_merge_sync_directory(host, path, err);
 }
 
 static void free_removal(struct removal *removal)

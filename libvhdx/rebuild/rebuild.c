@@ -34,26 +34,6 @@ const char *vx_part_name(enum vx_part part)
     return (unsigned)part < VX_PART_COUNT ? names[part] : "";
 }
 
-void vx_clue_set(struct vx_rebuilding *work, enum vx_part part, enum vx_witness witness, bool lossless,
-                 const char *format, ...)
-{
-    struct vx_clue *clue = &work->out->clues[part];
-    va_list values;
-    clue->witness = witness;
-    clue->lossless = lossless || witness == VX_WITNESS_STORED;
-    va_start(values, format);
-    vsnprintf(clue->evidence, sizeof clue->evidence, format, values);
-    va_end(values);
-}
-
-vhdx_status vx_rebuild_progress(const struct vx_rebuilding *work, uint64_t done, uint64_t total, vhdx_error *err)
-{
-    const vhdx_progress now = {VHDX_PHASE_PLAN, done, total};
-    if (!work->options->progress || work->options->progress(work->options->progress_context, &now))
-        return VHDX_OK;
-    return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(work->file)), "the search was cancelled");
-}
-
 /* ---- headers ---- */
 
 static bool log_fits(const struct vx_rebuilding *work, const struct vx_header *header)

@@ -30,16 +30,11 @@ static bool unreadable(const struct vx_rebuilding *work, uint64_t offset, uint64
            vx_tolerant_next_bad(work->options->tolerant, offset, offset + length, &bad, &bad_length);
 }
 
-static uint64_t page_offset(const struct vx_rebuilding *work, uint64_t page)
-{
-    return work->out->bat.file_offset + page * VX_PAGE;
-}
-
 /* A page of nonsense becomes a page of zeros in the view, and is remembered as lost. */
 static vhdx_status lose_page(struct vx_rebuilding *work, uint64_t page, vhdx_error *err)
 {
     vx_set_page_bit(work->out->lost_pages, page);
-    return vx_file_zero(work->view, page_offset(work, page), VX_PAGE,
+    return vx_file_zero(work->view, vx_rebuild_page_offset(work, page), VX_PAGE,
                         err); /* costs the view no memory, as bytes would */
 }
 
@@ -55,16 +50,10 @@ static bool is_gone(const struct vx_rebuilding *work, uint64_t page)
 {
     const struct vx_rebuilt *out = work->out;
     bool moved = out->room.cure == VX_ROOM_MOVE;
-    uint64_t offset = moved ? out->room.former.file_offset + page * VX_PAGE : page_offset(work, page);
+    uint64_t offset = moved ? out->room.former.file_offset + page * VX_PAGE : vx_rebuild_page_offset(work, page);
     if (is_new(out, page) && (moved || offset >= out->file_size))
         return false;
     return unreadable(work, offset, VX_PAGE) || offset >= out->file_size;
-}
-
-static vhdx_status read_page(struct vx_rebuilding *work, uint64_t page, uint8_t bytes[VX_PAGE], vhdx_error *err)
-{
-    size_t got;
-    return vx_file_read_some(work->view, bytes, VX_PAGE, page_offset(work, page), &got, err);
 }
 
 static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, vhdx_error *err)
@@ -75,11 +64,11 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
         uint8_t bytes[VX_PAGE];
         struct vx_page_look look = {0};
         uint64_t data = 0, length;
-        vx_file_next_data(work->view, page_offset(work, page), &data, &length);
-        if (length == 0 || data >= page_offset(work, page) + VX_PAGE) {
+        vx_file_next_data(work->view, vx_rebuild_page_offset(work, page), &data, &length);
+        if (length == 0 || data >= vx_rebuild_page_offset(work, page) + VX_PAGE) {
             memset(bytes, 0, sizeof bytes); /* a hole: an empty BAT of a huge disk takes no time */
         } else {
-            VX_TRY(read_page(work, page, bytes, err));
+            VX_TRY(vx_rebuild_read_page(work, page, bytes, err));
             if (!vx_is_zero(bytes, sizeof bytes))
                 vx_rebuild_look_at_page(out, page, bytes, &look);
         }
@@ -96,28 +85,6 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
             vx_set_page_bit(pages->empty_bits, page);
         } else {
             VX_TRY(vx_rebuild_claim_page(out, page, bytes, &pages->doubtful, err));
-        }
-    }
-    return VHDX_OK;
-}
-
-vhdx_status vx_rebuild_claims(struct vx_rebuilding *work, vhdx_error *err)
-{
-    struct vx_rebuilt *out = work->out;
-    uint64_t contested = 0;
-    vx_claims_forget(&out->claims);
-    VX_TRY(vx_claim_structures(out, &out->claims, err));
-    for (uint64_t page = 0; page < out->page_count; page++) {
-        uint8_t bytes[VX_PAGE];
-        uint64_t data = 0, length;
-        vx_file_next_data(work->view, page_offset(work, page), &data, &length);
-        if (length == 0)
-            return VHDX_OK;
-        if (data < page_offset(work, page) + VX_PAGE) {
-            VX_TRY(read_page(work, page, bytes, err));
-            VX_TRY(vx_rebuild_claim_page(out, page, bytes, &contested, err));
-        } else {
-            page = (data - out->bat.file_offset) / VX_PAGE - 1;
         }
     }
     return VHDX_OK;
@@ -151,7 +118,7 @@ static vhdx_status ask_log(struct vx_rebuilding *work, vhdx_error *err)
         struct vx_page_look look;
         if (!vx_page_bit(out->lost_pages, page))
             continue;
-        const struct vx_log_witness *witness = vx_log_witness_find(&work->log, page_offset(work, page));
+        const struct vx_log_witness *witness = vx_log_witness_find(&work->log, vx_rebuild_page_offset(work, page));
         if (!witness)
             continue;
         VX_TRY(vx_log_witness_page(&work->log, witness, bytes, err));

@@ -186,3 +186,48 @@ vhdx_status vx_rebuild_pieces(struct vx_rebuilding *work, vhdx_error *err)
     out->only_pieces = out->stray_count > 0;
     return VHDX_OK;
 }
+
+uint64_t vx_rebuild_page_offset(const struct vx_rebuilding *work, uint64_t page)
+{
+    return work->out->bat.file_offset + page * VX_PAGE;
+}
+
+vhdx_status vx_rebuild_read_page(struct vx_rebuilding *work, uint64_t page, uint8_t bytes[VX_PAGE], vhdx_error *err)
+{
+    size_t got;
+    return vx_file_read_some(work->view, bytes, VX_PAGE, vx_rebuild_page_offset(work, page), &got, err);
+}
+
+vhdx_status vx_rebuild_claims(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    uint64_t contested = 0;
+    vx_claims_forget(&out->claims);
+    VX_TRY(vx_claim_structures(out, &out->claims, err));
+    for (uint64_t page = 0; page < out->page_count; page++) {
+        uint8_t bytes[VX_PAGE];
+        uint64_t data = 0, length;
+        vx_file_next_data(work->view, vx_rebuild_page_offset(work, page), &data, &length);
+        if (length == 0)
+            return VHDX_OK;
+        if (data < vx_rebuild_page_offset(work, page) + VX_PAGE) {
+            VX_TRY(vx_rebuild_read_page(work, page, bytes, err));
+            VX_TRY(vx_rebuild_claim_page(out, page, bytes, &contested, err));
+        } else {
+            page = (data - out->bat.file_offset) / VX_PAGE - 1;
+        }
+    }
+    return VHDX_OK;
+}
+
+bool vx_rebuild_is_odd(const struct vx_rebuilt *out, uint64_t bat_index, const struct vx_bat_entry *entry)
+{
+    const uint32_t odd = VX_BAT_BAD_STATE | VX_BAT_STRAY_OFFSET | VX_BAT_ANCHOR;
+    uint64_t which;
+    if (entry->file_offset == 0)
+        return false;
+    if (vx_geometry_is_payload(&out->geometry, bat_index, &which))
+        return which < out->geometry.payload_count &&
+               (vx_bat_payload_rules(entry, out->geometry.has_parent) & odd) != 0;
+    return out->geometry.has_parent && (vx_bat_bitmap_rules(entry, true) & odd) != 0;
+}

@@ -93,6 +93,9 @@ bool vx_rebuilt_owns(const struct vx_rebuilt *out, uint64_t bat_index, const str
 struct vx_bat_world vx_rebuild_world(const struct vx_rebuilt *out);
 bool vx_rebuild_is_bad(const struct vx_rebuilt *out, uint64_t bat_index, const struct vx_bat_entry *entry);
 uint32_t vx_rebuild_entries_in_page(const struct vx_rebuilt *out, uint64_t page);
+/* Where a page of the BAT is in the file, and its bytes as the view has them. */
+uint64_t vx_rebuild_page_offset(const struct vx_rebuilding *work, uint64_t page);
+vhdx_status vx_rebuild_read_page(struct vx_rebuilding *work, uint64_t page, uint8_t bytes[VX_PAGE], vhdx_error *err);
 static inline bool vx_page_bit(const uint8_t *bits, uint64_t page)
 {
     return bits[page / 8] >> page % 8 & 1;

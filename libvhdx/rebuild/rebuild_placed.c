@@ -156,3 +156,8 @@ uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, 
     other = next_page(rebuilt, page, !*lost);
     return vx_min(vx_min(vx_min(placed, single), doubted), other == UINT64_MAX ? other : other * PAGE_ENTRIES);
 }
+
+bool vx_rebuilt_doubted(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+{
+    return rebuilt->doubted && bat_index < rebuilt->geometry.entry_count && vx_page_bit(rebuilt->doubted, bat_index);
+}

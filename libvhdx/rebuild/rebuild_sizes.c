@@ -4,8 +4,11 @@
  * that are there can contradict.
  */
 /* SPDX-License-Identifier: MIT */
-#include "rebuild/rebuild_parts.h"
+#include "base/alloc.h"
+#include "base/guid.h"
 #include "evidence/sizes.h"
+#include "format/locator.h"
+#include "rebuild/rebuild_parts.h"
 
 static uint64_t place_of(const struct vx_rebuilding *work, const vhdx_guid *id)
 {
@@ -92,4 +95,20 @@ vhdx_status vx_rebuild_sizes(struct vx_rebuilding *work, vhdx_error *err)
     if (out->sizes.verdict == VX_SIZES_SETTLED)
         take(work);
     return VHDX_OK;
+}
+
+const struct vx_parent_hint *vx_rebuild_parent(const struct vx_rebuilding *work, bool *proven)
+{
+    const struct vx_parent_hint *parent = work->options->parent;
+    const struct vx_rebuilt *out = work->out;
+    vhdx_guid linkage;
+    *proven = false;
+    if (!parent || !(out->parameter_flags & VX_PARAMETER_HAS_PARENT))
+        return NULL;
+    struct vx_locator *locator = out->locator ? vx_alloc(1, sizeof *locator) : NULL;
+    bool named = locator && vx_locator_decode(vx_bytes_of(out->locator, out->locator_size), locator) == VHDX_OK &&
+                 vx_locator_guid(locator, VX_KEY_LINKAGE, &linkage);
+    *proven = named && vx_guid_equal(&linkage, &parent->identity);
+    vx_free(locator);
+    return named && !*proven ? NULL : parent;
 }

@@ -18,11 +18,6 @@ static vhdx_status doubt(struct vx_rebuilt *out, uint64_t bat_index, vhdx_error 
     return VHDX_OK;
 }
 
-bool vx_rebuilt_doubted(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
-{
-    return rebuilt->doubted && bat_index < rebuilt->geometry.entry_count && vx_page_bit(rebuilt->doubted, bat_index);
-}
-
 static vhdx_status judge(struct vx_rebuilding *work, struct vx_leads *leads, uint64_t bat_index,
                          const struct vx_bat_entry *entry, vhdx_error *err)
 {
@@ -41,18 +36,6 @@ static vhdx_status judge(struct vx_rebuilding *work, struct vx_leads *leads, uin
         return VHDX_OK;
     VX_TRY(vx_lead_has_content(leads, entry->file_offset, length, &content, err));
     return content ? doubt(work->out, bat_index, err) : VHDX_OK;
-}
-
-bool vx_rebuild_is_odd(const struct vx_rebuilt *out, uint64_t bat_index, const struct vx_bat_entry *entry)
-{
-    const uint32_t odd = VX_BAT_BAD_STATE | VX_BAT_STRAY_OFFSET | VX_BAT_ANCHOR;
-    uint64_t which;
-    if (entry->file_offset == 0)
-        return false;
-    if (vx_geometry_is_payload(&out->geometry, bat_index, &which))
-        return which < out->geometry.payload_count &&
-               (vx_bat_payload_rules(entry, out->geometry.has_parent) & odd) != 0;
-    return out->geometry.has_parent && (vx_bat_bitmap_rules(entry, true) & odd) != 0;
 }
 
 static vhdx_status judge_all(struct vx_rebuilding *work, struct vx_leads *leads, struct vx_bat_walk *bat,

@@ -310,22 +310,6 @@ static void find_kind(struct vx_rebuilding *work, const struct vx_bat_look *look
                 "it has neither a parent locator nor partially present blocks: a disk without parent");
 }
 
-const struct vx_parent_hint *vx_rebuild_parent(const struct vx_rebuilding *work, bool *proven)
-{
-    const struct vx_parent_hint *parent = work->options->parent;
-    const struct vx_rebuilt *out = work->out;
-    vhdx_guid linkage;
-    *proven = false;
-    if (!parent || !(out->parameter_flags & VX_PARAMETER_HAS_PARENT))
-        return NULL;
-    struct vx_locator *locator = out->locator ? vx_alloc(1, sizeof *locator) : NULL;
-    bool named = locator && vx_locator_decode(vx_bytes_of(out->locator, out->locator_size), locator) == VHDX_OK &&
-                 vx_locator_guid(locator, VX_KEY_LINKAGE, &linkage);
-    *proven = named && vx_guid_equal(&linkage, &parent->identity);
-    vx_free(locator);
-    return named && !*proven ? NULL : parent;
-}
-
 static void find_sectors(struct vx_rebuilding *work, const struct vx_content *content)
 {
     struct vx_rebuilt *out = work->out;

@@ -42,6 +42,8 @@ vhdx_status vx_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, boo
  */
 vhdx_status vx_bat_leads(struct vx_bat_mending *b, const struct vx_bat_entry *entry, uint64_t length, bool *content,
                          vhdx_error *err);
+/* Bytes of the payload block up to its end, or to the end of the disk. */
+uint64_t vx_bat_block_end(const struct vx_bat_mending *b, uint64_t payload_block);
 /* Looks at the sector bitmap of a chunk: fills chunk, chunk_readable, chunk_bits. */
 vhdx_status vx_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err);
 /* Space at the end of the file, a multiple of 1 MiB, reads as zeros. */
