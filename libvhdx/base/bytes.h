@@ -1,7 +1,7 @@
 /*
- * Bytes from a file: a view {data, size}, and loads and stores in little-endian order. This room knows nothing of VHDX
- * and owns no memory. The one thing that is easy to get wrong: a length from a file is compared with the room that is
- * left (`length > size - offset`), never added to an offset first.
+ * Bytes from a file: a view {data, size}, loads and stores in little-endian order, and loads in big-endian order. This
+ * room knows nothing of VHDX and owns no memory. Easy to get wrong: a length from a file is compared with the room that
+ * is left (`length > size - offset`), never added to an offset first.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_BASE_BYTES_H
@@ -61,6 +61,22 @@ static inline void vx_put64(uint8_t *p, uint64_t value)
 {
     vx_put32(p, (uint32_t)value);
     vx_put32(p + 4, (uint32_t)(value >> 32));
+}
+
+/* Big-endian, as XFS, the journal of ext4 and VHD have it. */
+static inline uint16_t vx_get16_be(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t vx_get32_be(const uint8_t *p)
+{
+    return (uint32_t)vx_get16_be(p) << 16 | vx_get16_be(p + 2);
+}
+
+static inline uint64_t vx_get64_be(const uint8_t *p)
+{
+    return (uint64_t)vx_get32_be(p) << 32 | vx_get32_be(p + 4);
 }
 
 /* Whether all bytes are zero. */

@@ -76,36 +76,12 @@ static bool take_escaped_character(struct reader *r, uint32_t *code)
     uint32_t low;
     if (!take_hex(r, code) || *code == 0)
         return false;
-    if (*code < 0xD800 || *code > 0xDFFF)
+    if (!vx_is_surrogate(*code))
         return true;
     if (*code > 0xDBFF || !take_word(r, "\\u") || !take_hex(r, &low) || low < 0xDC00 || low > 0xDFFF)
         return false;
     *code = 0x10000 + ((*code - 0xD800) << 10 | (low - 0xDC00));
     return true;
-}
-
-static size_t put_utf8(uint32_t code, char *out)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (char)(0xC0 | code >> 6);
-        out[1] = (char)(0x80 | (code & 63));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (char)(0xE0 | code >> 12);
-        out[1] = (char)(0x80 | (code >> 6 & 63));
-        out[2] = (char)(0x80 | (code & 63));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | code >> 18);
-    out[1] = (char)(0x80 | (code >> 12 & 63));
-    out[2] = (char)(0x80 | (code >> 6 & 63));
-    out[3] = (char)(0x80 | (code & 63));
-    return 4;
 }
 
 static bool take_escape(struct reader *r, char *out, size_t *used)
@@ -115,7 +91,7 @@ static bool take_escape(struct reader *r, char *out, size_t *used)
     if (take(r, 'u')) {
         if (!take_escaped_character(r, &code))
             return false;
-        *used += put_utf8(code, out + *used);
+        *used += vx_utf8_put(code, out + *used);
         return true;
     }
     const char *name = r->at < r->size && r->data[r->at] ? strchr(names, r->data[r->at]) : NULL;
@@ -129,22 +105,9 @@ static bool take_escape(struct reader *r, char *out, size_t *used)
 /* Bytes of the UTF-8 character at `at`, 0 when there is none: no overlong forms, no surrogates. */
 static size_t utf8_length(const struct reader *r)
 {
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    const uint8_t *p = r->data + r->at;
-    size_t length = p[0] < 0x80             ? 1
-                    : (p[0] & 0xE0) == 0xC0 ? 2
-                    : (p[0] & 0xF0) == 0xE0 ? 3
-                    : (p[0] & 0xF8) == 0xF0 ? 4
-                                            : 0;
-    uint32_t code = length == 1 ? p[0] : length == 0 ? 0 : p[0] & (0x7Fu >> length);
-    if (length == 0 || length > r->size - r->at)
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-        code = code << 6 | (p[i] & 63u);
-    }
-    return code < smallest[length] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF) ? 0 : length;
+    uint32_t code;
+    size_t length = vx_utf8_get((const char *)r->data + r->at, r->size - r->at, &code);
+    return length > 0 && !vx_is_surrogate(code) ? length : 0;
 }
 
 /* Where the text that begins at `at` ends, so that it needs no more memory than it has bytes. */

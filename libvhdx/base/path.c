@@ -11,12 +11,11 @@
 
 #include "base/alloc.h"
 #include "base/crc32c.h"
+#include "base/utf.h"
 
 static bool has_drive(const char *path, bool windows)
 {
-    char letter = path[0];
-    bool is_letter = (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z');
-    return windows && is_letter && path[1] == ':';
+    return windows && vx_ascii_is_letter((uint8_t)path[0]) && path[1] == ':';
 }
 
 bool vx_path_is_separator(char c, bool windows)
@@ -131,19 +130,9 @@ const char *vx_path_extension(const char *path, bool windows)
     return dot && dot != name ? dot : name + strlen(name);
 }
 
-static char ascii_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 bool vx_path_has_extension(const char *path, const char *extension, bool windows)
 {
-    const char *found = vx_path_extension(path, windows);
-    while (*found && ascii_lower(*found) == ascii_lower(*extension)) {
-        found++;
-        extension++;
-    }
-    return !*found && !*extension;
+    return vx_name_equal(vx_path_extension(path, windows), extension);
 }
 
 /* Some file systems count a name's bytes, others its characters: taking characters off makes it shorter for both. A

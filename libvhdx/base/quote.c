@@ -105,7 +105,7 @@ static bool is_harmless(const char *name, bool windows)
     bool harmless = name[0] && name[0] != '-' && is_plain(name);
     for (; harmless && *name; name++) {
         char c = *name;
-        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        bool word = vx_ascii_is_letter((uint8_t)c) || (c >= '0' && c <= '9');
         bool other = strchr(windows ? "_.:/+-\\" : "_.:/+-=@%,", c) != NULL;
         harmless = word || other || (!windows && (c & 0x80));
     }

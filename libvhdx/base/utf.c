@@ -11,7 +11,7 @@
 #define IS_HIGH_SURROGATE(unit) (((unit)&0xFC00u) == 0xD800u)
 #define IS_LOW_SURROGATE(unit) (((unit)&0xFC00u) == 0xDC00u)
 
-static size_t put_utf8(uint32_t code, char *text)
+size_t vx_utf8_put(uint32_t code, char *text)
 {
     uint8_t *t = (uint8_t *)text;
     if (code < 0x80) {
@@ -48,7 +48,7 @@ size_t vx_utf16_to_utf8(struct vx_bytes in, char *text)
             code = 0x10000 + ((code & 0x3FF) << 10 | (next & 0x3FF));
             i += 2;
         }
-        length += put_utf8(code, text + length);
+        length += vx_utf8_put(code, text + length);
     }
     text[length] = '\0';
     return length;
@@ -66,18 +66,17 @@ static size_t sequence_length(uint8_t first)
     return first >= 0xF0 && first < 0xF5 ? 4 : 0;
 }
 
-/*
- * Reads one character of NUL-terminated text; returns how many bytes it took, 0 when it is no UTF-8. A NUL is no
- * continuation byte, so that nothing behind it is read.
- */
-static size_t get_utf8(const char *text, uint32_t *code)
+/* A NUL is no continuation byte, so that nothing behind it is read. */
+size_t vx_utf8_get(const char *text, size_t size, uint32_t *code)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     const uint8_t *t = (const uint8_t *)text;
-    size_t length = sequence_length(t[0]);
-    if (length < 2) {
+    size_t length = size > 0 ? sequence_length(t[0]) : 0;
+    if (length == 0 || length > size)
+        return 0;
+    if (length == 1) {
         *code = t[0];
-        return length;
+        return 1;
     }
     uint32_t value = t[0] & (0x7Fu >> length);
     for (size_t i = 1; i < length; i++) {
@@ -109,7 +108,7 @@ static size_t utf16_size(const char *text)
     size_t size = 0;
     while (*text) {
         uint32_t code;
-        size_t taken = get_utf8(text, &code);
+        size_t taken = vx_utf8_get(text, SIZE_MAX, &code);
         if (taken == 0)
             return SIZE_MAX;
         size += code < 0x10000 ? 2 : 4;
@@ -124,8 +123,8 @@ size_t vx_utf8_to_utf16(const char *text, uint8_t *out, size_t out_size)
     if (size == SIZE_MAX || size > out_size)
         return size;
     uint32_t code;
-    for (; *text; text += get_utf8(text, &code)) {
-        get_utf8(text, &code);
+    for (; *text; text += vx_utf8_get(text, SIZE_MAX, &code)) {
+        vx_utf8_get(text, SIZE_MAX, &code);
         out += put_utf16(code, out);
     }
     return size;
@@ -169,7 +168,7 @@ static uint32_t next_capital(const char **text)
         (*text)++;
         return code >= 'a' && code <= 'z' ? code - 32 : code;
     }
-    size_t taken = get_utf8(*text, &code);
+    size_t taken = vx_utf8_get(*text, SIZE_MAX, &code);
     if (taken == 0) {
         code = 0x110000u + (uint8_t) * *text;
         taken = 1;

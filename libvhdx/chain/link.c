@@ -64,17 +64,12 @@ static vhdx_status keep_pair(struct maker *maker, const struct vx_locator *old, 
     return pair ? put_pair(maker, pair, err) : VHDX_OK;
 }
 
-static char ascii_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* A letter that differs in case alone may be taken for another: the way is longer then, and right all the same. */
 static bool same_char(char a, char b, bool windows)
 {
     if (vx_path_is_separator(a, windows) && vx_path_is_separator(b, windows))
         return true;
-    return a == b || (windows && ascii_lower(a) == ascii_lower(b));
+    return a == b || (windows && vx_ascii_lower((uint8_t)a) == vx_ascii_lower((uint8_t)b));
 }
 
 /* Length of the common leading directories of two absolute paths, separator included; 0: different drives. */

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "base/guid.h"
+#include "base/utf.h"
 #include "io/io.h"
 #include "base/path.h"
 #include "config/config_build.h"
@@ -184,11 +185,7 @@ static bool lies_in_snapshots(const struct source *source, struct vx_config *con
         return false;
     }
     const char *name = vx_path_name(directory, host->windows_paths);
-    static const char snapshots[] = "snapshots";
-    size_t i = 0;
-    while (snapshots[i] && (name[i] | 32) == snapshots[i])
-        i++;
-    bool same = !snapshots[i] && !name[i];
+    bool same = vx_name_equal(name, "snapshots");
     vx_free(directory);
     return same;
 }

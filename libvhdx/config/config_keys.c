@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/utf.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -61,18 +62,6 @@ static bool flag_at(const struct vx_tree *tree, const char *path)
 static bool parse_guid(const char *text, vhdx_guid *guid)
 {
     return text && vx_guid_parse(text, strlen(text), guid);
-}
-
-/* Letters of GUIDs come in both cases. */
-static bool same_letters(const char *a, const char *b)
-{
-    for (; *a && *b; a++, b++) {
-        char x = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a;
-        char y = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
-        if (x != y)
-            return false;
-    }
-    return *a == *b;
 }
 
 /* ---- which sort ---- */
@@ -131,7 +120,7 @@ static bool numbered(const struct vx_tree *tree, uint32_t key, const char *prefi
     if (name.size <= length || name.size - length > 6)
         return false;
     memcpy(head, name.data, length);
-    if (!same_letters(head, prefix))
+    if (!vx_name_equal(head, prefix))
         return false;
     for (; i < name.size && name.data[i] >= '0' && name.data[i] <= '9'; i++)
         value = 10 * value + (uint32_t)(name.data[i] - '0');
@@ -155,9 +144,9 @@ struct devices {
 
 static vhdx_controller kind_of(const char *device)
 {
-    return same_letters(device, DEVICE_IDE)      ? VHDX_CONTROLLER_IDE
-           : same_letters(device, DEVICE_SCSI)   ? VHDX_CONTROLLER_SCSI
-           : same_letters(device, DEVICE_FLOPPY) ? VHDX_CONTROLLER_FLOPPY
+    return vx_name_equal(device, DEVICE_IDE)      ? VHDX_CONTROLLER_IDE
+           : vx_name_equal(device, DEVICE_SCSI)   ? VHDX_CONTROLLER_SCSI
+           : vx_name_equal(device, DEVICE_FLOPPY) ? VHDX_CONTROLLER_FLOPPY
                                                  : VHDX_CONTROLLER_OTHER;
 }
 
@@ -205,7 +194,7 @@ static void list_devices(const struct vx_tree *tree, struct vx_config *config, s
 static struct device find_device(const struct devices *devices, const char *instance)
 {
     for (size_t i = 0; i < devices->count; i++)
-        if (same_letters(devices->items[i].instance, instance))
+        if (vx_name_equal(devices->items[i].instance, instance))
             return devices->items[i];
     return (struct device){.kind = kind_of(instance)};
 }
@@ -322,7 +311,7 @@ static bool says_checkpoint(struct vx_config *config, const struct vx_tree *tree
 {
     char type[GUID_TEXT_MAX + 1];
     short_text(config, tree, vx_tree_find(tree, "configuration/properties/type_id"), type);
-    return same_letters(type, "Snapshots") || same_letters(type, "Snapshot");
+    return vx_name_equal(type, "Snapshots") || vx_name_equal(type, "Snapshot");
 }
 
 static void fill_state(const struct vx_tree *tree, struct vx_config *config)

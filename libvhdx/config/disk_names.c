@@ -24,11 +24,6 @@ static uint32_t unit(const struct units *text, size_t i)
     return text->width == 2 ? vx_get16(text->bytes + 2 * i) : text->bytes[i];
 }
 
-static uint32_t lower(uint32_t c)
-{
-    return c >= 'A' && c <= 'Z' ? c + 32 : c;
-}
-
 /* Units of the extension that begins at `at`, 0 when none does. The longest one: ".vhdx" is not ".vhd". */
 static size_t extension_at(const struct units *text, size_t at)
 {
@@ -37,7 +32,7 @@ static size_t extension_at(const struct units *text, size_t at)
         return 0;
     for (size_t e = 0; e < sizeof extensions / sizeof extensions[0]; e++) {
         size_t length = strlen(extensions[e]), i = 1;
-        while (i < length && i < text->count - at && lower(unit(text, at + i)) == (uint8_t)extensions[e][i])
+        while (i < length && i < text->count - at && vx_ascii_lower(unit(text, at + i)) == (uint8_t)extensions[e][i])
             i++;
         if (i == length)
             return length;
@@ -53,18 +48,13 @@ static bool may_be_in_path(uint32_t c, size_t width)
     return width == 1 || c < 0xFFF0;
 }
 
-static bool is_letter(uint32_t c)
-{
-    return lower(c) >= 'a' && lower(c) <= 'z';
-}
-
 /* Whether an absolute or relative path begins at `at`: "C:\", "\\", ".\". */
 static bool path_begins(const struct units *text, size_t at, size_t end)
 {
     if (end - at < 3)
         return false;
     uint32_t a = unit(text, at), b = unit(text, at + 1);
-    return (is_letter(a) && b == ':' && unit(text, at + 2) == '\\') || (b == '\\' && (a == '\\' || a == '.'));
+    return (vx_ascii_is_letter(a) && b == ':' && unit(text, at + 2) == '\\') || (b == '\\' && (a == '\\' || a == '.'));
 }
 
 /* Where the name that ends at `end` begins: as far back as a path goes, and at the last beginning of a path in

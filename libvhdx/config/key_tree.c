@@ -154,17 +154,12 @@ size_t vx_tree_link(struct vx_tree *tree)
 
 /* ---- looking ---- */
 
-static uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-}
-
 static bool same_name(struct vx_bytes name, const char *text, size_t length)
 {
     if (name.size != length)
         return false;
     for (size_t i = 0; i < length; i++)
-        if (lower(name.data[i]) != lower((uint8_t)text[i]))
+        if (vx_ascii_lower(name.data[i]) != vx_ascii_lower((uint8_t)text[i]))
             return false;
     return true;
 }

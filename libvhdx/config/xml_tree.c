@@ -214,23 +214,9 @@ static bool add_element(struct scanner *s, struct vx_bytes name, struct vx_bytes
 
 static bool put_character(char *out, size_t *used, uint32_t c)
 {
-    if (c == 0 || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
+    if (c == 0 || c > 0x10FFFF || vx_is_surrogate(c))
         return false;
-    if (c < 0x80) {
-        out[(*used)++] = (char)c;
-    } else if (c < 0x800) {
-        out[(*used)++] = (char)(0xC0 | c >> 6);
-        out[(*used)++] = (char)(0x80 | (c & 63));
-    } else if (c < 0x10000) {
-        out[(*used)++] = (char)(0xE0 | c >> 12);
-        out[(*used)++] = (char)(0x80 | (c >> 6 & 63));
-        out[(*used)++] = (char)(0x80 | (c & 63));
-    } else {
-        out[(*used)++] = (char)(0xF0 | c >> 18);
-        out[(*used)++] = (char)(0x80 | (c >> 12 & 63));
-        out[(*used)++] = (char)(0x80 | (c >> 6 & 63));
-        out[(*used)++] = (char)(0x80 | (c & 63));
-    }
+    *used += vx_utf8_put(c, out + *used);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #define VX_ESTATE_ESTATE_H
 
 #include "base/arena.h"
+#include "base/utf.h"
 #include "config/config.h"
 #include "estate/trial.h"
 
@@ -185,7 +186,7 @@ vhdx_status vx_estate_advise(struct vx_estate *estate, vhdx_error *err);
  */
 static inline bool vx_estate_is_windows(const struct vx_estate *estate, const char *absolute, unsigned source)
 {
-    bool letter = (absolute[0] >= 'A' && absolute[0] <= 'Z') || (absolute[0] >= 'a' && absolute[0] <= 'z');
+    bool letter = vx_ascii_is_letter((uint8_t)absolute[0]);
     if (source == 0)
         return estate->windows;
     return (letter && absolute[1] == ':') || (absolute[0] == '\\' && absolute[1] == '\\');

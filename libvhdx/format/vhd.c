@@ -17,16 +17,6 @@
 #define HEADER_LOCATORS 576u
 #define LOCATOR_SIZE 24u
 
-static uint32_t get_be32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint64_t get_be64(const uint8_t *p)
-{
-    return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
-}
-
 static vhdx_guid get_id(const uint8_t *p)
 {
     static const uint8_t order[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -53,11 +43,11 @@ vhdx_status vx_vhd_footer_decode(struct vx_bytes in, struct vx_vhd_footer *out)
         return VHDX_TRUNCATED;
     if (memcmp(in.data, "conectix", 8) != 0)
         return VHDX_NOT_VHDX;
-    out->version = get_be32(in.data + 12);
-    out->data_offset = get_be64(in.data + 16);
-    out->current_size = get_be64(in.data + 48);
-    out->type = get_be32(in.data + 60);
-    out->checksum = get_be32(in.data + FOOTER_CHECKSUM);
+    out->version = vx_get32_be(in.data + 12);
+    out->data_offset = vx_get64_be(in.data + 16);
+    out->current_size = vx_get64_be(in.data + 48);
+    out->type = vx_get32_be(in.data + 60);
+    out->checksum = vx_get32_be(in.data + FOOTER_CHECKSUM);
     out->computed = sum_of(in.data, VX_VHD_FOOTER_SIZE, FOOTER_CHECKSUM);
     out->id = get_id(in.data + 68);
     return VHDX_OK;
@@ -79,15 +69,15 @@ vhdx_status vx_vhd_header_decode(struct vx_bytes in, struct vx_vhd_header *out)
         return VHDX_TRUNCATED;
     if (memcmp(in.data, "cxsparse", 8) != 0)
         return VHDX_NOT_VHDX;
-    out->version = get_be32(in.data + 24);
-    out->block_size = get_be32(in.data + 32);
-    out->checksum = get_be32(in.data + HEADER_CHECKSUM);
+    out->version = vx_get32_be(in.data + 24);
+    out->block_size = vx_get32_be(in.data + 32);
+    out->checksum = vx_get32_be(in.data + HEADER_CHECKSUM);
     out->computed = sum_of(in.data, VX_VHD_HEADER_SIZE, HEADER_CHECKSUM);
     out->parent_id = get_id(in.data + 40);
     out->parent_name = vx_bytes_of(in.data + HEADER_NAME, VX_VHD_NAME_SIZE);
     for (size_t i = 0; i < VX_VHD_LOCATORS; i++) {
         const uint8_t *entry = in.data + HEADER_LOCATORS + i * LOCATOR_SIZE;
-        out->locators[i] = (struct vx_vhd_locator){get_be32(entry), get_be32(entry + 8), get_be64(entry + 16)};
+        out->locators[i] = (struct vx_vhd_locator){vx_get32_be(entry), vx_get32_be(entry + 8), vx_get64_be(entry + 16)};
     }
     return VHDX_OK;
 }

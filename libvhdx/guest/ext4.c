@@ -27,11 +27,6 @@
 #define JOURNAL_MAGIC UINT32_C(0xC03B3998)
 #define JOURNAL_SUM 0xFCu
 
-static uint32_t get32_be(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 /* Continues a sum that has no last inversion. */
 static uint32_t sum_on(uint32_t seed, const void *data, size_t size)
 {
@@ -237,28 +232,28 @@ uint64_t vx_ext4_bitmap_free(struct vx_bytes bitmap)
 
 static bool journal_sum_right(const uint8_t *p)
 {
-    bool summed = get32_be(p + 4) == 4 && (get32_be(p + 0x28) & 0x18) != 0;
-    return !summed || ~vx_crc32c_without(p, VX_EXT4_SUPER_SIZE, JOURNAL_SUM) == get32_be(p + JOURNAL_SUM);
+    bool summed = vx_get32_be(p + 4) == 4 && (vx_get32_be(p + 0x28) & 0x18) != 0;
+    return !summed || ~vx_crc32c_without(p, VX_EXT4_SUPER_SIZE, JOURNAL_SUM) == vx_get32_be(p + JOURNAL_SUM);
 }
 
 bool vx_ext4_journal_decode(struct vx_bytes in, struct vx_ext4_journal *journal)
 {
     const uint8_t *p = in.data;
     *journal = (struct vx_ext4_journal){0};
-    if (in.size < VX_EXT4_SUPER_SIZE || get32_be(p) != JOURNAL_MAGIC ||
-        (get32_be(p + 4) != 3 && get32_be(p + 4) != 4) || !journal_sum_right(p))
+    if (in.size < VX_EXT4_SUPER_SIZE || vx_get32_be(p) != JOURNAL_MAGIC ||
+        (vx_get32_be(p + 4) != 3 && vx_get32_be(p + 4) != 4) || !journal_sum_right(p))
         return false;
-    journal->block_size = get32_be(p + 0x0C);
-    journal->blocks = get32_be(p + 0x10);
-    journal->sequence = get32_be(p + 0x18);
-    journal->empty = get32_be(p + 0x1C) == 0;
+    journal->block_size = vx_get32_be(p + 0x0C);
+    journal->blocks = vx_get32_be(p + 0x10);
+    journal->sequence = vx_get32_be(p + 0x18);
+    journal->empty = vx_get32_be(p + 0x1C) == 0;
     return true;
 }
 
 /* 64 bits, of which 34 are in use. debugfs (e2fsprogs 1.47) puts 32 into the upper half. 0: makes no sense. */
 static uint64_t commit_time(const uint8_t *p)
 {
-    uint32_t high = get32_be(p), low = get32_be(p + 4);
+    uint32_t high = vx_get32_be(p), low = vx_get32_be(p + 4);
     if (high <= 3)
         return (uint64_t)high << 32 | low;
     return low == 0 ? high : 0;
@@ -266,10 +261,10 @@ static uint64_t commit_time(const uint8_t *p)
 
 enum vx_ext4_record vx_ext4_record_decode(struct vx_bytes in, uint32_t *sequence, uint64_t *when)
 {
-    if (in.size < 64 || get32_be(in.data) != JOURNAL_MAGIC)
+    if (in.size < 64 || vx_get32_be(in.data) != JOURNAL_MAGIC)
         return VX_EXT4_RECORD_NONE;
-    uint32_t type = get32_be(in.data + 4);
-    *sequence = get32_be(in.data + 8);
+    uint32_t type = vx_get32_be(in.data + 4);
+    *sequence = vx_get32_be(in.data + 8);
     *when = commit_time(in.data + 0x30);
     return type == 2 ? VX_EXT4_RECORD_COMMIT : type == 1 || type == 5 ? VX_EXT4_RECORD_BEGIN : VX_EXT4_RECORD_NONE;
 }

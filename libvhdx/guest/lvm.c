@@ -6,6 +6,7 @@
 #include "guest/lvm.h"
 
 #include "base/checked.h"
+#include "base/utf.h"
 
 #include <string.h>
 #include <zlib.h>
@@ -83,8 +84,7 @@ struct reader {
 
 static bool is_word(uint8_t c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' ||
-           c == '.' || c == '+';
+    return (c >= '0' && c <= '9') || vx_ascii_is_letter(c) || c == '_' || c == '-' || c == '.' || c == '+';
 }
 
 static void skip_blank(struct reader *in)

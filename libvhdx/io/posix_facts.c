@@ -37,7 +37,7 @@ static bool ntfs_attributes(int fd, uint32_t *attributes)
 {
     uint8_t raw[4];
     if (fgetxattr(fd, "system.ntfs_attrib_be", raw, sizeof raw) == (ssize_t)sizeof raw) {
-        *attributes = (uint32_t)raw[0] << 24 | (uint32_t)raw[1] << 16 | (uint32_t)raw[2] << 8 | raw[3];
+        *attributes = vx_get32_be(raw);
         return true;
     }
     if (fgetxattr(fd, "system.ntfs_attrib", raw, sizeof raw) == (ssize_t)sizeof raw) {

@@ -1,4 +1,4 @@
-/* Views and little-endian numbers: what is inside, what is not, and in which order bytes stand. */
+/* Views and numbers: what is inside, what is not, and in which order bytes stand. */
 /* SPDX-License-Identifier: MIT */
 #include "base/bytes.h"
 
@@ -40,6 +40,14 @@ Test(bytes, numbers_are_little_endian_at_any_address)
     cr_assert_eq(vx_get64(out + 1), 0xF1EEDDCC01020304);
     vx_put16(out + 1, 0x0506);
     cr_assert_eq(vx_get32(out + 1), 0x01020506);
+}
+
+Test(bytes, numbers_of_other_formats_are_big_endian)
+{
+    const uint8_t data[9] = {0xFF, 0x88, 0x99, 0xAA, 0xBB, 0xCC, 0xDD, 0xEE, 0xF1};
+    cr_assert_eq(vx_get16_be(data + 1), 0x8899);
+    cr_assert_eq(vx_get32_be(data + 1), 0x8899AABB);
+    cr_assert_eq(vx_get64_be(data + 1), 0x8899AABBCCDDEEF1);
 }
 
 Test(bytes, zeros_are_found_out_wherever_the_other_byte_is)

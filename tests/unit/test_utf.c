@@ -163,3 +163,25 @@ Test(utf, other_names_are_different)
         cr_assert_not(vx_name_equal(different[i][1], different[i][0]), "pair %zu", i);
     }
 }
+
+/* In a report that was read from a file, no NUL follows the last byte. */
+Test(utf, a_character_that_is_cut_off_is_none)
+{
+    static const struct {
+        char bytes[5];
+        size_t size, length;
+        uint32_t code;
+    } rows[] = {
+        {"A", 1, 1, 'A'},          {"A", 0, 0, 0},
+        {"\xC3\xA4", 2, 2, 0xE4},  {"\xC3\xA4", 1, 0, 0},
+        {"\xE2\x82\xAC", 3, 3, 0x20AC},     {"\xE2\x82\xAC", 2, 0, 0},
+        {"\xF0\x9F\x98\x80", 4, 4, 0x1F600}, {"\xF0\x9F\x98\x80", 3, 0, 0},
+        {"\xC0\x80", 2, 0, 0},    {"\xE0\x80\x80", 3, 0, 0},
+        {"\xED\xA0\x80", 3, 3, 0xD800},     {"\xF4\x90\x80\x80", 4, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint32_t code = 0;
+        cr_expect_eq(vx_utf8_get(rows[i].bytes, rows[i].size, &code), rows[i].length, "row %zu", i);
+        cr_expect_eq(code, rows[i].code, "row %zu: %x", i, (unsigned)code);
+    }
+}
