@@ -9,25 +9,11 @@
 #include "base/crc32c.h"
 #include "guest/ntfs.h"
 #include "guest/partitions.h"
+#include "guest/xfs.h"
 
 #include <string.h>
 
 #define STEP ((size_t)512)
-
-static uint32_t get32_big(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint64_t get64_big(const uint8_t *p)
-{
-    return (uint64_t)get32_big(p) << 32 | get32_big(p + 4);
-}
-
-static uint32_t get16_big(const uint8_t *p)
-{
-    return (uint32_t)(p[0] << 8 | p[1]);
-}
 
 /* ---- the disk's own structures ---- */
 
@@ -94,8 +80,8 @@ static bool file_record(struct vx_bytes window, size_t at, uint32_t record_size,
     struct vx_bytes record;
     if (!vx_bytes_part(window, at, record_size, &record) || memcmp(record.data, "FILE", 4) != 0)
         return false;
-    *number = vx_get32(record.data + 0x2C);
-    return vx_get16(record.data + 4) >= 0x30 && vx_get16(record.data + 4) < 0x100 &&
+    *number = vx_ntfs_record_number(record.data);
+    return *number != UINT32_MAX && vx_get16(record.data + 4) < 0x100 &&
            vx_get32(record.data + 0x1C) == record_size && vx_get16(record.data + 0x14) < record_size;
 }
 
@@ -112,19 +98,12 @@ static void learn_file_table(struct vx_anchor_fs *fs, struct vx_bytes window, si
 
 /* ---- XFS ---- */
 
-static bool decode_xfs(const uint8_t *p, struct vx_anchor_fs *fs)
+/* Inodes carry no checksum that is looked at here, so their numbers must make sense as well. */
+static void learn_xfs(struct vx_anchor_fs *fs, const uint8_t *p)
 {
-    uint32_t block = get32_big(p + 4), groups = get32_big(p + 84), inode = get16_big(p + 104);
-    if (memcmp(p, "XFSB", 4) != 0 || !vx_is_power_of_two(block) || block < 512 || block > 65536 || groups < 64 ||
-        !vx_is_power_of_two(inode) || inode < 256 || inode > 2048 || p[123] > 9 || p[124] > 31)
-        return false;
-    fs->xfs = true;
-    fs->xfs_block = block;
-    fs->xfs_ag_blocks = groups;
-    fs->xfs_inode_size = inode;
-    fs->xfs_inodes_log = p[123];
-    fs->xfs_ag_log = p[124];
-    return true;
+    struct vx_xfs_super *super = &fs->super;
+    fs->xfs = vx_xfs_super_numbers(vx_bytes_of(p, STEP), super) && vx_is_power_of_two(super->inode_size) &&
+              super->inode_size >= 256 && super->inode_size <= 2048 && super->inodes_log <= 9;
 }
 
 /* ---- learning ---- */
@@ -143,9 +122,9 @@ void vx_anchors_learn(struct vx_anchor_map *map, struct vx_bytes window)
             struct vx_ntfs_boot boot;
             const uint8_t *p = window.data + at;
             if (!fs->xfs && agrees(partition->offset, at))
-                decode_xfs(p, fs);
+                learn_xfs(fs, p);
             if (!fs->ntfs && p[3] == 'N' && decode_ntfs(p, &boot) &&
-                boot.total_sectors * boot.sector_size <= partition->length) {
+                vx_ntfs_size(&boot) <= partition->length) {
                 fs->ntfs = true;
                 fs->cluster_size = boot.cluster_size;
                 fs->record_size = boot.record_size;
@@ -193,10 +172,8 @@ static vhdx_status find_ntfs(const struct finding *finding, const struct vx_anch
     const struct vx_anchor_fs *fs = &partition->fs;
     const uint8_t *p = finding->window.data + at;
     uint32_t number;
-    if (p[3] == 'N' && decode_ntfs(p, &boot)) {
-        uint64_t size = boot.total_sectors * boot.sector_size;
-        VX_TRY(tell(finding, partition, at, agrees(partition->offset, at) ? 0 : size));
-    }
+    if (p[3] == 'N' && decode_ntfs(p, &boot))
+        VX_TRY(tell(finding, partition, at, agrees(partition->offset, at) ? 0 : vx_ntfs_size(&boot)));
     if (!fs->ntfs || p[0] != 'F' || !file_record(finding->window, at, fs->record_size, &number) || number < 4)
         return VHDX_OK; /* the first four have copies elsewhere */
     for (uint32_t i = 0; i < fs->mft_count; i++) {
@@ -226,29 +203,29 @@ static vhdx_status find_ext(const struct finding *finding, const struct vx_ancho
 
 static vhdx_status find_xfs(const struct finding *finding, const struct vx_anchor_partition *partition, size_t at)
 {
-    const struct vx_anchor_fs *fs = &partition->fs;
+    const struct vx_xfs_super *super = &partition->fs.super;
     const uint8_t *p = finding->window.data + at;
-    uint64_t group_bytes = (uint64_t)fs->xfs_ag_blocks * fs->xfs_block;
-    if (!fs->xfs)
+    uint64_t group_bytes = (uint64_t)super->group_blocks * super->block_size;
+    if (!partition->fs.xfs)
         return VHDX_OK;
-    if (memcmp(p, "XAGF", 4) == 0 && get32_big(p + 4) == 1) /* in the second sector of its group */
-        return tell(finding, partition, at, get32_big(p + 8) * group_bytes + 512);
-    if (memcmp(p, "XAGI", 4) == 0 && get32_big(p + 4) == 1)
-        return tell(finding, partition, at, get32_big(p + 8) * group_bytes + 1024);
+    if (memcmp(p, "XAGF", 4) == 0 && vx_get32_be(p + 4) == 1)
+        return tell(finding, partition, at, vx_xfs_header_place(super, vx_get32_be(p + 8), VX_XFS_FREE_SPACE));
+    if (memcmp(p, "XAGI", 4) == 0 && vx_get32_be(p + 4) == 1)
+        return tell(finding, partition, at, vx_xfs_header_place(super, vx_get32_be(p + 8), VX_XFS_INODES));
     if (memcmp(p, "XDB3", 4) == 0 || memcmp(p, "XDD3", 4) == 0 || memcmp(p, "XDF3", 4) == 0)
-        return tell(finding, partition, at, vx_min(get64_big(p + 8), UINT64_C(1) << 48) * 512);
+        return tell(finding, partition, at, vx_min(vx_get64_be(p + 8), UINT64_C(1) << 48) * 512);
     if (memcmp(p, "AB3B", 4) == 0 || memcmp(p, "AB3C", 4) == 0 || memcmp(p, "IAB3", 4) == 0 ||
         memcmp(p, "FIB3", 4) == 0)
-        return tell(finding, partition, at, vx_min(get64_big(p + 16), UINT64_C(1) << 48) * 512);
-    if (p[0] != 'I' || p[1] != 'N' || p[4] != 3 || finding->window.size - at < fs->xfs_inode_size)
+        return tell(finding, partition, at, vx_min(vx_get64_be(p + 16), UINT64_C(1) << 48) * 512);
+    if (p[0] != 'I' || p[1] != 'N' || p[4] != 3 || finding->window.size - at < super->inode_size)
         return VHDX_OK;
-    uint64_t number = get64_big(p + 152);
-    uint64_t in_block = number & ((UINT64_C(1) << fs->xfs_inodes_log) - 1);
-    uint64_t block = number >> fs->xfs_inodes_log & ((UINT64_C(1) << fs->xfs_ag_log) - 1);
-    uint64_t group = number >> (fs->xfs_inodes_log + fs->xfs_ag_log);
-    if (group > UINT32_MAX || block >= fs->xfs_ag_blocks)
+    uint64_t number = vx_get64_be(p + 152);
+    uint64_t in_block = number & ((UINT64_C(1) << super->inodes_log) - 1);
+    uint64_t block = number >> super->inodes_log & ((UINT64_C(1) << super->group_log) - 1);
+    uint64_t group = number >> (super->inodes_log + super->group_log);
+    if (group > UINT32_MAX || block >= super->group_blocks)
         return VHDX_OK;
-    return tell(finding, partition, at, group * group_bytes + block * fs->xfs_block + in_block * fs->xfs_inode_size);
+    return tell(finding, partition, at, group * group_bytes + block * super->block_size + in_block * super->inode_size);
 }
 
 static vhdx_status find_btrfs(const struct finding *finding, const struct vx_anchor_partition *partition, size_t at)

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "guest/xfs.h"
 
 #define VX_ANCHOR_PARTITIONS 128u
 #define VX_ANCHOR_RUNS 64u
@@ -23,8 +24,7 @@ struct vx_anchor_fs {
     } mft[VX_ANCHOR_RUNS];
     uint32_t mft_count;
     uint64_t mft_offset; /* by the boot sector */
-    uint32_t xfs_block, xfs_inode_size, xfs_ag_blocks;
-    uint8_t xfs_ag_log, xfs_inodes_log; /* bits of a block number in its group, of an inode number in its block */
+    struct vx_xfs_super super; /* XFS; its numbers only */
 };
 
 struct vx_anchor_partition {

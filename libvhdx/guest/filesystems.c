@@ -12,6 +12,7 @@
 #include "base/crc32c.h"
 #include "guest/ntfs.h"
 #include "guest/partitions.h"
+#include "guest/xfs.h"
 
 #include <string.h>
 #include <zlib.h>
@@ -50,21 +51,6 @@ static bool set_size(const struct volume *volume, uint64_t units, uint64_t unit)
     volume->fs->size = size;
     count(volume, size <= volume->length);
     return size <= volume->length;
-}
-
-static uint16_t get16_be(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get32_be(const uint8_t *p)
-{
-    return (uint32_t)get16_be(p) << 16 | get16_be(p + 2);
-}
-
-static uint64_t get64_be(const uint8_t *p)
-{
-    return (uint64_t)get32_be(p) << 32 | get32_be(p + 4);
 }
 
 /* ---- NTFS ---- */
@@ -234,37 +220,33 @@ static bool look_at_ext(const struct volume *volume)
 
 /* ---- XFS ---- */
 
-static bool xfs_checksum_right(const uint8_t *super, size_t size)
+static void look_at_xfs_copy(const struct volume *volume, const uint8_t *bytes, const struct vx_xfs_super *super)
 {
-    return vx_crc32c_without(super, size, 224) == vx_get32(super + 224);
-}
-
-static void look_at_xfs_copy(const struct volume *volume, const uint8_t *super, uint64_t block)
-{
-    uint8_t copy[512];
-    if (get32_be(super + 88) < 2 || !get(volume, get32_be(super + 84) * block, copy, sizeof copy))
+    uint8_t copy[VX_XFS_SUPER_SIZE];
+    if (super->group_count < 2 || !get(volume, vx_xfs_header_place(super, 1, VX_XFS_SUPER), copy, sizeof copy))
         return;
-    count(volume, memcmp(copy, "XFSB", 4) == 0 && memcmp(copy + 32, super + 32, 16) == 0 &&
-                      memcmp(copy + 4, super + 4, 12) == 0);
+    count(volume, vx_xfs_super_named(vx_bytes_of(copy, sizeof copy)) && memcmp(copy + 32, bytes + 32, 16) == 0 &&
+                      memcmp(copy + 4, bytes + 4, 12) == 0);
 }
 
 static bool look_at_xfs(const struct volume *volume)
 {
-    uint8_t super[4096];
-    if (!get(volume, 0, super, 512) || memcmp(super, "XFSB", 4) != 0)
+    uint8_t bytes[VX_XFS_SECTOR_MAX], uuid[16];
+    struct vx_bytes start = vx_bytes_of(bytes, VX_XFS_SUPER_SIZE);
+    struct vx_xfs_super super;
+    uint64_t lsn;
+    if (!get(volume, 0, bytes, start.size) || !vx_xfs_super_named(start))
         return false;
-    uint64_t block = get32_be(super + 4);
-    size_t sector = get16_be(super + 102);
     volume->fs->kind = VX_FS_XFS;
-    if (!vx_is_power_of_two(block) || block < 512 || block > 65536 || !vx_is_power_of_two(sector) || sector < 512 ||
-        sector > block) {
+    if (!vx_xfs_super_numbers(start, &super)) {
         count(volume, false);
         return true;
     }
-    if ((get16_be(super + 100) & 15) == 5 && sector <= sizeof super && get(volume, 0, super, sector))
-        count(volume, xfs_checksum_right(super, sector));
-    if (set_size(volume, get64_be(super + 8), block))
-        look_at_xfs_copy(volume, super, block);
+    size_t sector = super.sector_size;
+    if (super.version == 5 && sector <= sizeof bytes && get(volume, 0, bytes, sector))
+        count(volume, vx_xfs_header_decode(vx_bytes_of(bytes, sector), VX_XFS_SUPER, &lsn, uuid));
+    if (set_size(volume, super.blocks, super.block_size))
+        look_at_xfs_copy(volume, bytes, &super);
     return true;
 }
 
@@ -326,7 +308,7 @@ static bool look_at_luks(const struct volume *volume, const uint8_t boot[512])
     if (memcmp(boot, "LUKS\xBA\xBE", 6) != 0)
         return false;
     volume->fs->kind = VX_FS_LUKS;
-    count(volume, get16_be(boot + 6) == 1 || get16_be(boot + 6) == 2);
+    count(volume, vx_get16_be(boot + 6) == 1 || vx_get16_be(boot + 6) == 2);
     return true;
 }
 

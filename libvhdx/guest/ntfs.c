@@ -99,6 +99,11 @@ static void add_attribute(const struct vx_ntfs_attribute *attribute, struct vx_n
         record->dirty = vx_get16(value + 0x0A) & 1;
 }
 
+uint32_t vx_ntfs_record_number(const uint8_t *record)
+{
+    return vx_get16(record + 4) >= NUMBERED_HEADER ? vx_get32(record + 0x2C) : UINT32_MAX;
+}
+
 bool vx_ntfs_record_decode(struct vx_bytes in, struct vx_ntfs_record *record)
 {
     const uint8_t *p = in.data;
@@ -111,7 +116,7 @@ bool vx_ntfs_record_decode(struct vx_bytes in, struct vx_ntfs_record *record)
     record->sequence = vx_get16(p + 0x10);
     record->in_use = vx_get16(p + 0x16) & 1;
     record->is_base = (vx_get64(p + 0x20) & UINT64_C(0xFFFFFFFFFFFF)) == 0;
-    record->number = vx_get16(p + 4) >= NUMBERED_HEADER ? vx_get32(p + 0x2C) : UINT32_MAX;
+    record->number = vx_ntfs_record_number(p);
     while (vx_ntfs_attribute_next(in, &at, &attribute))
         add_attribute(&attribute, record);
     return true;

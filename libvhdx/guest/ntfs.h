@@ -91,6 +91,8 @@ uint64_t vx_ntfs_size(const struct vx_ntfs_boot *boot);
  */
 bool vx_ntfs_fix(uint8_t *record, size_t size, uint16_t *update);
 
+/* The number that the first bytes of a file record carry; UINT32_MAX: its version of NTFS writes none. */
+uint32_t vx_ntfs_record_number(const uint8_t *record);
 /* `in`: a record with its bytes put back. false: no file record. */
 bool vx_ntfs_record_decode(struct vx_bytes in, struct vx_ntfs_record *record);
 /* Walks through the attributes: *at is 0 at first. false: there are no more. */
