@@ -114,9 +114,9 @@ linux_libs += $(if $(zlib),-lz)
 windows_libs += $(if $(zlib),-lz)
 
 SUPPORT := $(sort $(wildcard tests/support/*.c))
-SUITES := $(foreach s,unit fault crash judge,$(if $(wildcard tests/$(s)/*.c),$(s)))
+SUITES := $(foreach s,unit fault crash judge,$(if $(wildcard tests/$(s)/*.c tests/$(s)/*/*.c),$(s)))
 FUZZERS := $(patsubst fuzz/fuzz_%.c,%,$(sort $(wildcard fuzz/fuzz_*.c)))
-FUZZ_SUPPORT := $(filter-out fuzz/fuzz_%.c fuzz/replay.c,$(sort $(wildcard fuzz/*.c)))
+FUZZ_SUPPORT := $(filter-out fuzz/fuzz_%.c fuzz/replay.c,$(sort $(wildcard fuzz/*.c))) tests/support/memory.c
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Flags. Order: ours, the variant's, the user's.
@@ -264,14 +264,14 @@ endef
 # One Criterion program for each of tests/unit, tests/fault, tests/crash, tests/judge. A suite that defines __wrap_malloc and its
 # like gets the calls of the whole program, library included.
 define suite
-$(1)_$(2)_objects := $$(patsubst %.c,$$($(1)_dir)/%.o,$$(sort $$(wildcard tests/$(2)/*.c)))
+$(1)_$(2)_objects := $$(patsubst %.c,$$($(1)_dir)/%.o,$$(sort $$(wildcard tests/$(2)/*.c tests/$(2)/*/*.c)))
 objects += $$($(1)_$(2)_objects)
 $$($(1)_dir)/test-$(2): $$($(1)_$(2)_objects) $$($(1)_support_objects) $$($(1)_dir)/libvhdx.a
 	$$(call say,LD,$$@)
 	$$(Q)$$($(1)_linker) $$(call wrapped,$(2)) -o $$@ $$^ -lcriterion $$($(1)_libs)
 endef
 wrapped = $(patsubst %,-Wl$(comma)--wrap=%,$(shell \
-    grep -ohsE '\<__wrap_[a-z0-9_]+' tests/$(1)/*.c tests/support/*.c | sed 's/^__wrap_//' | sort -u))
+    grep -ohsE '\<__wrap_[a-z0-9_]+' tests/$(1)/*.c tests/$(1)/*/*.c tests/support/*.c | sed 's/^__wrap_//' | sort -u))
 comma := ,
 
 define replay

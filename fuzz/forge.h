@@ -10,7 +10,7 @@
 #ifndef FUZZ_FORGE_H
 #define FUZZ_FORGE_H
 
-#include "io/memory.h"
+#include "../tests/support/memory.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include "base/utf.h"
-#include "io/memory.h"
+#include "../tests/support/memory.h"
 #include "config/config.h"
 
 #include <stdlib.h>

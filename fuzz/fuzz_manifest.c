@@ -5,7 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
 
-#include "io/memory.h"
+#include "../tests/support/memory.h"
 #include "verify/manifest.h"
 
 #include <stdlib.h>

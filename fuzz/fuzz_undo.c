@@ -8,7 +8,7 @@
 #include "fuzz.h"
 
 #include "base/checked.h"
-#include "io/memory.h"
+#include "../tests/support/memory.h"
 #include "undo/undo.h"
 #include "undo/undo_apply.h"
 

@@ -7,7 +7,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"
 
-#include "io/memory.h"
+#include "../tests/support/memory.h"
 #include "config/config.h"
 #include "config/hvs.h"
 

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "builder.h"
-#include "io/memory.h"
+#include "memory.h"
 
 #define PATH "/d/disk.vhdx"
 #define BLOCK ((uint32_t)VX_MIB)

@@ -9,7 +9,7 @@
 #include "files.h"
 #include "base/bytes.h"
 #include "io/io.h"
-#include "io/memory.h"
+#include "memory.h"
 #include "guest.h"
 
 #include "allocations.h"
