@@ -151,8 +151,13 @@ vhdx_status vx_rebuild_try_bat(struct vx_rebuilding *work, uint64_t offset, uint
                                struct vx_bat_candidate *best, vhdx_error *err);
 vhdx_status vx_rebuild_scan_bat(struct vx_rebuilding *work, uint8_t *bytes, struct vx_bat_candidate *best,
                                 vhdx_error *err);
-/* Whether anything stands in the MiB where a region is only guessed to be; then nothing must be written there. */
-vhdx_status vx_rebuild_ask_guessed(struct vx_rebuilding *work, uint64_t offset, vhdx_error *err);
+/*
+ * Where a region of which nothing is left is put: `*offset` is where it usually is. When something stands there, the
+ * disk is read so, and nothing must be written (region_taken). When nothing does, a block of zeros may have been there
+ * whose entry is lost: the place is kept only between log and `neighbour` as all known writers have them, else the
+ * region goes behind the file's end. `neighbour`: the other region; 0 = not found.
+ */
+vhdx_status vx_rebuild_guess_place(struct vx_rebuilding *work, uint64_t neighbour, uint64_t *offset, vhdx_error *err);
 /* Where it is with all known writers. */
 uint64_t vx_rebuild_usual_bat(const struct vx_rebuilding *work, bool metadata_found);
 /* Up to the next thing behind it; `bytes`: its first 64 KiB. */

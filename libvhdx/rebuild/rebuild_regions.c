@@ -321,30 +321,75 @@ static void make_table(struct vx_rebuilding *work)
     out->regions->entries[1] = out->metadata;
 }
 
-vhdx_status vx_rebuild_ask_guessed(struct vx_rebuilding *work, uint64_t offset, vhdx_error *err)
+/* Log, metadata and BAT in the first MiB, as all known writers lay them out: then no block is between them. */
+static bool is_usual_layout(const struct vx_rebuilding *work, uint64_t offset, uint64_t neighbour)
+{
+    return work->out->clues[VX_PART_HEADER].witness <= VX_WITNESS_RESIDUE && work->out->header.log_offset == VX_MIB &&
+           vx_min(offset, neighbour) == 2 * VX_MIB && vx_max(offset, neighbour) == 3 * VX_MIB;
+}
+
+/* Behind all that there is. */
+static vhdx_status place_behind(const struct vx_rebuilding *work, uint64_t *offset, vhdx_error *err)
+{
+    const struct vx_header *header = &work->out->header;
+    uint64_t end = vx_max(work->view_size, VX_MIB), log_end = header->log_offset + header->log_length;
+    if (header->log_offset <= end + VX_MIB) /* one that is made as well may be there */
+        end = vx_max(end, log_end);
+    if (!vx_round_up(end, VX_OBJECT_ALIGNMENT, offset) || *offset > INT64_MAX / 2)
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(work->file)), "the file is too long");
+    return VHDX_OK;
+}
+
+vhdx_status vx_rebuild_guess_place(struct vx_rebuilding *work, uint64_t neighbour, uint64_t *offset, vhdx_error *err)
 {
     bool blank;
-    VX_TRY(vx_region_is_blank(work->view, offset, VX_MIB, &blank, err));
+    VX_TRY(vx_region_is_blank(work->view, *offset, VX_MIB, &blank, err));
     work->out->region_taken = work->out->region_taken || !blank;
+    if (!blank || is_usual_layout(work, *offset, neighbour))
+        return VHDX_OK;
+    VX_TRY(place_behind(work, offset, err));
+    if (*offset == neighbour)
+        *offset += VX_MIB;
     return VHDX_OK;
+}
+
+/* Side by side in the second and third MiB, in either order. */
+static uint64_t usual_metadata(const struct vx_rebuilding *work, const struct vx_bat_candidate *bat)
+{
+    bool qemu = bat->found && bat->offset == 2 * VX_MIB;
+    return qemu || vx_rebuild_has_usual_items(work, 3 * VX_MIB) ? 3 * VX_MIB : 2 * VX_MIB;
+}
+
+/* Guesses what was not found. */
+static vhdx_status guess_places(struct vx_rebuilding *work, bool found, struct vx_bat_candidate *bat, vhdx_error *err)
+{
+    struct vx_region *metadata = &work->out->metadata;
+    bool items = found;
+    if (!found) {
+        metadata->file_offset = usual_metadata(work, bat);
+        items = vx_rebuild_has_usual_items(work, metadata->file_offset);
+    }
+    if (!items)
+        VX_TRY(vx_rebuild_guess_place(work, bat->found ? bat->offset : 0, &metadata->file_offset, err));
+    if (bat->found)
+        return VHDX_OK;
+    bat->offset = vx_rebuild_usual_bat(work, items);
+    return vx_rebuild_guess_place(work, metadata->file_offset, &bat->offset, err);
 }
 
 static vhdx_status scan(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
     struct vx_bat_candidate bat;
-    uint64_t metadata = 2 * VX_MIB;
+    uint64_t metadata = 0;
     size_t got;
     bool found;
     VX_TRY(vx_rebuild_scan_metadata(work, bytes, &metadata, &found, err));
     out->metadata = (struct vx_region){vx_guid_metadata_region, metadata, (uint32_t)VX_MIB, 1};
     VX_TRY(vx_rebuild_scan_bat(work, bytes, &bat, err));
-    if (!bat.found) {
-        bat.offset = vx_rebuild_usual_bat(work, found);
-        VX_TRY(vx_rebuild_ask_guessed(work, bat.offset, err));
-    }
-    if (!found && !vx_rebuild_has_usual_items(work, metadata))
-        VX_TRY(vx_rebuild_ask_guessed(work, metadata, err));
+    VX_TRY(guess_places(work, found, &bat, err));
+    metadata = out->metadata.file_offset;
+    memset(bytes, 0, LOOK_SIZE);
     VX_TRY(vx_file_read_some(work->view, bytes, LOOK_SIZE, bat.offset, &got, err));
     out->bat = (struct vx_region){vx_guid_bat_region, bat.offset, vx_rebuild_bat_room(work, bat.offset, bytes), 1};
     make_table(work);

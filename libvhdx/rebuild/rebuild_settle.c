@@ -168,8 +168,9 @@ static vhdx_status settle_metadata(struct settling *s, vhdx_error *err)
         bool sure = !has_place(work, region) || logged || are_neighbours(work, place, work->out->bat.file_offset);
         found_at(s, region, place, sure, "the metadata table", "by what is in it");
     } else if (!has_place(work, region) || (work->log.entries > 0 && in_log(work, region->file_offset))) {
-        found_at(s, region, 2 * VX_MIB, false, "no metadata table", "nor elsewhere");
-        return vx_rebuild_ask_guessed(work, region->file_offset, err);
+        place = 2 * VX_MIB;
+        VX_TRY(vx_rebuild_guess_place(work, work->out->bat.file_offset, &place, err));
+        found_at(s, region, place, false, "no metadata table", "nor elsewhere");
     }
     return VHDX_OK; /* else lost where it is, as far as anything tells */
 }
@@ -233,8 +234,9 @@ static vhdx_status settle_bat(struct settling *s, vhdx_error *err)
     else if (!placed && realign(work, region, &place))
         found_at(s, region, place, true, "the BAT", "(one bit of its place is wrong)");
     else if (!placed) {
-        found_at(s, region, vx_rebuild_usual_bat(work, true), false, "no BAT", "nor elsewhere");
-        return vx_rebuild_ask_guessed(work, region->file_offset, err);
+        place = vx_rebuild_usual_bat(work, true);
+        VX_TRY(vx_rebuild_guess_place(work, work->out->metadata.file_offset, &place, err));
+        found_at(s, region, place, false, "no BAT", "nor elsewhere");
     }
     return VHDX_OK;
 }

@@ -69,6 +69,12 @@ static vhdx_status mend_bits(struct vx_mending *m, uint8_t *bytes, vhdx_error *e
     return put_both(m, bytes, &bits, err);
 }
 
+/* In the file, or where regions are put of which nothing was left. */
+static bool begins_near(const struct vx_mending *m, const struct vx_region *region)
+{
+    return region->file_offset < m->plan->new_size + 2 * VX_OBJECT_ALIGNMENT;
+}
+
 /* Missing space behind a region that is all there but for padding, or all that can be had of it. */
 static vhdx_status mend_end(struct vx_mending *m, vhdx_error *err)
 {
@@ -79,9 +85,9 @@ static vhdx_status mend_end(struct vx_mending *m, vhdx_error *err)
     uint64_t end = 0;
     if (!vx_wanted(m, VX_FIND_REGION_BEYOND_END))
         return VHDX_OK;
-    if (exam->has_bat && exam->bat.file_offset < m->plan->new_size)
+    if (exam->has_bat && begins_near(m, &exam->bat))
         end = exam->bat.file_offset + exam->bat.length;
-    if (exam->has_metadata && exam->metadata.file_offset < m->plan->new_size)
+    if (exam->has_metadata && begins_near(m, &exam->metadata))
         end = vx_max(end, exam->metadata.file_offset + exam->metadata.length);
     return end > m->plan->new_size ? vx_plan_resize(m->plan, end, &reason, err) : VHDX_OK;
 }

@@ -114,6 +114,13 @@ const char *judge_check_name(enum judge_check check);
 /* known.c: whether that check is known to fail for disks with such damage, and not mended yet. */
 bool judge_is_known(enum judge_check check, const char *damage);
 
+struct judge_mended {
+    uint64_t seed;
+    const char *damage;
+};
+/* mended.c: rounds that must not fail again; NULL: there are no more. */
+const struct judge_mended *judge_mended_at(size_t row);
+
 struct judge_verdict {
     uint32_t failed; /* bits of enum judge_check */
     char text[JUDGE_CHECK_COUNT][300];

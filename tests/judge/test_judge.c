@@ -406,6 +406,21 @@ Test(judge, a_wrong_field_is_never_a_silent_loss)
         650);
 }
 
+/* Nothing is known to fail in these. */
+Test(judge, rounds_that_were_mended_do_not_fail_again)
+{
+    const struct judge_mended *row;
+    for (size_t i = 0; (row = judge_mended_at(i)) != NULL; i++) {
+        struct round round = begin_round(row->seed, row->damage);
+        struct judge_verdict verdict = check(&round, 1);
+        for (unsigned k = 1; k < JUDGE_CHECK_COUNT; k++)
+            cr_expect(!(verdict.failed & 1u << k), "seed %llu, %s: %s: %s\n  disk: %s",
+                      (unsigned long long)row->seed, row->damage, judge_check_name(k), verdict.text[k],
+                      round.disk->text);
+        judge_disk_free(round.disk);
+    }
+}
+
 /* The judge judged: a disk without damage has no failure, and all of it is had. */
 Test(judge, finds_nothing_wrong_with_whole_disks)
 {
