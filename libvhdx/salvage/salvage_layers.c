@@ -7,8 +7,9 @@
 #include "base/alloc.h"
 #include "image/traces.h"
 #include "base/path.h"
-#include "salvage/salvage.h"
 #include "evidence/sizes.h"
+#include "guest/partitions.h"
+#include "salvage/salvage.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -266,6 +267,74 @@ static vhdx_status open_parent(struct opening *opening, bool *opened, vhdx_error
     return VHDX_OK;
 }
 
+/* The disk as it reads through the layers from `first` on, up to the end of the first of them. */
+struct chain_reading {
+    struct vx_salvage_layers *layers;
+    size_t first;
+};
+
+static bool read_chain(void *context, void *buf, size_t length, uint64_t virtual_offset)
+{
+    const struct chain_reading *reading = context;
+    struct vx_salvage_layers *layers = reading->layers;
+    uint64_t size = layers->items[reading->first].image->geometry.virtual_size;
+    uint8_t *out = buf;
+    if (virtual_offset >= size || length > size - virtual_offset)
+        return false;
+    while (length > 0) {
+        struct vx_salvage_piece piece;
+        if (vx_salvage_at(layers, reading->first, virtual_offset, length, &piece, NULL) != VHDX_OK)
+            return false;
+        size_t here = (size_t)vx_min(piece.length, length);
+        if (piece.kind == VHDX_SALVAGE_LOST || piece.kind == VHDX_SALVAGE_MISSING ||
+            vx_salvage_read(layers, &piece, 0, out, here, NULL) != VHDX_OK)
+            return false;
+        out += here;
+        virtual_offset += here;
+        length -= here;
+    }
+    return true;
+}
+
+/* Whether the last sector of the layer, as it reads through those below, is the copy of a GPT. */
+static bool ends_with_gpt(struct vx_salvage_layers *layers, size_t first)
+{
+    const struct vx_geometry *geometry = &layers->items[first].image->geometry;
+    const uint32_t sector_size = geometry->logical_sector_size;
+    struct chain_reading reading = {layers, first};
+    uint8_t sector[4096];
+    struct vx_gpt gpt = {0};
+    if (!read_chain(&reading, sector, sector_size, geometry->virtual_size - sector_size))
+        return false;
+    vx_gpt_decode(vx_bytes_of(sector, sector_size), sector_size, &gpt);
+    return gpt.found && (gpt.my_sector + 1) * sector_size == geometry->virtual_size;
+}
+
+/*
+ * The partition table of a child may be its parent's: only through both it says that the disk should be larger. So does
+ * its copy at the end of a larger parent, when the child does not end with one: who makes a disk smaller moves it.
+ */
+static vhdx_status doubt_end(struct vx_salvage_layers *layers, vhdx_error *err)
+{
+    struct vx_salvage_layer *leaf = &layers->items[0];
+    const struct vx_geometry *geometry = &leaf->image->geometry;
+    struct chain_reading reading = {layers, 0};
+    struct vx_content_source source = {&reading, read_chain, UINT64_MAX, geometry->logical_sector_size};
+    if (layers->count < 2)
+        return VHDX_OK;
+    struct vx_content *content = vx_alloc(1, sizeof *content);
+    if (!content)
+        return vx_fail_memory(err, "a look inside of the disk");
+    vx_partitions_find(&source, content);
+    bool behind = content->primary.found && content->implied_size > geometry->virtual_size;
+    bool cut = layers->items[1].image->geometry.virtual_size > geometry->virtual_size && ends_with_gpt(layers, 1) &&
+               !ends_with_gpt(layers, 0);
+    if (behind || cut)
+        leaf->certain_end = vx_min(leaf->certain_end, vx_max(last_block(geometry), 1));
+    vx_free(content);
+    return VHDX_OK;
+}
+
 static vhdx_status open_all(struct opening *opening, const char *path, vhdx_error *err)
 {
     struct vx_salvage_layers *layers = opening->layers;
@@ -281,7 +350,7 @@ static vhdx_status open_all(struct opening *opening, const char *path, vhdx_erro
     while (opened && vx_image_has_parent(opening->chain.layers[opening->chain.count - 1]))
         VX_TRY(open_parent(opening, &opened, err));
     layers->parent_missing = !opened;
-    return VHDX_OK;
+    return doubt_end(layers, err);
 }
 
 vhdx_status vx_salvage_open(const char *path, const vhdx_salvage_options *options, struct vx_salvage_layers *layers,
