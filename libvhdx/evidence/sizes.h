@@ -64,6 +64,7 @@ struct vx_census {
     uint64_t blocks;                                /* up to the last whose entry says something */
     uint64_t present;                               /* blocks with a place */
     uint64_t touching, overlaps, last_place;        /* of blocks that are neighbours in the file */
+    uint64_t touching_place;                        /* of the first that touches the next one; 0 = none does */
     uint64_t least_distance;                        /* 0 = there is one block at most */
     uint64_t chunk, slot, previous;                 /* while it goes on */
     bool partial;

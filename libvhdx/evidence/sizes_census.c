@@ -199,6 +199,8 @@ static void measure(const struct counting *counting, struct vx_census *census)
         if (before != 0) {
             census->overlaps += distance < census->block_size;
             census->touching += distance == census->block_size;
+            if (distance == census->block_size && census->touching_place == 0)
+                census->touching_place = before;
             if (census->least_distance == 0 || distance < census->least_distance)
                 census->least_distance = distance;
         }

@@ -1,6 +1,6 @@
 /*
- * Rounds that failed once and were mended: a seed and the one damage that does it. The disk comes from the seed and what
- * the damage does from the seed as well, so a round stays what it was when there are more damages to choose from.
+ * Rounds that failed once and were mended: a seed and the one damage that does it. The disk comes from the seed and
+ * what the damage does from the seed as well, so a round stays what it was when there are more damages to choose from.
  */
 /* SPDX-License-Identifier: MIT */
 #include "judge.h"
@@ -12,6 +12,21 @@ static const struct judge_mended mended[] = {
     {1885, "truncated"},
     {2325, "truncated"},
     {4227, "beginning-zero"},
+    /* a child's size is smaller than the partition table in its parent says */
+    {1326, "item-size"},
+    {20250069, "item-size"},
+    {20250134, "item-size"},
+    /* another block size, and few blocks to contradict it */
+    {816, "item-legal"},
+    {1774, "item-legal"},
+    {2560, "item-legal"},
+    {20250145, "item-legal"},
+    {20250490, "item-legal"},
+    {20250578, "item-legal"},
+    {20250636, "item-legal"},
+    {5000011, "item-legal"},
+    {5000247, "item-legal"},
+    {5000988, "item-legal"},
 };
 
 const struct judge_mended *judge_mended_at(size_t row)
