@@ -262,7 +262,7 @@ void forge_steps(struct forge *forge, size_t first_layer, struct forge_input *in
 {
     struct vx_file *files[FORGE_LAYERS] = {0};
     for (size_t i = first_layer; i < forge->layer_count; i++)
-        FUZZ_DEMAND(vx_file_open(forge->host, forge->paths[i], VHDX_FILE_WRITE, &files[i], NULL) == VHDX_OK);
+        FUZZ_DEMAND(vx_file_open(forge->host, forge->paths[i], VHDX_OPEN_WRITE, &files[i], NULL) == VHDX_OK);
     for (unsigned i = 0; i < STEP_MAX && in->size > 0; i++)
         step(forge, first_layer, files, in);
     for (size_t i = first_layer; i < forge->layer_count; i++) {
@@ -352,7 +352,7 @@ struct forge_view forge_look(const struct forge *forge, const char *path)
     forge_demand_told(status, &err);
     if (status != VHDX_OK)
         return view;
-    looker.size = vhdx_chain_layer_info(looker.chain, 0)->virtual_size;
+    looker.size = vhdx_chain_layer(looker.chain, 0)->virtual_size;
     view.virtual_size = looker.size;
     if (looker.size <= FORGE_VIEW_MAX)
         view.readable = walk(&looker) && look_around(&looker);

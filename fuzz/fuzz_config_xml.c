@@ -33,10 +33,10 @@ static bool same_text(const char *a, const char *b)
 
 static void demand_same(const struct vx_config *a, const struct vx_config *b)
 {
-    const vhdx_config_info *x = &a->info, *y = &b->info;
-    FUZZ_DEMAND(x->complete == y->complete && x->disk_count == y->disk_count && x->version == y->version);
+    const vhdx_machine_info *x = &a->info, *y = &b->info;
+    FUZZ_DEMAND(x->complete == y->complete && x->drive_count == y->drive_count && x->version == y->version);
     FUZZ_DEMAND(same_text(x->name, y->name) && same_text(x->id_text, y->id_text));
-    for (size_t i = 0; i < x->disk_count; i++) {
+    for (size_t i = 0; i < x->drive_count; i++) {
         FUZZ_DEMAND(same_text(a->disks[i].path, b->disks[i].path) && same_text(a->disks[i].type, b->disks[i].type));
         FUZZ_DEMAND(a->disks[i].controller == b->disks[i].controller && a->disks[i].location == b->disks[i].location);
     }
@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (read_bytes(data, size, &config) != VHDX_OK)
         return 0;
     FUZZ_DEMAND(config->info.complete == (config->info.reasons.count == 0));
-    for (size_t i = 0; i < config->info.disk_count; i++) {
+    for (size_t i = 0; i < config->info.drive_count; i++) {
         FUZZ_DEMAND(config->disks[i].path[0] && config->disks[i].type && config->disks[i].instance);
         FUZZ_DEMAND(!config->disks[i].damaged || !config->info.complete);
     }

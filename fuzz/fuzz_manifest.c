@@ -19,7 +19,7 @@ static void demand_same(struct vx_memory_host *memory, const uint8_t *data, size
     struct vx_file *file;
     uint8_t *bytes = malloc(size);
     FUZZ_DEMAND(bytes && vx_memory_host_size(memory, again) == size);
-    FUZZ_DEMAND(vx_file_open(vx_memory_host_interface(memory), again, VHDX_FILE_READ, &file, NULL) == VHDX_OK);
+    FUZZ_DEMAND(vx_file_open(vx_memory_host_interface(memory), again, VHDX_OPEN_READ, &file, NULL) == VHDX_OK);
     FUZZ_DEMAND(vx_file_read(file, bytes, size, 0, NULL) == VHDX_OK && memcmp(bytes, data, size) == 0);
     vx_file_close(file);
     free(bytes);

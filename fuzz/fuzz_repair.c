@@ -30,7 +30,7 @@ static uint64_t digest(const vhdx_host *host, const char *path)
     struct vx_file *file;
     uint64_t size, sum = 0;
     size_t got;
-    FUZZ_DEMAND(vx_file_open(host, path, VHDX_FILE_READ, &file, NULL) == VHDX_OK);
+    FUZZ_DEMAND(vx_file_open(host, path, VHDX_OPEN_READ, &file, NULL) == VHDX_OK);
     FUZZ_DEMAND(vx_file_size(file, &size, NULL) == VHDX_OK);
     for (uint64_t at = 0; at < vx_min(size, LOOKED_AT); at += sizeof bytes) {
         FUZZ_DEMAND(vx_file_read_some(file, bytes, sizeof bytes, at, &got, NULL) == VHDX_OK);
@@ -44,7 +44,7 @@ static void poke(const vhdx_host *host, const char *path, const struct poke *pok
 {
     struct vx_file *file;
     uint64_t size;
-    FUZZ_DEMAND(vx_file_open(host, path, VHDX_FILE_WRITE, &file, NULL) == VHDX_OK);
+    FUZZ_DEMAND(vx_file_open(host, path, VHDX_OPEN_WRITE, &file, NULL) == VHDX_OK);
     FUZZ_DEMAND(vx_file_size(file, &size, NULL) == VHDX_OK);
     for (size_t i = 0; i < count; i++)
         if (pokes[i].offset < size)

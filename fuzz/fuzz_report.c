@@ -37,7 +37,7 @@ static void check_disk(const struct vx_estate *estate, const struct vx_disk *dis
     check_number(disk->pub.suspect, estate->disk_count);
     check_number(disk->pub.twin, estate->disk_count);
     FUZZ_DEMAND(disk->pub.family < estate->family_count);
-    FUZZ_DEMAND(strcmp(vhdx_found_status_name(disk->pub.status), "unknown") != 0);
+    FUZZ_DEMAND(strcmp(vhdx_disk_status_name(disk->pub.status), "unknown") != 0);
     for (size_t i = 0; i < disk->pub.child_count; i++)
         FUZZ_DEMAND(disk->pub.children[i] < estate->disk_count);
 }
@@ -50,7 +50,8 @@ static void check_step(const struct vx_estate *estate, const vhdx_found_family *
     const struct vx_disk *disk = &estate->disks[step->file];
     FUZZ_DEMAND(disk->pub.reference_count == 0);
     FUZZ_DEMAND(!disk->needed_by_machine && !disk->needed_by_checkpoint);
-    FUZZ_DEMAND(step->kind != VHDX_STEP_DELETE || (family->may_delete && disk->pub.comparison == VHDX_COMPARED_EQUAL));
+    FUZZ_DEMAND(step->kind != VHDX_STEP_DELETE ||
+                (family->may_delete && disk->pub.comparison == VHDX_COMPARISON_EQUAL));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -21,7 +21,7 @@ static uint8_t *read_all(const struct forge *forge, const char *path, size_t *si
 {
     struct vx_file *file;
     uint64_t length;
-    FUZZ_DEMAND(vx_file_open(forge->host, path, VHDX_FILE_PEEK, &file, NULL) == VHDX_OK);
+    FUZZ_DEMAND(vx_file_open(forge->host, path, VHDX_OPEN_PEEK, &file, NULL) == VHDX_OK);
     FUZZ_DEMAND(vx_file_size(file, &length, NULL) == VHDX_OK && length <= 8 * LONGEST);
     uint8_t *bytes = malloc((size_t)length + 1);
     FUZZ_DEMAND(bytes && vx_file_read(file, bytes, (size_t)length, 0, NULL) == VHDX_OK);
@@ -109,7 +109,7 @@ static uint8_t *read_strictly(const struct forge *forge, const char *path, uint6
     uint8_t *bytes = NULL;
     if (vhdx_chain_open(path, &options, &chain, NULL) != VHDX_OK)
         return NULL;
-    *size = vhdx_chain_layer_info(chain, 0)->virtual_size;
+    *size = vhdx_chain_layer(chain, 0)->virtual_size;
     if (*size <= LONGEST && (bytes = malloc((size_t)*size)) &&
         vhdx_chain_read(chain, bytes, (size_t)*size, 0, NULL) != VHDX_OK) {
         free(bytes);

@@ -39,7 +39,7 @@ static uint64_t digest(const vhdx_host *host, const char *path, uint64_t *size)
     static uint8_t bytes[LOOK];
     struct vx_file *file;
     size_t got;
-    FUZZ_DEMAND(vx_file_open(host, path, VHDX_FILE_READ, &file, NULL) == VHDX_OK);
+    FUZZ_DEMAND(vx_file_open(host, path, VHDX_OPEN_READ, &file, NULL) == VHDX_OK);
     FUZZ_DEMAND(vx_file_size(file, size, NULL) == VHDX_OK);
     FUZZ_DEMAND(vx_file_read_some(file, bytes, sizeof bytes, 0, &got, NULL) == VHDX_OK);
     vx_file_close(file);
@@ -62,7 +62,7 @@ static bool says_size(const vhdx_host *host, uint64_t size)
     struct vx_undo_content content;
     struct vx_file *file;
     bool says = false;
-    FUZZ_DEMAND(vx_file_open(host, undo_path, VHDX_FILE_READ, &file, NULL) == VHDX_OK);
+    FUZZ_DEMAND(vx_file_open(host, undo_path, VHDX_OPEN_READ, &file, NULL) == VHDX_OK);
     FUZZ_DEMAND(vx_undo_read(file, &content, NULL, NULL, NULL) == VHDX_OK);
     FUZZ_DEMAND(content.end >= VX_UNDO_HEADER_SIZE && content.last < content.end);
     for (size_t i = 0; i < content.target_count; i++)

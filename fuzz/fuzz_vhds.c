@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_DEMAND(config);
     vx_vhds_read(vx_bytes_of(data, size), config);
     FUZZ_DEMAND(!vx_config_failed(config) && !config->info.complete);
-    for (size_t i = 0; i < config->info.disk_count; i++) {
+    for (size_t i = 0; i < config->info.drive_count; i++) {
         demand_name(config->disks[i].path);
         demand_found(data, size, config->disks[i].path);
     }

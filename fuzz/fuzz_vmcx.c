@@ -153,7 +153,7 @@ static void demand_texts(const vhdx_texts *texts)
 
 static void demand_whole(const struct vx_config *config)
 {
-    const vhdx_config_info *info = &config->info;
+    const vhdx_machine_info *info = &config->info;
     FUZZ_DEMAND(info->complete == (info->reasons.count == 0));
     FUZZ_DEMAND(info->format == VHDX_CONFIG_VMCX || info->format == VHDX_CONFIG_VMRS);
     demand_texts(&info->saved_state_files);
@@ -161,7 +161,7 @@ static void demand_whole(const struct vx_config *config)
     demand_texts(&info->related);
     demand_texts(&info->hints);
     demand_texts(&info->findings);
-    for (size_t i = 0; i < info->disk_count; i++) {
+    for (size_t i = 0; i < info->drive_count; i++) {
         FUZZ_DEMAND(config->disks[i].path[0] && config->disks[i].type && config->disks[i].instance);
         FUZZ_DEMAND(!config->disks[i].damaged || !info->complete);
     }
@@ -169,8 +169,8 @@ static void demand_whole(const struct vx_config *config)
 
 static void demand_same(const struct vx_config *a, const struct vx_config *b)
 {
-    FUZZ_DEMAND(a->info.complete == b->info.complete && a->info.disk_count == b->info.disk_count);
-    for (size_t i = 0; i < a->info.disk_count; i++)
+    FUZZ_DEMAND(a->info.complete == b->info.complete && a->info.drive_count == b->info.drive_count);
+    for (size_t i = 0; i < a->info.drive_count; i++)
         FUZZ_DEMAND(strcmp(a->disks[i].path, b->disks[i].path) == 0);
 }
 

@@ -17,7 +17,7 @@
 static uint8_t *read_all(const vhdx_host *host, const char *path, uint64_t *size)
 {
     struct vx_file *file;
-    FUZZ_DEMAND(vx_file_open(host, path, VHDX_FILE_READ, &file, NULL) == VHDX_OK);
+    FUZZ_DEMAND(vx_file_open(host, path, VHDX_OPEN_READ, &file, NULL) == VHDX_OK);
     FUZZ_DEMAND(vx_file_size(file, size, NULL) == VHDX_OK);
     uint8_t *bytes = malloc((size_t)*size + 1);
     FUZZ_DEMAND(bytes && vx_file_read(file, bytes, (size_t)*size, 0, NULL) == VHDX_OK);

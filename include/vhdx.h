@@ -12,6 +12,9 @@
  *  - Options are structs that begin with their own size (`struct_size = sizeof(...)`). A NULL pointer or a struct whose
  *    other members are zero means the defaults.
  *  - A handle has one function ending in `_free`, which takes NULL. Nothing is for the caller's own free().
+ *  - What a handle knows is asked for by `vhdx_THING_NOUN(handle)`, with a number for one of several, and NULL where it
+ *    has none of that number. The answer belongs to the handle.
+ *  - All values of an enum begin alike, and no others do (statuses alone have the bare `VHDX_`).
  *  - One thread uses a handle at a time, unless the function says otherwise. Handles are independent of each other.
  *  - The library never prints, never exits, installs no signal handlers and keeps no global state.
  */
@@ -194,13 +197,13 @@ typedef struct vhdx_io {
     void *file;
 } vhdx_io;
 
-typedef enum vhdx_file_access {
-    VHDX_FILE_READ = 0,   /* shared with other readers; VHDX_BUSY when somebody may write to it */
-    VHDX_FILE_WRITE = 1,  /* for this process alone; VHDX_BUSY when anybody else has it in use */
-    VHDX_FILE_CREATE = 2, /* as WRITE, a new file; VHDX_EXISTS when there is one that is not empty */
-    VHDX_FILE_REPLACE = 3, /* as CREATE, but an existing file is emptied */
-    VHDX_FILE_PEEK = 4,   /* read without taking or respecting locks: only for looking at files of unknown owners */
-} vhdx_file_access;
+typedef enum vhdx_open_mode {
+    VHDX_OPEN_READ = 0,   /* shared with other readers; VHDX_BUSY when somebody may write to it */
+    VHDX_OPEN_WRITE = 1,  /* for this process alone; VHDX_BUSY when anybody else has it in use */
+    VHDX_OPEN_CREATE = 2, /* as WRITE, a new file; VHDX_EXISTS when there is one that is not empty */
+    VHDX_OPEN_REPLACE = 3, /* as CREATE, but an existing file is emptied */
+    VHDX_OPEN_PEEK = 4,   /* read without taking or respecting locks: only for looking at files of unknown owners */
+} vhdx_open_mode;
 
 typedef struct vhdx_space {
     uint64_t free_bytes;    /* UINT64_MAX = not known */
@@ -220,7 +223,7 @@ typedef struct vhdx_host {
     size_t struct_size;
     void *context;
     bool windows_paths; /* '\\' separates too, letter case of names does not matter */
-    vhdx_status (*open)(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err);
+    vhdx_status (*open)(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err);
     /* Calls `visit` for each name in the directory but "." and ".."; ends early when it returns false. */
     vhdx_status (*list)(void *context, const char *directory, bool (*visit)(void *visitor, const char *name),
                         void *visitor, vhdx_error *err);
@@ -290,11 +293,13 @@ typedef enum vhdx_kind {
 } vhdx_kind;
 
 typedef enum vhdx_log_state {
-    VHDX_LOG_CLEAN = 0,   /* nothing to replay */
-    VHDX_LOG_REPLAYED = 1, /* was dirty; its active sequence was replayed in memory, or to disk when open for writing */
-    VHDX_LOG_CORRUPT = 2, /* must be replayed, but holds no valid active sequence; MS-VHDX 2.3.3 */
-    VHDX_LOG_UNBEGUN = 3, /* marked as in use, and nothing was ever logged: what is in the file is complete */
-    VHDX_LOG_STALE = 4,   /* older than the file in all that it holds: not replayed; nobody writes before a repair */
+    VHDX_LOG_STATE_CLEAN = 0, /* nothing to replay */
+    /* was dirty; its active sequence was replayed in memory, or to disk when open for writing */
+    VHDX_LOG_STATE_REPLAYED = 1,
+    VHDX_LOG_STATE_CORRUPT = 2, /* must be replayed, but holds no valid active sequence; MS-VHDX 2.3.3 */
+    VHDX_LOG_STATE_UNBEGUN = 3, /* marked as in use, and nothing was ever logged: what is in the file is complete */
+    /* older than the file in all that it holds: not replayed, and not written to before a repair */
+    VHDX_LOG_STATE_STALE = 4,
 } vhdx_log_state;
 
 /* Text of the parent locator's keys as found in the file (MS-VHDX 2.6.2.6.3), NULL where a key is absent. */
@@ -376,7 +381,7 @@ VHDX_API vhdx_status vhdx_chain_list(const char *path, const vhdx_open_options *
 /* Number of layers, at least 1. Layer 0 is the leaf, the last one the base. Any number of threads. */
 VHDX_API size_t vhdx_chain_layer_count(const vhdx_chain *chain);
 /* Facts of one layer, NULL when there is no such layer; they live as long as the chain. Any number of threads. */
-VHDX_API const vhdx_info *vhdx_chain_layer_info(const vhdx_chain *chain, size_t layer);
+VHDX_API const vhdx_info *vhdx_chain_layer(const vhdx_chain *chain, size_t layer);
 
 /*
  * Reads `length` bytes of the virtual disk at `virtual_offset` (neither needs any alignment; both must lie inside the
@@ -882,7 +887,7 @@ typedef enum vhdx_controller {
 } vhdx_controller;
 
 /* A medium that is attached. Empty drives are not listed. */
-typedef struct vhdx_config_disk {
+typedef struct vhdx_drive {
     const char *path; /* as in the file: a Windows path of the host that the configuration is from */
     const char *type; /* as in the file: "VHD" (any virtual hard disk), "ISO", "VFD", others; "" when it is not there */
     vhdx_controller controller;
@@ -890,7 +895,7 @@ typedef struct vhdx_config_disk {
     uint32_t location;          /* on the controller */
     const char *instance;       /* the controller's id as in the file; "" when there is none */
     bool damaged;               /* its checksum does not match: read with care, but the disk is needed */
-} vhdx_config_disk;
+} vhdx_drive;
 
 typedef enum vhdx_saved_state {
     VHDX_SAVED_STATE_UNKNOWN = 0, /* nothing was found that tells, or it could not be read */
@@ -904,7 +909,7 @@ typedef struct vhdx_texts {
 } vhdx_texts;
 
 /* What a configuration says. Texts are UTF-8 as in the file, NULL where it does not have them. Grows at its end. */
-typedef struct vhdx_config_info {
+typedef struct vhdx_machine_info {
     const char *path;
     vhdx_config_format format;
     const char *name;         /* of the machine or checkpoint */
@@ -927,7 +932,7 @@ typedef struct vhdx_config_info {
     vhdx_texts saved_state_files;
     const char *guest_state;  /* the .vmgs file (firmware, virtual TPM) */
     const char *data_root, *checkpoint_root, *paging_root; /* directories, when they are not the defaults */
-    size_t disk_count;        /* see vhdx_config_disk_info */
+    size_t drive_count;       /* see vhdx_config_drive */
     vhdx_texts machines;      /* data.vmcx: paths of the configurations that are registered on that host */
     vhdx_texts related;       /* "KEY = ID": other ids in the properties, of parents of a checkpoint for instance */
     vhdx_texts hints;         /* remains of paths that were once used; prove nothing */
@@ -936,7 +941,7 @@ typedef struct vhdx_config_info {
     bool complete;
     vhdx_texts reasons;       /* why it is not complete, one sentence each */
     vhdx_texts findings;      /* what else is worth to know */
-} vhdx_config_info;
+} vhdx_machine_info;
 
 typedef struct vhdx_config_options {
     size_t struct_size;
@@ -953,17 +958,17 @@ VHDX_API vhdx_status vhdx_config_open(const char *path, const vhdx_config_option
                                       vhdx_error *err);
 VHDX_API void vhdx_config_free(vhdx_config *config);
 /* What it says; belongs to the handle, with all that hangs on it. Any number of threads. */
-VHDX_API const vhdx_config_info *vhdx_config_facts(const vhdx_config *config);
+VHDX_API const vhdx_machine_info *vhdx_config_info(const vhdx_config *config);
 /* One of its disks, NULL when there is no such one. Any number of threads. */
-VHDX_API const vhdx_config_disk *vhdx_config_disk_info(const vhdx_config *config, size_t index);
+VHDX_API const vhdx_drive *vhdx_config_drive(const vhdx_config *config, size_t index);
 
 /* A drive in some configuration that is one of the disks asked for, or a configuration that might name them. */
 typedef struct vhdx_config_mention {
     size_t disk;                   /* number of the disk among those asked for; their count when no drive is told of */
     /* NULL: it is a configuration and cannot be read, or (NOT_CONFIG) a place that was named has none; see `error` */
-    const vhdx_config_info *info;
+    const vhdx_machine_info *info;
     /* NULL: the configuration was read in part only, and may have more drives than it shows */
-    const vhdx_config_disk *drive;
+    const vhdx_drive *drive;
     bool name_only;                /* nothing but the file's name is equal: perhaps another disk */
     const vhdx_error *error;
 } vhdx_config_mention;
@@ -1004,81 +1009,83 @@ typedef struct vhdx_orphans vhdx_orphans;
 /* Says "none" where the number of a record is expected. */
 #define VHDX_NONE SIZE_MAX
 
-typedef enum vhdx_found_kind {
-    VHDX_FOUND_UNKNOWN = 0, /* named like a disk and none, or too damaged to tell */
-    VHDX_FOUND_FIXED = 1,
-    VHDX_FOUND_DYNAMIC = 2,
-    VHDX_FOUND_DIFFERENCING = 3,
-    VHDX_FOUND_VHD = 4, /* the older format, fixed or dynamic */
+/* Of one disk of a search: its kind, its role in the chain, its status, and flags. */
+typedef enum vhdx_disk_kind {
+    VHDX_DISK_KIND_UNKNOWN = 0, /* named like a disk and none, or too damaged to tell */
+    VHDX_DISK_KIND_FIXED = 1,
+    VHDX_DISK_KIND_DYNAMIC = 2,
+    VHDX_DISK_KIND_DIFFERENCING = 3,
+    VHDX_DISK_KIND_VHD = 4, /* the older format, fixed or dynamic */
     /* the older format; its `names` are those of the parent, by the parent's unique id */
-    VHDX_FOUND_VHD_DIFFERENCING = 5,
-} vhdx_found_kind;
+    VHDX_DISK_KIND_VHD_DIFFERENCING = 5,
+} vhdx_disk_kind;
 
-typedef enum vhdx_found_role {
-    VHDX_ROLE_BASE = 1,         /* has no parent */
-    VHDX_ROLE_INTERMEDIATE = 2, /* has a parent and children */
-    VHDX_ROLE_LEAF = 3,         /* has a parent and no children */
-} vhdx_found_role;
+typedef enum vhdx_disk_role {
+    VHDX_DISK_ROLE_BASE = 1,         /* has no parent */
+    VHDX_DISK_ROLE_INTERMEDIATE = 2, /* has a parent and children */
+    VHDX_DISK_ROLE_LEAF = 3,         /* has a parent and no children */
+} vhdx_disk_role;
 
 /* The one thing that matters most about a disk. Where several are true the flags and the findings have the others. */
-typedef enum vhdx_found_status {
-    VHDX_FOUND_IN_USE_BY_VM = 1,     /* a machine's configuration names it, or a disk that needs it */
-    VHDX_FOUND_ACTIVE_NOT_LEAF = 2,  /* a machine's configuration names it although other disks need it unchanged */
-    VHDX_FOUND_CHECKPOINT = 3,       /* a checkpoint's configuration names it, or a disk that needs it */
-    VHDX_FOUND_VHD_SET = 4,          /* belongs to a VHD set */
-    VHDX_FOUND_ORPHAN = 5,           /* a differencing disk that nothing names, or what serves only such disks */
-    VHDX_FOUND_STANDALONE = 6,       /* complete by itself, and nothing names it */
-    VHDX_FOUND_PARENT_MISSING = 7,   /* no file with the parent's identity was found */
-    VHDX_FOUND_PARENT_MOVED = 8,     /* the parent was found, but not where the child looks for it */
-    VHDX_FOUND_LINKAGE_MISMATCH = 9, /* where the parent should be lies another disk */
-    VHDX_FOUND_PARENT_MODIFIED = 10, /* where the parent should be lies the same disk, written to since */
-    VHDX_FOUND_DUPLICATE = 11,       /* another file has the same identity */
-    VHDX_FOUND_CYCLE = 12,           /* the disk is its own ancestor */
-    VHDX_FOUND_UNREADABLE = 13,      /* damaged, not readable, or named like a disk and none */
-    VHDX_FOUND_LOCKED = 14,          /* somebody has it in use */
-} vhdx_found_status;
+typedef enum vhdx_disk_status {
+    VHDX_DISK_STATUS_IN_USE_BY_VM = 1,     /* a machine's configuration names it, or a disk that needs it */
+    /* a machine's configuration names it although other disks need it unchanged */
+    VHDX_DISK_STATUS_ACTIVE_NOT_LEAF = 2,
+    VHDX_DISK_STATUS_CHECKPOINT = 3,       /* a checkpoint's configuration names it, or a disk that needs it */
+    VHDX_DISK_STATUS_VHD_SET = 4,          /* belongs to a VHD set */
+    VHDX_DISK_STATUS_ORPHAN = 5,           /* a differencing disk that nothing names, or what serves only such disks */
+    VHDX_DISK_STATUS_STANDALONE = 6,       /* complete by itself, and nothing names it */
+    VHDX_DISK_STATUS_PARENT_MISSING = 7,   /* no file with the parent's identity was found */
+    VHDX_DISK_STATUS_PARENT_MOVED = 8,     /* the parent was found, but not where the child looks for it */
+    VHDX_DISK_STATUS_LINKAGE_MISMATCH = 9, /* where the parent should be lies another disk */
+    VHDX_DISK_STATUS_PARENT_MODIFIED = 10, /* where the parent should be lies the same disk, written to since */
+    VHDX_DISK_STATUS_DUPLICATE = 11,       /* another file has the same identity */
+    VHDX_DISK_STATUS_CYCLE = 12,           /* the disk is its own ancestor */
+    VHDX_DISK_STATUS_UNREADABLE = 13,      /* damaged, not readable, or named like a disk and none */
+    VHDX_DISK_STATUS_LOCKED = 14,          /* somebody has it in use */
+} vhdx_disk_status;
 
 /* What else is true; any number of these. */
-typedef enum vhdx_found_flags {
-    VHDX_FOUND_DIRTY_LOG = 1 << 0,      /* not closed cleanly; was replayed in memory */
+typedef enum vhdx_disk_flags {
+    VHDX_DISK_FLAG_DIRTY_LOG = 1 << 0,      /* not closed cleanly; was replayed in memory */
     /* one of its first blocks lies beyond the end of the file; vhdx_verify() looks at all */
-    VHDX_FOUND_TRUNCATED = 1 << 1,
-    VHDX_FOUND_SIZE_DIFFERS = 1 << 2,   /* another virtual size than the parent: legal */
-    VHDX_FOUND_SECTOR_DIFFERS = 1 << 3, /* another logical sector size than the parent: not legal */
-    VHDX_FOUND_SAVED_STATE = 1 << 4,    /* a frozen guest expects it as it is */
-    VHDX_FOUND_MERGE_PENDING = 1 << 5,  /* Hyper-V itself has a merge to do */
-    VHDX_FOUND_REPLICATED = 1 << 6,     /* Hyper-V Replica */
-    VHDX_FOUND_TRACKED = 1 << 7,        /* change tracking files (.rct, .mrt) lie beside it */
-    VHDX_FOUND_CLUSTERED = 1 << 8,      /* another node may run the machine */
-    VHDX_FOUND_SET_MEMBER = 1 << 9,     /* belongs to a VHD set */
-    VHDX_FOUND_QUARANTINED = 1 << 10,   /* lies in a directory "vhdx-quarantine": put aside by somebody */
-    VHDX_FOUND_OTHER_USE = 1 << 11,     /* named or placed like disks of WSL, containers, profiles, backups */
-    VHDX_FOUND_RECOVERY = 1 << 12,      /* named like a leftover of a backup ("-AutoRecovery") */
-    VHDX_FOUND_MERGE_BEGUN = 1 << 13,   /* traces of a merge that did not come to its end */
-    VHDX_FOUND_IN_USE = 1 << 14,        /* somebody has it in use right now (a lock) */
-    VHDX_FOUND_NAMED_ALIKE = 1 << 15,   /* a configuration names a disk of this name in another folder */
-    VHDX_FOUND_BROKEN_BELOW = 1 << 16,  /* a layer further down has a problem */
-    VHDX_FOUND_CHECKPOINT_NAMED = 1 << 17, /* a checkpoint needs it, whatever the status */
-    VHDX_FOUND_ACCESS_MISSING = 1 << 18,   /* the account of a machine that needs it may not open it */
+    VHDX_DISK_FLAG_TRUNCATED = 1 << 1,
+    VHDX_DISK_FLAG_SIZE_DIFFERS = 1 << 2,   /* another virtual size than the parent: legal */
+    VHDX_DISK_FLAG_SECTOR_DIFFERS = 1 << 3, /* another logical sector size than the parent: not legal */
+    VHDX_DISK_FLAG_SAVED_STATE = 1 << 4,    /* a frozen guest expects it as it is */
+    VHDX_DISK_FLAG_MERGE_PENDING = 1 << 5,  /* Hyper-V itself has a merge to do */
+    VHDX_DISK_FLAG_REPLICATED = 1 << 6,     /* Hyper-V Replica */
+    VHDX_DISK_FLAG_TRACKED = 1 << 7,        /* change tracking files (.rct, .mrt) lie beside it */
+    VHDX_DISK_FLAG_CLUSTERED = 1 << 8,      /* another node may run the machine */
+    VHDX_DISK_FLAG_SET_MEMBER = 1 << 9,     /* belongs to a VHD set */
+    VHDX_DISK_FLAG_QUARANTINED = 1 << 10,   /* lies in a directory "vhdx-quarantine": put aside by somebody */
+    VHDX_DISK_FLAG_OTHER_USE = 1 << 11,     /* named or placed like disks of WSL, containers, profiles, backups */
+    VHDX_DISK_FLAG_RECOVERY = 1 << 12,      /* named like a leftover of a backup ("-AutoRecovery") */
+    VHDX_DISK_FLAG_MERGE_BEGUN = 1 << 13,   /* traces of a merge that did not come to its end */
+    VHDX_DISK_FLAG_IN_USE = 1 << 14,        /* somebody has it in use right now (a lock) */
+    VHDX_DISK_FLAG_NAMED_ALIKE = 1 << 15,   /* a configuration names a disk of this name in another folder */
+    VHDX_DISK_FLAG_BROKEN_BELOW = 1 << 16,  /* a layer further down has a problem */
+    VHDX_DISK_FLAG_CHECKPOINT_NAMED = 1 << 17, /* a checkpoint needs it, whatever the status */
+    VHDX_DISK_FLAG_ACCESS_MISSING = 1 << 18,   /* the account of a machine that needs it may not open it */
     /* nothing uses it, and it was given to machines of which no configuration was found */
-    VHDX_FOUND_FOREIGN = 1 << 19,
-} vhdx_found_flags;
+    VHDX_DISK_FLAG_FOREIGN = 1 << 19,
+} vhdx_disk_flags;
 
 /* Texts of the command's JSON: "in-use-by-vm", "leaf", "differencing", "dirty-log". Static; "unknown" for none of
  * them. */
-VHDX_API const char *vhdx_found_status_name(vhdx_found_status status);
-VHDX_API const char *vhdx_found_role_name(vhdx_found_role role);
-VHDX_API const char *vhdx_found_kind_name(vhdx_found_kind kind);
+VHDX_API const char *vhdx_disk_status_name(vhdx_disk_status status);
+VHDX_API const char *vhdx_disk_role_name(vhdx_disk_role role);
+VHDX_API const char *vhdx_disk_kind_name(vhdx_disk_kind kind);
 /* Of one flag. NULL when it is none. */
-VHDX_API const char *vhdx_found_flag_name(uint32_t flag);
+VHDX_API const char *vhdx_disk_flag_name(uint32_t flag);
 
-/* Of these findings: ERROR means that something is orphaned, broken or unreadable; WARNING is worth a look, and no file
- * is wrong. */
-typedef struct vhdx_found_finding {
+/* What a search has to say of a file or configuration. ERROR means that something is orphaned, broken or unreadable;
+ * WARNING is worth a look, and no file is wrong. */
+typedef struct vhdx_remark {
     const char *id; /* stable, for example "ORPHANS-PARENT-MISSING"; static */
     vhdx_severity severity;
     const char *message;
-} vhdx_found_finding;
+} vhdx_remark;
 
 typedef enum vhdx_step_kind {
     VHDX_STEP_NOTE = 1,       /* to be read */
@@ -1104,30 +1111,30 @@ typedef struct vhdx_found_reference {
     size_t disk;   /* number of the medium in it */
 } vhdx_found_reference;
 
-typedef enum vhdx_found_comparison {
-    VHDX_NOT_COMPARED = 0,
-    VHDX_COMPARED_EQUAL = 1,   /* redundant: all that it holds is below it already. Of a duplicate: the same bytes */
-    VHDX_COMPARED_DIFFERS = 2, /* in `differing_bytes` of what it holds */
-    VHDX_COMPARED_FAILED = 3,  /* could not be compared; a finding says why */
-} vhdx_found_comparison;
+typedef enum vhdx_comparison {
+    VHDX_COMPARISON_NONE = 0,
+    VHDX_COMPARISON_EQUAL = 1,   /* redundant: all that it holds is below it already. Of a duplicate: the same bytes */
+    VHDX_COMPARISON_DIFFERS = 2, /* in `differing_bytes` of what it holds */
+    VHDX_COMPARISON_FAILED = 3,  /* could not be compared; a finding says why */
+} vhdx_comparison;
 
 /* Which virtual machines may open a file, by its security descriptor (NTFS). */
-typedef enum vhdx_found_access {
+typedef enum vhdx_access {
     VHDX_ACCESS_UNKNOWN = 0, /* there is none, or it could not be read */
     VHDX_ACCESS_ALL = 1,     /* all of them */
     VHDX_ACCESS_SOME = 2,    /* those in `accounts` */
     VHDX_ACCESS_NONE = 3,
-} vhdx_found_access;
+} vhdx_access;
 
 /* One disk (or what is named like one). Strings and arrays belong to the search. Grows at its end. */
 typedef struct vhdx_found_file {
     const char *path;
     const char *const *other_names; /* further paths that lead to this very file (hard and symbolic links) */
     size_t other_name_count;
-    vhdx_found_kind kind;
-    vhdx_found_role role;
-    vhdx_found_status status;
-    uint32_t flags; /* vhdx_found_flags */
+    vhdx_disk_kind kind;
+    vhdx_disk_role role;
+    vhdx_disk_status status;
+    uint32_t flags; /* vhdx_disk_flags */
     uint64_t file_size;
     uint64_t allocated;     /* bytes that it takes on its volume; `file_size` where that is not known */
     int64_t modified;       /* seconds since 1970; 0 = not known */
@@ -1143,12 +1150,12 @@ typedef struct vhdx_found_file {
     size_t twin;             /* with a duplicate: another file of the same identity, else VHDX_NONE */
     const vhdx_found_reference *references; /* configurations that name this very disk */
     size_t reference_count;
-    const vhdx_found_finding *findings;
+    const vhdx_remark *findings;
     size_t finding_count;
     const char *const *advice; /* the family's steps that concern this file, one text each */
     size_t advice_count;
     size_t family;
-    vhdx_found_comparison comparison;
+    vhdx_comparison comparison;
     uint64_t differing_bytes;
     const char *absolute;  /* the whole path */
     bool is_vhdx;          /* its first bytes say so */
@@ -1156,7 +1163,7 @@ typedef struct vhdx_found_file {
     bool readable;         /* header and metadata: kind, sizes and names can be relied on */
     const char *trouble;   /* why not, one sentence; else NULL */
     unsigned source;       /* 0 = found by this search; else the number of the report that tells of it, from 1 */
-    vhdx_found_access access;
+    vhdx_access access;
     /* ids of machines that were given the disk, also when all may open it: whose it is or was */
     const vhdx_guid *accounts;
     size_t account_count;
@@ -1165,12 +1172,12 @@ typedef struct vhdx_found_file {
 /* One configuration. Grows at its end. */
 typedef struct vhdx_found_config {
     const char *path;
-    const vhdx_config_info *info; /* never NULL; of one that could not be read only path and `complete` = false */
-    const vhdx_config_disk *disks; /* info->disk_count of them */
+    const vhdx_machine_info *info; /* never NULL; of one that could not be read only path and `complete` = false */
+    const vhdx_drive *disks; /* info->drive_count of them */
     const size_t *files;          /* for each of them the file that it is, VHDX_NONE = not found or no disk */
     /* all of it was read; false: what it names is not known, and nothing is proposed to go */
     bool readable;
-    const vhdx_found_finding *findings;
+    const vhdx_remark *findings;
     size_t finding_count;
     unsigned source;              /* as of a file */
     bool extra;                   /* found in a place for configurations only */
@@ -1197,7 +1204,7 @@ typedef struct vhdx_found_side {
     vhdx_side_kind kind;
     uint64_t file_size;
     size_t file; /* the disk that it belongs to, or VHDX_NONE */
-    const vhdx_found_finding *findings;
+    const vhdx_remark *findings;
     size_t finding_count;
     unsigned source; /* as of a file */
     const char *absolute;
@@ -1235,7 +1242,7 @@ typedef struct vhdx_found_place {
     bool nowhere;       /* a link that leads to nothing: `searched` is false, and yet nothing was left out */
 } vhdx_found_place;
 
-typedef struct vhdx_orphans_totals {
+typedef struct vhdx_found_totals {
     size_t file_count, config_count, side_count, chain_count, family_count, place_count;
     uint64_t files_seen;       /* of any kind */
     uint64_t directories_seen;
@@ -1244,7 +1251,7 @@ typedef struct vhdx_orphans_totals {
     size_t problem_count;      /* 0: everything found belongs together */
     bool complete_asked;       /* the caller said that the roots are all there is */
     bool data_compared;
-} vhdx_orphans_totals;
+} vhdx_found_totals;
 
 typedef struct vhdx_orphans_progress {
     uint64_t files_seen, disks_found, configs_found, directories_seen;
@@ -1286,7 +1293,8 @@ VHDX_API vhdx_status vhdx_orphans_scan(const char *const *roots, size_t root_cou
                                        const vhdx_orphans_options *options, vhdx_orphans **orphans, vhdx_error *err);
 VHDX_API void vhdx_orphans_free(vhdx_orphans *orphans);
 
-VHDX_API const vhdx_orphans_totals *vhdx_orphans_get_totals(const vhdx_orphans *orphans);
+/* Never NULL. */
+VHDX_API const vhdx_found_totals *vhdx_orphans_totals(const vhdx_orphans *orphans);
 /* Records by number, from 0; NULL when there is none of that number. Files and configurations are sorted by path. */
 VHDX_API const vhdx_found_file *vhdx_orphans_file(const vhdx_orphans *orphans, size_t number);
 VHDX_API const vhdx_found_config *vhdx_orphans_config(const vhdx_orphans *orphans, size_t number);

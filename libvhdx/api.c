@@ -199,7 +199,7 @@ size_t vhdx_chain_layer_count(const vhdx_chain *chain)
     return chain->chain->count;
 }
 
-const vhdx_info *vhdx_chain_layer_info(const vhdx_chain *chain, size_t layer)
+const vhdx_info *vhdx_chain_layer(const vhdx_chain *chain, size_t layer)
 {
     return layer < chain->chain->count ? &chain->chain->layers[layer]->info : NULL;
 }
@@ -484,14 +484,14 @@ void vhdx_config_free(vhdx_config *config)
     vx_free(config);
 }
 
-const vhdx_config_info *vhdx_config_facts(const vhdx_config *config)
+const vhdx_machine_info *vhdx_config_info(const vhdx_config *config)
 {
     return &config->config->info;
 }
 
-const vhdx_config_disk *vhdx_config_disk_info(const vhdx_config *config, size_t index)
+const vhdx_drive *vhdx_config_drive(const vhdx_config *config, size_t index)
 {
-    return index < config->config->info.disk_count ? &config->config->disks[index] : NULL;
+    return index < config->config->info.drive_count ? &config->config->disks[index] : NULL;
 }
 
 vhdx_status vhdx_config_find(const char *const *disks, size_t disk_count, const vhdx_config_find_options *given,

@@ -71,7 +71,7 @@ void vhdx_orphans_free(vhdx_orphans *orphans)
     vx_free(orphans);
 }
 
-const vhdx_orphans_totals *vhdx_orphans_get_totals(const vhdx_orphans *orphans)
+const vhdx_found_totals *vhdx_orphans_totals(const vhdx_orphans *orphans)
 {
     return &orphans->estate->totals;
 }

@@ -43,7 +43,7 @@ static vhdx_status ask_verify(const struct asking *asking, vhdx_error *err)
 {
     struct vx_file *file;
     uint64_t size;
-    VX_TRY(vx_file_open(asking->host, asking->trial->disk, VHDX_FILE_READ, &file, err));
+    VX_TRY(vx_file_open(asking->host, asking->trial->disk, VHDX_OPEN_READ, &file, err));
     vhdx_status status = vx_file_size(file, &size, err);
     vx_file_close(file);
     return status;

@@ -124,7 +124,7 @@ bool cli_may_write(const struct cli *cli, const char *path, const struct cli_out
     vhdx_io io;
     vhdx_file_facts facts = {0};
     uint64_t size = 0;
-    if (host->open(host->context, path, VHDX_FILE_PEEK, &io, NULL) != VHDX_OK)
+    if (host->open(host->context, path, VHDX_OPEN_PEEK, &io, NULL) != VHDX_OK)
         return true; /* nothing there, or the one who writes says why not */
     if (io.ops->facts(io.file, &facts, NULL) != VHDX_OK || io.ops->size(io.file, &size, NULL) != VHDX_OK)
         size = 0;
@@ -474,7 +474,7 @@ static bool is_there(const char *place)
     vhdx_io io;
     if (host->list(host->context, place, stop_at_once, NULL, NULL) == VHDX_OK)
         return true;
-    vhdx_status status = host->open(host->context, place, VHDX_FILE_PEEK, &io, NULL);
+    vhdx_status status = host->open(host->context, place, VHDX_OPEN_PEEK, &io, NULL);
     if (status == VHDX_OK)
         io.ops->close(io.file);
     return status != VHDX_NOT_FOUND && status != VHDX_ARG;

@@ -83,7 +83,7 @@ static void time_text(uint64_t filetime, char text[SHORT_TEXT])
 }
 
 /* The machine whose account needs access to the disks. */
-static const vhdx_guid *machine_of(const vhdx_config_info *info)
+static const vhdx_guid *machine_of(const vhdx_machine_info *info)
 {
     return info->has_machine_id ? &info->machine_id : info->has_id && !info->checkpoint ? &info->id : NULL;
 }
@@ -108,7 +108,7 @@ static void print_texts(const char *heading, const vhdx_texts *texts)
     }
 }
 
-static const char *sort_text(const vhdx_config_info *info)
+static const char *sort_text(const vhdx_machine_info *info)
 {
     if (info->format == VHDX_CONFIG_VHDS)
         return "VHD set";
@@ -119,7 +119,7 @@ static const char *sort_text(const vhdx_config_info *info)
     return info->checkpoint ? "checkpoint" : "machine";
 }
 
-static void print_identity(const vhdx_config_info *info)
+static void print_identity(const vhdx_machine_info *info)
 {
     char text[SHORT_TEXT], sid[VHDX_SID_ROOM], guid[37];
     row("file", info->path);
@@ -147,7 +147,7 @@ static void print_identity(const vhdx_config_info *info)
     }
 }
 
-static void print_state(const vhdx_config_info *info)
+static void print_state(const vhdx_machine_info *info)
 {
     char text[SHORT_TEXT];
     if (info->has_checkpoint_count) {
@@ -172,9 +172,9 @@ static void print_state(const vhdx_config_info *info)
 
 static void print_disks(const vhdx_config *config)
 {
-    const vhdx_config_info *info = vhdx_config_facts(config);
-    for (size_t i = 0; i < info->disk_count; i++) {
-        const vhdx_config_disk *disk = vhdx_config_disk_info(config, i);
+    const vhdx_machine_info *info = vhdx_config_info(config);
+    for (size_t i = 0; i < info->drive_count; i++) {
+        const vhdx_drive *disk = vhdx_config_drive(config, i);
         if (i == 0)
             puts("\nDisks");
         fputs("  ", stdout);
@@ -190,13 +190,13 @@ static void print_disks(const vhdx_config *config)
         puts(disk->damaged ? "  (damaged)" : "");
     }
     bool may_have = info->format != VHDX_CONFIG_VMRS && info->machines.count == 0;
-    if (info->disk_count == 0 && may_have && info->complete)
+    if (info->drive_count == 0 && may_have && info->complete)
         puts("\nNo disk is attached.");
 }
 
 static void print_config(const vhdx_config *config)
 {
-    const vhdx_config_info *info = vhdx_config_facts(config);
+    const vhdx_machine_info *info = vhdx_config_info(config);
     print_identity(info);
     print_state(info);
     print_disks(config);
@@ -225,7 +225,7 @@ static void json_count(struct json *json, const char *key, bool known, uint64_t 
         json_null(json, key);
 }
 
-static void json_identity(struct json *json, const vhdx_config_info *info)
+static void json_identity(struct json *json, const vhdx_machine_info *info)
 {
     char text[SHORT_TEXT], sid[VHDX_SID_ROOM];
     json_text(json, "path", info->path);
@@ -247,7 +247,7 @@ static void json_identity(struct json *json, const vhdx_config_info *info)
     json_text(json, "sid", machine_of(info) ? sid : NULL);
 }
 
-static void json_state(struct json *json, const vhdx_config_info *info)
+static void json_state(struct json *json, const vhdx_machine_info *info)
 {
     json_bool(json, "checkpoint", info->checkpoint);
     json_count(json, "checkpoint_count", info->has_checkpoint_count, info->checkpoint_count);
@@ -266,8 +266,8 @@ static void json_disks(struct json *json, const vhdx_config *config)
 {
     char text[SHORT_TEXT];
     json_array_begin(json, "disks");
-    for (size_t i = 0; i < vhdx_config_facts(config)->disk_count; i++) {
-        const vhdx_config_disk *disk = vhdx_config_disk_info(config, i);
+    for (size_t i = 0; i < vhdx_config_info(config)->drive_count; i++) {
+        const vhdx_drive *disk = vhdx_config_drive(config, i);
         bool placed = disk->controller != VHDX_CONTROLLER_NONE;
         snprintf(text, sizeof text, "%s %" PRIu32, controller_name(disk->controller), disk->controller_number);
         json_row_begin(json, NULL);
@@ -285,7 +285,7 @@ static void json_disks(struct json *json, const vhdx_config *config)
 
 static void print_json(const vhdx_config *config)
 {
-    const vhdx_config_info *info = vhdx_config_facts(config);
+    const vhdx_machine_info *info = vhdx_config_info(config);
     struct json json;
     json_begin(&json, stdout);
     json_object_begin(&json, NULL);
@@ -320,7 +320,7 @@ static int run(const struct command *self, int argc, char **argv)
         print_json(config);
     else
         print_config(config);
-    status = vhdx_config_facts(config)->complete ? EXIT_DONE : EXIT_LEFT;
+    status = vhdx_config_info(config)->complete ? EXIT_DONE : EXIT_LEFT;
     vhdx_config_free(config);
     return status;
 }

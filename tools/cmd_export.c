@@ -87,7 +87,7 @@ static vhdx_status export_stream(vhdx_chain *chain, const vhdx_stream_options *s
 
 static void report_done(const struct cli *cli, vhdx_chain *chain, const char *output)
 {
-    const vhdx_info *leaf = vhdx_chain_layer_info(chain, 0);
+    const vhdx_info *leaf = vhdx_chain_layer(chain, 0);
     if (cli->json) {
         struct json json;
         json_document_begin(&json, stdout);

@@ -38,7 +38,7 @@ static vhdx_status hash_chain(const struct cli *cli, vhdx_chain *chain, struct r
         return status;
     }
     hex_of(hash, result->hash);
-    result->virtual_size = vhdx_chain_layer_info(chain, 0)->virtual_size;
+    result->virtual_size = vhdx_chain_layer(chain, 0)->virtual_size;
     return VHDX_OK;
 }
 

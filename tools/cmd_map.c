@@ -29,7 +29,7 @@ static void json_extent(struct json *json, const vhdx_chain *chain, const vhdx_e
     json_number(json, "length", extent->length);
     json_text(json, "state", report_extent_state(extent->state));
     json_number(json, "layer", extent->layer);
-    json_text(json, "path", vhdx_chain_layer_info(chain, extent->layer)->path);
+    json_text(json, "path", vhdx_chain_layer(chain, extent->layer)->path);
     if (extent->state == VHDX_EXTENT_DATA)
         json_number(json, "file_offset", extent->file_offset);
     else
@@ -41,7 +41,7 @@ static void print_layers(const vhdx_chain *chain)
 {
     for (size_t i = 0; i < vhdx_chain_layer_count(chain); i++) {
         printf("layer %zu: ", i);
-        text_put(stdout, vhdx_chain_layer_info(chain, i)->path);
+        text_put(stdout, vhdx_chain_layer(chain, i)->path);
         putchar('\n');
     }
     printf("\n%18s %18s  %-7s %5s %18s\n", "offset", "length", "state", "layer", "offset in file");
@@ -71,7 +71,7 @@ static vhdx_status print_extents(vhdx_chain *chain, struct json *json, vhdx_erro
 /* When the walk fails, "error" behind the rows says that they are not all. */
 static vhdx_status print_json(const struct cli *cli, vhdx_chain *chain, vhdx_error *err)
 {
-    const vhdx_info *leaf = vhdx_chain_layer_info(chain, 0);
+    const vhdx_info *leaf = vhdx_chain_layer(chain, 0);
     struct json json;
     json_document_begin(&json, stdout);
     json_text(&json, "path", leaf->path);

@@ -294,7 +294,7 @@ static bool list_layers(struct work *work)
         count = vhdx_chain_layer_count(chain);
     bool all = true;
     for (size_t i = 0; i < count; i++)
-        all = texts_add(&work->layers, i == 0 ? work->child : vhdx_chain_layer_info(chain, i)->path) && all;
+        all = texts_add(&work->layers, i == 0 ? work->child : vhdx_chain_layer(chain, i)->path) && all;
     vhdx_chain_free(chain);
     return all;
 }

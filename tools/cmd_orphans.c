@@ -86,7 +86,7 @@ static bool is_page_or_empty(const char *path, bool *exists)
     const vhdx_host *host = vhdx_native_host();
     vhdx_io io;
     uint64_t size = 0;
-    *exists = host->open(host->context, path, VHDX_FILE_PEEK, &io, NULL) == VHDX_OK;
+    *exists = host->open(host->context, path, VHDX_OPEN_PEEK, &io, NULL) == VHDX_OK;
     if (!*exists)
         return true;
     bool page = io.ops->size(io.file, &size, NULL) == VHDX_OK;
@@ -162,7 +162,7 @@ static int search(const struct cli *cli, const struct wish *wish, unsigned jobs,
     bool failed = wish->html && write_page(wish->html, orphans, &err) != VHDX_OK;
     print(cli, wish, orphans, failed ? &err : NULL);
     int result = failed ? cli_error(cli, &err) : EXIT_DONE;
-    const vhdx_orphans_totals *totals = vhdx_orphans_get_totals(orphans);
+    const vhdx_found_totals *totals = vhdx_orphans_totals(orphans);
     if (result == EXIT_DONE && (totals->problem_count || totals->file_count == 0)) /* an empty mount point, perhaps */
         result = EXIT_LEFT;
     vhdx_orphans_free(orphans);

@@ -277,7 +277,7 @@ static char *undo_left(const struct repair *repair, const vhdx_error *err)
     if (options->no_undo || options->dry_run || err->status == VHDX_EXISTS)
         return NULL;
     char *path = options->undo ? path_with(options->undo, "") : path_with(repair->cli.files[0], ".vhdx-undo");
-    if (path && host->open(host->context, path, VHDX_FILE_PEEK, &io, NULL) == VHDX_OK) {
+    if (path && host->open(host->context, path, VHDX_OPEN_PEEK, &io, NULL) == VHDX_OK) {
         io.ops->close(io.file);
         return path;
     }

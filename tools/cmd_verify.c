@@ -71,7 +71,7 @@ static char *map_beside(const char *path)
         return NULL;
     memcpy(map, path, length);
     memcpy(map + length, suffix, sizeof suffix);
-    if (host->open(host->context, map, VHDX_FILE_PEEK, &io, NULL) == VHDX_OK) {
+    if (host->open(host->context, map, VHDX_OPEN_PEEK, &io, NULL) == VHDX_OK) {
         bool ours = io.ops->read(io.file, start, sizeof start, 0, NULL) == VHDX_OK &&
                     memcmp(start, mark, sizeof start) == 0;
         io.ops->close(io.file);

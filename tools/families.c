@@ -16,22 +16,22 @@ static unsigned danger_of_file(const vhdx_found_file *file)
     if (!errors)
         return 0;
     switch (file->status) {
-    case VHDX_FOUND_ACTIVE_NOT_LEAF:
+    case VHDX_DISK_STATUS_ACTIVE_NOT_LEAF:
         return 10;
-    case VHDX_FOUND_PARENT_MODIFIED:
-    case VHDX_FOUND_LINKAGE_MISMATCH:
+    case VHDX_DISK_STATUS_PARENT_MODIFIED:
+    case VHDX_DISK_STATUS_LINKAGE_MISMATCH:
         return 9;
-    case VHDX_FOUND_CYCLE:
+    case VHDX_DISK_STATUS_CYCLE:
         return 8;
-    case VHDX_FOUND_UNREADABLE:
+    case VHDX_DISK_STATUS_UNREADABLE:
         return file->is_vhdx ? 8 : 3;
-    case VHDX_FOUND_PARENT_MISSING:
+    case VHDX_DISK_STATUS_PARENT_MISSING:
         return 6;
-    case VHDX_FOUND_PARENT_MOVED:
+    case VHDX_DISK_STATUS_PARENT_MOVED:
         return 5;
-    case VHDX_FOUND_DUPLICATE:
+    case VHDX_DISK_STATUS_DUPLICATE:
         return 2;
-    case VHDX_FOUND_ORPHAN:
+    case VHDX_DISK_STATUS_ORPHAN:
         return 1;
     default:
         return 7; /* in use, and yet cut off, or with a merge that was begun */
@@ -50,9 +50,9 @@ static unsigned danger_of(const vhdx_orphans *orphans, const vhdx_found_family *
 
 static bool is_used(const vhdx_found_file *file)
 {
-    return file->reference_count > 0 || file->status == VHDX_FOUND_IN_USE_BY_VM ||
-           file->status == VHDX_FOUND_CHECKPOINT || file->status == VHDX_FOUND_VHD_SET ||
-           file->status == VHDX_FOUND_LOCKED;
+    return file->reference_count > 0 || file->status == VHDX_DISK_STATUS_IN_USE_BY_VM ||
+           file->status == VHDX_DISK_STATUS_CHECKPOINT || file->status == VHDX_DISK_STATUS_VHD_SET ||
+           file->status == VHDX_DISK_STATUS_LOCKED;
 }
 
 enum family_group family_group(const vhdx_orphans *orphans, const vhdx_found_family *family)
@@ -89,7 +89,7 @@ static int order_of(const void *a, const void *b)
 
 size_t *families_in_order(const vhdx_orphans *orphans)
 {
-    size_t count = vhdx_orphans_get_totals(orphans)->family_count;
+    size_t count = vhdx_orphans_totals(orphans)->family_count;
     struct weighed *weighed = calloc(count + 1, sizeof *weighed);
     size_t *order = calloc(count + 1, sizeof *order);
     for (size_t i = 0; weighed && order && i < count; i++)

@@ -74,7 +74,7 @@ static bool find_children(struct layout *l)
 
 static bool is_used(const vhdx_found_file *file)
 {
-    return file->status == VHDX_FOUND_IN_USE_BY_VM || file->status == VHDX_FOUND_ACTIVE_NOT_LEAF;
+    return file->status == VHDX_DISK_STATUS_IN_USE_BY_VM || file->status == VHDX_DISK_STATUS_ACTIVE_NOT_LEAF;
 }
 
 /* The child that goes on in the parent's lane: the one in use, else the last. */
@@ -143,7 +143,7 @@ static void place_one(struct layout *l, const struct waiting *w)
 static void place_root(struct layout *l, size_t place)
 {
     const vhdx_found_file *file = member(l, place);
-    bool missing = file->status == VHDX_FOUND_PARENT_MISSING && hangs_from(file) == VHDX_NONE;
+    bool missing = file->status == VHDX_DISK_STATUS_PARENT_MISSING && hangs_from(file) == VHDX_NONE;
     l->placed[place] = true;
     if (missing) {
         struct graph_row *row = begin_row(l, place, 0);

@@ -61,7 +61,7 @@ static void add_unread(struct machines *machines, const vhdx_config_mention *men
             machines->no_memory = true;
         return;
     }
-    const vhdx_config_info *info = mention->info;
+    const vhdx_machine_info *info = mention->info;
     const char *path = info ? info->path : mention->error->path;
     const char *why = !info                 ? mention->error->message
                       : info->reasons.count ? info->reasons.items[0]
@@ -91,7 +91,7 @@ static bool is_known(const struct machines *machines, const vhdx_config_mention 
 static bool take_mention(void *context, const vhdx_config_mention *mention)
 {
     struct machines *machines = context;
-    const vhdx_config_info *info = mention->info;
+    const vhdx_machine_info *info = mention->info;
     if (!mention->drive) {
         add_unread(machines, mention);
         return !machines->no_memory;

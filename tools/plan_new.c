@@ -53,7 +53,7 @@ static vhdx_status check_absent(const char *path, vhdx_error *err)
     const vhdx_host *host = vhdx_native_host();
     vhdx_io io;
     uint64_t size = 0;
-    vhdx_status status = host->open(host->context, path, VHDX_FILE_PEEK, &io, err);
+    vhdx_status status = host->open(host->context, path, VHDX_OPEN_PEEK, &io, err);
     if (status == VHDX_NOT_FOUND)
         return VHDX_OK;
     if (status == VHDX_OK) {
@@ -93,8 +93,8 @@ static vhdx_status check_space(const char *path, vhdx_merge_report *report, vhdx
 static vhdx_status fill(vhdx_chain *chain, const char *path, vhdx_merge_report *report, vhdx_error *err)
 {
     size_t layers = vhdx_chain_layer_count(chain);
-    const vhdx_info *leaf = vhdx_chain_layer_info(chain, 0);
-    uint64_t block_size = vhdx_chain_layer_info(chain, layers - 1)->block_size;
+    const vhdx_info *leaf = vhdx_chain_layer(chain, 0);
+    uint64_t block_size = vhdx_chain_layer(chain, layers - 1)->block_size;
     snprintf(report->target, sizeof report->target, "%s", path);
     report->layers_merged = (uint32_t)layers;
     report->virtual_size = leaf->virtual_size;

@@ -17,12 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_COUNT = VHDX_FOUND_LOCKED + 1 };
+enum { STATUS_COUNT = VHDX_DISK_STATUS_LOCKED + 1 };
 
 struct page {
     FILE *out;
     const vhdx_orphans *orphans;
-    const vhdx_orphans_totals *totals;
+    const vhdx_found_totals *totals;
     uint64_t largest; /* bytes of the largest disk, what the bars are drawn to */
     uint64_t bytes[STATUS_COUNT];
     size_t files[STATUS_COUNT];
@@ -41,27 +41,27 @@ static const struct {
     [LOOK_BAD] = {"bad", "<path class=\"bad\" d=\"M9 1 17 16H1Z\"/>"},
 };
 
-static enum look look_of(vhdx_found_status status)
+static enum look look_of(vhdx_disk_status status)
 {
     switch (status) {
-    case VHDX_FOUND_IN_USE_BY_VM:
+    case VHDX_DISK_STATUS_IN_USE_BY_VM:
         return LOOK_GOOD;
-    case VHDX_FOUND_CHECKPOINT:
-    case VHDX_FOUND_VHD_SET:
+    case VHDX_DISK_STATUS_CHECKPOINT:
+    case VHDX_DISK_STATUS_VHD_SET:
         return LOOK_CALM;
-    case VHDX_FOUND_STANDALONE:
+    case VHDX_DISK_STATUS_STANDALONE:
         return LOOK_QUIET;
-    case VHDX_FOUND_ORPHAN:
-    case VHDX_FOUND_PARENT_MOVED:
-    case VHDX_FOUND_DUPLICATE:
-    case VHDX_FOUND_LOCKED:
+    case VHDX_DISK_STATUS_ORPHAN:
+    case VHDX_DISK_STATUS_PARENT_MOVED:
+    case VHDX_DISK_STATUS_DUPLICATE:
+    case VHDX_DISK_STATUS_LOCKED:
         return LOOK_WARN;
-    case VHDX_FOUND_ACTIVE_NOT_LEAF:
-    case VHDX_FOUND_PARENT_MISSING:
-    case VHDX_FOUND_LINKAGE_MISMATCH:
-    case VHDX_FOUND_PARENT_MODIFIED:
-    case VHDX_FOUND_CYCLE:
-    case VHDX_FOUND_UNREADABLE:
+    case VHDX_DISK_STATUS_ACTIVE_NOT_LEAF:
+    case VHDX_DISK_STATUS_PARENT_MISSING:
+    case VHDX_DISK_STATUS_LINKAGE_MISMATCH:
+    case VHDX_DISK_STATUS_PARENT_MODIFIED:
+    case VHDX_DISK_STATUS_CYCLE:
+    case VHDX_DISK_STATUS_UNREADABLE:
         break;
     }
     return LOOK_BAD;
@@ -151,7 +151,7 @@ static void put_size_tile(const struct page *p, uint64_t bytes, const char *labe
 
 static void put_tiles(const struct page *p)
 {
-    const vhdx_orphans_totals *t = p->totals;
+    const vhdx_found_totals *t = p->totals;
     put(p, "<div class=\"tiles\">\n");
     put_count_tile(p, t->problem_count ? "bad" : "good", t->problem_count, "problem", "problems");
     put_count_tile(p, "", t->file_count, "disk", "disks");
@@ -174,7 +174,7 @@ static void put_share(const struct page *p)
         double width = 1000.0 * (double)p->bytes[s] / (double)total;
         if (p->bytes[s])
             fprintf(p->out, "<rect class=\"%s\" x=\"%.2f\" width=\"%.2f\" height=\"10\"/>",
-                    looks[look_of((vhdx_found_status)s)].class, at, width > 1.5 ? width - 1 : width);
+                    looks[look_of((vhdx_disk_status)s)].class, at, width > 1.5 ? width - 1 : width);
         at += width;
     }
     put(p, "</svg>\n<ul class=\"legend\">");
@@ -182,8 +182,8 @@ static void put_share(const struct page *p)
         if (!p->files[s])
             continue;
         fprintf(p->out, "<li><svg viewBox=\"0 0 18 18\" aria-hidden=\"true\">%s</svg>%zu ",
-                looks[look_of((vhdx_found_status)s)].shape, p->files[s]);
-        put_in(p, "", vhdx_found_status_name((vhdx_found_status)s), " <span class=\"dim\">");
+                looks[look_of((vhdx_disk_status)s)].shape, p->files[s]);
+        put_in(p, "", vhdx_disk_status_name((vhdx_disk_status)s), " <span class=\"dim\">");
         put_size(p, p->bytes[s]);
         put(p, "</span></li>");
     }
@@ -198,7 +198,7 @@ static void put_filter(const struct page *p)
     for (unsigned s = 1; s < STATUS_COUNT; s++) {
         if (!p->files[s])
             continue;
-        const char *name = vhdx_found_status_name((vhdx_found_status)s);
+        const char *name = vhdx_disk_status_name((vhdx_disk_status)s);
         fprintf(p->out, "<button type=\"button\" aria-pressed=\"false\" data-s=\"%s\">%s</button>", name, name);
     }
     put(p, "</div>\n<p class=\"nothing\">Nothing fits.</p>\n");
@@ -279,7 +279,7 @@ static const char *machine_name(const vhdx_found_config *config)
     return config->info->name && config->info->name[0] ? config->info->name : last_part(config->path);
 }
 
-static void put_place_on_controller(const struct page *p, const vhdx_config_disk *disk)
+static void put_place_on_controller(const struct page *p, const vhdx_drive *disk)
 {
     if (disk->controller != VHDX_CONTROLLER_NONE)
         fprintf(p->out, "%s %" PRIu32 ":%" PRIu32, controller_name(disk->controller), disk->controller_number,
@@ -295,7 +295,7 @@ static void put_references(const struct page *p, const vhdx_found_file *file)
             continue;
         fprintf(p->out, "<a class=\"flag vm\" href=\"#c%zu\">", r->config);
         put_in(p, config->info->checkpoint ? "checkpoint " : "", machine_name(config), "");
-        if (r->disk < config->info->disk_count) {
+        if (r->disk < config->info->drive_count) {
             put(p, " &middot; ");
             put_place_on_controller(p, &config->disks[r->disk]);
         }
@@ -306,13 +306,13 @@ static void put_references(const struct page *p, const vhdx_found_file *file)
 static void put_flags(const struct page *p, uint32_t flags)
 {
     for (unsigned bit = 0; bit < 32; bit++) {
-        const char *name = flags & UINT32_C(1) << bit ? vhdx_found_flag_name(UINT32_C(1) << bit) : NULL;
+        const char *name = flags & UINT32_C(1) << bit ? vhdx_disk_flag_name(UINT32_C(1) << bit) : NULL;
         if (name)
             put_in(p, "<span class=\"flag\">", name, "</span>");
     }
 }
 
-static void put_findings(const struct page *p, const vhdx_found_finding *findings, size_t count)
+static void put_findings(const struct page *p, const vhdx_remark *findings, size_t count)
 {
     static const char *const classes[] = {
         [VHDX_SEVERITY_INFO] = "i", [VHDX_SEVERITY_WARNING] = "w", [VHDX_SEVERITY_ERROR] = "e"};
@@ -332,8 +332,8 @@ static void put_name(const struct page *p, const vhdx_found_file *file)
     put_in(p, "<span class=\"name\">", name, "</span>");
     enum look look = look_of(file->status);
     fprintf(p->out, "<span class=\"pill %s\">", looks[look].class);
-    put_in(p, "", vhdx_found_status_name(file->status), "</span>");
-    fprintf(p->out, "<span class=\"flag\">%s</span>", vhdx_found_role_name(file->role));
+    put_in(p, "", vhdx_disk_status_name(file->status), "</span>");
+    fprintf(p->out, "<span class=\"flag\">%s</span>", vhdx_disk_role_name(file->role));
     put_flags(p, file->flags);
     put_references(p, file);
     put_in(p, "<div class=\"where\">", file->path, "");
@@ -345,7 +345,7 @@ static void put_name(const struct page *p, const vhdx_found_file *file)
 static void put_disk(const struct page *p, const struct graph_row *row)
 {
     const vhdx_found_file *file = vhdx_orphans_file(p->orphans, row->file);
-    fprintf(p->out, "<div class=\"row\" id=\"f%zu\" data-s=\"%s\">", row->file, vhdx_found_status_name(file->status));
+    fprintf(p->out, "<div class=\"row\" id=\"f%zu\" data-s=\"%s\">", row->file, vhdx_disk_status_name(file->status));
     put_lanes(p, row, looks[look_of(file->status)].shape);
     put(p, "<div class=\"what\">");
     put_name(p, file);
@@ -488,8 +488,8 @@ static bool put_all_families(const struct page *p)
 static void put_config_disks(const struct page *p, const vhdx_found_config *config)
 {
     put(p, "<ul class=\"plain\">");
-    for (size_t i = 0; i < config->info->disk_count; i++) {
-        const vhdx_config_disk *disk = &config->disks[i];
+    for (size_t i = 0; i < config->info->drive_count; i++) {
+        const vhdx_drive *disk = &config->disks[i];
         put(p, "<li>");
         put_place_on_controller(p, disk);
         put(p, " ");
@@ -503,7 +503,7 @@ static void put_config_disks(const struct page *p, const vhdx_found_config *conf
 
 static void put_config(const struct page *p, size_t number, const vhdx_found_config *config)
 {
-    const vhdx_config_info *info = config->info;
+    const vhdx_machine_info *info = config->info;
     fprintf(p->out, "<tr id=\"c%zu\"><td>", number);
     put_in(p, "<b>", machine_name(config), "</b>");
     if (info->checkpoint)
@@ -572,7 +572,7 @@ static void put_places(const struct page *p, const char *title, bool nowhere)
 
 bool report_html(FILE *out, const vhdx_orphans *orphans)
 {
-    struct page p = {.out = out, .orphans = orphans, .totals = vhdx_orphans_get_totals(orphans)};
+    struct page p = {.out = out, .orphans = orphans, .totals = vhdx_orphans_totals(orphans)};
     count_statuses(&p);
     put_head(&p);
     put_header(&p);

@@ -57,7 +57,7 @@ static const char *file_path(const vhdx_orphans *orphans, size_t number)
     return file ? file->path : NULL;
 }
 
-static void findings(struct json *json, const vhdx_found_finding *items, size_t count)
+static void findings(struct json *json, const vhdx_remark *items, size_t count)
 {
     json_array_begin(json, "findings");
     for (size_t i = 0; i < count; i++) {
@@ -114,7 +114,7 @@ static void references(struct json *json, const vhdx_orphans *orphans, const vhd
     json_array_begin(json, "references");
     for (size_t i = 0; i < file->reference_count; i++) {
         const vhdx_found_config *config = vhdx_orphans_config(orphans, file->references[i].config);
-        const vhdx_config_disk *disk = &config->disks[file->references[i].disk];
+        const vhdx_drive *disk = &config->disks[file->references[i].disk];
         json_row_begin(json, NULL);
         json_text(json, "name", report_machine_name(config));
         json_text(json, "id", config->info->id_text);
@@ -140,7 +140,7 @@ static void guid(struct json *json, const char *key, bool there, const vhdx_guid
 static void locator(struct json *json, const vhdx_found_file *file)
 {
     const vhdx_parent_names *names = &file->names;
-    if (file->kind != VHDX_FOUND_DIFFERENCING && file->kind != VHDX_FOUND_VHD_DIFFERENCING) {
+    if (file->kind != VHDX_DISK_KIND_DIFFERENCING && file->kind != VHDX_DISK_KIND_VHD_DIFFERENCING) {
         json_null(json, "parent_locator");
         return;
     }
@@ -158,7 +158,7 @@ static void flags(struct json *json, uint32_t value)
     json_array_begin(json, "flags");
     for (unsigned bit = 0; bit < 32; bit++)
         if (value & UINT32_C(1) << bit)
-            json_text(json, NULL, vhdx_found_flag_name(UINT32_C(1) << bit));
+            json_text(json, NULL, vhdx_disk_flag_name(UINT32_C(1) << bit));
     json_array_end(json);
 }
 
@@ -166,7 +166,7 @@ static void comparison(struct json *json, const vhdx_found_file *file)
 {
     static const char *const names[] = {NULL, "equal", "differs", "failed"};
     json_text(json, "comparison", (size_t)file->comparison < 4 ? names[file->comparison] : NULL);
-    if (file->comparison == VHDX_COMPARED_DIFFERS)
+    if (file->comparison == VHDX_COMPARISON_DIFFERS)
         json_number(json, "differing_bytes", file->differing_bytes);
 }
 
@@ -204,9 +204,9 @@ static void facts(struct json *json, const vhdx_found_file *file)
 static void file_members(struct json *json, const vhdx_orphans *orphans, const vhdx_found_file *file)
 {
     json_text(json, "path", file->path);
-    json_text(json, "kind", vhdx_found_kind_name(file->kind));
-    json_text(json, "role", vhdx_found_role_name(file->role));
-    json_text(json, "status", vhdx_found_status_name(file->status));
+    json_text(json, "kind", vhdx_disk_kind_name(file->kind));
+    json_text(json, "role", vhdx_disk_role_name(file->role));
+    json_text(json, "status", vhdx_disk_status_name(file->status));
     flags(json, file->flags);
     json_text(json, "parent", file_path(orphans, file->parent));
     paths(json, "children", orphans, file->children, file->child_count);
@@ -237,8 +237,8 @@ static const char *saved_state_name(vhdx_saved_state state)
 static void config_disks(struct json *json, const vhdx_orphans *orphans, const vhdx_found_config *config)
 {
     json_array_begin(json, "disks");
-    for (size_t i = 0; i < config->info->disk_count; i++) {
-        const vhdx_config_disk *disk = &config->disks[i];
+    for (size_t i = 0; i < config->info->drive_count; i++) {
+        const vhdx_drive *disk = &config->disks[i];
         json_row_begin(json, NULL);
         json_text(json, "path", disk->path);
         json_text(json, "type", disk->type);
@@ -253,7 +253,7 @@ static void config_disks(struct json *json, const vhdx_orphans *orphans, const v
 
 static void config_members(struct json *json, const vhdx_orphans *orphans, const vhdx_found_config *config)
 {
-    const vhdx_config_info *info = config->info;
+    const vhdx_machine_info *info = config->info;
     json_text(json, "path", config->path);
     json_text(json, "format", format_name(info->format));
     json_text(json, "name", info->name);
@@ -316,7 +316,7 @@ static void place_members(struct json *json, const vhdx_found_place *place)
     json_bool(json, "nowhere", place->nowhere);
 }
 
-static void totals_members(struct json *json, const vhdx_orphans_totals *totals)
+static void totals_members(struct json *json, const vhdx_found_totals *totals)
 {
     json_number(json, "files_seen", totals->files_seen);
     json_number(json, "directories_seen", totals->directories_seen);
@@ -407,7 +407,7 @@ void report_orphans_json(FILE *out, const vhdx_orphans *orphans, const vhdx_erro
     json_document_begin(&json, out);
     json_number(&json, "report_format", REPORT_FORMAT);
     json_object_begin(&json, "totals");
-    totals_members(&json, vhdx_orphans_get_totals(orphans));
+    totals_members(&json, vhdx_orphans_totals(orphans));
     json_object_end(&json);
     all_places(&json, orphans);
     all_files(&json, orphans);
@@ -438,7 +438,7 @@ static void line_end(struct json *json)
 void report_orphans_lines(FILE *out, const vhdx_orphans *orphans)
 {
     struct json json;
-    const vhdx_orphans_totals *totals = vhdx_orphans_get_totals(orphans);
+    const vhdx_found_totals *totals = vhdx_orphans_totals(orphans);
     line_begin(&json, out, "totals");
     json_number(&json, "report_format", REPORT_FORMAT);
     totals_members(&json, totals);

@@ -25,19 +25,19 @@ struct page {
 
 /* ---- words and colours ---- */
 
-static const char *colour_of(vhdx_found_status status)
+static const char *colour_of(vhdx_disk_status status)
 {
     switch (status) {
-    case VHDX_FOUND_IN_USE_BY_VM:
-    case VHDX_FOUND_CHECKPOINT:
-    case VHDX_FOUND_VHD_SET:
-    case VHDX_FOUND_LOCKED:
+    case VHDX_DISK_STATUS_IN_USE_BY_VM:
+    case VHDX_DISK_STATUS_CHECKPOINT:
+    case VHDX_DISK_STATUS_VHD_SET:
+    case VHDX_DISK_STATUS_LOCKED:
         return "\x1b[32m";
-    case VHDX_FOUND_STANDALONE:
+    case VHDX_DISK_STATUS_STANDALONE:
         return "\x1b[36m";
-    case VHDX_FOUND_ORPHAN:
-    case VHDX_FOUND_DUPLICATE:
-    case VHDX_FOUND_PARENT_MOVED:
+    case VHDX_DISK_STATUS_ORPHAN:
+    case VHDX_DISK_STATUS_DUPLICATE:
+    case VHDX_DISK_STATUS_PARENT_MOVED:
         return "\x1b[33m";
     default:
         return "\x1b[31m";
@@ -110,7 +110,7 @@ static void plural(FILE *out, uint64_t count, const char *one, const char *many)
 
 /* ---- a family as a tree ---- */
 
-static void print_findings(const struct page *page, const vhdx_found_finding *findings, size_t count, size_t indent)
+static void print_findings(const struct page *page, const vhdx_remark *findings, size_t count, size_t indent)
 {
     for (size_t i = 0; i < count; i++) {
         if (findings[i].severity == VHDX_SEVERITY_INFO && !page->verbose)
@@ -138,7 +138,7 @@ static void print_owners(const struct page *page, const vhdx_found_file *file, s
 static void print_comparison(const struct page *page, const vhdx_found_file *file, size_t indent)
 {
     char size[REPORT_SIZE_ROOM];
-    if (file->comparison != VHDX_COMPARED_EQUAL || page->verbose)
+    if (file->comparison != VHDX_COMPARISON_EQUAL || page->verbose)
         return;
     report_size_short(file->allocated, size);
     if (file->twin != VHDX_NONE)
@@ -154,13 +154,13 @@ static void print_disk(const struct page *page, size_t number, size_t depth)
     size_t shown = depth < 12 ? depth : 12;
     size_t indent = STATUS_WIDTH + 2 + 3 * shown;
     begin_colour(page, colour_of(file->status));
-    fprintf(page->out, "  %-*s", STATUS_WIDTH, vhdx_found_status_name(file->status));
+    fprintf(page->out, "  %-*s", STATUS_WIDTH, vhdx_disk_status_name(file->status));
     end_colour(page);
     if (depth > 0)
         fprintf(page->out, "%*s`- ", (int)(3 * (shown - 1)), "");
     text_put(page->out, base_name(file->path));
     report_size_short(file->allocated, size);
-    fprintf(page->out, "  (%s%s)\n", size, file->flags & VHDX_FOUND_QUARANTINED ? ", put aside" : "");
+    fprintf(page->out, "  (%s%s)\n", size, file->flags & VHDX_DISK_FLAG_QUARANTINED ? ", put aside" : "");
     print_owners(page, file, indent);
     print_findings(page, file->findings, file->finding_count, indent);
     print_comparison(page, file, indent);
@@ -176,7 +176,7 @@ static void print_tree(const struct page *page, const vhdx_found_family *family)
     size_t count = 0;
     for (size_t i = 0; stack && i < family->file_count; i++) {
         const vhdx_found_file *root = vhdx_orphans_file(page->orphans, family->files[i]);
-        bool is_root = root->parent == VHDX_NONE || root->status == VHDX_FOUND_CYCLE;
+        bool is_root = root->parent == VHDX_NONE || root->status == VHDX_DISK_STATUS_CYCLE;
         if (!is_root)
             continue;
         stack[count++] = (struct place){family->files[i], 0};
@@ -185,7 +185,7 @@ static void print_tree(const struct page *page, const vhdx_found_family *family)
             const vhdx_found_file *file = vhdx_orphans_file(page->orphans, at.file);
             print_disk(page, at.file, at.depth);
             for (size_t j = file->child_count; j-- > 0;)
-                if (vhdx_orphans_file(page->orphans, file->children[j])->status != VHDX_FOUND_CYCLE)
+                if (vhdx_orphans_file(page->orphans, file->children[j])->status != VHDX_DISK_STATUS_CYCLE)
                     stack[count++] = (struct place){file->children[j], at.depth + 1};
         }
     }
@@ -267,7 +267,7 @@ static void print_sound_line(const struct page *page, const vhdx_found_family *f
     char size[REPORT_SIZE_ROOM];
     const vhdx_found_file *top = vhdx_orphans_file(page->orphans, family->files[family->file_count - 1]);
     begin_colour(page, colour_of(top->status));
-    fprintf(page->out, "  %-*s", STATUS_WIDTH, vhdx_found_status_name(top->status));
+    fprintf(page->out, "  %-*s", STATUS_WIDTH, vhdx_disk_status_name(top->status));
     end_colour(page);
     print_head(page, family);
     report_size_short(family->bytes, size);
@@ -292,7 +292,7 @@ static const vhdx_found_family *family_at(const struct page *page, size_t place)
 /* Those of one group, a line each. */
 static size_t print_group(const struct page *page, enum family_group group, const char *title)
 {
-    size_t count = vhdx_orphans_get_totals(page->orphans)->family_count, printed = 0;
+    size_t count = vhdx_orphans_totals(page->orphans)->family_count, printed = 0;
     for (size_t i = 0; i < count; i++) {
         const vhdx_found_family *family = family_at(page, i);
         if (is_told_in_full(page, family) || family_group(page->orphans, family) != group)
@@ -310,7 +310,7 @@ static void print_unnamed(const struct page *page)
     if (print_group(page, FAMILY_UNNAMED, "Named by no machine (complete disks)\n") == 0)
         return;
     fputs("  ", page->out);
-    if (vhdx_orphans_get_totals(page->orphans)->config_count == 0)
+    if (vhdx_orphans_totals(page->orphans)->config_count == 0)
         wrap(page,
              "No configuration was found: whether a machine uses these disks is not known. --config DIR says where "
              "configurations are.",
@@ -323,7 +323,7 @@ static void print_unnamed(const struct page *page)
 
 static void print_families(const struct page *page)
 {
-    size_t count = vhdx_orphans_get_totals(page->orphans)->family_count;
+    size_t count = vhdx_orphans_totals(page->orphans)->family_count;
     for (size_t i = 0; i < count; i++)
         if (is_told_in_full(page, family_at(page, i)))
             print_family(page, family_at(page, i));
@@ -334,7 +334,7 @@ static void print_families(const struct page *page)
 
 /* ---- configurations, other files, places ---- */
 
-static bool has_news(const struct page *page, const vhdx_found_finding *findings, size_t count)
+static bool has_news(const struct page *page, const vhdx_remark *findings, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (findings[i].severity != VHDX_SEVERITY_INFO || page->verbose)
@@ -348,7 +348,7 @@ static void print_config(const struct page *page, const vhdx_found_config *confi
     fprintf(page->out, "%s\n  ", config->info->checkpoint ? "  (checkpoint)" : "");
     text_put(page->out, config->path);
     fputc('\n', page->out);
-    for (size_t i = 0; i < config->info->disk_count; i++) {
+    for (size_t i = 0; i < config->info->drive_count; i++) {
         fputs("    ", page->out);
         text_put(page->out, config->disks[i].path);
         fputc('\n', page->out);
@@ -425,7 +425,7 @@ static void print_nothing_found(const struct page *page)
 
 static void print_verdict(const struct page *page)
 {
-    const vhdx_orphans_totals *totals = vhdx_orphans_get_totals(page->orphans);
+    const vhdx_found_totals *totals = vhdx_orphans_totals(page->orphans);
     size_t unnamed = families_unnamed(page->orphans);
     if (totals->problem_count > 0)
         plural(page->out, totals->problem_count, "problem", "problems");
@@ -440,7 +440,7 @@ static void print_verdict(const struct page *page)
 static void print_totals(const struct page *page)
 {
     char size[REPORT_SIZE_ROOM];
-    const vhdx_orphans_totals *totals = vhdx_orphans_get_totals(page->orphans);
+    const vhdx_found_totals *totals = vhdx_orphans_totals(page->orphans);
     if (totals->file_count == 0)
         print_nothing_found(page);
     plural(page->out, totals->file_count, "disk", "disks");

@@ -65,13 +65,13 @@ const char *report_kind(vhdx_kind kind)
 const char *report_log(vhdx_log_state state)
 {
     switch (state) {
-    case VHDX_LOG_CLEAN:
+    case VHDX_LOG_STATE_CLEAN:
         return "clean";
-    case VHDX_LOG_REPLAYED:
-    case VHDX_LOG_UNBEGUN:
-    case VHDX_LOG_STALE:
+    case VHDX_LOG_STATE_REPLAYED:
+    case VHDX_LOG_STATE_UNBEGUN:
+    case VHDX_LOG_STATE_STALE:
         return "dirty";
-    case VHDX_LOG_CORRUPT:
+    case VHDX_LOG_STATE_CORRUPT:
         return "corrupt";
     }
     return "unknown";
@@ -93,15 +93,15 @@ const char *report_extent_state(vhdx_extent_state state)
 static const char *log_sentence(vhdx_log_state state)
 {
     switch (state) {
-    case VHDX_LOG_CLEAN:
+    case VHDX_LOG_STATE_CLEAN:
         return "clean";
-    case VHDX_LOG_REPLAYED:
+    case VHDX_LOG_STATE_REPLAYED:
         return "dirty (replayed in memory; the file is as it was)";
-    case VHDX_LOG_UNBEGUN:
+    case VHDX_LOG_STATE_UNBEGUN:
         return "dirty (nothing was ever logged; the disk is complete as it is)";
-    case VHDX_LOG_STALE:
+    case VHDX_LOG_STATE_STALE:
         return "dirty (older than the disk, and therefore not replayed)";
-    case VHDX_LOG_CORRUPT:
+    case VHDX_LOG_STATE_CORRUPT:
         return "corrupt (must be replayed, but cannot be; content is not readable)";
     }
     return "unknown";

@@ -144,17 +144,17 @@ static struct file *make(struct store *store, const char *path)
     return NULL;
 }
 
-static vhdx_status host_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+static vhdx_status host_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     struct store *store = context;
     struct file *file = find(store, path);
-    bool creates = access == VHDX_FILE_CREATE || access == VHDX_FILE_REPLACE;
-    bool writes = creates || access == VHDX_FILE_WRITE;
+    bool creates = access == VHDX_OPEN_CREATE || access == VHDX_OPEN_REPLACE;
+    bool writes = creates || access == VHDX_OPEN_WRITE;
     if (!file && !creates)
         return fail(err, VHDX_NOT_FOUND, "there is no such file");
-    if (file && access == VHDX_FILE_CREATE && file->size > 0)
+    if (file && access == VHDX_OPEN_CREATE && file->size > 0)
         return fail(err, VHDX_EXISTS, "the file is there already");
-    if (file && access != VHDX_FILE_PEEK && (file->writers > 0 || (writes && file->readers > 0)))
+    if (file && access != VHDX_OPEN_PEEK && (file->writers > 0 || (writes && file->readers > 0)))
         return fail(err, VHDX_BUSY, "the file is in use");
     struct handle *handle = calloc(1, sizeof *handle);
     if (!file && handle)
@@ -163,9 +163,9 @@ static vhdx_status host_open(void *context, const char *path, vhdx_file_access a
         free(handle);
         return fail(err, VHDX_NO_SPACE, "there is no room for another file");
     }
-    if (access == VHDX_FILE_REPLACE)
+    if (access == VHDX_OPEN_REPLACE)
         file->size = 0;
-    *handle = (struct handle){file, writes, access != VHDX_FILE_PEEK};
+    *handle = (struct handle){file, writes, access != VHDX_OPEN_PEEK};
     file->writers += writes;
     file->readers += !writes && handle->counted;
     *io = (vhdx_io){&file_ops, handle};

@@ -28,7 +28,7 @@ static vhdx_status look_at(const struct visit *visit, const char *path)
     struct vx_image *image;
     uint8_t signature[8];
     size_t got;
-    if (vx_file_open(visit->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+    if (vx_file_open(visit->host, path, VHDX_OPEN_PEEK, &file, NULL) != VHDX_OK)
         return VHDX_OK;
     if (vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL) != VHDX_OK || got < sizeof signature ||
         vx_get64(signature) != VX_SIG_FILE) {
@@ -78,7 +78,7 @@ static vhdx_status ask(struct asking *asking, const char *path)
 {
     struct vx_file *file;
     struct vx_linkage linkage;
-    vhdx_status status = vx_file_open(asking->host, path, VHDX_FILE_PEEK, &file, NULL);
+    vhdx_status status = vx_file_open(asking->host, path, VHDX_OPEN_PEEK, &file, NULL);
     if (status == VHDX_OK) {
         status = vx_linkage_read(asking->host, file, &linkage, NULL);
         vx_file_close(file);

@@ -38,7 +38,7 @@ bool vx_chain_holds(const struct vx_chain *chain, const char *path)
     bool holds = false, same;
     for (size_t i = 0; i < chain->count && !holds; i++)
         holds = vx_same_path(chain->host, path, vx_image_path(chain->layers[i]));
-    if (holds || vx_file_open(chain->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+    if (holds || vx_file_open(chain->host, path, VHDX_OPEN_PEEK, &file, NULL) != VHDX_OK)
         return holds;
     for (size_t i = 0; i < chain->count && !holds; i++)
         holds = vx_file_same(file, chain->layers[i]->file, &same) && same;
@@ -88,7 +88,7 @@ static vhdx_status look_at_into(struct opening *opening, vhdx_error *err)
     struct vx_file *file;
     if (!opening->access || !opening->access->into)
         return VHDX_OK;
-    VX_TRY(vx_file_open(opening->chain->host, opening->access->into, VHDX_FILE_PEEK, &file, err));
+    VX_TRY(vx_file_open(opening->chain->host, opening->access->into, VHDX_OPEN_PEEK, &file, err));
     opening->into = *vx_file_facts(file);
     vx_file_close(file);
     return VHDX_OK;

@@ -75,7 +75,7 @@ vhdx_status vx_export_check_no_disk(const vhdx_host *host, const char *path, vhd
     struct vx_file *file;
     uint8_t signature[8];
     size_t got = 0;
-    if (vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+    if (vx_file_open(host, path, VHDX_OPEN_PEEK, &file, NULL) != VHDX_OK)
         return VHDX_OK;
     vhdx_status status = vx_file_read_some(file, signature, sizeof signature, 0, &got, NULL);
     bool device = (vx_file_facts(file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
@@ -91,7 +91,7 @@ vhdx_status vx_chain_export(struct vx_chain *chain, const char *path, const vhdx
     struct raw_file raw = {0};
     VX_TRY(vx_chain_check_output(chain, path, err));
     VX_TRY(vx_export_check_no_disk(chain->host, path, err));
-    VX_TRY(vx_file_open(chain->host, path, VHDX_FILE_REPLACE, &raw.file, err));
+    VX_TRY(vx_file_open(chain->host, path, VHDX_OPEN_REPLACE, &raw.file, err));
     raw.is_device = (vx_file_facts(raw.file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
     vhdx_status status = fill_raw(chain, &raw, options, err);
     vx_file_close(raw.file);

@@ -72,7 +72,7 @@ static vhdx_status follow_down(const vhdx_host *host, struct vx_file *child, con
 static vhdx_status check_loop(const vhdx_host *host, const char *child, const char *parent, vhdx_error *err)
 {
     struct vx_file *file;
-    VX_TRY(vx_file_open(host, child, VHDX_FILE_PEEK, &file, err));
+    VX_TRY(vx_file_open(host, child, VHDX_OPEN_PEEK, &file, err));
     vhdx_status status = follow_down(host, file, parent, err);
     vx_file_close(file);
     return status;

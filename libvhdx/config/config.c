@@ -253,7 +253,7 @@ static void find_old_state(const struct source *source, struct vx_config *config
             snprintf(path, room, "%.*s/%.*s%s", (int)length, source->path, stem, name, extensions[i]);
         else
             snprintf(path, room, "%.*s%s", (int)length, source->path, extensions[i - 2]);
-        if (vx_file_open(source->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+        if (vx_file_open(source->host, path, VHDX_OPEN_PEEK, &file, NULL) != VHDX_OK)
             continue;
         vx_file_close(file);
         vx_config_add(config, &config->info.saved_state_files, VX_CONFIG_TEXTS_MAX, path);
@@ -265,7 +265,7 @@ static void find_old_state(const struct source *source, struct vx_config *config
 
 static void look_around(const struct source *source, struct vx_config *config)
 {
-    vhdx_config_info *info = &config->info;
+    vhdx_machine_info *info = &config->info;
     bool of_machine =
         info->format == VHDX_CONFIG_XML || (info->format == VHDX_CONFIG_VMCX && info->machines.count == 0);
     if (!of_machine)
@@ -295,7 +295,7 @@ vhdx_status vx_config_read(const vhdx_host *host, const char *path, unsigned fla
                            vhdx_error *err)
 {
     struct source source = {.host = vx_host_or_native(host), .path = path, .flags = flags};
-    VX_TRY(vx_file_open(source.host, path, VHDX_FILE_PEEK, &source.file, err));
+    VX_TRY(vx_file_open(source.host, path, VHDX_OPEN_PEEK, &source.file, err));
     struct vx_config *made = vx_config_new(path);
     vhdx_status status = made ? read_file(&source, made, err) : vx_fail_memory(err, "a configuration");
     vx_file_close(source.file);

@@ -17,8 +17,8 @@ struct vx_config_memory;
 
 /* What vhdx.h shows, and whom it belongs to. Only what config.c does changes it. */
 struct vx_config {
-    vhdx_config_info info;
-    vhdx_config_disk *disks; /* info.disk_count of them */
+    vhdx_machine_info info;
+    vhdx_drive *disks; /* info.drive_count of them */
     struct vx_config_memory *memory;
 };
 

@@ -118,16 +118,16 @@ bool vx_config_add(struct vx_config *config, vhdx_texts *list, size_t limit, con
     return true;
 }
 
-void vx_config_add_disk(struct vx_config *config, const vhdx_config_disk *disk)
+void vx_config_add_disk(struct vx_config *config, const vhdx_drive *disk)
 {
     size_t *room = &config->memory->disk_room;
-    if (config->info.disk_count == VX_CONFIG_DISKS_MAX) {
+    if (config->info.drive_count == VX_CONFIG_DISKS_MAX) {
         vx_config_reason(config, "it names more than %u disks", VX_CONFIG_DISKS_MAX);
         return;
     }
-    if (config->info.disk_count == *room) {
+    if (config->info.drive_count == *room) {
         size_t more = *room ? 2 * *room : 4;
-        vhdx_config_disk *disks = vx_resize(config->disks, more, sizeof *disks);
+        vhdx_drive *disks = vx_resize(config->disks, more, sizeof *disks);
         if (!disks) {
             vx_config_fail(config);
             return;
@@ -135,7 +135,7 @@ void vx_config_add_disk(struct vx_config *config, const vhdx_config_disk *disk)
         config->disks = disks;
         *room = more;
     }
-    config->disks[config->info.disk_count++] = *disk;
+    config->disks[config->info.drive_count++] = *disk;
 }
 
 static void add_sentence(struct vx_config *config, vhdx_texts *list, const char *format, va_list arguments)

@@ -26,7 +26,7 @@ const char *vx_config_own(struct vx_config *config, char *text);
 /* Appends a copy unless it is there already. false: the list is full (or memory ran out). */
 bool vx_config_add(struct vx_config *config, vhdx_texts *list, size_t limit, const char *text);
 /* The texts of the disk must be kept already. */
-void vx_config_add_disk(struct vx_config *config, const vhdx_config_disk *disk);
+void vx_config_add_disk(struct vx_config *config, const vhdx_drive *disk);
 
 /* Something was not read: one sentence. */
 void vx_config_reason(struct vx_config *config, const char *format, ...) VX_PRINTF(2, 3);

@@ -193,7 +193,7 @@ static bool tell_drive(const struct finder *finder, vhdx_config_mention *mention
 static bool tell_drives(const struct finder *finder, const struct vx_config *config)
 {
     vhdx_config_mention mention = {.info = &config->info};
-    for (size_t i = 0; i < config->info.disk_count; i++) {
+    for (size_t i = 0; i < config->info.drive_count; i++) {
         mention.drive = &config->disks[i];
         if (!tell_drive(finder, &mention))
             return false;
@@ -251,7 +251,7 @@ static vhdx_status tell_all(const struct finder *finder, const vhdx_config_find_
 static vhdx_status look_into_given(struct finder *finder, const char *path, vhdx_error *err)
 {
     struct vx_file *file;
-    vhdx_status status = vx_file_open(finder->host, path, VHDX_FILE_PEEK, &file, err);
+    vhdx_status status = vx_file_open(finder->host, path, VHDX_OPEN_PEEK, &file, err);
     if (status != VHDX_OK && look_into(finder, path, true, true, NULL) != VHDX_OK)
         return status;
     vx_clear(err);

@@ -218,9 +218,9 @@ static const char *keep_path(struct vx_config *config, const struct vx_tree *tre
 }
 
 static void add_drive(const struct vx_tree *tree, struct vx_config *config, uint32_t drive,
-                      const vhdx_config_disk *place)
+                      const vhdx_drive *place)
 {
-    vhdx_config_disk disk = *place;
+    vhdx_drive disk = *place;
     disk.type = keep_text(config, tree, vx_tree_child(tree, drive, "type"));
     for (uint32_t key = vx_tree_child(tree, drive, "pathname"); is_there(key); key = vx_tree_again(tree, key)) {
         if (!is_string(tree, key))
@@ -233,9 +233,9 @@ static void add_drive(const struct vx_tree *tree, struct vx_config *config, uint
 }
 
 static void add_drives_of(const struct vx_tree *tree, struct vx_config *config, uint32_t controller,
-                          const vhdx_config_disk *place)
+                          const vhdx_drive *place)
 {
-    vhdx_config_disk drive = *place;
+    vhdx_drive drive = *place;
     for (uint32_t d = tree->keys[controller].child; is_there(d); d = tree->keys[d].next)
         if (numbered(tree, d, "drive", &drive.location))
             add_drive(tree, config, d, &drive);
@@ -267,7 +267,7 @@ static void add_controllers(const struct vx_tree *tree, struct vx_config *config
     for (uint32_t c = tree->keys[node].child; is_there(c); c = tree->keys[c].next) {
         if (!numbered(tree, c, "controller", &number))
             continue;
-        const vhdx_config_disk place = {
+        const vhdx_drive place = {
             .controller = device.kind, .controller_number = device.number + number, .instance = name + 1};
         add_drives_of(tree, config, c, &place);
     }
@@ -290,7 +290,7 @@ static void add_drives(const struct vx_tree *tree, struct vx_config *config)
 
 static void fill_identity(const struct vx_tree *tree, struct vx_config *config)
 {
-    vhdx_config_info *info = &config->info;
+    vhdx_machine_info *info = &config->info;
     uint64_t number;
     info->name = text_at(config, tree, "configuration/properties/name");
     info->id_text = text_at(config, tree, "configuration/properties/global_id");
@@ -316,7 +316,7 @@ static bool says_checkpoint(struct vx_config *config, const struct vx_tree *tree
 
 static void fill_state(const struct vx_tree *tree, struct vx_config *config)
 {
-    vhdx_config_info *info = &config->info;
+    vhdx_machine_info *info = &config->info;
     info->checkpoint = says_checkpoint(config, tree);
     info->has_checkpoint_count =
         number_at(tree, "configuration/global_settings/snapshots/list/size", &info->checkpoint_count);
@@ -336,7 +336,7 @@ static void fill_state(const struct vx_tree *tree, struct vx_config *config)
 
 static void fill_places(const struct vx_tree *tree, struct vx_config *config)
 {
-    vhdx_config_info *info = &config->info;
+    vhdx_machine_info *info = &config->info;
     uint32_t top = vx_tree_find(tree, "configuration");
     info->data_root = text_at(config, tree, "configuration/global_settings/data_root");
     info->checkpoint_root = text_at(config, tree, "configuration/global_settings/snapshots/data_root");

@@ -14,7 +14,7 @@ void vx_vhds_read(struct vx_bytes in, struct vx_config *config)
     vhdx_texts names = {NULL, 0};
     bool all = vx_disk_names_find(in, VX_NAMES_UTF16 | VX_NAMES_UTF8, config, &names);
     for (size_t i = 0; i < names.count; i++) {
-        const vhdx_config_disk disk = {
+        const vhdx_drive disk = {
             .path = names.items[i], .type = "VHD", .controller = VHDX_CONTROLLER_NONE, .instance = ""};
         if (!vx_path_has_extension(disk.path, ".vhds", true))
             vx_config_add_disk(config, &disk);

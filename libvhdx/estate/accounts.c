@@ -31,7 +31,7 @@ struct owners {
 
 static const vhdx_guid *id_of(const struct vx_machine *machine)
 {
-    const vhdx_config_info *info = machine->pub.info;
+    const vhdx_machine_info *info = machine->pub.info;
     if (info->has_machine_id)
         return &info->machine_id;
     return info->has_id && !info->checkpoint ? &info->id : NULL;
@@ -88,7 +88,7 @@ static void check_layers(struct vx_estate *estate, size_t number, size_t leaf)
         if (disk->denied_to || !lacks(disk, id_of(machine)))
             continue;
         disk->denied_to = number + 1;
-        disk->pub.flags |= VHDX_FOUND_ACCESS_MISSING;
+        disk->pub.flags |= VHDX_DISK_FLAG_ACCESS_MISSING;
         vx_note(estate, &disk->notes, "ORPHANS-ACCESS-MISSING", VHDX_SEVERITY_WARNING,
                 "the account of the machine %s, which needs it, may not open it: the machine will not start",
                 vx_machine_name(machine));
@@ -100,7 +100,7 @@ static void check_machine(struct vx_estate *estate, size_t number)
     const struct vx_machine *machine = &estate->machines[number];
     if (machine->pub.info->checkpoint || machine->pub.info->format == VHDX_CONFIG_VHDS || !id_of(machine))
         return;
-    for (size_t i = 0; i < machine->pub.info->disk_count; i++)
+    for (size_t i = 0; i < machine->pub.info->drive_count; i++)
         if (machine->files[i] != VHDX_NONE)
             check_layers(estate, number, machine->files[i]);
 }
@@ -124,7 +124,7 @@ static void tell_owners(struct vx_estate *estate, const struct owners *owners, s
     }
     if (known > 0 || vx_disk_is_quarantined(disk))
         return;
-    disk->pub.flags |= VHDX_FOUND_FOREIGN;
+    disk->pub.flags |= VHDX_DISK_FLAG_FOREIGN;
     if (!estate->totals.complete_asked)
         disk->is_needed = true; /* by a machine of another host, for all that is known */
 }

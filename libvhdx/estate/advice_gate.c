@@ -79,7 +79,7 @@ static void gather_family(struct vx_adviser *a)
                   vx_say(a, "%s is a copy, and whether its bytes are the same is not known", disk->pub.path));
         if (disk->locked)
             block(&a->blockers, vx_say(a, "%s is in use", disk->pub.path));
-        if (disk->pub.status == VHDX_FOUND_ACTIVE_NOT_LEAF && !disk->is_template)
+        if (disk->pub.status == VHDX_DISK_STATUS_ACTIVE_NOT_LEAF && !disk->is_template)
             block(&a->blockers, vx_say(a, "which of the disks on %s is wanted must be decided first", disk->pub.path));
         if (disk->parent_second)
             block(&a->blockers, vx_say(a, "a merge of %s was begun, and is to be finished first", disk->pub.path));
@@ -87,7 +87,7 @@ static void gather_family(struct vx_adviser *a)
             block(&a->blockers, vx_say(a, "%s is damaged, or its parent is in doubt", disk->pub.path));
         if (disk->in_set)
             block(&a->blockers, vx_say(a, "%s belongs to a VHD set", disk->pub.path));
-        if (disk->pub.flags & VHDX_FOUND_OTHER_USE)
+        if (disk->pub.flags & VHDX_DISK_FLAG_OTHER_USE)
             block(&a->blockers, vx_say(a, "%s is of a kind that no machine names", disk->pub.path));
     }
 }

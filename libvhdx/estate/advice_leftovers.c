@@ -146,10 +146,11 @@ static void step_remove(struct vx_adviser *a, size_t number)
 /* A1: whether nothing that stays needs the disk. */
 static bool is_free(const struct vx_adviser *a, const struct vx_disk *disk)
 {
-    bool plain = vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && !disk->is_needed && !disk->serves_others &&
-                 !disk->in_cycle && !disk->truncated && !disk->parent_second &&
-                 !(disk->pub.flags & (VHDX_FOUND_OTHER_USE | VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_QUARANTINED));
-    bool unnamed = disk->pub.status == VHDX_FOUND_ORPHAN || disk->pub.status == VHDX_FOUND_PARENT_MOVED;
+    bool plain =
+        vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && !disk->is_needed && !disk->serves_others &&
+        !disk->in_cycle && !disk->truncated && !disk->parent_second &&
+        !(disk->pub.flags & (VHDX_DISK_FLAG_OTHER_USE | VHDX_DISK_FLAG_BROKEN_BELOW | VHDX_DISK_FLAG_QUARANTINED));
+    bool unnamed = disk->pub.status == VHDX_DISK_STATUS_ORPHAN || disk->pub.status == VHDX_DISK_STATUS_PARENT_MOVED;
     if (!plain || !unnamed || !vx_can_be_typed(a, disk) || disk->pub.twin != VHDX_NONE || disk->pub.parent == VHDX_NONE)
         return false;
     for (size_t i = 0; i < disk->pub.child_count; i++)
@@ -161,12 +162,12 @@ static bool is_free(const struct vx_adviser *a, const struct vx_disk *disk)
 static void advise_leftover(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
-    bool redundant = disk->pub.comparison == VHDX_COMPARED_EQUAL;
+    bool redundant = disk->pub.comparison == VHDX_COMPARISON_EQUAL;
     if (redundant && a->family->may_delete) {
         step_remove(a, number);
         return;
     }
-    if (disk->pub.role == VHDX_ROLE_LEAF && !redundant && !vx_step_copy(a, number)) /* A3 */
+    if (disk->pub.role == VHDX_DISK_ROLE_LEAF && !redundant && !vx_step_copy(a, number)) /* A3 */
         return;
     step_move(a, number);
 }
@@ -189,7 +190,8 @@ static size_t count_orphans(const struct vx_adviser *a)
     size_t count = 0;
     for (size_t i = 0; i < a->family->file_count; i++) {
         const struct vx_disk *disk = vx_advice_disk(a, a->family->files[i]);
-        count += (disk->pub.status == VHDX_FOUND_ORPHAN || vx_is_equal_copy(disk)) && !vx_disk_is_quarantined(disk);
+        bool goes = disk->pub.status == VHDX_DISK_STATUS_ORPHAN || vx_is_equal_copy(disk);
+        count += goes && !vx_disk_is_quarantined(disk);
     }
     return count;
 }

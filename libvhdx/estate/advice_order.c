@@ -16,33 +16,33 @@
 static const char *sentence_of(const struct vx_disk *disk)
 {
     switch (disk->pub.status) {
-    case VHDX_FOUND_IN_USE_BY_VM:
+    case VHDX_DISK_STATUS_IN_USE_BY_VM:
         return "Keep: a machine uses it, or a disk that needs it.";
-    case VHDX_FOUND_ACTIVE_NOT_LEAF:
+    case VHDX_DISK_STATUS_ACTIVE_NOT_LEAF:
         return "Do not start the machine that names it: other disks need it unchanged.";
-    case VHDX_FOUND_CHECKPOINT:
+    case VHDX_DISK_STATUS_CHECKPOINT:
         return "Keep: a checkpoint needs it; merging past it gives the checkpoint up.";
-    case VHDX_FOUND_VHD_SET:
+    case VHDX_DISK_STATUS_VHD_SET:
         return "Keep: it belongs to a VHD set, whose disks are never merged one by one.";
-    case VHDX_FOUND_ORPHAN:
-        return disk->pub.role == VHDX_ROLE_LEAF ? "Keep its content until it is known to be a leftover."
+    case VHDX_DISK_STATUS_ORPHAN:
+        return disk->pub.role == VHDX_DISK_ROLE_LEAF ? "Keep its content until it is known to be a leftover."
                                                 : "Keep as long as any disk hangs on it.";
-    case VHDX_FOUND_STANDALONE:
+    case VHDX_DISK_STATUS_STANDALONE:
         return "Keep, or find out whose it is: nothing that was found names it.";
-    case VHDX_FOUND_PARENT_MISSING:
+    case VHDX_DISK_STATUS_PARENT_MISSING:
         return "Search wider for its parent.";
-    case VHDX_FOUND_PARENT_MOVED:
+    case VHDX_DISK_STATUS_PARENT_MOVED:
         return "Point it at its parent's new place.";
-    case VHDX_FOUND_LINKAGE_MISMATCH:
-    case VHDX_FOUND_PARENT_MODIFIED:
+    case VHDX_DISK_STATUS_LINKAGE_MISMATCH:
+    case VHDX_DISK_STATUS_PARENT_MODIFIED:
         return "Do not merge it.";
-    case VHDX_FOUND_DUPLICATE:
+    case VHDX_DISK_STATUS_DUPLICATE:
         return "Keep until it is known which copy is the right one.";
-    case VHDX_FOUND_CYCLE:
+    case VHDX_DISK_STATUS_CYCLE:
         return "Touch nothing in this chain.";
-    case VHDX_FOUND_UNREADABLE:
+    case VHDX_DISK_STATUS_UNREADABLE:
         return "Find out what it is; repair it first if it is a disk.";
-    case VHDX_FOUND_LOCKED:
+    case VHDX_DISK_STATUS_LOCKED:
         return "Leave it alone: somebody has it in use.";
     }
     return "Keep.";

@@ -12,13 +12,14 @@
 #include <string.h>
 
 #define MERGE_FORBIDDEN                                                                                                \
-    (VHDX_FOUND_SAVED_STATE | VHDX_FOUND_MERGE_PENDING | VHDX_FOUND_REPLICATED | VHDX_FOUND_CLUSTERED |                \
-     VHDX_FOUND_SET_MEMBER | VHDX_FOUND_TRUNCATED | VHDX_FOUND_SECTOR_DIFFERS | VHDX_FOUND_IN_USE |                    \
-     VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_MERGE_BEGUN | VHDX_FOUND_QUARANTINED | VHDX_FOUND_NAMED_ALIKE)
+    (VHDX_DISK_FLAG_SAVED_STATE | VHDX_DISK_FLAG_MERGE_PENDING | VHDX_DISK_FLAG_REPLICATED |                           \
+     VHDX_DISK_FLAG_CLUSTERED | VHDX_DISK_FLAG_SET_MEMBER | VHDX_DISK_FLAG_TRUNCATED | VHDX_DISK_FLAG_SECTOR_DIFFERS | \
+     VHDX_DISK_FLAG_IN_USE | VHDX_DISK_FLAG_BROKEN_BELOW | VHDX_DISK_FLAG_MERGE_BEGUN | VHDX_DISK_FLAG_QUARANTINED |   \
+     VHDX_DISK_FLAG_NAMED_ALIKE)
 
 static bool may_take_part(const struct vx_disk *disk)
 {
-    bool used = disk->pub.status == VHDX_FOUND_IN_USE_BY_VM || disk->pub.status == VHDX_FOUND_CHECKPOINT;
+    bool used = disk->pub.status == VHDX_DISK_STATUS_IN_USE_BY_VM || disk->pub.status == VHDX_DISK_STATUS_CHECKPOINT;
     return used && disk->is_vhdx && !(disk->pub.flags & MERGE_FORBIDDEN) && disk->pub.twin == VHDX_NONE &&
            !disk->is_suspect && !disk->is_namesake;
 }
@@ -59,9 +60,9 @@ static bool ends_in_machine(const struct vx_adviser *a, const struct run *run)
 {
     const struct vx_disk *leaf = vx_advice_disk(a, run->above), *bottom = vx_advice_disk(a, run->bottom);
     if (!may_take_part(leaf) || leaf->pub.reference_count != 1 || leaf->pub.child_count > 0 ||
-        ((leaf->pub.flags | bottom->pub.flags) & VHDX_FOUND_CHECKPOINT_NAMED))
+        ((leaf->pub.flags | bottom->pub.flags) & VHDX_DISK_FLAG_CHECKPOINT_NAMED))
         return false;
-    const vhdx_config_info *info = vx_advice_info(a, &leaf->pub.references[0]);
+    const vhdx_machine_info *info = vx_advice_info(a, &leaf->pub.references[0]);
     return info->has_checkpoint_count && info->checkpoint_count == 0 && !info->checkpoint;
 }
 

@@ -17,13 +17,13 @@ static void tell_difference(struct vx_adviser *a, size_t newest)
     const struct vx_disk *disk = vx_advice_disk(a, newest);
     bool plain = vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && !disk->locked && !disk->truncated &&
                  !disk->parent_second && !disk->in_cycle && vx_can_be_typed(a, disk) &&
-                 !(disk->pub.flags & (VHDX_FOUND_BROKEN_BELOW | VHDX_FOUND_SECTOR_DIFFERS));
-    if (disk->pub.comparison == VHDX_COMPARED_EQUAL) {
+                 !(disk->pub.flags & (VHDX_DISK_FLAG_BROKEN_BELOW | VHDX_DISK_FLAG_SECTOR_DIFFERS));
+    if (disk->pub.comparison == VHDX_COMPARISON_EQUAL) {
         vx_step(a, VHDX_STEP_NOTE, newest, "%s holds nothing that is not below it already: both states are the same.",
                 disk->pub.path);
         return;
     }
-    if (disk->pub.comparison == VHDX_COMPARED_DIFFERS)
+    if (disk->pub.comparison == VHDX_COMPARISON_DIFFERS)
         vx_step(a, VHDX_STEP_NOTE, newest, "%s differs from what the machine names in %" PRIu64 " bytes.",
                 disk->pub.path, disk->pub.differing_bytes);
     else if (!a->estate->totals.data_compared)
@@ -114,7 +114,7 @@ static void advise_missing(struct vx_adviser *a, size_t number)
 static void advise_mismatch(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
-    bool modified = disk->pub.status == VHDX_FOUND_PARENT_MODIFIED;
+    bool modified = disk->pub.status == VHDX_DISK_STATUS_PARENT_MODIFIED;
     vx_step_look(a, VX_TRIAL_INFO, number);
     vx_step_look(a, VX_TRIAL_INFO, disk->pub.suspect);
     if (modified)
@@ -153,7 +153,7 @@ static void advise_duplicate(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
     const struct vx_disk *twin = vx_advice_disk(a, disk->pub.twin);
-    if (disk->pub.comparison == VHDX_NOT_COMPARED)
+    if (disk->pub.comparison == VHDX_COMPARISON_NONE)
         vx_step(a, VHDX_STEP_NOTE, number,
                 "%s and %s say that they are the same disk. With --data their bytes are compared.", disk->pub.path,
                 twin->pub.path);
@@ -175,27 +175,27 @@ static void advise_vhd(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
     switch (disk->pub.status) {
-    case VHDX_FOUND_UNREADABLE:
+    case VHDX_DISK_STATUS_UNREADABLE:
         advise_unreadable(a, number);
         break;
-    case VHDX_FOUND_ACTIVE_NOT_LEAF:
+    case VHDX_DISK_STATUS_ACTIVE_NOT_LEAF:
         advise_active(a, number);
         break;
-    case VHDX_FOUND_PARENT_MOVED:
+    case VHDX_DISK_STATUS_PARENT_MOVED:
         vx_step(a, VHDX_STEP_HYPERV, number, "Set-VHD -Path %s -ParentPath %s",
                 vx_say_powershell(a, vx_say_host_path(a, number)),
                 vx_say_powershell(a, vx_say_host_path(a, disk->pub.parent)));
         break;
-    case VHDX_FOUND_PARENT_MISSING:
-    case VHDX_FOUND_LINKAGE_MISMATCH:
-    case VHDX_FOUND_PARENT_MODIFIED:
+    case VHDX_DISK_STATUS_PARENT_MISSING:
+    case VHDX_DISK_STATUS_LINKAGE_MISMATCH:
+    case VHDX_DISK_STATUS_PARENT_MODIFIED:
         vx_step(a, VHDX_STEP_NOTE, number,
                 "Look for the parent of %s on other volumes, on other hosts and in backups: the file of whatever name "
                 "that has the unique id above. Until then keep it.",
                 disk->pub.path);
         break;
-    case VHDX_FOUND_ORPHAN:
-        if (disk->pub.role == VHDX_ROLE_LEAF)
+    case VHDX_DISK_STATUS_ORPHAN:
+        if (disk->pub.role == VHDX_DISK_ROLE_LEAF)
             step_convert(a, number);
         break;
     default:
@@ -235,26 +235,26 @@ void vx_advise_disk(struct vx_adviser *a, size_t number)
         return;
     }
     switch (disk->pub.status) {
-    case VHDX_FOUND_ACTIVE_NOT_LEAF:
+    case VHDX_DISK_STATUS_ACTIVE_NOT_LEAF:
         advise_active(a, number);
         break;
-    case VHDX_FOUND_PARENT_MOVED:
+    case VHDX_DISK_STATUS_PARENT_MOVED:
         advise_moved(a, number);
         break;
-    case VHDX_FOUND_PARENT_MISSING:
+    case VHDX_DISK_STATUS_PARENT_MISSING:
         advise_missing(a, number);
         break;
-    case VHDX_FOUND_PARENT_MODIFIED:
-    case VHDX_FOUND_LINKAGE_MISMATCH:
+    case VHDX_DISK_STATUS_PARENT_MODIFIED:
+    case VHDX_DISK_STATUS_LINKAGE_MISMATCH:
         advise_mismatch(a, number);
         break;
-    case VHDX_FOUND_UNREADABLE:
+    case VHDX_DISK_STATUS_UNREADABLE:
         advise_unreadable(a, number);
         break;
-    case VHDX_FOUND_DUPLICATE:
+    case VHDX_DISK_STATUS_DUPLICATE:
         advise_duplicate(a, number);
         break;
-    case VHDX_FOUND_CYCLE:
+    case VHDX_DISK_STATUS_CYCLE:
         vx_step(a, VHDX_STEP_NOTE, number,
                 "Keep %s as it is: no tool can say what it holds while its chain is a circle.", disk->pub.path);
         break;
@@ -265,6 +265,6 @@ void vx_advise_disk(struct vx_adviser *a, size_t number)
         advise_begun(a, number);
     if (disk->denied_to)
         vx_step_grant(a, a->estate->machines[disk->denied_to - 1].pub.info, vx_say_host_path(a, number), number);
-    if (disk->truncated && disk->pub.status != VHDX_FOUND_UNREADABLE)
+    if (disk->truncated && disk->pub.status != VHDX_DISK_STATUS_UNREADABLE)
         vx_step_look(a, VX_TRIAL_VERIFY, number);
 }

@@ -194,7 +194,7 @@ bool vx_can_be_typed(const struct vx_adviser *a, const struct vx_disk *disk)
 void vx_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk)
 {
     static const char *const controllers[] = {"SCSI", "IDE", "SCSI", "SCSI", "SCSI"};
-    const vhdx_config_disk *medium = &a->estate->machines[reference->config].pub.disks[reference->disk];
+    const vhdx_drive *medium = &a->estate->machines[reference->config].pub.disks[reference->disk];
     unsigned kind = medium->controller <= VHDX_CONTROLLER_OTHER ? medium->controller : 0;
     vx_step(a, VHDX_STEP_HYPERV, disk,
             "Set-VMHardDiskDrive -VMName %s -ControllerType %s -ControllerNumber %" PRIu32
@@ -203,7 +203,7 @@ void vx_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *referen
             medium->controller_number, medium->location, vx_say_powershell(a, vx_say_host_path(a, disk)));
 }
 
-void vx_step_grant(struct vx_adviser *a, const vhdx_config_info *info, const char *host_name, size_t disk)
+void vx_step_grant(struct vx_adviser *a, const vhdx_machine_info *info, const char *host_name, size_t disk)
 {
     char sid[VHDX_SID_ROOM];
     if (!info->has_machine_id && !(info->has_id && !info->checkpoint))

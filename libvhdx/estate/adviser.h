@@ -58,7 +58,7 @@ const vhdx_found_reference *vx_advice_owner(const struct vx_adviser *a, size_t *
 /* "Set-VMHardDiskDrive ..." for the medium that `reference` names. */
 void vx_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk);
 /* "icacls ..." for the account of the machine; none where its id is not known. */
-void vx_step_grant(struct vx_adviser *a, const vhdx_config_info *info, const char *host_name, size_t disk);
+void vx_step_grant(struct vx_adviser *a, const vhdx_machine_info *info, const char *host_name, size_t disk);
 
 /* Of a report perhaps: no file on Windows has such a name, and 'del' would take it for several. */
 bool vx_can_be_typed(const struct vx_adviser *a, const struct vx_disk *disk);
@@ -74,7 +74,7 @@ static inline bool vx_advice_is_windows(const struct vx_adviser *a, const struct
     return vx_estate_is_windows(a->estate, disk->absolute, disk->source);
 }
 
-static inline const vhdx_config_info *vx_advice_info(const struct vx_adviser *a, const vhdx_found_reference *reference)
+static inline const vhdx_machine_info *vx_advice_info(const struct vx_adviser *a, const vhdx_found_reference *reference)
 {
     return a->estate->machines[reference->config].pub.info;
 }
@@ -82,12 +82,12 @@ static inline const vhdx_config_info *vx_advice_info(const struct vx_adviser *a,
 static inline bool vx_is_doubtful_copy(const struct vx_disk *disk)
 {
     return disk->pub.twin != VHDX_NONE && !vx_disk_is_quarantined(disk) &&
-           disk->pub.comparison != VHDX_COMPARED_EQUAL && disk->is_copy;
+           disk->pub.comparison != VHDX_COMPARISON_EQUAL && disk->is_copy;
 }
 
 static inline bool vx_is_equal_copy(const struct vx_disk *disk)
 {
-    return disk->pub.status == VHDX_FOUND_DUPLICATE && disk->pub.comparison == VHDX_COMPARED_EQUAL;
+    return disk->pub.status == VHDX_DISK_STATUS_DUPLICATE && disk->pub.comparison == VHDX_COMPARISON_EQUAL;
 }
 
 /* ---- advice_trial.c ---- */

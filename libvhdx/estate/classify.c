@@ -73,16 +73,17 @@ static void judge_chain(struct vx_estate *estate, size_t number)
 
 /* ---- the one word ---- */
 
-static vhdx_found_role role_of(const struct vx_estate *estate, const struct vx_disk *disk)
+static vhdx_disk_role role_of(const struct vx_estate *estate, const struct vx_disk *disk)
 {
     bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
-    bool has_parent = disk->pub.kind == VHDX_FOUND_DIFFERENCING || disk->pub.kind == VHDX_FOUND_VHD_DIFFERENCING;
-    if (!disk->is_sound && disk->pub.kind == VHDX_FOUND_UNKNOWN)
+    bool has_parent =
+        disk->pub.kind == VHDX_DISK_KIND_DIFFERENCING || disk->pub.kind == VHDX_DISK_KIND_VHD_DIFFERENCING;
+    if (!disk->is_sound && disk->pub.kind == VHDX_DISK_KIND_UNKNOWN)
         has_parent = vx_path_has_extension(disk->absolute, ".avhdx", windows) ||
                      vx_path_has_extension(disk->absolute, ".avhd", windows);
     if (!has_parent)
-        return VHDX_ROLE_BASE;
-    return vx_disk_live_children(estate, disk) > 0 ? VHDX_ROLE_INTERMEDIATE : VHDX_ROLE_LEAF;
+        return VHDX_DISK_ROLE_BASE;
+    return vx_disk_live_children(estate, disk) > 0 ? VHDX_DISK_ROLE_INTERMEDIATE : VHDX_DISK_ROLE_LEAF;
 }
 
 /* The same disk by its virtual disk id: then it was written to; else it is another one under the same name. */
@@ -92,72 +93,72 @@ static bool is_modified_parent(const struct vx_disk *child, const struct vx_disk
            vx_guid_equal(&child->pub.virtual_disk_id, &suspect->pub.virtual_disk_id);
 }
 
-static vhdx_found_status status_of_link(const struct vx_estate *estate, const struct vx_disk *disk)
+static vhdx_disk_status status_of_link(const struct vx_estate *estate, const struct vx_disk *disk)
 {
     if (!vx_disk_is_differencing(disk))
         return 0;
     if (disk->pub.parent != VHDX_NONE)
-        return disk->parent_elsewhere ? VHDX_FOUND_PARENT_MOVED : 0;
+        return disk->parent_elsewhere ? VHDX_DISK_STATUS_PARENT_MOVED : 0;
     if (disk->pub.suspect == VHDX_NONE || disk->suspect_unreadable)
-        return VHDX_FOUND_PARENT_MISSING;
-    return is_modified_parent(disk, &estate->disks[disk->pub.suspect]) ? VHDX_FOUND_PARENT_MODIFIED
-                                                                       : VHDX_FOUND_LINKAGE_MISMATCH;
+        return VHDX_DISK_STATUS_PARENT_MISSING;
+    return is_modified_parent(disk, &estate->disks[disk->pub.suspect]) ? VHDX_DISK_STATUS_PARENT_MODIFIED
+                                                                       : VHDX_DISK_STATUS_LINKAGE_MISMATCH;
 }
 
-static vhdx_found_status status_by_use(const struct vx_estate *estate, const struct vx_disk *disk)
+static vhdx_disk_status status_by_use(const struct vx_estate *estate, const struct vx_disk *disk)
 {
     bool named = disk->named_by_machine;
-    vhdx_found_status link = status_of_link(estate, disk);
+    vhdx_disk_status link = status_of_link(estate, disk);
     if (named && vx_disk_live_children(estate, disk) > 0)
-        return VHDX_FOUND_ACTIVE_NOT_LEAF;
+        return VHDX_DISK_STATUS_ACTIVE_NOT_LEAF;
     if (link)
         return link;
     if (disk->in_set)
-        return VHDX_FOUND_VHD_SET;
+        return VHDX_DISK_STATUS_VHD_SET;
     if (named)
-        return VHDX_FOUND_IN_USE_BY_VM;
+        return VHDX_DISK_STATUS_IN_USE_BY_VM;
     if (disk->named_by_checkpoint || disk->needed_by_checkpoint)
-        return VHDX_FOUND_CHECKPOINT;
+        return VHDX_DISK_STATUS_CHECKPOINT;
     if (disk->needed_by_machine)
-        return VHDX_FOUND_IN_USE_BY_VM;
+        return VHDX_DISK_STATUS_IN_USE_BY_VM;
     bool differs = vx_disk_is_differencing(disk);
-    if (disk->serves_others || (disk->pub.flags & VHDX_FOUND_OTHER_USE) ||
+    if (disk->serves_others || (disk->pub.flags & VHDX_DISK_FLAG_OTHER_USE) ||
         (!differs && vx_disk_live_children(estate, disk) == 0))
-        return VHDX_FOUND_STANDALONE;
-    return VHDX_FOUND_ORPHAN;
+        return VHDX_DISK_STATUS_STANDALONE;
+    return VHDX_DISK_STATUS_ORPHAN;
 }
 
-static vhdx_found_status status_of(const struct vx_estate *estate, const struct vx_disk *disk)
+static vhdx_disk_status status_of(const struct vx_estate *estate, const struct vx_disk *disk)
 {
     if (disk->locked)
-        return VHDX_FOUND_LOCKED;
+        return VHDX_DISK_STATUS_LOCKED;
     if (!disk->is_sound)
-        return VHDX_FOUND_UNREADABLE;
+        return VHDX_DISK_STATUS_UNREADABLE;
     if (disk->in_cycle)
-        return VHDX_FOUND_CYCLE;
+        return VHDX_DISK_STATUS_CYCLE;
     if (disk->is_copy)
-        return VHDX_FOUND_DUPLICATE;
+        return VHDX_DISK_STATUS_DUPLICATE;
     return status_by_use(estate, disk);
 }
 
 static uint32_t flags_of(const struct vx_estate *estate, const struct vx_disk *disk)
 {
     uint32_t flags = disk->pub.flags | disk->inherited;
-    flags |= disk->dirty ? VHDX_FOUND_DIRTY_LOG : 0u;
-    flags |= disk->truncated ? VHDX_FOUND_TRUNCATED : 0u;
-    flags |= disk->in_set ? VHDX_FOUND_SET_MEMBER : 0u;
-    flags |= disk->parent_second ? VHDX_FOUND_MERGE_BEGUN : 0u;
-    flags |= disk->locked ? VHDX_FOUND_IN_USE : 0u;
-    flags |= disk->named_alike || (disk->named_less && !vx_disk_is_used(disk)) ? VHDX_FOUND_NAMED_ALIKE : 0u;
-    flags |= disk->chain_state == CHAIN_BROKEN ? VHDX_FOUND_BROKEN_BELOW : 0u;
-    flags |= disk->named_by_checkpoint || disk->needed_by_checkpoint ? VHDX_FOUND_CHECKPOINT_NAMED : 0u;
+    flags |= disk->dirty ? VHDX_DISK_FLAG_DIRTY_LOG : 0u;
+    flags |= disk->truncated ? VHDX_DISK_FLAG_TRUNCATED : 0u;
+    flags |= disk->in_set ? VHDX_DISK_FLAG_SET_MEMBER : 0u;
+    flags |= disk->parent_second ? VHDX_DISK_FLAG_MERGE_BEGUN : 0u;
+    flags |= disk->locked ? VHDX_DISK_FLAG_IN_USE : 0u;
+    flags |= disk->named_alike || (disk->named_less && !vx_disk_is_used(disk)) ? VHDX_DISK_FLAG_NAMED_ALIKE : 0u;
+    flags |= disk->chain_state == CHAIN_BROKEN ? VHDX_DISK_FLAG_BROKEN_BELOW : 0u;
+    flags |= disk->named_by_checkpoint || disk->needed_by_checkpoint ? VHDX_DISK_FLAG_CHECKPOINT_NAMED : 0u;
     if (disk->pub.parent == VHDX_NONE)
         return flags;
     const struct vx_disk *parent = &estate->disks[disk->pub.parent];
     if (parent->is_sound && parent->pub.virtual_size != disk->pub.virtual_size) /* of VHDs: see note_flags() */
-        flags |= VHDX_FOUND_SIZE_DIFFERS;
+        flags |= VHDX_DISK_FLAG_SIZE_DIFFERS;
     if (parent->is_sound && parent->pub.logical_sector_size != disk->pub.logical_sector_size)
-        flags |= VHDX_FOUND_SECTOR_DIFFERS;
+        flags |= VHDX_DISK_FLAG_SECTOR_DIFFERS;
     return flags;
 }
 

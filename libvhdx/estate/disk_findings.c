@@ -66,7 +66,7 @@ static void tell_mismatch(struct vx_estate *estate, struct vx_disk *disk)
     char wanted[VX_GUID_TEXT], found[VX_GUID_TEXT];
     vx_guid_format(&disk->pub.names.linkage, wanted);
     vx_guid_format(&suspect->pub.data_write_guid, found);
-    if (disk->pub.status == VHDX_FOUND_PARENT_MODIFIED)
+    if (disk->pub.status == VHDX_DISK_STATUS_PARENT_MODIFIED)
         vx_note_disk(estate, disk, "ORPHANS-PARENT-MODIFIED", ERROR,
                      "its parent %s was written to after this disk was made: it needs id %s, found %s. %s",
                      suspect->pub.path, wanted, found,
@@ -127,11 +127,11 @@ static void tell_newer(struct vx_estate *estate, struct vx_disk *disk)
 static void tell_standalone(struct vx_estate *estate, struct vx_disk *disk)
 {
     bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
-    if (disk->pub.flags & VHDX_FOUND_OTHER_USE)
+    if (disk->pub.flags & VHDX_DISK_FLAG_OTHER_USE)
         vx_note_disk(
             estate, disk, "ORPHANS-OTHER-USE", INFO,
             "named or placed like disks that no Hyper-V machine owns (WSL, containers, user profiles, backups)");
-    else if (disk->pub.kind != VHDX_FOUND_DIFFERENCING && vx_path_has_extension(disk->absolute, ".avhdx", windows))
+    else if (disk->pub.kind != VHDX_DISK_KIND_DIFFERENCING && vx_path_has_extension(disk->absolute, ".avhdx", windows))
         vx_note_disk(estate, disk, "ORPHANS-SET-BASE", INFO,
                      "a checkpoint file without a parent: perhaps the base of a VHD set whose .vhds file is elsewhere");
     else
@@ -160,47 +160,47 @@ static void tell_active(struct vx_estate *estate, struct vx_disk *disk)
 static void tell_status(struct vx_estate *estate, struct vx_disk *disk)
 {
     switch (disk->pub.status) {
-    case VHDX_FOUND_UNREADABLE:
+    case VHDX_DISK_STATUS_UNREADABLE:
         vx_note_disk(estate, disk, disk->is_vhdx || disk->host_failed ? "ORPHANS-UNREADABLE" : "ORPHANS-NOT-A-DISK",
                      ERROR, "%s", disk->trouble ? disk->trouble : "it cannot be read");
         break;
-    case VHDX_FOUND_LOCKED:
+    case VHDX_DISK_STATUS_LOCKED:
         vx_note_disk(estate, disk, "ORPHANS-LOCKED", disk->is_sound ? INFO : ERROR, "somebody has it in use%s",
                      disk->is_sound ? "" : ", so nothing is known about it");
         break;
-    case VHDX_FOUND_CYCLE:
+    case VHDX_DISK_STATUS_CYCLE:
         vx_note_disk(estate, disk, "ORPHANS-CYCLE", ERROR,
                      "following its parents leads back to it: the linkages are damaged or forged");
         break;
-    case VHDX_FOUND_PARENT_MISSING:
+    case VHDX_DISK_STATUS_PARENT_MISSING:
         tell_missing(estate, disk);
         break;
-    case VHDX_FOUND_PARENT_MOVED:
+    case VHDX_DISK_STATUS_PARENT_MOVED:
         vx_note_disk(estate, disk, "ORPHANS-PARENT-MOVED", ERROR,
                      "its parent is %s, by identity, but it looks for it at %s",
                      estate->disks[disk->pub.parent].pub.path, parent_text(disk));
         break;
-    case VHDX_FOUND_LINKAGE_MISMATCH:
-    case VHDX_FOUND_PARENT_MODIFIED:
+    case VHDX_DISK_STATUS_LINKAGE_MISMATCH:
+    case VHDX_DISK_STATUS_PARENT_MODIFIED:
         tell_mismatch(estate, disk);
         break;
-    case VHDX_FOUND_ACTIVE_NOT_LEAF:
+    case VHDX_DISK_STATUS_ACTIVE_NOT_LEAF:
         tell_active(estate, disk);
         break;
-    case VHDX_FOUND_ORPHAN:
+    case VHDX_DISK_STATUS_ORPHAN:
         tell_orphan(estate, disk);
         tell_newer(estate, disk);
         break;
-    case VHDX_FOUND_STANDALONE:
+    case VHDX_DISK_STATUS_STANDALONE:
         tell_standalone(estate, disk);
         break;
-    case VHDX_FOUND_VHD_SET:
+    case VHDX_DISK_STATUS_VHD_SET:
         vx_note_disk(estate, disk, "ORPHANS-VHD-SET", INFO,
                      "belongs to a VHD set; a set's disks are never merged one by one");
         break;
-    case VHDX_FOUND_IN_USE_BY_VM:
-    case VHDX_FOUND_CHECKPOINT:
-    case VHDX_FOUND_DUPLICATE:
+    case VHDX_DISK_STATUS_IN_USE_BY_VM:
+    case VHDX_DISK_STATUS_CHECKPOINT:
+    case VHDX_DISK_STATUS_DUPLICATE:
         break;
     }
 }
@@ -213,24 +213,26 @@ struct flag_words {
 };
 
 static const struct flag_words flag_words[] = {
-    {VHDX_FOUND_DIRTY_LOG, "ORPHANS-DIRTY-LOG", WARNING, "it was not closed cleanly; its log was replayed in memory"},
-    {VHDX_FOUND_TRUNCATED, "ORPHANS-TRUNCATED", ERROR,
+    {VHDX_DISK_FLAG_DIRTY_LOG, "ORPHANS-DIRTY-LOG", WARNING,
+     "it was not closed cleanly; its log was replayed in memory"},
+    {VHDX_DISK_FLAG_TRUNCATED, "ORPHANS-TRUNCATED", ERROR,
      "the file ends before its last block: a copy that was cut off, or a full volume"},
-    {VHDX_FOUND_SIZE_DIFFERS, "ORPHANS-SIZE-DIFFERS", INFO, "its virtual size is not the parent's, which is allowed"},
-    {VHDX_FOUND_SECTOR_DIFFERS, "ORPHANS-SECTOR-DIFFERS", ERROR,
+    {VHDX_DISK_FLAG_SIZE_DIFFERS, "ORPHANS-SIZE-DIFFERS", INFO,
+     "its virtual size is not the parent's, which is allowed"},
+    {VHDX_DISK_FLAG_SECTOR_DIFFERS, "ORPHANS-SECTOR-DIFFERS", ERROR,
      "its logical sector size is not the parent's: the chain cannot be read"},
-    {VHDX_FOUND_SAVED_STATE, "ORPHANS-SAVED-STATE", WARNING,
+    {VHDX_DISK_FLAG_SAVED_STATE, "ORPHANS-SAVED-STATE", WARNING,
      "a machine that needs it has a saved state: its guest expects the disk unchanged"},
-    {VHDX_FOUND_MERGE_PENDING, "ORPHANS-MERGE-PENDING", WARNING,
+    {VHDX_DISK_FLAG_MERGE_PENDING, "ORPHANS-MERGE-PENDING", WARNING,
      "Hyper-V itself has a merge to do for a machine that needs it: let it finish, or finish it offline"},
-    {VHDX_FOUND_REPLICATED, "ORPHANS-REPLICATED", INFO,
+    {VHDX_DISK_FLAG_REPLICATED, "ORPHANS-REPLICATED", INFO,
      "Hyper-V Replica follows it; it must resynchronize after any change"},
-    {VHDX_FOUND_CLUSTERED, "ORPHANS-CLUSTERED", INFO, "its machine is clustered: another node may be running it"},
-    {VHDX_FOUND_RECOVERY, "ORPHANS-RECOVERY", INFO,
+    {VHDX_DISK_FLAG_CLUSTERED, "ORPHANS-CLUSTERED", INFO, "its machine is clustered: another node may be running it"},
+    {VHDX_DISK_FLAG_RECOVERY, "ORPHANS-RECOVERY", INFO,
      "named like the leftover of a backup; it may hold what was written during the backup"},
-    {VHDX_FOUND_MERGE_BEGUN, "ORPHANS-MERGE-BEGUN", ERROR,
+    {VHDX_DISK_FLAG_MERGE_BEGUN, "ORPHANS-MERGE-BEGUN", ERROR,
      "a merge into its parent was begun and did not come to its end; the disk still reads as it should"},
-    {VHDX_FOUND_BROKEN_BELOW, "ORPHANS-BROKEN-BELOW", ERROR, "a layer that it needs further down has a problem"},
+    {VHDX_DISK_FLAG_BROKEN_BELOW, "ORPHANS-BROKEN-BELOW", ERROR, "a layer that it needs further down has a problem"},
 };
 
 static void tell_flags(struct vx_estate *estate, struct vx_disk *disk)
@@ -239,19 +241,19 @@ static void tell_flags(struct vx_estate *estate, struct vx_disk *disk)
         vx_note_disk(estate, disk, "ORPHANS-NAMED-ALIKE", WARNING,
                      "a machine names a disk of this folder and name; another file fits its path better. That proves "
                      "nothing, but the file is kept. --map tells which is meant");
-    if (vx_disk_is_vhd(disk) && (disk->pub.flags & VHDX_FOUND_SIZE_DIFFERS))
+    if (vx_disk_is_vhd(disk) && (disk->pub.flags & VHDX_DISK_FLAG_SIZE_DIFFERS))
         vx_note_disk(estate, disk, "ORPHANS-VHD-SIZE-DIFFERS", ERROR,
                      "its virtual size is not the parent's, which the VHD format does not allow");
     for (size_t i = 0; i < sizeof flag_words / sizeof flag_words[0]; i++)
         if ((disk->pub.flags & flag_words[i].flag) &&
-            !(flag_words[i].flag == VHDX_FOUND_SIZE_DIFFERS && vx_disk_is_vhd(disk)))
+            !(flag_words[i].flag == VHDX_DISK_FLAG_SIZE_DIFFERS && vx_disk_is_vhd(disk)))
             vx_note_disk(estate, disk, flag_words[i].id, flag_words[i].severity, "%s", flag_words[i].text);
     tell_more_suspects(estate, disk);
     if (vx_disk_is_used(disk) && vx_disk_is_clone(estate, disk))
         vx_note_disk(estate, disk, "ORPHANS-LINKED-CLONE", INFO,
                      "perhaps a linked clone: other disks may have been made on %s, also where nobody has searched",
                      estate->disks[disk->pub.parent].pub.path);
-    if (disk->locked && !vx_disk_is_quarantined(disk) && disk->pub.status != VHDX_FOUND_LOCKED)
+    if (disk->locked && !vx_disk_is_quarantined(disk) && disk->pub.status != VHDX_DISK_STATUS_LOCKED)
         vx_note_disk(estate, disk, "ORPHANS-LOCKED", INFO, "somebody has it in use");
     if (disk->pub.twin != VHDX_NONE)
         tell_duplicate(estate, disk);
@@ -267,7 +269,7 @@ static void tell_named_twice(struct vx_estate *estate, struct vx_disk *disk)
     const struct vx_machine *first = NULL;
     for (const struct vx_reference *r = disk->references; r; r = r->next) {
         const struct vx_machine *machine = &estate->machines[r->pub.config];
-        const vhdx_config_info *info = machine->pub.info;
+        const vhdx_machine_info *info = machine->pub.info;
         if (info->checkpoint)
             continue;
         bool other = first && first->pub.info->has_machine_id && info->has_machine_id &&
@@ -292,18 +294,18 @@ void vx_disk_tell_compared(struct vx_estate *estate, struct vx_disk *disk)
 {
     bool copy = disk->is_copy;
     char size[VX_SIZE_TEXT];
-    if (disk->pub.comparison == VHDX_COMPARED_EQUAL)
+    if (disk->pub.comparison == VHDX_COMPARISON_EQUAL)
         vx_note_disk(estate, disk, "ORPHANS-REDUNDANT", INFO, "%s",
                      copy ? "byte for byte the same as that file"
                           : "every sector that it holds equals what lies below it");
-    else if (disk->pub.comparison == VHDX_COMPARED_DIFFERS && copy)
+    else if (disk->pub.comparison == VHDX_COMPARISON_DIFFERS && copy)
         vx_note_disk(estate, disk, "ORPHANS-DIFFERS", WARNING,
                      "its bytes differ from that file's: which one is right cannot be told");
-    else if (disk->pub.comparison == VHDX_COMPARED_DIFFERS)
+    else if (disk->pub.comparison == VHDX_COMPARISON_DIFFERS)
         vx_note_disk(estate, disk, "ORPHANS-DIFFERS", WARNING,
                      "%s of what it holds differ from what lies below it",
                      vx_size_text(disk->pub.differing_bytes, size));
-    else if (disk->pub.comparison == VHDX_COMPARED_FAILED)
+    else if (disk->pub.comparison == VHDX_COMPARISON_FAILED)
         vx_note_disk(estate, disk, "ORPHANS-NOT-COMPARED", WARNING, "its content could not be compared: %s",
                      disk->trouble ? disk->trouble : "it cannot be read");
 }

@@ -114,7 +114,7 @@ static void add_note(struct vx_estate *estate, struct vx_notes *notes, const cha
         estate->no_memory = true;
         return;
     }
-    note->finding = (vhdx_found_finding){id, severity, message};
+    note->finding = (vhdx_remark){id, severity, message};
     if (notes->last)
         notes->last->next = note;
     else
@@ -142,9 +142,9 @@ void vx_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id
     va_end(arguments);
 }
 
-const vhdx_found_finding *vx_notes_array(struct vx_estate *estate, const struct vx_notes *notes)
+const vhdx_remark *vx_notes_array(struct vx_estate *estate, const struct vx_notes *notes)
 {
-    vhdx_found_finding *array = vx_arena_take(&estate->arena, notes->count, sizeof *array);
+    vhdx_remark *array = vx_arena_take(&estate->arena, notes->count, sizeof *array);
     size_t count = 0;
     if (!array)
         estate->no_memory = true;

@@ -19,7 +19,7 @@
 /* A finding in a list that still grows. */
 struct vx_note {
     struct vx_note *next;
-    vhdx_found_finding finding;
+    vhdx_remark finding;
 };
 
 struct vx_notes {
@@ -45,7 +45,7 @@ struct vx_disk {
     const char *trouble;    /* what is wrong, when not sound: a sentence */
     /* gathered from a report: with which file of that report its bytes were compared, and what came of it */
     const char *compared_with;
-    vhdx_found_comparison compared;
+    vhdx_comparison compared;
     uint64_t compared_difference;
     bool compared_as_copy;
     /* judged */
@@ -140,7 +140,7 @@ struct vx_estate {
     size_t root_count;
     struct vx_path_map *maps;
     size_t map_count;
-    vhdx_orphans_totals totals;
+    vhdx_found_totals totals;
     const char *const *reports;  /* by source, from 1: reports[source - 1] */
     bool reports_without_data;   /* some report's search compared no bytes */
     struct vx_name_index *names; /* of the disks, once they are related */
@@ -167,7 +167,7 @@ void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, v
 void vx_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id, vhdx_severity severity,
                   const char *format, ...) VX_PRINTF(5, 6);
 /* As an array in the arena. */
-const vhdx_found_finding *vx_notes_array(struct vx_estate *estate, const struct vx_notes *notes);
+const vhdx_remark *vx_notes_array(struct vx_estate *estate, const struct vx_notes *notes);
 
 /* Sorts records by path, so that what threads found in any order is told in one. Before anything is judged. */
 void vx_estate_sort(struct vx_estate *estate);
@@ -206,7 +206,7 @@ const char *vx_machine_name(const struct vx_machine *machine);
 
 static inline bool vx_disk_is_quarantined(const struct vx_disk *disk)
 {
-    return (disk->pub.flags & VHDX_FOUND_QUARANTINED) != 0;
+    return (disk->pub.flags & VHDX_DISK_FLAG_QUARANTINED) != 0;
 }
 
 /* By a machine or a checkpoint, directly or as an ancestor. */
@@ -218,13 +218,13 @@ static inline bool vx_disk_is_used(const struct vx_disk *disk)
 static inline bool vx_disk_is_differencing(const struct vx_disk *disk)
 {
     return disk->is_sound &&
-           (disk->pub.kind == VHDX_FOUND_DIFFERENCING || disk->pub.kind == VHDX_FOUND_VHD_DIFFERENCING);
+           (disk->pub.kind == VHDX_DISK_KIND_DIFFERENCING || disk->pub.kind == VHDX_DISK_KIND_VHD_DIFFERENCING);
 }
 
 /* Of the format before VHDX, which this library only recognizes: no command of it reads or writes such a disk. */
 static inline bool vx_disk_is_vhd(const struct vx_disk *disk)
 {
-    return disk->pub.kind == VHDX_FOUND_VHD || disk->pub.kind == VHDX_FOUND_VHD_DIFFERENCING;
+    return disk->pub.kind == VHDX_DISK_KIND_VHD || disk->pub.kind == VHDX_DISK_KIND_VHD_DIFFERENCING;
 }
 
 #endif

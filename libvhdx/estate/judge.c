@@ -47,7 +47,7 @@ static size_t count_errors(const struct vx_notes *notes)
 
 static void settle_rest(struct vx_estate *estate)
 {
-    vhdx_orphans_totals *totals = &estate->totals;
+    vhdx_found_totals *totals = &estate->totals;
     for (size_t i = 0; i < estate->machine_count; i++) {
         struct vx_machine *machine = &estate->machines[i];
         machine->pub.findings = vx_notes_array(estate, &machine->notes);

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-static const vhdx_guid *id_of(const vhdx_config_info *info)
+static const vhdx_guid *id_of(const vhdx_machine_info *info)
 {
     return info->has_machine_id ? &info->machine_id : info->has_id && !info->checkpoint ? &info->id : NULL;
 }
@@ -143,9 +143,9 @@ static void mark_by_name(struct vx_estate *estate, struct vx_disk *disk)
 {
     bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
     if (is_of_other_use(disk, windows))
-        disk->pub.flags |= VHDX_FOUND_OTHER_USE;
+        disk->pub.flags |= VHDX_DISK_FLAG_OTHER_USE;
     if (is_recovery(disk, windows))
-        disk->pub.flags |= VHDX_FOUND_RECOVERY;
+        disk->pub.flags |= VHDX_DISK_FLAG_RECOVERY;
 }
 
 bool vx_needs_mark(struct vx_estate *estate)
@@ -166,7 +166,7 @@ bool vx_needs_mark(struct vx_estate *estate)
     for (size_t i = 0; i < estate->disk_count; i++) {
         struct vx_disk *disk = &estate->disks[i];
         bool other = disk->named_by_machine || disk->named_by_checkpoint || disk->in_set ||
-                     (disk->pub.flags & VHDX_FOUND_OTHER_USE);
+                     (disk->pub.flags & VHDX_DISK_FLAG_OTHER_USE);
         if (other)
             serve_ancestors(estate, i);
         disk->is_needed |= disk->named_by_machine || disk->named_by_checkpoint || disk->needed_by_machine ||

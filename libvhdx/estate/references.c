@@ -17,20 +17,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t flags_of_machine(const vhdx_config_info *info)
+static uint32_t flags_of_machine(const vhdx_machine_info *info)
 {
     uint32_t flags = 0;
-    flags |= info->saved_state == VHDX_SAVED_STATE_PRESENT ? VHDX_FOUND_SAVED_STATE : 0u;
-    flags |= info->merge_pending ? VHDX_FOUND_MERGE_PENDING : 0u;
-    flags |= info->replicated ? VHDX_FOUND_REPLICATED : 0u;
-    flags |= info->clustered ? VHDX_FOUND_CLUSTERED : 0u;
+    flags |= info->saved_state == VHDX_SAVED_STATE_PRESENT ? VHDX_DISK_FLAG_SAVED_STATE : 0u;
+    flags |= info->merge_pending ? VHDX_DISK_FLAG_MERGE_PENDING : 0u;
+    flags |= info->replicated ? VHDX_DISK_FLAG_REPLICATED : 0u;
+    flags |= info->clustered ? VHDX_DISK_FLAG_CLUSTERED : 0u;
     return flags;
 }
 
 static bool refer(struct vx_estate *estate, size_t machine, size_t medium, size_t number)
 {
     struct vx_disk *disk = &estate->disks[number];
-    const vhdx_config_info *info = estate->machines[machine].pub.info;
+    const vhdx_machine_info *info = estate->machines[machine].pub.info;
     struct vx_reference *reference = vx_arena_take(&estate->arena, 1, sizeof *reference);
     if (!reference)
         return false;
@@ -85,7 +85,7 @@ static void note_not_found(struct vx_estate *estate, struct vx_machine *machine,
 
 /* Whether it is missed when it is not found: no other medium and no physical disk is. Each that is found is kept,
  * whatever its type. */
-static bool is_medium_of_disks(const vhdx_config_disk *medium)
+static bool is_medium_of_disks(const vhdx_drive *medium)
 {
     return !vx_name_equal(medium->type, "ISO") && !vx_name_equal(medium->type, "VFD") &&
            strncmp(medium->path, "\\\\.\\", 4) != 0;
@@ -105,7 +105,7 @@ static bool find_medium(struct vx_estate *estate, const struct vx_machine *machi
 static bool take_medium(struct vx_estate *estate, size_t number, size_t medium)
 {
     struct vx_machine *machine = &estate->machines[number];
-    const vhdx_config_disk *disk = &machine->pub.disks[medium];
+    const vhdx_drive *disk = &machine->pub.disks[medium];
     struct vx_hits hits;
     machine->files[medium] = VHDX_NONE;
     if (!disk->path || !disk->path[0])
@@ -127,7 +127,7 @@ static bool take_medium(struct vx_estate *estate, size_t number, size_t medium)
 
 static void note_reading(struct vx_estate *estate, struct vx_machine *machine)
 {
-    const vhdx_config_info *info = machine->pub.info;
+    const vhdx_machine_info *info = machine->pub.info;
     const char *reason = info->reasons.count ? info->reasons.items[0] : "it cannot be read";
     if (machine->pub.readable)
         return;
@@ -139,18 +139,18 @@ static bool take_machine(struct vx_estate *estate, size_t number)
 {
     struct vx_machine *machine = &estate->machines[number];
     bool ok = true;
-    machine->files = vx_arena_take(&estate->arena, machine->pub.info->disk_count, sizeof *machine->files);
+    machine->files = vx_arena_take(&estate->arena, machine->pub.info->drive_count, sizeof *machine->files);
     machine->pub.files = machine->files;
     if (!machine->files)
         return false;
     if (machine->pub.info->format == VHDX_CONFIG_VHDS) {
-        for (size_t i = 0; i < machine->pub.info->disk_count; i++)
+        for (size_t i = 0; i < machine->pub.info->drive_count; i++)
             machine->files[i] = VHDX_NONE;
         vx_set_take(estate, &estate->machines[number]);
         return true;
     }
     note_reading(estate, machine);
-    for (size_t i = 0; i < machine->pub.info->disk_count && ok; i++)
+    for (size_t i = 0; i < machine->pub.info->drive_count && ok; i++)
         ok = take_medium(estate, number, i);
     return ok;
 }
@@ -161,7 +161,7 @@ static size_t checkpoints_of(const struct vx_estate *estate, const struct vx_mac
 {
     size_t count = 0;
     for (size_t i = 0; i < estate->machine_count; i++) {
-        const vhdx_config_info *info = estate->machines[i].pub.info;
+        const vhdx_machine_info *info = estate->machines[i].pub.info;
         count += info->checkpoint && info->has_machine_id &&
                  vx_guid_equal(&info->machine_id, &machine->pub.info->machine_id);
     }
@@ -172,7 +172,7 @@ static void check_checkpoints(struct vx_estate *estate)
 {
     for (size_t i = 0; i < estate->machine_count; i++) {
         struct vx_machine *machine = &estate->machines[i];
-        const vhdx_config_info *info = machine->pub.info;
+        const vhdx_machine_info *info = machine->pub.info;
         if (info->checkpoint || !info->has_checkpoint_count || info->checkpoint_count == 0 || !info->has_machine_id)
             continue;
         size_t found = checkpoints_of(estate, machine);

@@ -40,11 +40,11 @@ static void judge_side(struct vx_estate *estate, struct vx_side *side)
     }
     struct vx_disk *disk = &estate->disks[side->pub.file];
     if (side->pub.kind == VHDX_SIDE_TRACKING) {
-        disk->pub.flags |= VHDX_FOUND_TRACKED;
+        disk->pub.flags |= VHDX_DISK_FLAG_TRACKED;
         side->next_side = disk->first_side;
         disk->first_side = (size_t)(side - estate->sides);
     } else {
-        disk->pub.flags |= VHDX_FOUND_REPLICATED;
+        disk->pub.flags |= VHDX_DISK_FLAG_REPLICATED;
         disk->is_needed = true;
     }
 }

@@ -37,12 +37,12 @@ static size_t family_length(const char *name, bool windows)
 static bool is_member(const struct vx_machine *set, const struct vx_disk *disk, bool windows)
 {
     const char *set_name = vx_path_name(set->absolute, windows), *name = vx_path_name(disk->absolute, windows);
-    for (size_t i = 0; i < set->pub.info->disk_count; i++)
+    for (size_t i = 0; i < set->pub.info->drive_count; i++)
         if (vx_name_equal(vx_tail_name(set->pub.disks[i].path), name))
             return true;
     if (!vx_path_has_extension(name, ".avhdx", windows))
         return false;
-    if (set->pub.info->disk_count == 0)
+    if (set->pub.info->drive_count == 0)
         return true; /* a set that says nothing may own each of them */
     return vx_name_equal_part(set_name, family_length(set_name, windows), name, family_length(name, windows));
 }

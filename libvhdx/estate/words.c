@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-const char *vhdx_found_status_name(vhdx_found_status status)
+const char *vhdx_disk_status_name(vhdx_disk_status status)
 {
     static const char *const names[] = {
         NULL,           "in-use-by-vm", "active-not-leaf",  "checkpoint",      "vhd-set",   "orphan", "standalone",
@@ -16,19 +16,19 @@ const char *vhdx_found_status_name(vhdx_found_status status)
     return status > 0 && (size_t)status < sizeof names / sizeof names[0] ? names[status] : "unknown";
 }
 
-const char *vhdx_found_role_name(vhdx_found_role role)
+const char *vhdx_disk_role_name(vhdx_disk_role role)
 {
     static const char *const names[] = {NULL, "base", "intermediate", "leaf"};
     return role > 0 && (size_t)role < sizeof names / sizeof names[0] ? names[role] : "unknown";
 }
 
-const char *vhdx_found_kind_name(vhdx_found_kind kind)
+const char *vhdx_disk_kind_name(vhdx_disk_kind kind)
 {
     static const char *const names[] = {"unknown", "fixed", "dynamic", "differencing", "vhd", "vhd-differencing"};
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
 
-const char *vhdx_found_flag_name(uint32_t flag)
+const char *vhdx_disk_flag_name(uint32_t flag)
 {
     static const char *const names[] = {
         "dirty-log", "truncated",  "size-differs", "sector-size-differs", "saved-state", "merge-pending",

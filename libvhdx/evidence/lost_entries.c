@@ -77,7 +77,7 @@ vhdx_status vx_lost_entries_find(struct vx_image *image, enum vx_lost_effort eff
     bool is_short = image->geometry.entry_count <= SHORT_BAT / VX_BAT_ENTRY_SIZE;
     bool wanted = effort == VX_LOST_ALL || is_short;
     *lost = (struct vx_lost_entries){0};
-    if (image->log == VHDX_LOG_CORRUPT || image->geometry.entry_count > image->bat.length / VX_BAT_ENTRY_SIZE)
+    if (image->log == VHDX_LOG_STATE_CORRUPT || image->geometry.entry_count > image->bat.length / VX_BAT_ENTRY_SIZE)
         return VHDX_OK;
     vhdx_status status = vx_absent_open_log_of(image->file, &image->header, &log, err);
     if (status == VHDX_OK && !wanted && log.open)

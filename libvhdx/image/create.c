@@ -241,7 +241,7 @@ static vhdx_status check_name_is_free(const vhdx_host *host, const char *path, v
 {
     struct vx_file *file;
     uint64_t size;
-    vhdx_status status = vx_file_open(host, path, VHDX_FILE_PEEK, &file, err);
+    vhdx_status status = vx_file_open(host, path, VHDX_OPEN_PEEK, &file, err);
     if (status == VHDX_NOT_FOUND) {
         vx_clear(err);
         return VHDX_OK;
@@ -259,7 +259,7 @@ static vhdx_status make_unfinished(const vhdx_host *host, const char *unfinished
                                    struct vx_image **image, vhdx_error *err)
 {
     struct vx_file *file;
-    VX_TRY(vx_file_open(host, unfinished, VHDX_FILE_REPLACE, &file, err));
+    VX_TRY(vx_file_open(host, unfinished, VHDX_OPEN_REPLACE, &file, err));
     vhdx_status status = write_structures(file, host, spec, err);
     if (status == VHDX_OK)
         status = vx_image_open_file(host, file, VX_OPEN_WRITE | VX_OPEN_UNFINISHED, image, err);

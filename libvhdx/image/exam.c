@@ -285,7 +285,7 @@ static vhdx_status fill_image(struct vx_exam *exam, vhdx_error *err)
 bool vx_exam_is_readable(const struct vx_exam *exam)
 {
     return exam->has_geometry && exam->has_bat && exam->bat_entries == exam->geometry.entry_count &&
-           exam->image.log != VHDX_LOG_CORRUPT;
+           exam->image.log != VHDX_LOG_STATE_CORRUPT;
 }
 
 /* ---- doors ------------------------------------------------------------------------------------------------------ */
@@ -349,7 +349,7 @@ static vhdx_status examine(struct vx_exam *exam, vhdx_status status, const struc
     return status;
 }
 
-vhdx_status vx_exam_open(const vhdx_host *host, const char *path, vhdx_file_access access,
+vhdx_status vx_exam_open(const vhdx_host *host, const char *path, vhdx_open_mode access,
                          const struct vx_ranges *known_bad, struct vx_exam **out, vhdx_error *err)
 {
     struct vx_exam *exam;

@@ -65,7 +65,7 @@ struct vx_exam {
  * Opens the file at `path` and learns. NOT_VHDX when the file is empty; else fails only as the host does: whether this
  * is a VHDX at all is for the caller to ask. `known_bad`: ranges that are not to be read at all, may be NULL.
  */
-vhdx_status vx_exam_open(const vhdx_host *host, const char *path, vhdx_file_access access,
+vhdx_status vx_exam_open(const vhdx_host *host, const char *path, vhdx_open_mode access,
                          const struct vx_ranges *known_bad, struct vx_exam **exam, vhdx_error *err);
 /* The same on an open file, which stays the caller's and must outlive the exam. */
 vhdx_status vx_exam_of(const vhdx_host *host, struct vx_file *file, const struct vx_ranges *known_bad,

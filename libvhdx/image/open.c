@@ -87,7 +87,7 @@ static vhdx_status take_log(struct vx_image *image, struct vx_survey *survey, un
         survey->overlay = NULL;
         image->sequence = survey->sequence;
     }
-    return image->log != VHDX_LOG_CORRUPT || (flags & VX_OPEN_INSPECT) ? VHDX_OK : fail_log(image, survey, err);
+    return image->log != VHDX_LOG_STATE_CORRUPT || (flags & VX_OPEN_INSPECT) ? VHDX_OK : fail_log(image, survey, err);
 }
 
 static vhdx_status take_regions(struct vx_image *image, const struct vx_survey *survey, vhdx_error *err)
@@ -149,9 +149,9 @@ vhdx_status vx_image_open(const vhdx_host *host, const char *path, unsigned flag
                           vhdx_error *err)
 {
     struct vx_file *file;
-    vhdx_file_access access = flags & VX_OPEN_WRITE  ? VHDX_FILE_WRITE
-                              : flags & VX_OPEN_PEEK ? VHDX_FILE_PEEK
-                                                     : VHDX_FILE_READ;
+    vhdx_open_mode access = flags & VX_OPEN_WRITE  ? VHDX_OPEN_WRITE
+                              : flags & VX_OPEN_PEEK ? VHDX_OPEN_PEEK
+                                                     : VHDX_OPEN_READ;
     VX_TRY(vx_file_open(vx_host_or_native(host), path, access, &file, err));
     return vx_image_open_file(host, file, flags, image, err);
 }
@@ -170,7 +170,7 @@ vhdx_status vx_image_peek_identity(const vhdx_host *host, const char *path, vhdx
     struct vx_survey *survey = vx_alloc(1, sizeof *survey);
     if (!survey)
         return vx_fail_memory(err, "a look at a disk");
-    vhdx_status status = vx_file_open(image.host, path, VHDX_FILE_PEEK, &image.file, err);
+    vhdx_status status = vx_file_open(image.host, path, VHDX_OPEN_PEEK, &image.file, err);
     if (status == VHDX_OK)
         status = identity(&image, survey, err);
     vx_file_close(image.file);

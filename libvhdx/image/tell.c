@@ -14,12 +14,12 @@ void vx_image_tell(const struct vx_image *image, vhdx_notice_fn notice, void *co
 {
     char line[LINE];
     const char *path = vx_image_path(image);
-    if (image->log == VHDX_LOG_UNBEGUN)
+    if (image->log == VHDX_LOG_STATE_UNBEGUN)
         snprintf(line, sizeof line,
                  "%s: the log is marked as in use, but nothing was ever logged (a program was killed): the disk is "
                  "read as it is",
                  path);
-    else if (image->log == VHDX_LOG_STALE)
+    else if (image->log == VHDX_LOG_STATE_STALE)
         snprintf(line, sizeof line,
                  "%s: its log is older than the disk: a replay would take away %" PRIu64
                  " blocks that were added since, so it was not replayed; 'vhdx repair' empties the log",
@@ -38,13 +38,14 @@ void vx_image_tell(const struct vx_image *image, vhdx_notice_fn notice, void *co
 vhdx_status vx_image_check_log(const struct vx_image *image, vhdx_error *err)
 {
     struct vx_where where = vx_at(vx_image_path(image), "log", image->header.log_offset);
-    if (image->log_age.newer_blocks == 0 || (image->log != VHDX_LOG_STALE && image->log != VHDX_LOG_REPLAYED))
+    if (image->log_age.newer_blocks == 0 ||
+        (image->log != VHDX_LOG_STATE_STALE && image->log != VHDX_LOG_STATE_REPLAYED))
         return VHDX_OK;
     vx_fail(err, VHDX_REFUSED, where,
             "the log and the disk contradict each other: a replay would take away %" PRIu64 " blocks that were added "
             "behind the log's back",
             image->log_age.newer_blocks);
-    if (image->log == VHDX_LOG_STALE)
+    if (image->log == VHDX_LOG_STATE_STALE)
         return vx_advise(err, VHDX_REFUSED,
                          "nothing was changed; 'vhdx repair' keeps these blocks and empties the log");
     return vx_advise(err, VHDX_REFUSED,

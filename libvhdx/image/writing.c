@@ -48,10 +48,10 @@ void vx_image_close_writer(struct vx_image *image)
 static vhdx_status replay_to_disk(struct vx_image *image, vhdx_error *err)
 {
     struct vx_header header = image->header;
-    if (image->log != VHDX_LOG_REPLAYED && image->log != VHDX_LOG_UNBEGUN)
+    if (image->log != VHDX_LOG_STATE_REPLAYED && image->log != VHDX_LOG_STATE_UNBEGUN)
         return VHDX_OK;
     VX_TRY(vx_new_guid(image->host, &header.file_write_guid, err));
-    if (image->log == VHDX_LOG_REPLAYED) {
+    if (image->log == VHDX_LOG_STATE_REPLAYED) {
         VX_TRY(vx_header_update(image, &header, err));
         VX_TRY(vx_log_replay(image->file, &image->header, &image->sequence, image->file, err));
     }
@@ -60,7 +60,7 @@ static vhdx_status replay_to_disk(struct vx_image *image, vhdx_error *err)
     if (image->view != image->file)
         vx_file_close(image->view);
     image->view = image->file;
-    image->log = VHDX_LOG_CLEAN;
+    image->log = VHDX_LOG_STATE_CLEAN;
     return VHDX_OK;
 }
 
@@ -90,7 +90,7 @@ static vhdx_status check_writable(const struct vx_image *image, vhdx_error *err)
 {
     const vhdx_file_facts *facts = vx_file_facts(image->file);
     struct vx_where where = vx_at_file(vx_image_path(image));
-    if (image->log == VHDX_LOG_CORRUPT)
+    if (image->log == VHDX_LOG_STATE_CORRUPT)
         return vx_fail(err, VHDX_CORRUPT, vx_at(vx_image_path(image), "log", image->header.log_offset),
                        "the log must be replayed, but holds no valid active sequence");
     VX_TRY(vx_image_check_log(image, err));

@@ -121,7 +121,7 @@ vhdx_status vx_host_look(const vhdx_host *host, const char *path, vhdx_entry_typ
     memset(facts, 0, sizeof *facts);
     if (host->struct_size > offsetof(vhdx_host, look) && host->look)
         return vx_host_result(host->look(host->context, path, type, facts, err), path, "look at it", err);
-    vhdx_status status = vx_file_open(host, path, VHDX_FILE_PEEK, &file, err);
+    vhdx_status status = vx_file_open(host, path, VHDX_OPEN_PEEK, &file, err);
     if (status == VHDX_OK) {
         *type = VHDX_ENTRY_FILE;
         *facts = *vx_file_facts(file);
@@ -180,12 +180,12 @@ static vhdx_status adopt(struct vx_file *file, vhdx_io io, vhdx_error *err)
     return VHDX_OK;
 }
 
-vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_file_access access, struct vx_file **file,
+vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_open_mode access, struct vx_file **file,
                          vhdx_error *err)
 {
     host = vx_host_or_native(host);
     begin(err);
-    bool writable = access != VHDX_FILE_READ && access != VHDX_FILE_PEEK;
+    bool writable = access != VHDX_OPEN_READ && access != VHDX_OPEN_PEEK;
     struct vx_file *made = file_new(path, writable);
     if (!made)
         return vx_fail_memory(err, "an open file");

@@ -52,7 +52,7 @@ vhdx_status vx_host_list_entries(const vhdx_host *host, const char *directory, v
 vhdx_status vx_host_look(const vhdx_host *host, const char *path, vhdx_entry_type *type, vhdx_file_facts *facts,
                          vhdx_error *err);
 
-vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_file_access access, struct vx_file **file,
+vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_open_mode access, struct vx_file **file,
                          vhdx_error *err);
 /* Wraps an already open vhdx_io (the overlay does so); takes it over also on failure. `writable`: writes are
  * allowed. */

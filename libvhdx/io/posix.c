@@ -434,9 +434,9 @@ static const vhdx_io_ops posix_ops = {
 
 /* ---- opening ---- */
 
-static bool is_writing(vhdx_file_access access)
+static bool is_writing(vhdx_open_mode access)
 {
-    return access != VHDX_FILE_READ && access != VHDX_FILE_PEEK;
+    return access != VHDX_OPEN_READ && access != VHDX_OPEN_PEEK;
 }
 
 static vhdx_status refuse_kind(const struct stat *st, const char *path, vhdx_error *err)
@@ -449,11 +449,11 @@ static vhdx_status refuse_kind(const struct stat *st, const char *path, vhdx_err
 }
 
 /* Before opening: to open some devices does something already, and root may write what nobody should. */
-static vhdx_status look_first(const char *path, vhdx_file_access access, struct stat *st, vhdx_error *err)
+static vhdx_status look_first(const char *path, vhdx_open_mode access, struct stat *st, vhdx_error *err)
 {
     *st = (struct stat){0};
     if (stat(path, st) != 0)
-        return errno == ENOENT && (access == VHDX_FILE_CREATE || access == VHDX_FILE_REPLACE)
+        return errno == ENOENT && (access == VHDX_OPEN_CREATE || access == VHDX_OPEN_REPLACE)
                    ? VHDX_OK
                    : vx_posix_fail(err, errno, is_writing(access), path, "open the file");
     VX_TRY(refuse_kind(st, path, err));
@@ -462,7 +462,7 @@ static vhdx_status look_first(const char *path, vhdx_file_access access, struct 
     return VHDX_OK;
 }
 
-static int open_flags(vhdx_file_access access, bool block_device)
+static int open_flags(vhdx_open_mode access, bool block_device)
 {
     /* should it have become a FIFO: do not wait for its other end; to files and disks it means nothing */
     int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
@@ -470,22 +470,22 @@ static int open_flags(vhdx_file_access access, bool block_device)
         return flags | O_RDONLY;
     if (block_device)
         return flags | O_RDWR | O_EXCL; /* on Linux: EBUSY when it is mounted */
-    return flags | O_RDWR | (access == VHDX_FILE_WRITE ? 0 : O_CREAT);
+    return flags | O_RDWR | (access == VHDX_OPEN_WRITE ? 0 : O_CREAT);
 }
 
-static vhdx_status take_locks(int fd, const char *path, vhdx_file_access access, vhdx_error *err)
+static vhdx_status take_locks(int fd, const char *path, vhdx_open_mode access, vhdx_error *err)
 {
-    if (access == VHDX_FILE_PEEK)
+    if (access == VHDX_OPEN_PEEK)
         return VHDX_OK;
     return is_writing(access) ? lock_for_writing(fd, path, err) : lock_for_reading(fd, path, err);
 }
 
 /* Only when the locks are held: until then the bytes may belong to somebody. */
-static vhdx_status settle_content(struct posix_file *file, const char *path, vhdx_file_access access, vhdx_error *err)
+static vhdx_status settle_content(struct posix_file *file, const char *path, vhdx_open_mode access, vhdx_error *err)
 {
-    if (access == VHDX_FILE_REPLACE && !file->block_device)
+    if (access == VHDX_OPEN_REPLACE && !file->block_device)
         return file_set_size(file, 0, err);
-    if (access != VHDX_FILE_CREATE)
+    if (access != VHDX_OPEN_CREATE)
         return VHDX_OK;
     uint64_t size = 0;
     VX_TRY(file_size(file, &size, err));
@@ -494,7 +494,7 @@ static vhdx_status settle_content(struct posix_file *file, const char *path, vhd
     return VHDX_OK;
 }
 
-static vhdx_status prepare(struct posix_file *file, const char *path, vhdx_file_access access, vhdx_error *err)
+static vhdx_status prepare(struct posix_file *file, const char *path, vhdx_open_mode access, vhdx_error *err)
 {
     struct stat st;
     if (fstat(file->fd, &st) != 0)
@@ -502,14 +502,14 @@ static vhdx_status prepare(struct posix_file *file, const char *path, vhdx_file_
     VX_TRY(refuse_kind(&st, path, err));
     VX_TRY(take_locks(file->fd, path, access, err));
     file->block_device = S_ISBLK(st.st_mode);
-    file->new_file = access == VHDX_FILE_CREATE || access == VHDX_FILE_REPLACE;
+    file->new_file = access == VHDX_OPEN_CREATE || access == VHDX_OPEN_REPLACE;
     file->facts = vx_posix_facts(file->fd, &st);
     if (is_writing(access) && (file->facts.attributes & VHDX_FILE_IS_READ_ONLY))
         return vx_fail(err, VHDX_READ_ONLY, vx_at_file(path), "the file is marked as read-only");
     return settle_content(file, path, access, err);
 }
 
-vhdx_status vx_posix_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+vhdx_status vx_posix_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     struct stat st;
     (void)context;

@@ -15,7 +15,7 @@ struct stat;
 vhdx_status vx_posix_fail(vhdx_error *err, int code, bool writing, const char *path, const char *action);
 
 /* As vhdx_host's open. */
-vhdx_status vx_posix_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err);
+vhdx_status vx_posix_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err);
 
 /* `fd` -1: not open; what only an open file tells is left out. */
 vhdx_file_facts vx_posix_facts(int fd, const struct stat *st);

@@ -165,7 +165,7 @@ static const vhdx_io_ops tolerant_ops = {
     .next_data = tolerant_next_data,
 };
 
-vhdx_status vx_tolerant_open(const vhdx_host *host, const char *path, vhdx_file_access access,
+vhdx_status vx_tolerant_open(const vhdx_host *host, const char *path, vhdx_open_mode access,
                              const struct vx_rescue_map *bad, struct vx_file **file, struct vx_tolerant **out,
                              vhdx_error *err)
 {
@@ -208,7 +208,7 @@ vhdx_status vx_rescue_map_load(const vhdx_host *host, const char *path, struct v
 {
     struct vx_file *file;
     uint64_t size;
-    VX_TRY(vx_file_open(host, path, VHDX_FILE_PEEK, &file, err));
+    VX_TRY(vx_file_open(host, path, VHDX_OPEN_PEEK, &file, err));
     vhdx_status status = vx_file_size(file, &size, err);
     if (status == VHDX_OK && size > MAP_FILE_MAX)
         status =
@@ -224,7 +224,7 @@ vhdx_status vx_rescue_map_check_output(const vhdx_host *host, const char *path, 
     struct vx_file *file;
     uint8_t start[sizeof VX_RESCUE_MAP_FIRST_LINE - 1];
     size_t got = 0;
-    if (vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+    if (vx_file_open(host, path, VHDX_OPEN_PEEK, &file, NULL) != VHDX_OK)
         return VHDX_OK; /* opening it for writing tells what is the matter, if anything */
     vhdx_status status = vx_file_read_some(file, start, sizeof start, 0, &got, err);
     vx_file_close(file);

@@ -17,7 +17,7 @@ struct vx_tolerant;
  * that cannot be read is tried again in pieces down to 4096 bytes. Only a host that fails otherwise (BUSY, memory)
  * fails here.
  */
-vhdx_status vx_tolerant_open(const vhdx_host *host, const char *path, vhdx_file_access access,
+vhdx_status vx_tolerant_open(const vhdx_host *host, const char *path, vhdx_open_mode access,
                              const struct vx_rescue_map *bad, struct vx_file **file, struct vx_tolerant **tolerant,
                              vhdx_error *err);
 

@@ -349,17 +349,17 @@ static vhdx_status gather_facts(struct win32_file *file, const char *path, vhdx_
     return VHDX_OK;
 }
 
-static bool is_writing(vhdx_file_access access)
+static bool is_writing(vhdx_open_mode access)
 {
-    return access != VHDX_FILE_READ && access != VHDX_FILE_PEEK;
+    return access != VHDX_OPEN_READ && access != VHDX_OPEN_PEEK;
 }
 
-static HANDLE open_handle(const wchar_t *wide, vhdx_file_access access)
+static HANDLE open_handle(const wchar_t *wide, vhdx_open_mode access)
 {
-    bool makes = access == VHDX_FILE_CREATE || access == VHDX_FILE_REPLACE;
+    bool makes = access == VHDX_OPEN_CREATE || access == VHDX_OPEN_REPLACE;
     DWORD rights = is_writing(access) ? GENERIC_READ | GENERIC_WRITE : GENERIC_READ;
-    DWORD share = access == VHDX_FILE_READ ? FILE_SHARE_READ : 0;
-    if (access == VHDX_FILE_PEEK)
+    DWORD share = access == VHDX_OPEN_READ ? FILE_SHARE_READ : 0;
+    if (access == VHDX_OPEN_PEEK)
         share = VX_WIN32_SHARE_ALL;
     return CreateFileW(wide, rights, share, NULL, makes ? OPEN_ALWAYS : OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, NULL);
 }
@@ -376,12 +376,12 @@ static vhdx_status refuse_kind(const wchar_t *wide, const char *path, vhdx_error
     return vx_advise(err, VHDX_ARG, "name a file");
 }
 
-static vhdx_status settle_content(struct win32_file *file, const char *path, vhdx_file_access access, vhdx_error *err)
+static vhdx_status settle_content(struct win32_file *file, const char *path, vhdx_open_mode access, vhdx_error *err)
 {
     uint64_t size = 0;
-    if (access == VHDX_FILE_REPLACE)
+    if (access == VHDX_OPEN_REPLACE)
         return file_set_size(file, 0, err);
-    if (access != VHDX_FILE_CREATE)
+    if (access != VHDX_OPEN_CREATE)
         return VHDX_OK;
     VX_TRY(file_size(file, &size, err));
     if (size != 0)
@@ -389,7 +389,7 @@ static vhdx_status settle_content(struct win32_file *file, const char *path, vhd
     return VHDX_OK;
 }
 
-static vhdx_status prepare(struct win32_file *file, const char *path, vhdx_file_access access, vhdx_error *err)
+static vhdx_status prepare(struct win32_file *file, const char *path, vhdx_open_mode access, vhdx_error *err)
 {
     if (GetFileType(file->handle) != FILE_TYPE_DISK)
         return vx_fail(err, VHDX_ARG, vx_at_file(path), "this is a pipe or a device and not a file");
@@ -399,7 +399,7 @@ static vhdx_status prepare(struct win32_file *file, const char *path, vhdx_file_
     return settle_content(file, path, access, err);
 }
 
-static vhdx_status fail_open(vhdx_error *err, DWORD code, const char *path, vhdx_file_access access)
+static vhdx_status fail_open(vhdx_error *err, DWORD code, const char *path, vhdx_open_mode access)
 {
     char holders[400];
     if (code != ERROR_SHARING_VIOLATION || !err)
@@ -412,7 +412,7 @@ static vhdx_status fail_open(vhdx_error *err, DWORD code, const char *path, vhdx
                      "system or another host may hold it; end that, then try again");
 }
 
-static vhdx_status open_wide(const wchar_t *wide, const char *path, vhdx_file_access access, vhdx_io *io,
+static vhdx_status open_wide(const wchar_t *wide, const char *path, vhdx_open_mode access, vhdx_io *io,
                              vhdx_error *err)
 {
     VX_TRY(refuse_kind(wide, path, err));
@@ -434,7 +434,7 @@ static vhdx_status open_wide(const wchar_t *wide, const char *path, vhdx_file_ac
     return VHDX_OK;
 }
 
-vhdx_status vx_win32_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+vhdx_status vx_win32_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     wchar_t *wide;
     (void)context;

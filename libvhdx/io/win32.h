@@ -29,7 +29,7 @@ bool vx_win32_holders(const char *path, char *text, size_t room);
 vhdx_status vx_win32_path(const char *path, wchar_t **wide, vhdx_error *err);
 
 /* As vhdx_host's open. */
-vhdx_status vx_win32_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err);
+vhdx_status vx_win32_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err);
 
 /* Who the open file is, when it was written to, what it takes; nothing else of the facts is touched. */
 void vx_win32_identify(HANDLE handle, const BY_HANDLE_FILE_INFORMATION *info, vhdx_file_facts *facts);

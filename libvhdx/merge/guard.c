@@ -125,7 +125,7 @@ static vhdx_status look_at_file(struct finder *finder, struct vx_file *file, boo
 static vhdx_status look(struct finder *finder, bool *wanted, struct vx_neighbour *neighbour)
 {
     struct vx_file *file;
-    vhdx_status status = vx_file_open(finder->chain->host, neighbour->path, VHDX_FILE_PEEK, &file, NULL);
+    vhdx_status status = vx_file_open(finder->chain->host, neighbour->path, VHDX_OPEN_PEEK, &file, NULL);
     *wanted = false;
     if (status == VHDX_OK) {
         status = look_at_file(finder, file, wanted, neighbour);
@@ -221,7 +221,7 @@ static vhdx_status visit_set(struct finder *finder, const char *name)
     vhdx_status status = VHDX_OK;
     if (!path || !bytes)
         status = vx_fail_memory(finder->err, "a VHD set");
-    else if (vx_file_open(finder->chain->host, path, VHDX_FILE_PEEK, &file, NULL) == VHDX_OK &&
+    else if (vx_file_open(finder->chain->host, path, VHDX_OPEN_PEEK, &file, NULL) == VHDX_OK &&
              vx_file_read_some(file, bytes, SET_BYTES, 0, &got, NULL) != VHDX_OK)
         got = 0;
     vx_file_close(file);

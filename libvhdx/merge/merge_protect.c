@@ -18,7 +18,7 @@ static vhdx_status check_room(const struct vx_merge_run *run, vhdx_error *err)
     const char *path = run->options->undo;
     vhdx_space space = {UINT64_MAX, UINT64_MAX};
     struct vx_file *file;
-    vhdx_status status = vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL);
+    vhdx_status status = vx_file_open(host, path, VHDX_OPEN_PEEK, &file, NULL);
     if (status == VHDX_OK)
         vx_file_close(file);
     if (status != VHDX_NOT_FOUND || host->space(host->context, path, &space, NULL) != VHDX_OK)

@@ -348,7 +348,7 @@ vhdx_status vx_up_resume(struct vx_merge_run *run, const struct vx_search *also,
         vx_fail(err, VHDX_ARG, vx_at_file(run->child_path), "the disk has no parent, there is no name to take over");
         return vx_advise(err, VHDX_ARG, "move it over the ancestor's name by hand, if that is what is wanted");
     }
-    if (run->plan_only || (!child->items.locator && child->log == VHDX_LOG_CLEAN))
+    if (run->plan_only || (!child->items.locator && child->log == VHDX_LOG_STATE_CLEAN))
         return VHDX_OK;
     run->child = child;
     VX_TRY(vx_merge_protect(run, true, err));

@@ -36,7 +36,7 @@ static size_t list_machines(const struct vx_security *security, vhdx_guid ids[VX
 bool vx_access_read(struct vx_file *file, uint8_t bytes[VX_DESCRIPTOR_ROOM], struct vx_arena *arena,
                     vhdx_found_file *out)
 {
-    static const vhdx_found_access kinds[] = {
+    static const vhdx_access kinds[] = {
         [VX_MACHINE_ACCESS_ALL] = VHDX_ACCESS_ALL,
         [VX_MACHINE_ACCESS_SOME] = VHDX_ACCESS_SOME,
         [VX_MACHINE_ACCESS_NONE] = VHDX_ACCESS_NONE,

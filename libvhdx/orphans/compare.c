@@ -50,7 +50,7 @@ static vhdx_status set_aside(struct comparer *c, struct vx_disk *disk, vhdx_stat
             *c->err = *why;
         return status;
     }
-    disk->pub.comparison = VHDX_COMPARED_FAILED;
+    disk->pub.comparison = VHDX_COMPARISON_FAILED;
     disk->trouble = vx_arena_text(&c->estate->arena, why->message);
     return VHDX_OK;
 }
@@ -104,7 +104,7 @@ static vhdx_status hash_disk(struct comparer *c, struct vx_disk *disk, struct co
 {
     struct vx_file *file;
     vhdx_error why;
-    vhdx_status status = vx_file_open(c->host, disk->pub.path, VHDX_FILE_READ, &file, &why);
+    vhdx_status status = vx_file_open(c->host, disk->pub.path, VHDX_OPEN_READ, &file, &why);
     if (status == VHDX_OK) {
         status = hash_file(c, file, content, &why);
         vx_file_close(file);
@@ -132,7 +132,7 @@ static void keep_of_copies(struct vx_disk *other)
 {
     if (other->is_copy)
         other->pub.comparison =
-            VHDX_COMPARED_EQUAL; /* of one that is used, it would say something else: see is_candidate() */
+            VHDX_COMPARISON_EQUAL; /* of one that is used, it would say something else: see is_candidate() */
     other->is_needed = other->stays_of_copies = true;
 }
 
@@ -141,7 +141,7 @@ static void judge_copy(struct vx_estate *estate, size_t number, size_t reference
 {
     struct vx_disk *disk = &estate->disks[number], *other = &estate->disks[reference];
     bool equal = a->size == b->size && XXH128_isEqual(a->hash, b->hash);
-    disk->pub.comparison = equal ? VHDX_COMPARED_EQUAL : VHDX_COMPARED_DIFFERS;
+    disk->pub.comparison = equal ? VHDX_COMPARISON_EQUAL : VHDX_COMPARISON_DIFFERS;
     if (equal)
         keep_of_copies(other);
 }
@@ -154,14 +154,14 @@ static vhdx_status compare_ring(struct comparer *c, size_t ring)
     if (reference == VHDX_NONE)
         return VHDX_OK;
     VX_TRY(hash_disk(c, &estate->disks[reference], &wanted));
-    bool known = estate->disks[reference].pub.comparison != VHDX_COMPARED_FAILED;
+    bool known = estate->disks[reference].pub.comparison != VHDX_COMPARISON_FAILED;
     do {
         struct vx_disk *disk = &estate->disks[at];
         size_t next = disk->pub.twin;
         bool wants = known && at != reference && disk->source == 0 && disk->is_copy;
         if (wants) {
             VX_TRY(hash_disk(c, disk, &found));
-            if (disk->pub.comparison != VHDX_COMPARED_FAILED)
+            if (disk->pub.comparison != VHDX_COMPARISON_FAILED)
                 judge_copy(estate, at, reference, &found, &wanted);
         }
         disk->ring_done = true;
@@ -171,7 +171,7 @@ static vhdx_status compare_ring(struct comparer *c, size_t ring)
     do {
         struct vx_disk *disk = &estate->disks[at];
         size_t next = disk->pub.twin;
-        if (at != reference && disk->pub.comparison == VHDX_COMPARED_EQUAL)
+        if (at != reference && disk->pub.comparison == VHDX_COMPARISON_EQUAL)
             disk->pub.twin = reference;
         at = next;
     } while (at != ring);
@@ -282,7 +282,7 @@ static vhdx_status compare_leaf(struct comparer *c, struct vx_disk *disk)
         vx_chain_close(chain);
     }
     if (status == VHDX_OK) {
-        disk->pub.comparison = different ? VHDX_COMPARED_DIFFERS : VHDX_COMPARED_EQUAL;
+        disk->pub.comparison = different ? VHDX_COMPARISON_DIFFERS : VHDX_COMPARISON_EQUAL;
         disk->pub.differing_bytes = different;
     }
     return set_aside(c, disk, status, &why);
@@ -291,8 +291,8 @@ static vhdx_status compare_leaf(struct comparer *c, struct vx_disk *disk)
 static bool is_candidate(const struct vx_disk *disk)
 {
     return vx_disk_is_differencing(disk) && !vx_disk_is_vhd(disk) && disk->source == 0 &&
-           disk->pub.parent != VHDX_NONE && !disk->is_needed && !(disk->pub.flags & VHDX_FOUND_BROKEN_BELOW) &&
-           (disk->pub.status == VHDX_FOUND_ORPHAN || disk->pub.status == VHDX_FOUND_PARENT_MOVED);
+           disk->pub.parent != VHDX_NONE && !disk->is_needed && !(disk->pub.flags & VHDX_DISK_FLAG_BROKEN_BELOW) &&
+           (disk->pub.status == VHDX_DISK_STATUS_ORPHAN || disk->pub.status == VHDX_DISK_STATUS_PARENT_MOVED);
 }
 
 static vhdx_status compare_leaves(struct comparer *c)
@@ -356,7 +356,7 @@ static bool was_compared_as_copy(const struct vx_disk *disk, const struct vx_dis
 static bool was_compared_as_leaf(const struct vx_estate *estate, const struct vx_disk *disk, size_t with)
 {
     return !disk->compared_as_copy && disk->pub.parent == with && is_chain_of_one_report(estate, disk) &&
-           (disk->pub.status == VHDX_FOUND_ORPHAN || disk->pub.status == VHDX_FOUND_PARENT_MOVED);
+           (disk->pub.status == VHDX_DISK_STATUS_ORPHAN || disk->pub.status == VHDX_DISK_STATUS_PARENT_MOVED);
 }
 
 static void carry(struct vx_estate *estate, struct vx_disk *disk)
@@ -370,9 +370,9 @@ static void carry(struct vx_estate *estate, struct vx_disk *disk)
         return;
     disk->pub.comparison = disk->compared;
     disk->pub.differing_bytes = disk->compared_difference;
-    if (copy && disk->compared == VHDX_COMPARED_EQUAL && !disk->stays_of_copies)
+    if (copy && disk->compared == VHDX_COMPARISON_EQUAL && !disk->stays_of_copies)
         keep_of_copies(other);
-    if (copy && disk->compared == VHDX_COMPARED_EQUAL)
+    if (copy && disk->compared == VHDX_COMPARISON_EQUAL)
         disk->pub.twin = with;
 }
 
@@ -380,7 +380,7 @@ static void carry(struct vx_estate *estate, struct vx_disk *disk)
 void vx_compare_carry(struct vx_estate *estate)
 {
     for (size_t i = estate->disk_count; i-- > 0;)
-        if (estate->disks[i].compared != VHDX_NOT_COMPARED)
+        if (estate->disks[i].compared != VHDX_COMPARISON_NONE)
             carry(estate, &estate->disks[i]);
 }
 

@@ -144,9 +144,9 @@ static vhdx_status look_at_content(struct vx_probing *it, const char *path, stru
 static vhdx_status open_somehow(struct vx_probe *probe, const char *path, struct vx_file **file, bool *locked,
                                 vhdx_error *err)
 {
-    vhdx_status status = vx_file_open(probe->host, path, VHDX_FILE_READ, file, err);
+    vhdx_status status = vx_file_open(probe->host, path, VHDX_OPEN_READ, file, err);
     *locked = status == VHDX_BUSY;
-    return *locked ? vx_file_open(probe->host, path, VHDX_FILE_PEEK, file, err) : status;
+    return *locked ? vx_file_open(probe->host, path, VHDX_OPEN_PEEK, file, err) : status;
 }
 
 vhdx_status vx_probe_file(struct vx_probe *probe, const char *path, struct vx_sighting *out, vhdx_error *err)

@@ -59,7 +59,7 @@ static void take_vhd(struct vx_probing *it, const struct vx_vhd_footer *footer, 
 {
     struct vx_disk *disk = it->disk;
     bool differencing = footer->type == VX_VHD_DIFFERENCING;
-    disk->pub.kind = differencing ? VHDX_FOUND_VHD_DIFFERENCING : VHDX_FOUND_VHD;
+    disk->pub.kind = differencing ? VHDX_DISK_KIND_VHD_DIFFERENCING : VHDX_DISK_KIND_VHD;
     disk->pub.virtual_size = footer->current_size;
     disk->pub.logical_sector_size = disk->pub.physical_sector_size = VHD_SECTOR;
     disk->pub.data_write_guid = footer->id;

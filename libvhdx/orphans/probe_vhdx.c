@@ -163,11 +163,11 @@ static void glance_blocks(struct vx_probing *it, uint64_t file_size)
     }
 }
 
-static vhdx_found_kind kind_of(uint32_t flags)
+static vhdx_disk_kind kind_of(uint32_t flags)
 {
     if (flags & VX_PARAMETER_HAS_PARENT)
-        return VHDX_FOUND_DIFFERENCING;
-    return flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED ? VHDX_FOUND_FIXED : VHDX_FOUND_DYNAMIC;
+        return VHDX_DISK_KIND_DIFFERENCING;
+    return flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED ? VHDX_DISK_KIND_FIXED : VHDX_DISK_KIND_DYNAMIC;
 }
 
 /* false: not a plain case. */
@@ -192,13 +192,13 @@ static void take_info(struct vx_probing *it, const vhdx_info *info, bool *no_mem
 {
     struct vx_probe *probe = it->probe;
     vhdx_found_file *pub = &it->disk->pub;
-    pub->kind = (vhdx_found_kind)info->kind;
+    pub->kind = (vhdx_disk_kind)info->kind;
     pub->virtual_size = info->virtual_size;
     pub->block_size = info->block_size;
     pub->logical_sector_size = info->logical_sector_size;
     pub->physical_sector_size = info->physical_sector_size;
     pub->virtual_disk_id = info->virtual_disk_id;
-    it->disk->dirty = info->log != VHDX_LOG_CLEAN;
+    it->disk->dirty = info->log != VHDX_LOG_STATE_CLEAN;
     memset(&pub->names, 0, sizeof pub->names);
     if (!info->parent)
         return;
@@ -227,7 +227,7 @@ static vhdx_status take_strictly(struct vx_probing *it, bool *no_memory, vhdx_er
     take_info(it, &image->info, no_memory);
     it->metadata = image->metadata;
     it->bat = image->bat;
-    if (image->log == VHDX_LOG_CORRUPT)
+    if (image->log == VHDX_LOG_STATE_CORRUPT)
         it->disk->trouble = "its log must be replayed, but holds no valid active sequence";
     else if (image->info.kind == VHDX_KIND_DIFFERENCING && !image->parent_names.has_linkage &&
              !image->parent_names.has_linkage2)

@@ -63,12 +63,12 @@ static bool take_texts(struct taker *t, const struct vx_json *value, const char 
 
 /* ---- disks ---- */
 
-static vhdx_found_kind kind_of(const char *text)
+static vhdx_disk_kind kind_of(const char *text)
 {
-    for (int kind = VHDX_FOUND_FIXED; kind <= VHDX_FOUND_VHD_DIFFERENCING; kind++)
-        if (strcmp(text, vhdx_found_kind_name((vhdx_found_kind)kind)) == 0)
-            return (vhdx_found_kind)kind;
-    return VHDX_FOUND_UNKNOWN;
+    for (int kind = VHDX_DISK_KIND_FIXED; kind <= VHDX_DISK_KIND_VHD_DIFFERENCING; kind++)
+        if (strcmp(text, vhdx_disk_kind_name((vhdx_disk_kind)kind)) == 0)
+            return (vhdx_disk_kind)kind;
+    return VHDX_DISK_KIND_UNKNOWN;
 }
 
 static void take_locator(const struct vx_json *value, vhdx_parent_names *names)
@@ -111,7 +111,7 @@ static void take_state(const struct vx_json *value, struct vx_disk *disk)
     disk->truncated = has_text(value, "flags", "truncated");
     disk->dirty = has_text(value, "flags", "dirty-log");
     if (has_text(value, "flags", "quarantined"))
-        disk->pub.flags |= VHDX_FOUND_QUARANTINED;
+        disk->pub.flags |= VHDX_DISK_FLAG_QUARANTINED;
 }
 
 static bool take_accounts(struct taker *t, const struct vx_json *value, vhdx_found_file *pub)
@@ -126,7 +126,7 @@ static bool take_accounts(struct taker *t, const struct vx_json *value, vhdx_fou
             pub->account_count++;
     for (int i = VHDX_ACCESS_ALL; i <= VHDX_ACCESS_NONE; i++)
         if (strcmp(access, names[i]) == 0)
-            pub->access = (vhdx_found_access)i;
+            pub->access = (vhdx_access)i;
     pub->accounts = ids;
     return ids != NULL;
 }
@@ -138,13 +138,13 @@ static void take_comparison(const struct vx_json *value, struct vx_disk *disk)
     const char *word = vx_json_text(value, "comparison", ""), *status = vx_json_text(value, "status", "");
     bool copy = strcmp(status, "duplicate") == 0;
     disk->compared_as_copy = copy;
-    for (int i = VHDX_COMPARED_EQUAL; i <= VHDX_COMPARED_FAILED; i++)
+    for (int i = VHDX_COMPARISON_EQUAL; i <= VHDX_COMPARISON_FAILED; i++)
         if (strcmp(word, names[i]) == 0)
-            disk->compared = (vhdx_found_comparison)i;
+            disk->compared = (vhdx_comparison)i;
     disk->compared_with = vx_json_text(value, copy ? "same_identity" : "parent", NULL);
     disk->compared_difference = vx_json_number(value, "differing_bytes", 0);
     if (!disk->compared_with)
-        disk->compared = VHDX_NOT_COMPARED;
+        disk->compared = VHDX_COMPARISON_NONE;
 }
 
 static vhdx_status take_disk(struct taker *t, const struct vx_json *value)
@@ -191,19 +191,19 @@ static vhdx_controller controller_of(const char *text)
     return VHDX_CONTROLLER_OTHER;
 }
 
-static vhdx_status take_media(struct taker *t, const struct vx_json *value, vhdx_config_info *info,
-                              const vhdx_config_disk **out)
+static vhdx_status take_media(struct taker *t, const struct vx_json *value, vhdx_machine_info *info,
+                              const vhdx_drive **out)
 {
     const struct vx_json *member = vx_json_member(value, "disks");
     size_t room = member && member->type == VX_JSON_ARRAY ? member->count : 0;
-    vhdx_config_disk *disks = vx_arena_take(&t->estate->arena, room, sizeof *disks);
+    vhdx_drive *disks = vx_arena_take(&t->estate->arena, room, sizeof *disks);
     if (!disks)
         return vx_fail_memory(t->err, "a report");
     for (const struct vx_json *item = items_of(value, "disks"); item; item = item->next) {
         const char *path = vx_json_text(item, "path", NULL);
         if (!path)
             return fail(t, "a disk of a configuration has no path");
-        disks[info->disk_count++] = (vhdx_config_disk){
+        disks[info->drive_count++] = (vhdx_drive){
             .path = path,
             .type = vx_json_text(item, "type", ""),
             .controller = controller_of(vx_json_text(item, "controller", "")),
@@ -216,7 +216,7 @@ static vhdx_status take_media(struct taker *t, const struct vx_json *value, vhdx
     return VHDX_OK;
 }
 
-static void take_machine_state(const struct vx_json *value, vhdx_config_info *info)
+static void take_machine_state(const struct vx_json *value, vhdx_machine_info *info)
 {
     const char *saved = vx_json_text(value, "saved_state", "");
     info->saved_state = strcmp(saved, "present") == 0 ? VHDX_SAVED_STATE_PRESENT
@@ -234,7 +234,7 @@ static void take_machine_state(const struct vx_json *value, vhdx_config_info *in
 static vhdx_status take_config(struct taker *t, const struct vx_json *value)
 {
     const char *path = vx_json_text(value, "path", NULL);
-    vhdx_config_info *info = vx_arena_take(&t->estate->arena, 1, sizeof *info);
+    vhdx_machine_info *info = vx_arena_take(&t->estate->arena, 1, sizeof *info);
     struct vx_machine *machine = vx_estate_add_machine(t->estate);
     if (!info || !machine)
         return vx_fail_memory(t->err, "a report");
@@ -329,7 +329,7 @@ vhdx_status vx_report_read(struct vx_estate *estate, const vhdx_host *host, cons
 {
     struct vx_file *file;
     uint64_t size;
-    VX_TRY(vx_file_open(host, path, VHDX_FILE_PEEK, &file, err));
+    VX_TRY(vx_file_open(host, path, VHDX_OPEN_PEEK, &file, err));
     vhdx_status status = vx_file_size(file, &size, err);
     if (status == VHDX_OK && size > VX_REPORT_SIZE_MAX)
         status = vx_fail(err, VHDX_LIMIT, vx_at_file(path), "this is too large for a report");

@@ -280,7 +280,7 @@ static bool take_disk(struct walker *walker, const struct vx_sighting *sighting,
         disk->absolute = absolute;
         disk->by_link = by_link;
         if (in_quarantine(absolute, walk->windows))
-            disk->pub.flags |= VHDX_FOUND_QUARANTINED;
+            disk->pub.flags |= VHDX_DISK_FLAG_QUARANTINED;
         walk->progress.disks_found++;
     }
     vx_lock_give(walk->lock);
@@ -309,7 +309,7 @@ static bool take_side(struct walker *walker, const struct vx_sighting *sighting,
 static bool stand_in(struct walker *walker, struct vx_machine *machine, const char *path, const vhdx_error *trouble)
 {
     struct vx_arena *arena = vx_probe_arena(walker->probe);
-    vhdx_config_info *info = vx_arena_take(arena, 1, sizeof *info);
+    vhdx_machine_info *info = vx_arena_take(arena, 1, sizeof *info);
     const char **reasons = vx_arena_take(arena, 1, sizeof *reasons);
     if (!info || !reasons)
         return false;

@@ -134,7 +134,7 @@ vhdx_status vx_forecast(const char *path, const vhdx_verify_options *options, vh
     struct vx_file *file;
     if (!is_hoped_for(report, false))
         return VHDX_OK;
-    VX_TRY(vx_file_open(vx_host_or_native(options->host), path, VHDX_FILE_READ, &file, err));
+    VX_TRY(vx_file_open(vx_host_or_native(options->host), path, VHDX_OPEN_READ, &file, err));
     vhdx_status status = forecast(path, file, options, report, err);
     vx_file_close(file);
     return status;

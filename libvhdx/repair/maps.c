@@ -23,7 +23,7 @@ static vhdx_status read_text(const vhdx_host *host, const char *path, uint8_t **
 {
     struct vx_file *file;
     uint64_t size;
-    VX_TRY(vx_file_open(host, path, VHDX_FILE_READ, &file, err));
+    VX_TRY(vx_file_open(host, path, VHDX_OPEN_READ, &file, err));
     vhdx_status status = vx_file_size(file, &size, err);
     if (status == VHDX_OK && size > TEXT_MAX)
         status = vx_fail(err, VHDX_LIMIT, vx_at_file(path), "a map of %" PRIu64 " bytes", size);
@@ -183,7 +183,7 @@ vhdx_status vx_maps_write(const struct vx_plan *plan, uint64_t size, const vhdx_
     if (!w.text)
         return vx_fail_memory(err, "a map");
     begin_text(&w, ids, id_count);
-    vhdx_status status = vx_file_open(plan->host, path, VHDX_FILE_REPLACE, &w.file, err);
+    vhdx_status status = vx_file_open(plan->host, path, VHDX_OPEN_REPLACE, &w.file, err);
     if (status == VHDX_OK)
         status = write_ranges(&w, plan, size, err);
     vx_file_close(w.file);

@@ -139,7 +139,7 @@ static vhdx_status judge(struct repair *r, const char *path, vhdx_error *err)
 static bool is_there(const vhdx_host *host, const char *path)
 {
     struct vx_file *file;
-    vhdx_status status = vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL);
+    vhdx_status status = vx_file_open(host, path, VHDX_OPEN_PEEK, &file, NULL);
     if (status == VHDX_OK)
         vx_file_close(file);
     return status != VHDX_NOT_FOUND;
@@ -229,7 +229,7 @@ vhdx_status vx_repair(const char *path, const vhdx_repair_options *options, vhdx
     struct repair r = {.host = vx_host_or_native(options->host), .options = options};
     vhdx_status status = name_undo(&r, path, err);
     if (status == VHDX_OK)
-        status = vx_file_open(r.host, path, options->dry_run ? VHDX_FILE_READ : VHDX_FILE_WRITE, &r.file, err);
+        status = vx_file_open(r.host, path, options->dry_run ? VHDX_OPEN_READ : VHDX_OPEN_WRITE, &r.file, err);
     if (status == VHDX_OK)
         status = repair(&r, path, err);
     if (status == VHDX_OK) {

@@ -252,7 +252,7 @@ static vhdx_status put_pieces(struct output *output, vhdx_error *err)
         output->report->pieces[0] = '\0';
         return VHDX_OK;
     }
-    VX_TRY(vx_file_open(host, output->report->pieces, VHDX_FILE_REPLACE, &pieces, err));
+    VX_TRY(vx_file_open(host, output->report->pieces, VHDX_OPEN_REPLACE, &pieces, err));
     for (size_t i = 0; status == VHDX_OK && i < rebuilt->stray_count; i++) {
         status = copy_piece(output, pieces, &rebuilt->strays[i], output->report->bytes_pieces, err);
         output->report->bytes_pieces += rebuilt->strays[i].length;
@@ -283,7 +283,7 @@ static vhdx_status check_output(const struct vx_salvage_layers *layers, const ch
 static bool file_length(const vhdx_host *host, const char *path, uint64_t *length)
 {
     struct vx_file *file;
-    if (vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+    if (vx_file_open(host, path, VHDX_OPEN_PEEK, &file, NULL) != VHDX_OK)
         return false;
     bool known = vx_file_size(file, length, NULL) == VHDX_OK;
     vx_file_close(file);
@@ -342,7 +342,7 @@ static vhdx_status write_mapped(struct output *output, vhdx_status (*write)(stru
                                 vhdx_error *err)
 {
     const vhdx_host *host = output->layers->host;
-    VX_TRY(vx_file_open(host, output->report->map, VHDX_FILE_REPLACE, &output->map.file, err));
+    VX_TRY(vx_file_open(host, output->report->map, VHDX_OPEN_REPLACE, &output->map.file, err));
     output->buf = vx_alloc(BUFFER, 1);
     output->map.buf = vx_alloc(TEXT_BUFFER, 1);
     vhdx_status status = output->buf && output->map.buf ? write(output, err) : vx_fail_memory(err, "a buffer");
@@ -399,7 +399,7 @@ static vhdx_status salvage_pieces(struct vx_salvage_layers *layers, const char *
 {
     struct output output = {.layers = layers, .options = options, .report = report};
     struct vx_file *file;
-    if (vx_file_open(layers->host, raw, VHDX_FILE_PEEK, &file, NULL) == VHDX_OK) {
+    if (vx_file_open(layers->host, raw, VHDX_OPEN_PEEK, &file, NULL) == VHDX_OK) {
         output.is_device = (vx_file_facts(file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
         vx_file_close(file);
     }
@@ -419,7 +419,7 @@ static vhdx_status salvage(struct vx_salvage_layers *layers, const char *raw, co
     report->parent_missing = layers->parent_missing;
     VX_TRY(check_output(layers, raw, err));
     VX_TRY(name_outputs(&output, raw, err)); /* before what lies there is emptied */
-    VX_TRY(vx_file_open(layers->host, raw, VHDX_FILE_REPLACE, &output.raw, err));
+    VX_TRY(vx_file_open(layers->host, raw, VHDX_OPEN_REPLACE, &output.raw, err));
     output.is_device = (vx_file_facts(output.raw)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
     vhdx_status status = write_outputs(&output, raw, err);
     vx_file_close(output.raw);

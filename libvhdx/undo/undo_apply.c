@@ -142,7 +142,7 @@ static vhdx_status try_path(struct applying *applying, size_t number, const char
 {
     const struct vx_undo_known *known = &applying->content.targets[number];
     struct vx_file *file;
-    VX_TRY(vx_file_open(applying->host, path, VHDX_FILE_WRITE, &file, err));
+    VX_TRY(vx_file_open(applying->host, path, VHDX_OPEN_WRITE, &file, err));
     vhdx_status status = recognize(applying, file, known, err);
     if (status == VHDX_OK && is_open(applying, number, file))
         status = vx_fail(err, VHDX_UNDO_MISMATCH, vx_at_file(path), "two disks of the undo file are the same file now");
@@ -302,7 +302,7 @@ static vhdx_status check_content(struct applying *applying, vhdx_error *err)
 
 static vhdx_status undo(struct applying *applying, vhdx_error *err)
 {
-    VX_TRY(vx_file_open(applying->host, applying->path, VHDX_FILE_READ, &applying->undo_file, err));
+    VX_TRY(vx_file_open(applying->host, applying->path, VHDX_OPEN_READ, &applying->undo_file, err));
     VX_TRY(vx_undo_read(applying->undo_file, &applying->content, NULL, NULL, err));
     VX_TRY(check_content(applying, err));
     VX_TRY(vx_undo_reader_open(&applying->reader, applying->undo_file, applying->content.seed, err));

@@ -470,7 +470,7 @@ static vhdx_status go_on(struct vx_undo *undo, const struct vx_undo_target *wish
 {
     struct earlier earlier = {.undo = undo};
     bool is_blank;
-    VX_TRY(vx_file_open(undo->host, undo->path, VHDX_FILE_WRITE, &undo->file, err));
+    VX_TRY(vx_file_open(undo->host, undo->path, VHDX_OPEN_WRITE, &undo->file, err));
     VX_TRY(vx_undo_is_blank(undo->file, &is_blank, err));
     if (is_blank) {
         VX_TRY(vx_file_cut(undo->file, 0, err));
@@ -493,7 +493,7 @@ static vhdx_status go_on(struct vx_undo *undo, const struct vx_undo_target *wish
 
 static vhdx_status open_file(struct vx_undo *undo, const struct vx_undo_target *wishes, vhdx_error *err)
 {
-    vhdx_status status = vx_file_open(undo->host, undo->path, VHDX_FILE_CREATE, &undo->file, err);
+    vhdx_status status = vx_file_open(undo->host, undo->path, VHDX_OPEN_CREATE, &undo->file, err);
     if (status == VHDX_EXISTS)
         return go_on(undo, wishes, err);
     if (status != VHDX_OK)
@@ -536,7 +536,7 @@ static vhdx_status check(struct vx_undo *undo, const struct vx_undo_target *wish
 {
     struct earlier earlier = {.undo = undo};
     bool is_blank = false;
-    vhdx_status status = vx_file_open(undo->host, undo->path, VHDX_FILE_READ, &undo->file, err);
+    vhdx_status status = vx_file_open(undo->host, undo->path, VHDX_OPEN_READ, &undo->file, err);
     if (status == VHDX_NOT_FOUND) {
         vx_clear(err);
         return VHDX_OK;

@@ -304,7 +304,7 @@ static bool leads_elsewhere(struct walk *walk, const char *path, const struct la
     struct vx_file *file;
     if (!path || !walk->v->host->windows_paths || !vx_path_is_absolute(path, true))
         return false;
-    if (vx_file_open(walk->v->host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+    if (vx_file_open(walk->v->host, path, VHDX_OPEN_PEEK, &file, NULL) != VHDX_OK)
         return true;
     bool same = same_file(walk, parent, path, vx_file_facts(file));
     vx_file_close(file);
@@ -378,7 +378,7 @@ static vhdx_status examine_parent(struct walk *walk, struct vx_verification *v, 
 {
     char evidence[VX_EVIDENCE_ROOM];
     vhdx_error why;
-    vhdx_status status = vx_exam_open(v->host, path, VHDX_FILE_READ, NULL, &next->exam, &why);
+    vhdx_status status = vx_exam_open(v->host, path, VHDX_OPEN_READ, NULL, &next->exam, &why);
     if (status == VHDX_OK) {
         status = vx_recognize(next->exam, evidence, &why);
         if (status != VHDX_OK)

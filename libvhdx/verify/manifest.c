@@ -162,7 +162,7 @@ static vhdx_status open_unfinished(struct vx_manifest_writer *writer, const char
     if (!writer->path || !writer->unfinished || !writer->buffer || !writer->hash)
         return vx_fail_memory(err, "a manifest");
     XXH3_64bits_reset(writer->hash);
-    return vx_file_open(writer->host, writer->unfinished, VHDX_FILE_REPLACE, &writer->file, err);
+    return vx_file_open(writer->host, writer->unfinished, VHDX_OPEN_REPLACE, &writer->file, err);
 }
 
 vhdx_status vx_manifest_create(const vhdx_host *host, const char *path, const struct vx_manifest_head *head,
@@ -386,7 +386,7 @@ vhdx_status vx_manifest_open(const vhdx_host *host, const char *path, struct vx_
     struct vx_manifest_reader *reader = vx_alloc(1, sizeof *reader);
     if (!reader)
         return vx_fail_memory(err, "a manifest");
-    vhdx_status status = vx_file_open(host, path, VHDX_FILE_READ, &reader->file, err);
+    vhdx_status status = vx_file_open(host, path, VHDX_OPEN_READ, &reader->file, err);
     if (status == VHDX_OK)
         status = begin_reading(reader, err);
     if (status == VHDX_OK)

@@ -33,7 +33,7 @@ void vx_mismatch_explain(const vhdx_host *host, const char *child, const char *p
     const struct vx_proof_progress progress = {0};
     struct vx_proof proof;
     struct vx_exam *exam;
-    if (!err || vx_exam_open(vx_host_or_native(host), child, VHDX_FILE_PEEK, NULL, &exam, NULL) != VHDX_OK)
+    if (!err || vx_exam_open(vx_host_or_native(host), child, VHDX_OPEN_PEEK, NULL, &exam, NULL) != VHDX_OK)
         return;
     if (vx_prove_parent(exam, parent, &search, &progress, &proof, NULL) == VHDX_OK && proof.text[0]) {
         size_t length = strlen(err->message);

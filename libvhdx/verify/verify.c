@@ -6,7 +6,7 @@
 
 static vhdx_status verify_file(struct vx_verification *v, const char *path, vhdx_error *err)
 {
-    VX_TRY(vx_exam_open(v->host, path, VHDX_FILE_READ, NULL, &v->exam, err));
+    VX_TRY(vx_exam_open(v->host, path, VHDX_OPEN_READ, NULL, &v->exam, err));
     vhdx_status status = vx_verify_structures(v, err);
     if (status == VHDX_OK)
         status = vx_check_host(v, err);

@@ -27,6 +27,26 @@ if ! diff -u --label "$stored" $stored --label "include/vhdx.h now" "$now"; then
     echo "The interface is another one than in $stored. When that is meant: bash tests/abi/check.sh --renew"
     status=1
 fi
+# One prefix an enum: what all its values begin with, at the last "_"; no value of another enum begins with it. The
+# statuses are older than that rule.
+awk '
+    $1 == "value" && $2 !~ /^vhdx_status\./ {
+        split($2, at, ".")
+        if (!(at[1] in prefix))
+            prefix[at[1]] = at[2]
+        while (index(at[2], prefix[at[1]]) != 1 || prefix[at[1]] !~ /_$/)
+            prefix[at[1]] = substr(prefix[at[1]], 1, length(prefix[at[1]]) - 1)
+    }
+    $1 == "value" { split($2, at, "."); value[at[2]] = at[1] }
+    END {
+        for (v in value)
+            for (e in prefix)
+                if (e != value[v] && index(v, prefix[e]) == 1) {
+                    print v " of " value[v] " begins with " prefix[e] ", the prefix of " e
+                    bad = 1
+                }
+        exit bad
+    }' "$now" || status=1
 if [ -e "$1" ]; then
     diff <(sed -nE 's/^function ([^:]*):.*/\1/p' $stored | sort) \
         <(nm -D --defined-only "$1" | awk '$2 ~ /[TDBRVW]/ { print $3 }' | sed 's/@.*//' | sort) |

@@ -89,7 +89,7 @@ static void find_places(struct plan *plan, const char *base)
     vhdx_extent extent;
     vhdx_error err;
     check(vhdx_chain_open(base, NULL, &chain, &err), &err);
-    const vhdx_info *info = vhdx_chain_layer_info(chain, 0);
+    const vhdx_info *info = vhdx_chain_layer(chain, 0);
     size_t count = (size_t)((info->virtual_size + info->block_size - 1) / info->block_size);
     plan->block_size = info->block_size;
     plan->places = malloc(count * sizeof *plan->places);
@@ -240,7 +240,7 @@ static int *open_files(vhdx_chain *chain, size_t count)
     if (!files)
         fail("-", "out of memory");
     for (size_t i = 0; i < count; i++) {
-        const char *path = vhdx_chain_layer_info(chain, i)->path;
+        const char *path = vhdx_chain_layer(chain, i)->path;
         files[i] = open(path, (i + 1 == count ? O_RDWR : O_RDONLY) | O_CLOEXEC);
         if (files[i] < 0)
             fail(path, "cannot be opened");

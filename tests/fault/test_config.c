@@ -25,7 +25,7 @@ static void put(const char *name, uint8_t *bytes, size_t size)
 {
     const vhdx_host *interface = crash_host_interface(host);
     vhdx_io io;
-    cr_assert_eq(interface->open(interface->context, name, VHDX_FILE_REPLACE, &io, NULL), VHDX_OK);
+    cr_assert_eq(interface->open(interface->context, name, VHDX_OPEN_REPLACE, &io, NULL), VHDX_OK);
     cr_assert_eq(io.ops->write(io.file, bytes, size, 0, NULL), VHDX_OK);
     io.ops->close(io.file);
     free(bytes);
@@ -63,11 +63,11 @@ static void put_xml(void)
 /* What was given in spite of the fault is right, or says that it is not all. */
 static void check(const vhdx_config *config, const char *kind, uint64_t nth)
 {
-    const vhdx_config_info *info = vhdx_config_facts(config);
+    const vhdx_machine_info *info = vhdx_config_info(config);
     /* the completed transaction is told always */
     bool told = info->findings.count > (info->format == VHDX_CONFIG_VMCX);
-    bool right = info->disk_count == 2 && vhdx_config_disk_info(config, 0)->controller == VHDX_CONTROLLER_SCSI &&
-                 vhdx_config_disk_info(config, 0)->controller_number == 1 && info->checkpoint && info->name &&
+    bool right = info->drive_count == 2 && vhdx_config_drive(config, 0)->controller == VHDX_CONTROLLER_SCSI &&
+                 vhdx_config_drive(config, 0)->controller_number == 1 && info->checkpoint && info->name &&
                  strcmp(info->name, "Mail") == 0 && info->has_id && info->has_machine_id;
     right = right && (info->format == VHDX_CONFIG_XML || info->saved_state == VHDX_SAVED_STATE_PRESENT || told);
     cr_assert(right || !info->complete, "%s number %" PRIu64 " fails, and the outcome is wrong", kind, nth);

@@ -319,7 +319,7 @@ static void make_without_bat(const vhdx_host *host)
     uint64_t bat = vx_get64(bytes), length = vx_get32(bytes + 8);
     cr_assert_eq(bld_peek(host, DISK, bat, bytes, 8), VHDX_OK);
     copy_table(host, vx_round_down(vx_get64(bytes), VX_MIB));
-    cr_assert_eq(vx_file_open(host, DISK, VHDX_FILE_WRITE, &file, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_open(host, DISK, VHDX_OPEN_WRITE, &file, NULL), VHDX_OK);
     cr_assert_eq(vx_file_zero(file, bat, length, NULL), VHDX_OK);
     vx_file_close(file);
 }

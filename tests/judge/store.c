@@ -43,7 +43,7 @@ struct store {
 struct handle {
     struct store *store;
     struct store_file *file;
-    vhdx_file_access access;
+    vhdx_open_mode access;
 };
 
 static void *alloc(size_t size)
@@ -287,9 +287,9 @@ static vhdx_status file_flush(void *handle, vhdx_error *err)
 static void file_close(void *context)
 {
     struct handle *handle = context;
-    if (handle->access == VHDX_FILE_READ)
+    if (handle->access == VHDX_OPEN_READ)
         handle->file->readers--;
-    else if (handle->access != VHDX_FILE_PEEK)
+    else if (handle->access != VHDX_OPEN_PEEK)
         handle->file->writer = false;
     free(handle);
 }
@@ -408,25 +408,25 @@ void store_remove(struct store *store, const char *path)
     free_file(file);
 }
 
-static vhdx_status host_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+static vhdx_status host_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     struct store *store = context;
     struct store_file *file = store_find(store, path);
-    bool making = access == VHDX_FILE_CREATE || access == VHDX_FILE_REPLACE;
+    bool making = access == VHDX_OPEN_CREATE || access == VHDX_OPEN_REPLACE;
     (void)err;
     if (!file && !making)
         return VHDX_NOT_FOUND;
-    if (file && access != VHDX_FILE_PEEK && (file->writer || (access != VHDX_FILE_READ && file->readers > 0)))
+    if (file && access != VHDX_OPEN_PEEK && (file->writer || (access != VHDX_OPEN_READ && file->readers > 0)))
         return VHDX_BUSY;
-    if (file && access == VHDX_FILE_CREATE && file->size > 0)
+    if (file && access == VHDX_OPEN_CREATE && file->size > 0)
         return VHDX_EXISTS;
     file = store_open(store, path);
-    if (access == VHDX_FILE_REPLACE)
+    if (access == VHDX_OPEN_REPLACE)
         store_resize(file, 0);
     struct handle *handle = alloc(sizeof *handle);
     *handle = (struct handle){store, file, access};
-    file->readers += access == VHDX_FILE_READ;
-    file->writer = file->writer || (access != VHDX_FILE_READ && access != VHDX_FILE_PEEK);
+    file->readers += access == VHDX_OPEN_READ;
+    file->writer = file->writer || (access != VHDX_OPEN_READ && access != VHDX_OPEN_PEEK);
     *io = (vhdx_io){&file_ops, handle};
     return VHDX_OK;
 }

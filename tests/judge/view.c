@@ -109,7 +109,7 @@ struct reading view_read_plainly(struct store *store)
     reading.status = vhdx_chain_open(JUDGE_LEAF, &options, &chain, NULL);
     if (reading.status != VHDX_OK)
         return reading;
-    reading.size = vhdx_chain_layer_info(chain, 0)->virtual_size;
+    reading.size = vhdx_chain_layer(chain, 0)->virtual_size;
     reading.status = vhdx_chain_stream(chain, sink, reading.bytes, NULL, NULL);
     vhdx_chain_free(chain);
     return reading;

@@ -75,7 +75,7 @@ struct crash_host {
 struct handle {
     struct crash_host *host;
     struct file *file;
-    vhdx_file_access access;
+    vhdx_open_mode access;
 };
 
 struct crash_cut {
@@ -443,9 +443,9 @@ static void file_close(void *context)
 {
     struct handle *handle = context;
     struct file *file = handle->file;
-    if (handle->access == VHDX_FILE_READ)
+    if (handle->access == VHDX_OPEN_READ)
         file->readers--;
-    else if (handle->access != VHDX_FILE_PEEK)
+    else if (handle->access != VHDX_OPEN_PEEK)
         file->writer = file->flush_failed = false;
     file->handles--;
     if (!file->path && file->handles == 0)
@@ -557,19 +557,19 @@ static bool right_in_directory(const char *path, const char *directory)
     return in_directory(path, directory) && !strchr(path + length + 1, '/');
 }
 
-static vhdx_status admit(const struct file *file, vhdx_file_access access)
+static vhdx_status admit(const struct file *file, vhdx_open_mode access)
 {
-    bool writing = access != VHDX_FILE_READ && access != VHDX_FILE_PEEK;
-    if (access == VHDX_FILE_PEEK)
+    bool writing = access != VHDX_OPEN_READ && access != VHDX_OPEN_PEEK;
+    if (access == VHDX_OPEN_PEEK)
         return VHDX_OK;
     if (file->writer || (writing && file->readers > 0))
         return VHDX_BUSY;
-    return access == VHDX_FILE_CREATE && file->size > 0 ? VHDX_EXISTS : VHDX_OK;
+    return access == VHDX_OPEN_CREATE && file->size > 0 ? VHDX_EXISTS : VHDX_OK;
 }
 
-static vhdx_status open_file(struct crash_host *host, char *path, vhdx_file_access access, struct file **out)
+static vhdx_status open_file(struct crash_host *host, char *path, vhdx_open_mode access, struct file **out)
 {
-    bool creating = access == VHDX_FILE_CREATE || access == VHDX_FILE_REPLACE;
+    bool creating = access == VHDX_OPEN_CREATE || access == VHDX_OPEN_REPLACE;
     struct file *file = find_path(&host->disk, path);
     vhdx_status status = file ? admit(file, access) : creating ? VHDX_OK : VHDX_NOT_FOUND;
     if (status != VHDX_OK)
@@ -577,14 +577,14 @@ static vhdx_status open_file(struct crash_host *host, char *path, vhdx_file_acce
     if (!file) {
         perform(host, (struct call){.kind = CALL_CREATE, .file = ++host->last_id, .path = path});
         file = find_id(&host->disk, host->last_id);
-    } else if (access == VHDX_FILE_REPLACE) {
+    } else if (access == VHDX_OPEN_REPLACE) {
         perform(host, (struct call){.kind = CALL_SET_SIZE, .file = file->id});
     }
     *out = file;
     return VHDX_OK;
 }
 
-static vhdx_status host_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+static vhdx_status host_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     struct crash_host *host = context;
     struct file *file;
@@ -598,8 +598,8 @@ static vhdx_status host_open(void *context, const char *path, vhdx_file_access a
     struct handle *handle = take(1, sizeof *handle);
     *handle = (struct handle){host, file, access};
     file->handles++;
-    file->readers += access == VHDX_FILE_READ;
-    file->writer |= access != VHDX_FILE_READ && access != VHDX_FILE_PEEK;
+    file->readers += access == VHDX_OPEN_READ;
+    file->writer |= access != VHDX_OPEN_READ && access != VHDX_OPEN_PEEK;
     *io = (vhdx_io){&file_ops, handle};
     return VHDX_OK;
 }

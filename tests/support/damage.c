@@ -17,7 +17,7 @@
 vhdx_status bld_peek(const vhdx_host *host, const char *path, uint64_t offset, void *bytes, size_t length)
 {
     struct vx_file *file;
-    VX_TRY(vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL));
+    VX_TRY(vx_file_open(host, path, VHDX_OPEN_PEEK, &file, NULL));
     vhdx_status status = vx_file_read(file, bytes, length, offset, NULL);
     vx_file_close(file);
     return status;
@@ -26,7 +26,7 @@ vhdx_status bld_peek(const vhdx_host *host, const char *path, uint64_t offset, v
 vhdx_status bld_poke(const vhdx_host *host, const char *path, uint64_t offset, const void *bytes, size_t length)
 {
     struct vx_file *file;
-    VX_TRY(vx_file_open(host, path, VHDX_FILE_WRITE, &file, NULL));
+    VX_TRY(vx_file_open(host, path, VHDX_OPEN_WRITE, &file, NULL));
     vhdx_status status = vx_file_write(file, bytes, length, offset, NULL);
     if (status == VHDX_OK)
         status = vx_file_flush(file, NULL);
@@ -107,7 +107,7 @@ vhdx_status bld_poke_log_entry(const vhdx_host *host, const char *path, uint64_t
 vhdx_status bld_resize(const vhdx_host *host, const char *path, uint64_t size)
 {
     struct vx_file *file;
-    VX_TRY(vx_file_open(host, path, VHDX_FILE_WRITE, &file, NULL));
+    VX_TRY(vx_file_open(host, path, VHDX_OPEN_WRITE, &file, NULL));
     vhdx_status status = vx_file_grow(file, size, NULL);
     if (status == VHDX_OK)
         status = vx_file_cut(file, size, NULL);

@@ -65,7 +65,7 @@ size_t est_base(struct est *e, const char *path)
     size_t number = add(e, path);
     struct vx_disk *disk = est_at(e, number);
     disk->is_vhdx = disk->has_identity = disk->is_sound = true;
-    disk->pub.kind = VHDX_FOUND_DYNAMIC;
+    disk->pub.kind = VHDX_DISK_KIND_DYNAMIC;
     disk->pub.virtual_size = 64 << 20;
     disk->pub.block_size = 1 << 20;
     disk->pub.logical_sector_size = 512;
@@ -80,7 +80,7 @@ size_t est_child(struct est *e, const char *path, size_t parent, const char *rel
 {
     size_t number = est_base(e, path);
     struct vx_disk *disk = est_at(e, number);
-    disk->pub.kind = VHDX_FOUND_DIFFERENCING;
+    disk->pub.kind = VHDX_DISK_KIND_DIFFERENCING;
     disk->pub.virtual_disk_id = est_at(e, parent)->pub.virtual_disk_id;
     disk->pub.names.has_linkage = true;
     disk->pub.names.linkage = est_at(e, parent)->pub.data_write_guid;
@@ -99,7 +99,7 @@ size_t est_unreadable(struct est *e, const char *path)
 size_t est_machine(struct est *e, const char *path, const char *name, bool checkpoint, const char *disk)
 {
     struct vx_machine *machine = demand(vx_estate_add_machine(e->estate));
-    vhdx_config_info *info = demand(vx_arena_take(&e->estate->arena, 1, sizeof *info));
+    vhdx_machine_info *info = demand(vx_arena_take(&e->estate->arena, 1, sizeof *info));
     machine->pub.path = machine->absolute = text(e, path);
     machine->pub.readable = true;
     machine->pub.info = info;
@@ -116,23 +116,23 @@ size_t est_machine(struct est *e, const char *path, const char *name, bool check
     return number;
 }
 
-vhdx_config_info *est_info(struct est *e, size_t machine)
+vhdx_machine_info *est_info(struct est *e, size_t machine)
 {
-    return (vhdx_config_info *)e->estate->machines[machine].pub.info;
+    return (vhdx_machine_info *)e->estate->machines[machine].pub.info;
 }
 
 void est_names(struct est *e, size_t machine, const char *disk)
 {
-    vhdx_config_info *info = est_info(e, machine);
-    vhdx_config_disk *disks = demand(vx_arena_take(&e->estate->arena, info->disk_count + 1, sizeof *disks));
-    if (info->disk_count)
-        memcpy(disks, e->estate->machines[machine].pub.disks, info->disk_count * sizeof *disks);
-    disks[info->disk_count] = (vhdx_config_disk){.path = text(e, disk),
+    vhdx_machine_info *info = est_info(e, machine);
+    vhdx_drive *disks = demand(vx_arena_take(&e->estate->arena, info->drive_count + 1, sizeof *disks));
+    if (info->drive_count)
+        memcpy(disks, e->estate->machines[machine].pub.disks, info->drive_count * sizeof *disks);
+    disks[info->drive_count] = (vhdx_drive){.path = text(e, disk),
                                                  .type = "VHD",
                                                  .controller = VHDX_CONTROLLER_SCSI,
-                                                 .location = (uint32_t)info->disk_count,
+                                                 .location = (uint32_t)info->drive_count,
                                                  .instance = ""};
-    info->disk_count++;
+    info->drive_count++;
     e->estate->machines[machine].pub.disks = disks;
 }
 
@@ -163,7 +163,7 @@ const struct vx_disk *est_disk(const struct est *e, const char *path)
 const char *est_status(const struct est *e, const char *path)
 {
     const struct vx_disk *disk = est_disk(e, path);
-    return disk ? vhdx_found_status_name(disk->pub.status) : "(none)";
+    return disk ? vhdx_disk_status_name(disk->pub.status) : "(none)";
 }
 
 bool est_has_finding(const struct est *e, const char *path, const char *id)

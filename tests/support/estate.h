@@ -28,7 +28,7 @@ size_t est_unreadable(struct est *e, const char *path);
 /* A machine's (or checkpoint's) configuration that names one disk; more are added by est_names. */
 size_t est_machine(struct est *e, const char *path, const char *name, bool checkpoint, const char *disk);
 void est_names(struct est *e, size_t machine, const char *disk);
-vhdx_config_info *est_info(struct est *e, size_t machine);
+vhdx_machine_info *est_info(struct est *e, size_t machine);
 void est_side(struct est *e, const char *path, vhdx_side_kind kind);
 
 void est_judge(struct est *e);

@@ -1719,7 +1719,7 @@ static const vhdx_io_ops bad_ops = {.struct_size = sizeof bad_ops,
                                     .flush = bad_flush,
                                     .close = bad_close};
 
-static vhdx_status bad_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+static vhdx_status bad_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     struct fault_bad_host *bad = context;
     vhdx_io inner;

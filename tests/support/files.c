@@ -179,7 +179,7 @@ bool files_digest(const vhdx_host *host, const char *path, uint64_t *digest)
 {
     struct vx_file *file;
     uint64_t size = 0;
-    if (vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL) != VHDX_OK)
+    if (vx_file_open(host, path, VHDX_OPEN_PEEK, &file, NULL) != VHDX_OK)
         return false;
     size_t piece = 1 << 20;
     uint8_t *buffer = bld_alloc(piece, 1);
@@ -222,7 +222,7 @@ bool files_content(vhdx_chain *chain, uint8_t hash[16], vhdx_error *err)
     XXH128_hash_t sum = {0, 0};
     if (vhdx_chain_stream(chain, add_pages, &sum, NULL, err) != VHDX_OK)
         return false;
-    sum.low64 += vhdx_chain_layer_info(chain, 0)->virtual_size;
+    sum.low64 += vhdx_chain_layer(chain, 0)->virtual_size;
     memcpy(hash, &sum.low64, 8);
     memcpy(hash + 8, &sum.high64, 8);
     return true;

@@ -22,7 +22,7 @@ static vhdx_status no_flush(void *file, vhdx_error *err)
     return VHDX_OK;
 }
 
-static vhdx_status quick_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+static vhdx_status quick_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     static vhdx_io_ops ops;
     const vhdx_host *native = vhdx_native_host();

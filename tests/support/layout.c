@@ -568,7 +568,7 @@ vhdx_status bld_finish(struct bld *b, const vhdx_host *host, const char *path, v
     b->file_size = size_of_file(b);
     bld_fill_ring(b, &chance);
     struct writer w = {.err = err};
-    vhdx_status status = vx_file_open(host, path, VHDX_FILE_REPLACE, &w.file, err);
+    vhdx_status status = vx_file_open(host, path, VHDX_OPEN_REPLACE, &w.file, err);
     if (status != VHDX_OK)
         return status;
     w.status = vx_file_grow(w.file, b->file_size, err);

@@ -39,7 +39,7 @@ struct vx_memory_host {
 struct memory_handle {
     struct vx_memory_host *host;
     struct memory_file *file;
-    vhdx_file_access access;
+    vhdx_open_mode access;
 };
 
 /* ---- names ---- */
@@ -230,9 +230,9 @@ static void memory_close(void *context)
 {
     struct memory_handle *handle = context;
     struct memory_file *file = handle->file;
-    if (handle->access == VHDX_FILE_READ)
+    if (handle->access == VHDX_OPEN_READ)
         file->readers--;
-    else if (handle->access != VHDX_FILE_PEEK)
+    else if (handle->access != VHDX_OPEN_PEEK)
         file->writer = false;
     file->handles--;
     if (!file->path && file->handles == 0)
@@ -333,32 +333,32 @@ static const vhdx_io_ops memory_ops = {
 /* ---- the host ---- */
 
 /* Locks as between processes, and what CREATE and REPLACE ask of a file that is there. */
-static vhdx_status admit(struct memory_file *file, const char *path, vhdx_file_access access, vhdx_error *err)
+static vhdx_status admit(struct memory_file *file, const char *path, vhdx_open_mode access, vhdx_error *err)
 {
-    bool writing = access != VHDX_FILE_READ && access != VHDX_FILE_PEEK;
-    if (access != VHDX_FILE_PEEK && file->writer)
+    bool writing = access != VHDX_OPEN_READ && access != VHDX_OPEN_PEEK;
+    if (access != VHDX_OPEN_PEEK && file->writer)
         return vx_fail(err, VHDX_BUSY, vx_at_file(path), "the file is open for writing");
     if (writing && file->readers > 0)
         return vx_fail(err, VHDX_BUSY, vx_at_file(path), "the file is in use");
-    if (access == VHDX_FILE_CREATE && file->size > 0)
+    if (access == VHDX_OPEN_CREATE && file->size > 0)
         return vx_fail(err, VHDX_EXISTS, vx_at_file(path), "a file that is not empty is already there");
-    if (access == VHDX_FILE_REPLACE)
+    if (access == VHDX_OPEN_REPLACE)
         return set_length(file, 0, err);
     return VHDX_OK;
 }
 
-static vhdx_status find_or_add(struct vx_memory_host *host, const char *path, vhdx_file_access access,
+static vhdx_status find_or_add(struct vx_memory_host *host, const char *path, vhdx_open_mode access,
                                struct memory_file **file, vhdx_error *err)
 {
     vhdx_status status = find(host, path, file, err);
-    if (status != VHDX_NOT_FOUND || (access != VHDX_FILE_CREATE && access != VHDX_FILE_REPLACE))
+    if (status != VHDX_NOT_FOUND || (access != VHDX_OPEN_CREATE && access != VHDX_OPEN_REPLACE))
         return status;
     vx_clear(err);
     *file = add_file(host, path);
     return *file ? VHDX_OK : vx_fail_memory(err, "a file in memory");
 }
 
-static vhdx_status memory_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+static vhdx_status memory_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     struct vx_memory_host *host = context;
     struct memory_file *file;
@@ -374,9 +374,9 @@ static vhdx_status memory_open(void *context, const char *path, vhdx_file_access
     }
     *handle = (struct memory_handle){host, file, access};
     file->handles++;
-    if (access == VHDX_FILE_READ)
+    if (access == VHDX_OPEN_READ)
         file->readers++;
-    else if (access != VHDX_FILE_PEEK)
+    else if (access != VHDX_OPEN_PEEK)
         file->writer = true;
     *io = (vhdx_io){&memory_ops, handle};
     return VHDX_OK;
@@ -551,7 +551,7 @@ const vhdx_host *vx_memory_host_interface(struct vx_memory_host *host)
 bool vx_memory_host_put(struct vx_memory_host *host, const char *path, const void *bytes, size_t size)
 {
     struct memory_file *file = NULL;
-    vhdx_status status = find_or_add(host, path, VHDX_FILE_REPLACE, &file, NULL);
+    vhdx_status status = find_or_add(host, path, VHDX_OPEN_REPLACE, &file, NULL);
     if (status == VHDX_OK)
         status = set_length(file, 0, NULL);
     if (status == VHDX_OK)

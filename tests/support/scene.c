@@ -50,7 +50,7 @@ bool scene_digest(const vhdx_host *host, const char *path, uint64_t *digest, vhd
     vhdx_chain *chain;
     if (vhdx_chain_open(path, &options, &chain, err) != VHDX_OK)
         return false;
-    *digest = vhdx_chain_layer_info(chain, 0)->virtual_size;
+    *digest = vhdx_chain_layer(chain, 0)->virtual_size;
     vhdx_status status = vhdx_chain_stream(chain, add_sectors, digest, NULL, err);
     vhdx_chain_free(chain);
     return status == VHDX_OK;
@@ -384,7 +384,7 @@ static const char *check_whole(const char *path, uint64_t digest, const vhdx_hos
     vhdx_status status = vx_image_open(host, path, VX_OPEN_WRITE, &image, &err);
     if (status != VHDX_OK)
         return COMPLAIN("%s cannot be opened for writing: %s", path, err.message);
-    if (image->log != VHDX_LOG_CLEAN) {
+    if (image->log != VHDX_LOG_STATE_CLEAN) {
         vx_image_close(image);
         return COMPLAIN("%s was left with a dirty log", path);
     }
@@ -434,7 +434,7 @@ static const char *check_link(const char *path, const vhdx_guid *linkage, const 
     const char *wrong = look(path, host, &facts);
     if (wrong)
         return wrong;
-    if (facts.info.log != VHDX_LOG_CLEAN)
+    if (facts.info.log != VHDX_LOG_STATE_CLEAN)
         return COMPLAIN("the log of %s is not clean", path);
     if (!facts.parent.has_linkage || !same_guid(&facts.parent.linkage, linkage))
         return COMPLAIN("the linkage of %s does not name its parent", path);
@@ -451,7 +451,7 @@ static const char *check_target(const struct scene *scene, const vhdx_host *host
     const char *wrong = look(target->path, host, facts);
     if (wrong)
         return wrong;
-    if (facts->info.log != VHDX_LOG_CLEAN)
+    if (facts->info.log != VHDX_LOG_STATE_CLEAN)
         return COMPLAIN("the log of the target is not clean");
     if (facts->info.virtual_size != child->virtual_size)
         return COMPLAIN("the target's size is not the child's");
@@ -501,7 +501,7 @@ static const char *check_merged_up(const struct scene *scene, struct crash_host 
         wrong = COMPLAIN("the merged disk still has a parent");
     if (!wrong && !same_guid(&facts.info.data_write_guid, &child->identity))
         wrong = COMPLAIN("the merged disk has another identity than the child had");
-    if (!wrong && facts.info.log != VHDX_LOG_CLEAN)
+    if (!wrong && facts.info.log != VHDX_LOG_STATE_CLEAN)
         wrong = COMPLAIN("the log of the merged disk is not clean");
     if (!wrong && deleted && recipe->child + 1 < recipe->layers)
         wrong = check_link(scene->layers[recipe->child + 1].path, &child->identity, NULL, files);

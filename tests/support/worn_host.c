@@ -125,7 +125,7 @@ static const vhdx_io_ops worn_ops = {
     .security = worn_security,
 };
 
-static vhdx_status worn_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+static vhdx_status worn_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     struct worn_host *worn = context;
     struct worn_file *file = bld_alloc(1, sizeof *file);

@@ -522,7 +522,7 @@ Test(relink, a_file_that_somebody_holds_is_busy)
     for (size_t i = 0; i < 2; i++) {
         vhdx_io io;
         uint64_t before = digest_of(CHILD);
-        cr_assert_eq(host->open(host->context, paths[i], VHDX_FILE_WRITE, &io, &err), VHDX_OK);
+        cr_assert_eq(host->open(host->context, paths[i], VHDX_OPEN_WRITE, &io, &err), VHDX_OK);
         cr_assert_eq(relink_to(CHILD, MOVED, true), VHDX_BUSY);
         cr_assert_str_eq(err.path, paths[i]);
         io.ops->close(io.file);

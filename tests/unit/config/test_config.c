@@ -87,8 +87,8 @@ static void expect_complete(void)
 static void expect_disk(size_t i, const char *path, const char *type, vhdx_controller controller, unsigned number,
                         unsigned location)
 {
-    cr_assert_lt(i, config->info.disk_count);
-    const vhdx_config_disk *disk = &config->disks[i];
+    cr_assert_lt(i, config->info.drive_count);
+    const vhdx_drive *disk = &config->disks[i];
     cr_assert_str_eq(disk->path, path);
     cr_assert_str_eq(disk->type, type);
     cr_assert_eq(disk->controller, controller);
@@ -119,7 +119,7 @@ Test(config, machine_with_all_controllers)
         uint8_t *file = writers[i](&machine, &size);
         cr_assert_eq(read_file(i ? "/vm/a.xml" : PATH, file, size), VHDX_OK, "%s", err.message);
         expect_complete();
-        const vhdx_config_info *info = &config->info;
+        const vhdx_machine_info *info = &config->info;
         cr_assert_eq(info->format, i ? VHDX_CONFIG_XML : VHDX_CONFIG_VMCX);
         cr_assert_str_eq(info->name, machine.name);
         cr_assert_str_eq(info->id_text, ID);
@@ -131,7 +131,7 @@ Test(config, machine_with_all_controllers)
         cr_assert_eq(info->checkpoint_count, 3);
         cr_assert(info->merge_pending && !info->checkpoint && !info->clustered && !info->replicated);
         cr_assert_eq(info->saved_state, VHDX_SAVED_STATE_UNKNOWN);
-        cr_assert_eq(info->disk_count, 5);
+        cr_assert_eq(info->drive_count, 5);
         expect_disk(0, DISK, "VHD", VHDX_CONTROLLER_IDE, 0, 1);
         expect_disk(1, "D:\\dvd.iso", "ISO", VHDX_CONTROLLER_IDE, 1, 0);
         /* SCSI controllers count in the order of the list of devices; XML devices come in the document's order. */
@@ -228,7 +228,7 @@ Test(config, list_of_a_host)
     cr_assert_eq(config->info.machines.count, 2);
     cr_assert_str_eq(config->info.machines.items[0], paths[0]);
     cr_assert_str_eq(config->info.machines.items[1], paths[1]);
-    cr_assert_eq(config->info.disk_count, 0);
+    cr_assert_eq(config->info.drive_count, 0);
 }
 
 /* ---- the traps of the container ---- */
@@ -272,7 +272,7 @@ Test(config, remains_in_slack_and_free_entries_are_hints_and_no_disks)
     vmcx_slack(m.v, vmcx_string(m.v, m.drive, "type", "VHD"), 12, "E");
     read_made(&m);
     expect_complete();
-    cr_assert_eq(config->info.disk_count, 1);
+    cr_assert_eq(config->info.drive_count, 1);
     expect_disk(0, DISK, "VHD", VHDX_CONTROLLER_IDE, 0, 1);
     cr_assert_eq(config->info.hints.count, 2);
     cr_assert_str_eq(config->info.hints.items[0], "C:\\old\\gone.avhdx");
@@ -310,7 +310,7 @@ Test(config, every_path_counts_when_a_drive_has_two)
     vmcx_string(m.v, m.drive, "PathName", "C:\\other.vhdx");
     read_made(&m);
     expect_complete();
-    cr_assert_eq(config->info.disk_count, 2);
+    cr_assert_eq(config->info.drive_count, 2);
     expect_disk(1, "C:\\other.vhdx", "", VHDX_CONTROLLER_IDE, 0, 1);
 }
 
@@ -338,7 +338,7 @@ Test(config, file_object_that_the_list_does_not_have_is_damage)
     vmcx_mend(file, object, 18, 1);
     cr_assert_eq(read_file(PATH, file, size), VHDX_OK);
     expect_reason("long value");
-    cr_assert_eq(config->info.disk_count, 1);
+    cr_assert_eq(config->info.drive_count, 1);
     cr_assert(config->disks[0].damaged);
     vmcx_free(m.v);
 }
@@ -351,7 +351,7 @@ Test(config, text_that_is_longer_than_any_path_is_not_read)
     vmcx_in_file(m.v, vmcx_string(m.v, m.drive, "pathname", path));
     read_made(&m);
     expect_reason("longer than any path");
-    cr_assert_eq(config->info.disk_count, 0);
+    cr_assert_eq(config->info.drive_count, 0);
     m = make();
     vmcx_string(m.v, m.drive, "pathname", path); /* in its table, as nobody writes it */
     read_made(&m);
@@ -369,7 +369,7 @@ Test(config, newest_of_two_tables_with_one_number_counts)
         vmcx_string(m.v, m.drive, "pathname", "C:\\second.vhdx");
         read_made(&m);
         expect_complete();
-        cr_assert_eq(config->info.disk_count, 1);
+        cr_assert_eq(config->info.drive_count, 1);
         expect_disk(0, newer ? "C:\\first.vhdx" : "C:\\second.vhdx", "", VHDX_CONTROLLER_IDE, 0, 1);
     }
 }
@@ -422,7 +422,7 @@ Test(config, either_header_is_enough_and_none_is_not)
         cr_assert_eq(read_bytes(PATH, file, size), VHDX_OK);
         expect_complete();
         cr_assert(has_text(&config->info.findings, copy ? "copy 2" : "copy 1"));
-        cr_assert_eq(config->info.disk_count, 1);
+        cr_assert_eq(config->info.drive_count, 1);
         file[copy * VMCX_HEADER_2 + 8] ^= 1;
     }
     file[8] ^= 1;
@@ -457,7 +457,7 @@ Test(config, wrong_checksum_of_a_path_keeps_the_disk_and_says_so)
     file[path + 12] ^= 1;
     cr_assert_eq(read_file(PATH, file, size), VHDX_OK);
     expect_reason("1 key has a wrong checksum");
-    cr_assert_eq(config->info.disk_count, 1);
+    cr_assert_eq(config->info.drive_count, 1);
     cr_assert(config->disks[0].damaged);
 }
 
@@ -470,7 +470,7 @@ Test(config, path_whose_parent_is_lost_is_a_hint)
     vmcx_mend(file, path, length, 12);
     cr_assert_eq(read_file(PATH, file, size), VHDX_OK);
     expect_reason("1 key hangs nowhere");
-    cr_assert_eq(config->info.disk_count, 0);
+    cr_assert_eq(config->info.drive_count, 0);
     cr_assert_str_eq(config->info.hints.items[0], DISK);
 }
 
@@ -482,7 +482,7 @@ Test(config, keys_in_a_circle_are_told)
     vmcx_adopt(m.v, other, vmcx_node(m.v, other, "below"));
     read_made(&m);
     expect_reason("2 keys hang nowhere");
-    cr_assert_eq(config->info.disk_count, 1);
+    cr_assert_eq(config->info.drive_count, 1);
 }
 
 Test(config, table_with_a_broken_entry_keeps_what_stands_before)
@@ -494,7 +494,7 @@ Test(config, table_with_a_broken_entry_keeps_what_stands_before)
         vx_put32(file + path + 2, sizes[i]);
         cr_assert_eq(read_file(PATH, file, size), VHDX_OK);
         expect_reason("1 key table breaks off");
-        cr_assert_eq(config->info.disk_count, 0);
+        cr_assert_eq(config->info.drive_count, 0);
         cr_assert_str_eq(config->info.name, "Mail");
     }
 }
@@ -521,7 +521,7 @@ Test(config, list_of_parts_in_a_circle_has_an_end)
     cr_assert_eq(read_bytes(PATH, file, size), VHDX_OK);
     expect_reason("has no end");
     cr_assert_eq(config->info.reasons.count, 1); /* no table was taken twice */
-    cr_assert_eq(config->info.disk_count, 1);
+    cr_assert_eq(config->info.drive_count, 1);
     vx_put64(last + 5, VMCX_LOG);
     vmcx_mend(last, 0, 18, 1);
     cr_assert_eq(read_bytes(PATH, file, size), VHDX_OK);
@@ -559,7 +559,7 @@ Test(config, every_flipped_bit_is_noticed_or_does_no_harm)
     for (size_t i = 0; i < end; i += i < 64 || i >= VMCX_REST ? 1 : i < VMCX_OBJECTS + 64 ? 7 : 101) {
         file[i] ^= 1u << i % 8;
         if (read_bytes(PATH, file, size) == VHDX_OK && config->info.complete) {
-            cr_assert_eq(config->info.disk_count, 1, "byte %#zx", i);
+            cr_assert_eq(config->info.drive_count, 1, "byte %#zx", i);
             expect_disk(0, DISK, "", VHDX_CONTROLLER_IDE, 0, 1);
             cr_assert_str_eq(config->info.name, "Mail");
         }
@@ -704,7 +704,7 @@ Test(config, a_path_of_blanks_is_no_disk_and_blanks_around_one_do_not_belong_to_
                                "</pathname></drive1></controller0></_x_></configuration>";
     cr_assert_eq(read_bytes("/a.xml", text, strlen(text)), VHDX_OK);
     expect_complete();
-    cr_assert_eq(config->info.disk_count, 1);
+    cr_assert_eq(config->info.drive_count, 1);
     cr_expect_str_eq(config->disks[0].path, "C:\\my disk.vhdx");
     cr_expect_eq(config->disks[0].location, 1);
 }
@@ -716,7 +716,7 @@ Test(config, export_names_former_places_only)
                                "b.vhd</target></vhd></configuration>";
     cr_assert_eq(read_bytes("/config.xml", text, strlen(text)), VHDX_OK);
     expect_complete();
-    cr_assert_eq(config->info.disk_count, 0);
+    cr_assert_eq(config->info.drive_count, 0);
     cr_assert_eq(config->info.hints.count, 1);
     cr_assert_str_eq(config->info.hints.items[0], "C:\\a.vhd");
 }
@@ -731,13 +731,13 @@ Test(config, vhd_set_gives_the_names_in_it_and_is_never_complete)
     cr_assert_eq(read_bytes("/set.vhds", file, sizeof file), VHDX_OK);
     expect_reason("not published");
     cr_assert_eq(config->info.format, VHDX_CONFIG_VHDS);
-    cr_assert_eq(config->info.disk_count, 2);
+    cr_assert_eq(config->info.drive_count, 2);
     expect_disk(0, ".\\set_1.avhdx", "VHD", VHDX_CONTROLLER_NONE, 0, 0);
     expect_disk(1, "two.AVHDX", "VHD", VHDX_CONTROLLER_NONE, 0, 0);
     cr_assert_eq(read_bytes("/empty.vhds", "", 0), VHDX_OK);
     expect_reason("not published");
     cr_assert_eq(read_bytes("/nameless.vhds", ".vhdx C:\\x/.vhds D:.avhd", 24), VHDX_OK);
-    cr_assert_eq(config->info.disk_count, 0, "an extension alone is no name");
+    cr_assert_eq(config->info.drive_count, 0, "an extension alone is no name");
 }
 
 /* ---- real files ---- */
@@ -752,7 +752,7 @@ Test(config, real_configuration_and_runtime_state)
     }
     host = vhdx_native_host();
     cr_assert_eq(read_at(path), VHDX_OK, "%s", err.message);
-    const vhdx_config_info *info = &config->info;
+    const vhdx_machine_info *info = &config->info;
     expect_complete();
     cr_assert_eq(info->format, VHDX_CONFIG_VMCX);
     cr_assert_str_eq(info->name, "Other Location");
@@ -760,7 +760,7 @@ Test(config, real_configuration_and_runtime_state)
     cr_assert_eq(info->version, 2304);
     cr_assert_eq(info->generation, 1);
     cr_assert_eq(info->creation_time, 0x01D7979E66456EA7);
-    cr_assert_eq(info->disk_count, 1);
+    cr_assert_eq(info->drive_count, 1);
     expect_disk(0, "C:\\Users\\Public\\Documents\\Hyper-V\\Virtual Hard Disks\\Other Location.vhdx", "VHD",
                 VHDX_CONTROLLER_IDE, 0, 0);
     cr_assert_str_eq(info->guest_state, "C:\\Hyper-V\\EasyToFind\\Virtual Machines\\" ID ".vmgs");

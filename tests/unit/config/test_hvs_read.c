@@ -56,7 +56,7 @@ static void check(const char *name, const size_t counts[10], size_t length, uint
     struct vx_tree tree;
     struct vx_config *config = vx_config_new(path);
     cr_assert(vx_tree_begin(&tree) && config);
-    cr_assert_eq(vx_file_open(NULL, path, VHDX_FILE_PEEK, &file, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_open(NULL, path, VHDX_OPEN_PEEK, &file, NULL), VHDX_OK);
     cr_assert_eq(vx_hvs_read(file, &tree, config, NULL), VHDX_OK);
     cr_assert(config->info.complete);
     cr_assert_eq(config->info.findings.count, 0);

@@ -43,7 +43,7 @@ Test(classify, a_disk_that_a_machine_names_is_in_use)
     est_machine(&e, "/vms/web/vm.xml", "web", false, "D:\\VMs\\web\\disk.vhdx");
     est_judge(&e);
     expect_status("/vms/web/disk.vhdx", "in-use-by-vm");
-    cr_expect_eq(est_disk(&e, "/vms/web/disk.vhdx")->pub.role, VHDX_ROLE_BASE);
+    cr_expect_eq(est_disk(&e, "/vms/web/disk.vhdx")->pub.role, VHDX_DISK_ROLE_BASE);
     cr_expect_eq(e.estate->totals.problem_count, 0);
     cr_expect_eq(e.estate->totals.reclaimable, 0);
 }
@@ -58,8 +58,8 @@ Test(classify, all_ancestors_of_what_a_machine_names_are_in_use)
     expect_status("/vms/web/disk.vhdx", "in-use-by-vm");
     expect_status("/vms/web/disk_1.avhdx", "in-use-by-vm");
     expect_status("/vms/web/disk_2.avhdx", "in-use-by-vm");
-    cr_expect_eq(est_disk(&e, "/vms/web/disk_1.avhdx")->pub.role, VHDX_ROLE_INTERMEDIATE);
-    cr_expect_eq(est_disk(&e, "/vms/web/disk_2.avhdx")->pub.role, VHDX_ROLE_LEAF);
+    cr_expect_eq(est_disk(&e, "/vms/web/disk_1.avhdx")->pub.role, VHDX_DISK_ROLE_INTERMEDIATE);
+    cr_expect_eq(est_disk(&e, "/vms/web/disk_2.avhdx")->pub.role, VHDX_DISK_ROLE_LEAF);
     cr_expect_eq(e.estate->totals.problem_count, 0);
     cr_assert_eq(e.estate->chain_count, 1);
     cr_expect_eq(e.estate->chains[0].count, 3);
@@ -602,7 +602,7 @@ Test(classify, a_circle_of_parents_is_told_and_touched_by_nothing)
 {
     size_t one = est_base(&e, "/vms/a/one.avhdx");
     size_t two = est_child(&e, "/vms/a/two.avhdx", one, ".\\one.avhdx");
-    est_at(&e, one)->pub.kind = VHDX_FOUND_DIFFERENCING;
+    est_at(&e, one)->pub.kind = VHDX_DISK_KIND_DIFFERENCING;
     est_at(&e, one)->pub.names.has_linkage = true;
     est_at(&e, one)->pub.names.linkage = est_at(&e, two)->pub.data_write_guid;
     est_child(&e, "/vms/a/leaf.avhdx", two, ".\\two.avhdx");
@@ -617,7 +617,7 @@ Test(classify, a_circle_of_parents_is_told_and_touched_by_nothing)
 Test(classify, a_disk_that_is_its_own_parent_is_a_circle)
 {
     size_t one = est_base(&e, "/vms/a/one.avhdx");
-    est_at(&e, one)->pub.kind = VHDX_FOUND_DIFFERENCING;
+    est_at(&e, one)->pub.kind = VHDX_DISK_KIND_DIFFERENCING;
     est_at(&e, one)->pub.names.has_linkage = true;
     est_at(&e, one)->pub.names.linkage = est_at(&e, one)->pub.data_write_guid;
     est_judge(&e);
@@ -679,7 +679,7 @@ Test(classify, only_what_is_redundant_goes_and_only_when_everything_was_searched
     e.estate->totals.complete_asked = e.estate->totals.data_compared = true;
     vhdx_error err;
     cr_assert_eq(vx_estate_relate(e.estate, &err), VHDX_OK);
-    ((struct vx_disk *)est_disk(&e, "/vms/a/left.avhdx"))->pub.comparison = VHDX_COMPARED_EQUAL;
+    ((struct vx_disk *)est_disk(&e, "/vms/a/left.avhdx"))->pub.comparison = VHDX_COMPARISON_EQUAL;
     cr_assert_eq(vx_estate_advise(e.estate, &err), VHDX_OK);
     cr_expect(est_has_step(&e, VHDX_STEP_DELETE, "/vms/a/left.avhdx"));
     cr_expect(e.estate->families[0].may_delete);
@@ -695,7 +695,7 @@ Test(classify, nothing_is_removed_while_a_machine_misses_a_disk)
     e.estate->totals.complete_asked = e.estate->totals.data_compared = true;
     vhdx_error err;
     cr_assert_eq(vx_estate_relate(e.estate, &err), VHDX_OK);
-    ((struct vx_disk *)est_disk(&e, "/vms/a/left.avhdx"))->pub.comparison = VHDX_COMPARED_EQUAL;
+    ((struct vx_disk *)est_disk(&e, "/vms/a/left.avhdx"))->pub.comparison = VHDX_COMPARISON_EQUAL;
     cr_assert_eq(vx_estate_advise(e.estate, &err), VHDX_OK);
     cr_expect_not(est_has_step(&e, VHDX_STEP_DELETE, NULL));
     cr_expect(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/a/left.avhdx"));
@@ -709,7 +709,7 @@ Test(classify, what_holds_anything_of_its_own_is_never_proposed_to_go)
     e.estate->totals.complete_asked = e.estate->totals.data_compared = true;
     vhdx_error err;
     cr_assert_eq(vx_estate_relate(e.estate, &err), VHDX_OK);
-    ((struct vx_disk *)est_disk(&e, "/vms/a/left.avhdx"))->pub.comparison = VHDX_COMPARED_DIFFERS;
+    ((struct vx_disk *)est_disk(&e, "/vms/a/left.avhdx"))->pub.comparison = VHDX_COMPARISON_DIFFERS;
     cr_assert_eq(vx_estate_advise(e.estate, &err), VHDX_OK);
     cr_expect_not(est_has_step(&e, VHDX_STEP_DELETE, NULL));
     cr_expect(est_has_step(&e, VHDX_STEP_COPY, "/vms/a/left.avhdx"));
@@ -723,7 +723,7 @@ Test(classify, tracking_files_go_with_their_disk_and_guest_state_is_in_no_step)
     est_side(&e, "/vms/a/gone.vhdx.mrt", VHDX_SIDE_TRACKING);
     est_side(&e, "/vms/a/left.vmgs", VHDX_SIDE_GUEST_STATE);
     est_judge(&e);
-    cr_expect(est_disk(&e, "/vms/a/left.avhdx")->pub.flags & VHDX_FOUND_TRACKED);
+    cr_expect(est_disk(&e, "/vms/a/left.avhdx")->pub.flags & VHDX_DISK_FLAG_TRACKED);
     bool moved = false;
     for (size_t i = 0; i < e.estate->families[0].step_count; i++) {
         const char *text = e.estate->families[0].steps[i].text;
@@ -741,7 +741,7 @@ Test(classify, what_is_moved_aside_goes_where_no_file_of_its_name_is)
     est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx");
     for (unsigned i = 0; i < 2; i++) {
         const char *aside = i ? "/vms/vhdx-quarantine/2/a/left.avhdx" : "/vms/vhdx-quarantine/a/left.avhdx";
-        est_at(&e, est_child(&e, aside, base, ".\\base.vhdx"))->pub.flags |= VHDX_FOUND_QUARANTINED;
+        est_at(&e, est_child(&e, aside, base, ".\\base.vhdx"))->pub.flags |= VHDX_DISK_FLAG_QUARANTINED;
     }
     est_judge(&e);
     const vhdx_found_family *family = &e.estate->families[0];
@@ -892,13 +892,14 @@ Test(classify, a_fork_ends_what_can_be_made_one)
 
 Test(classify, a_merge_is_not_proposed_where_anything_speaks_against_it)
 {
-    static const uint32_t against[] = {VHDX_FOUND_SAVED_STATE, VHDX_FOUND_MERGE_PENDING, VHDX_FOUND_CLUSTERED};
+    static const uint32_t against[] = {VHDX_DISK_FLAG_SAVED_STATE, VHDX_DISK_FLAG_MERGE_PENDING,
+                                       VHDX_DISK_FLAG_CLUSTERED};
     for (size_t i = 0; i < sizeof against / sizeof against[0]; i++) {
         plant_checkpoint_chain();
         est_info(&e, 1)->saved_state =
-            against[i] == VHDX_FOUND_SAVED_STATE ? VHDX_SAVED_STATE_PRESENT : VHDX_SAVED_STATE_NONE;
-        est_info(&e, 1)->merge_pending = against[i] == VHDX_FOUND_MERGE_PENDING;
-        est_info(&e, 1)->clustered = against[i] == VHDX_FOUND_CLUSTERED;
+            against[i] == VHDX_DISK_FLAG_SAVED_STATE ? VHDX_SAVED_STATE_PRESENT : VHDX_SAVED_STATE_NONE;
+        est_info(&e, 1)->merge_pending = against[i] == VHDX_DISK_FLAG_MERGE_PENDING;
+        est_info(&e, 1)->clustered = against[i] == VHDX_DISK_FLAG_CLUSTERED;
         est_judge(&e);
         cr_expect_str_eq(merge_step(), "(none)", "%zu", i);
         est_close(&e);
@@ -943,7 +944,7 @@ Test(classify, of_a_named_disk_with_children_the_newer_state_is_saved_and_told)
     vhdx_error err;
     cr_assert_eq(vx_estate_relate(e.estate, &err), VHDX_OK);
     struct vx_disk *leaf = (struct vx_disk *)est_disk(&e, "/vms/a/leaf.avhdx");
-    leaf->pub.comparison = VHDX_COMPARED_DIFFERS;
+    leaf->pub.comparison = VHDX_COMPARISON_DIFFERS;
     leaf->pub.differing_bytes = 4096;
     cr_assert_eq(vx_estate_advise(e.estate, &err), VHDX_OK);
     const vhdx_found_family *family = &e.estate->families[0];
@@ -990,14 +991,14 @@ Test(classify, a_circle_of_a_thousand_disks_is_told_at_each_and_listed_once)
         snprintf(path, sizeof path, "/vms/a/d%d.avhdx", i);
         below = est_child(&e, path, below, NULL);
     }
-    est_at(&e, first)->pub.kind = VHDX_FOUND_DIFFERENCING;
+    est_at(&e, first)->pub.kind = VHDX_DISK_KIND_DIFFERENCING;
     est_at(&e, first)->pub.names.has_linkage = true;
     est_at(&e, first)->pub.names.linkage = est_at(&e, below)->pub.data_write_guid;
     est_judge(&e);
     cr_expect_eq(e.estate->families[0].problem_count, 1000);
     cr_expect_eq(e.estate->chain_count, 1);
     for (size_t i = 0; i < 1000; i++)
-        cr_expect_eq(e.estate->disks[i].pub.status, VHDX_FOUND_CYCLE);
+        cr_expect_eq(e.estate->disks[i].pub.status, VHDX_DISK_STATUS_CYCLE);
     cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL));
 }
 
@@ -1061,7 +1062,7 @@ Test(classify, a_leftover_that_was_given_to_an_unknown_machine_is_somebodys_unti
         est_judge(&e);
         expect_status("/vms/a/left.avhdx", "orphan");
         cr_expect(est_has_finding(&e, "/vms/a/left.avhdx", "ORPHANS-FOREIGN"));
-        cr_expect(est_disk(&e, "/vms/a/left.avhdx")->pub.flags & VHDX_FOUND_FOREIGN);
+        cr_expect(est_disk(&e, "/vms/a/left.avhdx")->pub.flags & VHDX_DISK_FLAG_FOREIGN);
         cr_expect_eq(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/a/left.avhdx"), complete);
         est_close(&e);
         est_open(&e);
@@ -1076,7 +1077,7 @@ Test(classify, a_leftover_that_was_given_to_a_known_machine_is_told_to_be_its)
     est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\used.avhdx");
     est_judge(&e);
     cr_expect(est_has_finding(&e, "/vms/a/left.avhdx", "ORPHANS-OWNER"));
-    cr_expect_not(est_disk(&e, "/vms/a/left.avhdx")->pub.flags & VHDX_FOUND_FOREIGN);
+    cr_expect_not(est_disk(&e, "/vms/a/left.avhdx")->pub.flags & VHDX_DISK_FLAG_FOREIGN);
     cr_expect(est_has_step(&e, VHDX_STEP_QUARANTINE, "/vms/a/left.avhdx"));
 }
 
@@ -1090,8 +1091,8 @@ Test(classify, a_layer_that_its_machine_may_not_open_is_told_with_the_cure)
     est_info(&e, 0)->has_checkpoint_count = true;
     est_info(&e, 0)->checkpoint_count = 1; /* no chain to be merged */
     est_judge(&e);
-    cr_expect(est_disk(&e, "/vms/a/base.vhdx")->pub.flags & VHDX_FOUND_ACCESS_MISSING);
-    cr_expect_not(est_disk(&e, "/vms/a/leaf.avhdx")->pub.flags & VHDX_FOUND_ACCESS_MISSING);
+    cr_expect(est_disk(&e, "/vms/a/base.vhdx")->pub.flags & VHDX_DISK_FLAG_ACCESS_MISSING);
+    cr_expect_not(est_disk(&e, "/vms/a/leaf.avhdx")->pub.flags & VHDX_DISK_FLAG_ACCESS_MISSING);
     cr_expect_eq(e.estate->totals.problem_count, 0, "no file is wrong");
     const vhdx_found_family *family = &e.estate->families[0];
     cr_assert_eq(family->step_count, 1);
@@ -1112,7 +1113,7 @@ Test(classify, a_replicated_disk_stays)
     est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx");
     est_side(&e, "/vms/a/left.hrl", VHDX_SIDE_REPLICA_LOG);
     est_judge(&e);
-    cr_expect(est_disk(&e, "/vms/a/left.avhdx")->pub.flags & VHDX_FOUND_REPLICATED);
+    cr_expect(est_disk(&e, "/vms/a/left.avhdx")->pub.flags & VHDX_DISK_FLAG_REPLICATED);
     cr_expect_not(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL));
 }
 
@@ -1125,7 +1126,7 @@ Test(classify, user_profiles_and_the_like_are_told_apart)
     est_judge(&e);
     expect_status("/vms/p/RW.VHDX", "standalone");
     expect_status("/vms/wsl/ext4.vhdx", "standalone");
-    cr_expect(est_disk(&e, "/vms/WindowsImageBackup/host/x.vhdx")->pub.flags & VHDX_FOUND_OTHER_USE);
+    cr_expect(est_disk(&e, "/vms/WindowsImageBackup/host/x.vhdx")->pub.flags & VHDX_DISK_FLAG_OTHER_USE);
     cr_expect_eq(e.estate->totals.problem_count, 0);
 }
 
@@ -1133,7 +1134,7 @@ Test(classify, what_was_put_aside_is_no_problem_any_more)
 {
     size_t base = est_base(&e, "/vms/a/base.vhdx");
     size_t left = est_child(&e, "/vms/vhdx-quarantine/a/left.avhdx", base, ".\\base.vhdx");
-    est_at(&e, left)->pub.flags |= VHDX_FOUND_QUARANTINED;
+    est_at(&e, left)->pub.flags |= VHDX_DISK_FLAG_QUARANTINED;
     est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\base.vhdx");
     est_judge(&e);
     expect_status("/vms/a/base.vhdx", "in-use-by-vm");
@@ -1149,8 +1150,8 @@ Test(classify, flags_of_machines_reach_all_layers)
     est_info(&e, machine)->merge_pending = true;
     est_info(&e, machine)->has_checkpoint_count = true;
     est_judge(&e);
-    cr_expect(est_disk(&e, "/vms/a/base.vhdx")->pub.flags & VHDX_FOUND_SAVED_STATE);
-    cr_expect(est_disk(&e, "/vms/a/base.vhdx")->pub.flags & VHDX_FOUND_MERGE_PENDING);
+    cr_expect(est_disk(&e, "/vms/a/base.vhdx")->pub.flags & VHDX_DISK_FLAG_SAVED_STATE);
+    cr_expect(est_disk(&e, "/vms/a/base.vhdx")->pub.flags & VHDX_DISK_FLAG_MERGE_PENDING);
     cr_expect_not(est_has_step(&e, VHDX_STEP_MERGE, NULL));
 }
 
@@ -1198,7 +1199,7 @@ Test(classify, a_path_of_a_configuration_is_one_word_for_powershell)
     est_child(&e, "/vms/a/left.avhdx", base, ".\\base.vhdx");
     est_machine(&e, "/vms/vm.xml", "web", false, "D:\\$(calc)\" & x '\\a\\base.vhdx");
     est_judge(&e);
-    cr_expect_eq(est_disk(&e, "/vms/a/base.vhdx")->pub.status, VHDX_FOUND_ACTIVE_NOT_LEAF);
+    cr_expect_eq(est_disk(&e, "/vms/a/base.vhdx")->pub.status, VHDX_DISK_STATUS_ACTIVE_NOT_LEAF);
     bool granted = false;
     for (size_t i = 0; i < e.estate->families[0].step_count; i++) {
         const char *text = e.estate->families[0].steps[i].text;
@@ -1275,7 +1276,7 @@ static void build_wild(struct wild *w)
             snprintf(relative, sizeof relative, ".\\%s", strrchr(w->paths[w->parents[i]], '/') + 1);
         size_t number = is_base ? est_base(&e, w->paths[i]) : est_child(&e, w->paths[i], w->parents[i], relative);
         if (folder == 3)
-            est_at(&e, number)->pub.flags |= VHDX_FOUND_QUARANTINED;
+            est_at(&e, number)->pub.flags |= VHDX_DISK_FLAG_QUARANTINED;
         est_at(&e, number)->locked = bld_random_below(&w->random, 40) == 0;
         est_at(&e, number)->truncated = bld_random_below(&w->random, 40) == 0;
         w->kept[i] = est_at(&e, number)->locked;
@@ -1383,8 +1384,8 @@ Test(classify, in_thousands_of_random_trees_nothing_that_is_needed_is_proposed_t
         build_wild(&w);
         cr_assert_eq(vx_estate_relate(e.estate, &err), VHDX_OK);
         for (size_t i = 0; i < e.estate->disk_count; i++) /* as if contents had been compared, with any outcome */
-            if (e.estate->totals.data_compared && e.estate->disks[i].pub.status == VHDX_FOUND_ORPHAN)
-                e.estate->disks[i].pub.comparison = (vhdx_found_comparison)bld_random_below(&w.random, 4);
+            if (e.estate->totals.data_compared && e.estate->disks[i].pub.status == VHDX_DISK_STATUS_ORPHAN)
+                e.estate->disks[i].pub.comparison = (vhdx_comparison)bld_random_below(&w.random, 4);
         cr_assert_eq(vx_estate_advise(e.estate, &err), VHDX_OK);
         check_steps(&w, seed);
         merged += check_merges(&w, seed);

@@ -70,7 +70,7 @@ static uint8_t *read_all(const struct scene *s, const char *path, size_t *size)
 {
     struct vx_file *file;
     uint64_t length;
-    cr_assert_eq(vx_file_open(s->host, path, VHDX_FILE_PEEK, &file, NULL), VHDX_OK, "%s", path);
+    cr_assert_eq(vx_file_open(s->host, path, VHDX_OPEN_PEEK, &file, NULL), VHDX_OK, "%s", path);
     cr_assert_eq(vx_file_size(file, &length, NULL), VHDX_OK);
     uint8_t *bytes = malloc((size_t)length + 1);
     cr_assert_eq(vx_file_read(file, bytes, (size_t)length, 0, NULL), VHDX_OK);

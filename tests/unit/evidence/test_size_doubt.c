@@ -81,7 +81,7 @@ static uint64_t file_size(void)
 {
     struct vx_file *file;
     uint64_t size;
-    cr_assert_eq(vx_file_open(host, DISK, VHDX_FILE_READ, &file, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_open(host, DISK, VHDX_OPEN_READ, &file, NULL), VHDX_OK);
     cr_assert_eq(vx_file_size(file, &size, NULL), VHDX_OK);
     vx_file_close(file);
     return size;

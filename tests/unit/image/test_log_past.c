@@ -74,7 +74,7 @@ static enum vx_survey_log state_of(struct vx_survey_age *age)
 {
     struct vx_file *file;
     struct vx_survey *survey;
-    cr_assert_eq(vx_file_open(host, DISK, VHDX_FILE_READ, &file, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_open(host, DISK, VHDX_OPEN_READ, &file, NULL), VHDX_OK);
     cr_assert_eq(vx_survey_make(file, &survey, NULL), VHDX_OK);
     enum vx_survey_log log = survey->log;
     if (age)
@@ -186,7 +186,7 @@ Test(log_past, a_log_that_would_take_a_block_away_is_not_replayed)
     cr_expect_eq(state_of(&age), VX_SURVEY_LOG_STALE);
     cr_expect(age.newer_blocks == 1 && !age.log_is_needed);
     cr_assert_eq(vx_image_open(host, FAULT_PATH, VX_OPEN_WRITE, &image, &err), VHDX_OK);
-    cr_expect_eq(image->info.log, VHDX_LOG_STALE);
+    cr_expect_eq(image->info.log, VHDX_LOG_STATE_STALE);
     cr_expect_eq(vx_image_begin_write(image, NULL, &err), VHDX_REFUSED, "who writes settles it in silence");
     vx_image_close(image);
     cr_expect_eq(state_of(NULL), VX_SURVEY_LOG_STALE);

@@ -26,7 +26,7 @@ static void teardown(void)
 
 TestSuite(memory, .init = setup, .fini = teardown);
 
-static struct vx_file *must_open(const char *path, vhdx_file_access access)
+static struct vx_file *must_open(const char *path, vhdx_open_mode access)
 {
     struct vx_file *file = NULL;
     vhdx_error err;
@@ -34,7 +34,7 @@ static struct vx_file *must_open(const char *path, vhdx_file_access access)
     return file;
 }
 
-static vhdx_status try_open(const char *path, vhdx_file_access access)
+static vhdx_status try_open(const char *path, vhdx_open_mode access)
 {
     struct vx_file *file = NULL;
     vhdx_status status = vx_file_open(host, path, access, &file, NULL);
@@ -47,7 +47,7 @@ Test(memory, what_was_put_can_be_read)
     char text[6] = "";
     cr_assert(vx_memory_host_put(memory, "dir/a", "hello", 5));
     cr_expect_eq(vx_memory_host_size(memory, "/dir//./a"), 5u);
-    struct vx_file *file = must_open("/dir/a", VHDX_FILE_READ);
+    struct vx_file *file = must_open("/dir/a", VHDX_OPEN_READ);
     cr_expect_eq(vx_file_read(file, text, 5, 0, NULL), VHDX_OK);
     cr_expect_str_eq(text, "hello");
     cr_expect_eq(vx_file_read(file, text, 5, 1, NULL), VHDX_TRUNCATED);
@@ -57,7 +57,7 @@ Test(memory, what_was_put_can_be_read)
 
 Test(memory, a_file_of_64_tib_costs_what_is_in_it)
 {
-    struct vx_file *file = must_open("big", VHDX_FILE_CREATE);
+    struct vx_file *file = must_open("big", VHDX_OPEN_CREATE);
     uint64_t size = UINT64_C(1) << 46;
     unsigned char byte = 7;
     uint64_t at = 0;
@@ -79,7 +79,7 @@ Test(memory, a_file_of_64_tib_costs_what_is_in_it)
 
 Test(memory, what_was_cut_off_does_not_come_back)
 {
-    struct vx_file *file = must_open("a", VHDX_FILE_CREATE);
+    struct vx_file *file = must_open("a", VHDX_OPEN_CREATE);
     unsigned char buf[4] = {1, 2, 3, 4};
     cr_assert_eq(vx_file_write(file, buf, 4, 70000, NULL), VHDX_OK);
     cr_assert_eq(vx_file_cut(file, 70002, NULL), VHDX_OK);
@@ -92,28 +92,28 @@ Test(memory, what_was_cut_off_does_not_come_back)
 Test(memory, a_writer_is_alone_and_readers_share)
 {
     vx_memory_host_put(memory, "a", "x", 1);
-    struct vx_file *reader = must_open("a", VHDX_FILE_READ);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ), VHDX_OK);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE), VHDX_BUSY);
-    cr_expect_eq(try_open("a", VHDX_FILE_REPLACE), VHDX_BUSY);
+    struct vx_file *reader = must_open("a", VHDX_OPEN_READ);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ), VHDX_OK);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_REPLACE), VHDX_BUSY);
     cr_expect_eq(vx_memory_host_size(memory, "a"), 1u);
     vx_file_close(reader);
-    struct vx_file *writer = must_open("a", VHDX_FILE_WRITE);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ), VHDX_BUSY);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE), VHDX_BUSY);
-    cr_expect_eq(try_open("a", VHDX_FILE_PEEK), VHDX_OK);
+    struct vx_file *writer = must_open("a", VHDX_OPEN_WRITE);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_PEEK), VHDX_OK);
     vx_file_close(writer);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE), VHDX_OK);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE), VHDX_OK);
 }
 
 Test(memory, create_refuses_content_and_replace_empties_it)
 {
     vx_memory_host_put(memory, "full", "x", 1);
     vx_memory_host_put(memory, "empty", "", 0);
-    cr_expect_eq(try_open("full", VHDX_FILE_CREATE), VHDX_EXISTS);
-    cr_expect_eq(try_open("empty", VHDX_FILE_CREATE), VHDX_OK);
-    cr_expect_eq(try_open("none", VHDX_FILE_WRITE), VHDX_NOT_FOUND);
-    cr_expect_eq(try_open("full", VHDX_FILE_REPLACE), VHDX_OK);
+    cr_expect_eq(try_open("full", VHDX_OPEN_CREATE), VHDX_EXISTS);
+    cr_expect_eq(try_open("empty", VHDX_OPEN_CREATE), VHDX_OK);
+    cr_expect_eq(try_open("none", VHDX_OPEN_WRITE), VHDX_NOT_FOUND);
+    cr_expect_eq(try_open("full", VHDX_OPEN_REPLACE), VHDX_OK);
     cr_expect_eq(vx_memory_host_size(memory, "full"), 0u);
 }
 
@@ -122,16 +122,16 @@ Test(memory, a_replaced_file_lives_for_those_who_have_it_open)
     char byte = 0;
     vx_memory_host_put(memory, "a", "A", 1);
     vx_memory_host_put(memory, "b", "B", 1);
-    struct vx_file *old = must_open("b", VHDX_FILE_READ);
+    struct vx_file *old = must_open("b", VHDX_OPEN_READ);
     cr_assert_eq(host->rename(host->context, "a", "b", NULL), VHDX_OK);
-    struct vx_file *new = must_open("b", VHDX_FILE_READ);
+    struct vx_file *new = must_open("b", VHDX_OPEN_READ);
     bool same = true;
     cr_expect(vx_file_same(old, new, &same) && !same);
     cr_expect_eq(vx_file_read(old, &byte, 1, 0, NULL), VHDX_OK);
     cr_expect_eq(byte, 'B');
     cr_expect_eq(vx_file_read(new, &byte, 1, 0, NULL), VHDX_OK);
     cr_expect_eq(byte, 'A');
-    cr_expect_eq(try_open("a", VHDX_FILE_READ), VHDX_NOT_FOUND);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ), VHDX_NOT_FOUND);
     vx_file_close(old);
     vx_file_close(new);
 }
@@ -142,8 +142,8 @@ Test(memory, clone_takes_whole_units_and_extends)
     memcpy(bytes + 4096, "cde", 3);
     vx_memory_host_put(memory, "a", bytes, 3 * 4096);
     free(bytes);
-    struct vx_file *from = must_open("a", VHDX_FILE_READ);
-    struct vx_file *to = must_open("b", VHDX_FILE_CREATE);
+    struct vx_file *from = must_open("a", VHDX_OPEN_READ);
+    struct vx_file *to = must_open("b", VHDX_OPEN_CREATE);
     cr_expect_eq(vx_file_clone(to, 102400, from, 4096, 8192, NULL), VHDX_OK);
     cr_expect_eq(vx_file_read(to, buf, 3, 102400, NULL), VHDX_OK);
     cr_expect_str_eq(buf, "cde");

@@ -19,7 +19,7 @@ static void open_base(const void *bytes, size_t size)
 {
     memory = vx_memory_host_new(1);
     cr_assert(vx_memory_host_put(memory, "base", bytes, size));
-    cr_assert_eq(vx_file_open(vx_memory_host_interface(memory), "base", VHDX_FILE_READ, &base, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_open(vx_memory_host_interface(memory), "base", VHDX_OPEN_READ, &base, NULL), VHDX_OK);
 }
 
 static void close_base(void)

@@ -56,7 +56,7 @@ static void make_file(const char *name, const char *content)
     close(fd);
 }
 
-static struct vx_file *must_open(const char *path, vhdx_file_access access)
+static struct vx_file *must_open(const char *path, vhdx_open_mode access)
 {
     struct vx_file *file = NULL;
     vhdx_error err;
@@ -65,7 +65,7 @@ static struct vx_file *must_open(const char *path, vhdx_file_access access)
     return file;
 }
 
-static vhdx_status try_open(const char *path, vhdx_file_access access, vhdx_error *err)
+static vhdx_status try_open(const char *path, vhdx_open_mode access, vhdx_error *err)
 {
     struct vx_file *file = NULL;
     vhdx_status status = vx_file_open(NULL, path, access, &file, err);
@@ -79,11 +79,11 @@ Test(posix, bytes_come_back_after_closing)
 {
     char buf[6] = "";
     uint64_t size = 0;
-    struct vx_file *file = must_open("a", VHDX_FILE_CREATE);
+    struct vx_file *file = must_open("a", VHDX_OPEN_CREATE);
     cr_assert_eq(vx_file_write(file, "hello", 5, 5000, NULL), VHDX_OK);
     cr_assert_eq(vx_file_flush(file, NULL), VHDX_OK);
     vx_file_close(file);
-    file = must_open("a", VHDX_FILE_READ);
+    file = must_open("a", VHDX_OPEN_READ);
     cr_expect_eq(vx_file_size(file, &size, NULL), VHDX_OK);
     cr_expect_eq(size, 5005u);
     cr_expect_eq(vx_file_read(file, buf, 5, 5000, NULL), VHDX_OK);
@@ -97,7 +97,7 @@ Test(posix, holes_are_found_and_made)
     uint64_t at = 0;
     uint64_t length = 0;
     char buf[4] = "abc";
-    struct vx_file *file = must_open("a", VHDX_FILE_CREATE);
+    struct vx_file *file = must_open("a", VHDX_OPEN_CREATE);
     cr_assert_eq(vx_file_grow(file, 4 * VX_MIB, NULL), VHDX_OK);
     cr_assert_eq(vx_file_write(file, buf, 3, 2 * VX_MIB, NULL), VHDX_OK);
     vx_file_next_data(file, 0, &at, &length);
@@ -113,7 +113,7 @@ Test(posix, counts_the_pieces_of_a_file_where_the_file_system_tells)
 {
     uint64_t count = UINT64_MAX;
     char page[4096] = "abc";
-    struct vx_file *file = must_open("a", VHDX_FILE_CREATE);
+    struct vx_file *file = must_open("a", VHDX_OPEN_CREATE);
     cr_assert_eq(vx_file_grow(file, 8 * VX_MIB, NULL), VHDX_OK);
     for (uint64_t i = 0; i < 4; i++)
         cr_assert_eq(vx_file_write(file, page, sizeof page, (2 * i + 1) * VX_MIB, NULL), VHDX_OK);
@@ -130,7 +130,7 @@ Test(posix, a_file_size_limit_is_a_limit_and_no_doubt)
     struct rlimit limit = {4096, 4096};
     char page[4096] = "";
     vhdx_error err;
-    struct vx_file *file = must_open("a", VHDX_FILE_CREATE);
+    struct vx_file *file = must_open("a", VHDX_OPEN_CREATE);
     signal(SIGXFSZ, SIG_IGN);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     cr_expect_eq(vx_file_write(file, page, sizeof page, 4096, &err), VHDX_LIMIT);
@@ -150,10 +150,10 @@ Test(posix, create_takes_over_an_empty_file_and_refuses_content)
     uint64_t size = 9;
     make_file("empty", "");
     make_file("full", "x");
-    cr_expect_eq(try_open("empty", VHDX_FILE_CREATE, NULL), VHDX_OK);
-    cr_expect_eq(try_open("new", VHDX_FILE_CREATE, NULL), VHDX_OK);
-    cr_expect_eq(try_open("full", VHDX_FILE_CREATE, NULL), VHDX_EXISTS);
-    struct vx_file *file = must_open("full", VHDX_FILE_REPLACE);
+    cr_expect_eq(try_open("empty", VHDX_OPEN_CREATE, NULL), VHDX_OK);
+    cr_expect_eq(try_open("new", VHDX_OPEN_CREATE, NULL), VHDX_OK);
+    cr_expect_eq(try_open("full", VHDX_OPEN_CREATE, NULL), VHDX_EXISTS);
+    struct vx_file *file = must_open("full", VHDX_OPEN_REPLACE);
     cr_expect_eq(vx_file_size(file, &size, NULL), VHDX_OK);
     cr_expect_eq(size, 0u);
     vx_file_close(file);
@@ -163,12 +163,12 @@ Test(posix, what_is_not_there_is_not_found)
 {
     vhdx_error err;
     make_file("file", "x");
-    cr_expect_eq(try_open("none", VHDX_FILE_READ, &err), VHDX_NOT_FOUND);
+    cr_expect_eq(try_open("none", VHDX_OPEN_READ, &err), VHDX_NOT_FOUND);
     cr_expect_str_eq(err.path, "none");
     cr_expect_eq(err.system_code, ENOENT);
-    cr_expect_eq(try_open("none", VHDX_FILE_WRITE, NULL), VHDX_NOT_FOUND);
-    cr_expect_eq(try_open("none/new", VHDX_FILE_CREATE, NULL), VHDX_NOT_FOUND);
-    cr_expect_eq(try_open("file/new", VHDX_FILE_CREATE, NULL), VHDX_NOT_FOUND);
+    cr_expect_eq(try_open("none", VHDX_OPEN_WRITE, NULL), VHDX_NOT_FOUND);
+    cr_expect_eq(try_open("none/new", VHDX_OPEN_CREATE, NULL), VHDX_NOT_FOUND);
+    cr_expect_eq(try_open("file/new", VHDX_OPEN_CREATE, NULL), VHDX_NOT_FOUND);
     cr_expect_neq(access("none", F_OK), 0);
 }
 
@@ -180,14 +180,14 @@ Test(posix, what_is_no_file_is_refused_at_once)
     cr_assert_eq(mkdir("dir", 0755), 0);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    cr_expect_eq(try_open("pipe", VHDX_FILE_READ, NULL), VHDX_ARG);
-    cr_expect_eq(try_open("pipe", VHDX_FILE_REPLACE, NULL), VHDX_ARG);
-    cr_expect_eq(try_open("socket", VHDX_FILE_READ, NULL), VHDX_ARG);
-    cr_expect_eq(try_open("dir", VHDX_FILE_READ, &err), VHDX_ARG);
+    cr_expect_eq(try_open("pipe", VHDX_OPEN_READ, NULL), VHDX_ARG);
+    cr_expect_eq(try_open("pipe", VHDX_OPEN_REPLACE, NULL), VHDX_ARG);
+    cr_expect_eq(try_open("socket", VHDX_OPEN_READ, NULL), VHDX_ARG);
+    cr_expect_eq(try_open("dir", VHDX_OPEN_READ, &err), VHDX_ARG);
     cr_expect(strstr(err.message, "directory") != NULL);
-    cr_expect_eq(try_open("dir", VHDX_FILE_CREATE, NULL), VHDX_ARG);
-    cr_expect_eq(try_open("/dev/null", VHDX_FILE_READ, NULL), VHDX_ARG);
-    cr_expect_eq(try_open("/dev/full", VHDX_FILE_WRITE, NULL), VHDX_ARG);
+    cr_expect_eq(try_open("dir", VHDX_OPEN_CREATE, NULL), VHDX_ARG);
+    cr_expect_eq(try_open("/dev/null", VHDX_OPEN_READ, NULL), VHDX_ARG);
+    cr_expect_eq(try_open("/dev/full", VHDX_OPEN_WRITE, NULL), VHDX_ARG);
     close(fd);
 }
 
@@ -195,9 +195,9 @@ Test(posix, a_file_without_write_permission_stays_as_it_is_even_for_root)
 {
     make_file("a", "x");
     cr_assert_eq(chmod("a", 0444), 0);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, NULL), VHDX_READ_ONLY);
-    cr_expect_eq(try_open("a", VHDX_FILE_REPLACE, NULL), VHDX_READ_ONLY);
-    struct vx_file *file = must_open("a", VHDX_FILE_READ);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, NULL), VHDX_READ_ONLY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_REPLACE, NULL), VHDX_READ_ONLY);
+    struct vx_file *file = must_open("a", VHDX_OPEN_READ);
     cr_expect(vx_file_facts(file)->attributes & VHDX_FILE_IS_READ_ONLY);
     uint64_t size = 0;
     cr_expect_eq(vx_file_size(file, &size, NULL), VHDX_OK);
@@ -212,10 +212,10 @@ Test(posix, two_names_of_one_file_are_the_same)
     make_file("b", "x");
     cr_assert_eq(link("a", "hard"), 0);
     cr_assert_eq(symlink("a", "soft"), 0);
-    struct vx_file *a = must_open("a", VHDX_FILE_READ);
-    struct vx_file *b = must_open("b", VHDX_FILE_READ);
-    struct vx_file *hard = must_open("hard", VHDX_FILE_READ);
-    struct vx_file *soft = must_open("soft", VHDX_FILE_READ);
+    struct vx_file *a = must_open("a", VHDX_OPEN_READ);
+    struct vx_file *b = must_open("b", VHDX_OPEN_READ);
+    struct vx_file *hard = must_open("hard", VHDX_OPEN_READ);
+    struct vx_file *soft = must_open("soft", VHDX_OPEN_READ);
     cr_expect(vx_file_same(a, hard, &same) && same);
     cr_expect(vx_file_same(a, soft, &same) && same);
     cr_expect(vx_file_same(a, b, &same) && !same);
@@ -231,25 +231,25 @@ Test(posix, two_names_of_one_file_are_the_same)
 Test(posix, readers_share_and_a_writer_is_alone_in_one_process)
 {
     make_file("a", "x");
-    struct vx_file *reader = must_open("a", VHDX_FILE_READ);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ, NULL), VHDX_OK);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, NULL), VHDX_BUSY);
-    cr_expect_eq(try_open("a", VHDX_FILE_REPLACE, NULL), VHDX_BUSY);
+    struct vx_file *reader = must_open("a", VHDX_OPEN_READ);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ, NULL), VHDX_OK);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_REPLACE, NULL), VHDX_BUSY);
     vx_file_close(reader);
-    struct vx_file *writer = must_open("a", VHDX_FILE_WRITE);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ, NULL), VHDX_BUSY);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, NULL), VHDX_BUSY);
-    cr_expect_eq(try_open("a", VHDX_FILE_PEEK, NULL), VHDX_OK);
+    struct vx_file *writer = must_open("a", VHDX_OPEN_WRITE);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_PEEK, NULL), VHDX_OK);
     vx_file_close(writer);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, NULL), VHDX_OK);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, NULL), VHDX_OK);
 }
 
 Test(posix, a_refused_replace_leaves_the_content)
 {
     struct stat st;
     make_file("a", "content");
-    struct vx_file *reader = must_open("a", VHDX_FILE_READ);
-    cr_expect_eq(try_open("a", VHDX_FILE_REPLACE, NULL), VHDX_BUSY);
+    struct vx_file *reader = must_open("a", VHDX_OPEN_READ);
+    cr_expect_eq(try_open("a", VHDX_OPEN_REPLACE, NULL), VHDX_BUSY);
     vx_file_close(reader);
     cr_assert_eq(stat("a", &st), 0);
     cr_expect_eq(st.st_size, 7);
@@ -293,14 +293,14 @@ static void stop_other(struct other other)
 static void write_in_other(void)
 {
     struct vx_file *file;
-    if (vx_file_open(NULL, "a", VHDX_FILE_WRITE, &file, NULL) != VHDX_OK)
+    if (vx_file_open(NULL, "a", VHDX_OPEN_WRITE, &file, NULL) != VHDX_OK)
         _exit(1);
 }
 
 static void read_in_other(void)
 {
     struct vx_file *file;
-    if (vx_file_open(NULL, "a", VHDX_FILE_READ, &file, NULL) != VHDX_OK)
+    if (vx_file_open(NULL, "a", VHDX_OPEN_READ, &file, NULL) != VHDX_OK)
         _exit(1);
 }
 
@@ -321,18 +321,18 @@ Test(posix, a_writer_in_another_process_is_seen_until_it_ends)
 {
     make_file("a", "x");
     struct other other = start_other(write_in_other);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ, NULL), VHDX_BUSY);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, NULL), VHDX_BUSY);
     stop_other(other);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, NULL), VHDX_OK);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, NULL), VHDX_OK);
 }
 
 Test(posix, a_reader_in_another_process_keeps_writers_out)
 {
     make_file("a", "x");
     struct other other = start_other(read_in_other);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ, NULL), VHDX_OK);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ, NULL), VHDX_OK);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, NULL), VHDX_BUSY);
     stop_other(other);
 }
 
@@ -343,9 +343,9 @@ Test(posix, the_process_that_holds_a_classic_lock_is_named)
     make_file("a", "x");
     struct other other = start_other(lock_classic_in_other);
     snprintf(number, sizeof number, "%ld", (long)other.pid);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, &err), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, &err), VHDX_BUSY);
     cr_expect(strstr(err.message, number) != NULL, "%s", err.message);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ, &err), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ, &err), VHDX_BUSY);
     cr_expect(strstr(err.message, number) != NULL, "%s", err.message);
     stop_other(other);
 }
@@ -354,8 +354,8 @@ Test(posix, a_plain_flock_is_respected)
 {
     make_file("a", "x");
     struct other other = start_other(lock_flock_in_other);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ, NULL), VHDX_BUSY);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, NULL), VHDX_BUSY);
     stop_other(other);
 }
 
@@ -386,9 +386,9 @@ Test(posix, a_running_qemu_that_writes_keeps_everyone_out)
     static const int bytes[] = {100, 101, 103, 201, 203};
     make_file("a", "x");
     int fd = lock_as_qemu("a", bytes, 5);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ, NULL), VHDX_BUSY);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, NULL), VHDX_BUSY);
-    cr_expect_eq(try_open("a", VHDX_FILE_PEEK, NULL), VHDX_OK);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_PEEK, NULL), VHDX_OK);
     close(fd);
 }
 
@@ -397,8 +397,8 @@ Test(posix, a_running_qemu_that_only_reads_lets_readers_in)
     static const int bytes[] = {100, 201, 203};
     make_file("a", "x");
     int fd = lock_as_qemu("a", bytes, 3);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ, NULL), VHDX_OK);
-    cr_expect_eq(try_open("a", VHDX_FILE_WRITE, NULL), VHDX_BUSY);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ, NULL), VHDX_OK);
+    cr_expect_eq(try_open("a", VHDX_OPEN_WRITE, NULL), VHDX_BUSY);
     close(fd);
 }
 
@@ -406,7 +406,7 @@ Test(posix, our_readers_show_qemu_that_it_must_not_write)
 {
     make_file("a", "x");
     cr_expect(qemu_could_write("a"));
-    struct vx_file *file = must_open("a", VHDX_FILE_READ);
+    struct vx_file *file = must_open("a", VHDX_OPEN_READ);
     cr_expect_not(qemu_could_write("a"));
     vx_file_close(file);
     cr_expect(qemu_could_write("a"));
@@ -418,7 +418,7 @@ Test(posix, a_read_lock_over_the_whole_file_is_not_taken_for_qemu)
     make_file("a", "x");
     int fd = open("a", O_RDONLY);
     cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
-    cr_expect_eq(try_open("a", VHDX_FILE_READ, NULL), VHDX_OK);
+    cr_expect_eq(try_open("a", VHDX_OPEN_READ, NULL), VHDX_OK);
     close(fd);
 }
 #endif

@@ -97,7 +97,7 @@ static uint32_t attributes_of(const char *name)
     return (uint32_t)raw[0] << 24 | (uint32_t)raw[1] << 16 | (uint32_t)raw[2] << 8 | raw[3];
 }
 
-static struct vx_file *must_open(const char *name, vhdx_file_access access)
+static struct vx_file *must_open(const char *name, vhdx_open_mode access)
 {
     struct vx_file *file = NULL;
     vhdx_error err;
@@ -111,7 +111,7 @@ Test(ntfs, a_file_never_becomes_sparse_through_our_hands)
     char page[4096];
     SKIP_UNLESS_MOUNTED;
     memset(page, 7, sizeof page);
-    struct vx_file *file = must_open("a", VHDX_FILE_CREATE);
+    struct vx_file *file = must_open("a", VHDX_OPEN_CREATE);
     cr_expect(vx_file_facts(file)->attributes & VHDX_FILE_SPARSE_HARMS);
     cr_assert_eq(vx_file_grow(file, 3 * VX_MIB + 100, NULL), VHDX_OK);
     cr_assert_eq(vx_file_write(file, page, sizeof page, 5 * VX_MIB, NULL), VHDX_OK);
@@ -120,7 +120,7 @@ Test(ntfs, a_file_never_becomes_sparse_through_our_hands)
     cr_assert_eq(vx_file_flush(file, NULL), VHDX_OK);
     vx_file_close(file);
     cr_expect_eq(attributes_of("a") & 0x200, 0u);
-    file = must_open("a", VHDX_FILE_READ);
+    file = must_open("a", VHDX_OPEN_READ);
     uint64_t size = 0;
     cr_assert_eq(vx_file_size(file, &size, NULL), VHDX_OK);
     cr_expect_eq(size, 6 * VX_MIB);
@@ -138,7 +138,7 @@ Test(ntfs, a_file_that_is_sparse_is_told)
     cr_assert(fd >= 0 && ftruncate(fd, 1 << 20) == 0);
     close(fd);
     cr_assert(attributes_of("s") & 0x200, "ntfs-3g has changed: growing no longer makes a file sparse");
-    struct vx_file *file = must_open("s", VHDX_FILE_READ);
+    struct vx_file *file = must_open("s", VHDX_OPEN_READ);
     cr_expect_eq(vx_file_facts(file)->attributes, (uint32_t)VHDX_FILE_SPARSE_HARMS | VHDX_FILE_IS_SPARSE);
     vx_file_close(file);
 }
@@ -148,10 +148,10 @@ Test(ntfs, a_file_marked_read_only_is_not_opened_for_writing)
     unsigned char raw[4] = {0, 0, 0, 0x21};
     struct vx_file *file = NULL;
     SKIP_UNLESS_MOUNTED;
-    vx_file_close(must_open("r", VHDX_FILE_CREATE));
+    vx_file_close(must_open("r", VHDX_OPEN_CREATE));
     cr_assert_eq(setxattr(path_of("r"), "system.ntfs_attrib_be", raw, 4, 0), 0);
-    cr_expect_eq(vx_file_open(NULL, path_of("r"), VHDX_FILE_WRITE, &file, NULL), VHDX_READ_ONLY);
-    file = must_open("r", VHDX_FILE_READ);
+    cr_expect_eq(vx_file_open(NULL, path_of("r"), VHDX_OPEN_WRITE, &file, NULL), VHDX_READ_ONLY);
+    file = must_open("r", VHDX_OPEN_READ);
     cr_expect(vx_file_facts(file)->attributes & VHDX_FILE_IS_READ_ONLY);
     vx_file_close(file);
 }
@@ -171,14 +171,14 @@ Test(ntfs, shows_the_security_descriptor_that_was_set)
     struct vx_security security;
     struct vx_sid machines[VX_MACHINES_MAX];
     SKIP_UNLESS_MOUNTED;
-    vx_file_close(must_open("d", VHDX_FILE_CREATE));
-    struct vx_file *file = must_open("d", VHDX_FILE_READ);
+    vx_file_close(must_open("d", VHDX_OPEN_CREATE));
+    struct vx_file *file = must_open("d", VHDX_OPEN_READ);
     cr_assert(vx_file_security(file, bytes, sizeof bytes, &size));
     cr_expect_eq(vx_security_decode(vx_bytes_of(bytes, size), &security), VHDX_OK);
     vx_file_close(file);
     if (setxattr(path_of("d"), "system.ntfs_acl", raw, sizeof raw, 0) != 0)
         cr_skip_test("this ntfs-3g does not take descriptors");
-    file = must_open("d", VHDX_FILE_READ);
+    file = must_open("d", VHDX_OPEN_READ);
     cr_assert(vx_file_security(file, bytes, sizeof bytes, &size));
     cr_assert_eq(vx_security_decode(vx_bytes_of(bytes, size), &security), VHDX_OK);
     cr_expect_eq(vx_security_machines(&security, machines, &count), VX_MACHINE_ACCESS_SOME);
@@ -192,8 +192,8 @@ Test(ntfs, locks_and_free_space_work_there_too)
     struct vx_file *second = NULL;
     vhdx_space space = {0, 0};
     SKIP_UNLESS_MOUNTED;
-    struct vx_file *file = must_open("l", VHDX_FILE_CREATE);
-    cr_expect_eq(vx_file_open(NULL, path_of("l"), VHDX_FILE_READ, &second, NULL), VHDX_BUSY);
+    struct vx_file *file = must_open("l", VHDX_OPEN_CREATE);
+    cr_expect_eq(vx_file_open(NULL, path_of("l"), VHDX_OPEN_READ, &second, NULL), VHDX_BUSY);
     cr_expect_eq(vhdx_native_host()->space(NULL, path_of("new"), &space, NULL), VHDX_OK);
     cr_expect(space.free_bytes > VX_MIB && space.free_bytes < 64 * VX_MIB);
     vx_file_close(file);
@@ -203,7 +203,7 @@ Test(ntfs, a_full_volume_is_no_space_and_does_not_poison)
 {
     vhdx_error err;
     SKIP_UNLESS_MOUNTED;
-    struct vx_file *file = must_open("f", VHDX_FILE_CREATE);
+    struct vx_file *file = must_open("f", VHDX_OPEN_CREATE);
     cr_expect_eq(vx_file_grow(file, 80 * VX_MIB, &err), VHDX_NO_SPACE, "%s", err.message);
     cr_expect_eq(vx_file_write(file, "x", 1, 0, &err), VHDX_OK, "%s", err.message);
     vx_file_close(file);

@@ -117,7 +117,7 @@ static void must_read_as(const struct scene *s, const char *path, size_t view, c
     const struct model_layer *layer = &s->m->layers[view];
     vhdx_chain *chain = open_path(s, path);
     vhdx_error err;
-    uint64_t size = vhdx_chain_layer_info(chain, 0)->virtual_size;
+    uint64_t size = vhdx_chain_layer(chain, 0)->virtual_size;
     if (size != layer->virtual_size)
         cr_assert_fail("%s: virtual size is %llu, not %llu (%s)", what, (unsigned long long)size,
                        (unsigned long long)layer->virtual_size, model_text(s->m));
@@ -192,7 +192,7 @@ Test(model, facts_are_those_of_each_layer)
         vhdx_chain *chain = open_layer(&s, 0);
         for (size_t n = 0; n < s.m->count; n++) {
             const struct model_layer *layer = &s.m->layers[n];
-            const vhdx_info *info = vhdx_chain_layer_info(chain, n);
+            const vhdx_info *info = vhdx_chain_layer(chain, n);
             demand(&s, info && info->kind == layer->kind, "kind");
             demand(&s, info->virtual_size == layer->virtual_size && info->block_size == layer->block_size, "sizes");
             demand(&s, info->logical_sector_size == layer->logical_sector_size, "logical sector size");
@@ -200,9 +200,9 @@ Test(model, facts_are_those_of_each_layer)
             demand(&s, vx_guid_equal(&info->data_write_guid, bld_data_write_guid(layer->b)), "data write GUID");
             demand(&s, vx_guid_equal(&info->virtual_disk_id, bld_virtual_disk_id(layer->b)), "virtual disk id");
             demand(&s, info->file_size == bld_file_size(layer->b), "file size");
-            demand(&s, info->log == (layer->dirty ? VHDX_LOG_REPLAYED : VHDX_LOG_CLEAN), "log state");
+            demand(&s, info->log == (layer->dirty ? VHDX_LOG_STATE_REPLAYED : VHDX_LOG_STATE_CLEAN), "log state");
         }
-        demand(&s, vhdx_chain_layer_info(chain, s.m->count) == NULL, "a layer below the base");
+        demand(&s, vhdx_chain_layer(chain, s.m->count) == NULL, "a layer below the base");
         vhdx_chain_free(chain);
         end(&s);
     }
@@ -231,7 +231,7 @@ static void check_extent(const struct scene *s, size_t n, const vhdx_extent *ext
     struct vx_file *file;
     vhdx_error err;
     size_t got;
-    must(s, vx_file_open(s->host, s->m->layers[n + extent->layer].path, VHDX_FILE_PEEK, &file, &err), &err, "opening");
+    must(s, vx_file_open(s->host, s->m->layers[n + extent->layer].path, VHDX_OPEN_PEEK, &file, &err), &err, "opening");
     uint8_t *bytes = malloc(extent->length);
     cr_assert_not_null(bytes);
     must(s, vx_file_read_some(file, bytes, extent->length, extent->file_offset, &got, &err), &err, "data of an extent");
@@ -354,7 +354,7 @@ static void check_target_file(const struct scene *s, size_t child, size_t target
     check_item(s, look, into->path, model_file_item(), into->file_item, into, "the target's own item");
     free(look);
     vhdx_chain *chain = open_path(s, into->path);
-    const vhdx_info *info = vhdx_chain_layer_info(chain, 0);
+    const vhdx_info *info = vhdx_chain_layer(chain, 0);
     demand(s, info->kind == into->kind && info->block_size == into->block_size, "the target's kind or block size");
     demand(s, info->physical_sector_size == from->physical_sector_size, "physical sector size is not the child's");
     demand(s, vx_guid_equal(&info->virtual_disk_id, bld_virtual_disk_id(from->b)),
@@ -485,9 +485,9 @@ Test(model, giving_space_back_while_merging_keeps_every_view)
 static void check_after_merge_up(const struct scene *s, size_t child, size_t place)
 {
     vhdx_chain *chain = open_path(s, s->m->layers[place].path);
-    const vhdx_info *info = vhdx_chain_layer_info(chain, 0);
+    const vhdx_info *info = vhdx_chain_layer(chain, 0);
     demand(s, vhdx_chain_layer_count(chain) == 1, "the child is a base");
-    demand(s, info->log == VHDX_LOG_CLEAN, "its log is clean");
+    demand(s, info->log == VHDX_LOG_STATE_CLEAN, "its log is clean");
     demand(s, info->virtual_size == s->m->layers[child].virtual_size, "its size");
     vhdx_chain_free(chain);
     must_read_as(s, s->m->layers[place].path, child, "the child as a base");
@@ -636,7 +636,7 @@ Test(model, flattening_writes_the_view_to_a_new_disk_and_touches_no_input)
         check_item(&s, look, "/disks/flat.vhdx", model_disk_item(), from->disk_item, from, "the IsVirtualDisk item");
         free(look);
         vhdx_chain *chain = open_path(&s, "/disks/flat.vhdx");
-        const vhdx_info *info = vhdx_chain_layer_info(chain, 0);
+        const vhdx_info *info = vhdx_chain_layer(chain, 0);
         demand(&s, info->kind == VHDX_KIND_DYNAMIC && info->block_size == base->block_size, "kind or block size");
         demand(&s, vx_guid_equal(&info->virtual_disk_id, bld_virtual_disk_id(from->b)), "virtual disk id");
         demand(&s, info->physical_sector_size == from->physical_sector_size, "physical sector size");

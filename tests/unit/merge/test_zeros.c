@@ -115,7 +115,7 @@ Test(zeros, a_hole_is_asked_for_once)
     struct vx_file *file;
     struct vx_extents extents = {0};
     uint64_t end;
-    cr_assert_eq(vx_file_open(host, "/f", VHDX_FILE_CREATE, &file, &err), VHDX_OK);
+    cr_assert_eq(vx_file_open(host, "/f", VHDX_OPEN_CREATE, &file, &err), VHDX_OK);
     cr_assert_eq(vx_file_write(file, "x", 1, 200000, &err), VHDX_OK);
     extents.file = file;
     cr_expect(vx_extents_is_hole(&extents, 10, &end));
@@ -130,7 +130,7 @@ Test(zeros, a_hole_is_asked_for_once)
 Test(zeros, shared_are_whole_units_of_both_files)
 {
     struct vx_file *file;
-    cr_assert_eq(vx_file_open(host, "/f", VHDX_FILE_CREATE, &file, &err), VHDX_OK);
+    cr_assert_eq(vx_file_open(host, "/f", VHDX_OPEN_CREATE, &file, &err), VHDX_OK);
     struct vx_share_parts parts = vx_share_parts(file, 512, 8192 + 512, 3 * 4096);
     cr_expect_eq(parts.head, 4096u - 512);
     cr_expect_eq(parts.body, 2u * 4096);

@@ -67,8 +67,8 @@ static const vhdx_found_file *file(const char *name)
 static void expect_status(const char *name, const char *status)
 {
     const vhdx_found_file *it = file(name);
-    cr_expect_str_eq(vhdx_found_status_name(it->status), status, "%s is '%s', expected '%s' (%s)", name,
-                     vhdx_found_status_name(it->status), status, it->finding_count ? it->findings[0].message : "");
+    cr_expect_str_eq(vhdx_disk_status_name(it->status), status, "%s is '%s', expected '%s' (%s)", name,
+                     vhdx_disk_status_name(it->status), status, it->finding_count ? it->findings[0].message : "");
 }
 
 static bool finding_says(const char *name, const char *words)
@@ -82,7 +82,7 @@ static bool finding_says(const char *name, const char *words)
 
 static size_t problems(void)
 {
-    return vhdx_orphans_get_totals(found)->problem_count;
+    return vhdx_orphans_totals(found)->problem_count;
 }
 
 static vhdx_guid base(const char *name)
@@ -116,11 +116,11 @@ Test(orphans, a_chain_of_a_machine_belongs_together)
     expect_status("web/disk.vhdx", "in-use-by-vm");
     expect_status("web/disk_1.avhdx", "in-use-by-vm");
     cr_expect_eq(problems(), 0);
-    cr_expect_eq(vhdx_orphans_get_totals(found)->config_count, 1);
+    cr_expect_eq(vhdx_orphans_totals(found)->config_count, 1);
     cr_expect_str_eq(vhdx_orphans_config(found, 0)->info->name, "web");
     cr_expect_eq(vhdx_orphans_config(found, 0)->files[0], 1);
-    cr_expect_eq(file("web/disk.vhdx")->kind, VHDX_FOUND_DYNAMIC);
-    cr_expect_eq(file("web/disk_1.avhdx")->kind, VHDX_FOUND_DIFFERENCING);
+    cr_expect_eq(file("web/disk.vhdx")->kind, VHDX_DISK_KIND_DYNAMIC);
+    cr_expect_eq(file("web/disk_1.avhdx")->kind, VHDX_DISK_KIND_DIFFERENCING);
     cr_expect_eq(file("web/disk_1.avhdx")->virtual_size, 4 << 20);
 }
 
@@ -153,7 +153,7 @@ Test(orphans, hard_links_are_one_disk)
     cr_assert_eq(link(from, to), 0);
     machine("vm.xml", "D:\\b\\other.vhdx");
     search();
-    cr_expect_eq(vhdx_orphans_get_totals(found)->file_count, 1);
+    cr_expect_eq(vhdx_orphans_totals(found)->file_count, 1);
     expect_status("a/disk.vhdx", "in-use-by-vm");
     cr_assert_eq(file("a/disk.vhdx")->other_name_count, 1);
     cr_expect_str_eq(file("a/disk.vhdx")->other_names[0], to);
@@ -171,8 +171,8 @@ Test(orphans, loops_of_links_end_and_links_to_nowhere_are_passed_over)
     cr_assert_eq(symlink("a", again), 0);
     cr_assert_eq(symlink("b/disk.vhdx", to_file), 0);
     search();
-    cr_expect_eq(vhdx_orphans_get_totals(found)->file_count, 1);
-    cr_expect_eq(vhdx_orphans_get_totals(found)->directories_seen, 3);
+    cr_expect_eq(vhdx_orphans_totals(found)->file_count, 1);
+    cr_expect_eq(vhdx_orphans_totals(found)->directories_seen, 3);
     expect_status("a/b/disk.vhdx", "standalone");
     cr_expect_eq(problems(), 0);
     free(loop);
@@ -230,7 +230,7 @@ Test(orphans, a_file_is_judged_by_its_content_and_not_by_its_name)
     bytes[4096 - 512 + 63] = 4;
     put("a/older.avhd", bytes, sizeof bytes);
     search();
-    cr_expect_eq(vhdx_orphans_get_totals(found)->file_count, 8);
+    cr_expect_eq(vhdx_orphans_totals(found)->file_count, 8);
     expect_status("a/disk.bin", "orphan");
     expect_status("a/leaf", "orphan");
     expect_status("a/empty.vhdx", "unreadable");
@@ -240,7 +240,7 @@ Test(orphans, a_file_is_judged_by_its_content_and_not_by_its_name)
     cr_expect(finding_says("a/raw.vhdx", "raw disk"));
     cr_expect(finding_says("a/qcow.vhdx", "QCOW2"));
     expect_status("a/old.vhd", "standalone");
-    cr_expect_eq(file("a/old.vhd")->kind, VHDX_FOUND_VHD);
+    cr_expect_eq(file("a/old.vhd")->kind, VHDX_DISK_KIND_VHD);
     expect_status("a/older.avhd", "unreadable");
 }
 
@@ -258,7 +258,7 @@ Test(orphans, a_dirty_log_is_replayed_in_memory_and_the_file_stays_as_it_is)
     cr_assert(files_digest(NULL, path, &after));
     cr_expect_eq(before, after);
     expect_status("a/leaf.avhdx", "in-use-by-vm");
-    cr_expect(file("a/leaf.avhdx")->flags & VHDX_FOUND_DIRTY_LOG);
+    cr_expect(file("a/leaf.avhdx")->flags & VHDX_DISK_FLAG_DIRTY_LOG);
     cr_expect_eq(problems(), 0);
     free(path);
 }
@@ -290,7 +290,7 @@ Test(orphans, a_file_that_was_cut_off_is_told)
     cr_assert_eq(stat(path, &st), 0);
     bld_resize(NULL, path, (uint64_t)st.st_size - (1 << 20));
     search();
-    cr_expect(file("a/disk.vhdx")->flags & VHDX_FOUND_TRUNCATED);
+    cr_expect(file("a/disk.vhdx")->flags & VHDX_DISK_FLAG_TRUNCATED);
     cr_expect_gt(problems(), 0);
     free(path);
 }
@@ -341,7 +341,7 @@ Test(orphans, configurations_elsewhere_count_and_disks_beside_them_do_not)
     vhdx_orphans_options options = {.struct_size = sizeof options, .configs = configs, .config_count = 1};
     vhdx_error err;
     cr_assert_eq(vhdx_orphans_scan(roots, 1, &options, &found, &err), VHDX_OK);
-    cr_expect_eq(vhdx_orphans_get_totals(found)->file_count, 2);
+    cr_expect_eq(vhdx_orphans_totals(found)->file_count, 2);
     expect_status("disks/web/leaf.avhdx", "in-use-by-vm");
     free(disks);
     free(conf);
@@ -356,9 +356,9 @@ Test(orphans, an_unreferenced_leaf_that_holds_nothing_new_is_redundant)
                              .name = "a/other.avhdx", .parent = &b, .relative = ".\\disk.vhdx", .content = 10});
     child("a/empty.avhdx", &b, ".\\disk.vhdx");
     search_with(&(vhdx_orphans_options){.struct_size = sizeof(vhdx_orphans_options), .data = true, .complete = true});
-    cr_expect_eq(file("a/same.avhdx")->comparison, VHDX_COMPARED_EQUAL);
-    cr_expect_eq(file("a/empty.avhdx")->comparison, VHDX_COMPARED_EQUAL);
-    cr_expect_eq(file("a/other.avhdx")->comparison, VHDX_COMPARED_DIFFERS);
+    cr_expect_eq(file("a/same.avhdx")->comparison, VHDX_COMPARISON_EQUAL);
+    cr_expect_eq(file("a/empty.avhdx")->comparison, VHDX_COMPARISON_EQUAL);
+    cr_expect_eq(file("a/other.avhdx")->comparison, VHDX_COMPARISON_DIFFERS);
     cr_expect_eq(file("a/other.avhdx")->differing_bytes, 4096);
     const vhdx_found_family *family = vhdx_orphans_family(found, 0);
     cr_expect(family->may_delete);
@@ -421,8 +421,8 @@ Test(orphans, chains_of_vhds_are_followed_by_their_unique_ids)
     expect_status("b/lost.avhd", "parent-missing");
     expect_status("c/moved.avhd", "parent-moved");
     cr_expect(finding_says("b/lost.avhd", "D:\\gone\\x.vhd (id 09090909-0909-0909-0909-090909090909)"));
-    cr_expect_eq(file("a/m.avhd")->kind, VHDX_FOUND_VHD_DIFFERENCING);
-    cr_expect_eq(file("a/m.avhd")->role, VHDX_ROLE_INTERMEDIATE);
+    cr_expect_eq(file("a/m.avhd")->kind, VHDX_DISK_KIND_VHD_DIFFERENCING);
+    cr_expect_eq(file("a/m.avhd")->role, VHDX_DISK_ROLE_INTERMEDIATE);
     cr_expect(has_step(VHDX_STEP_HYPERV, "Set-VHD -Path "));
     cr_expect(has_step(VHDX_STEP_HYPERV, "Convert-VHD -Path 'D:\\VMs\\a\\left.avhd'"));
     cr_expect_not(has_step(VHDX_STEP_QUARANTINE, ""), "no command of this library moves a VHD");
@@ -462,7 +462,7 @@ Test(orphans, a_damaged_vhd_may_need_any_other_disk)
     search();
     expect_status("b/x.avhd", "orphan");
     expect_status("b/base.vhd", "orphan");
-    cr_expect(file("b/x.avhd")->flags & VHDX_FOUND_TRUNCATED);
+    cr_expect(file("b/x.avhd")->flags & VHDX_DISK_FLAG_TRUNCATED);
 }
 
 Test(orphans, copies_are_compared_byte_by_byte)
@@ -479,8 +479,8 @@ Test(orphans, copies_are_compared_byte_by_byte)
     expect_status("a/disk.vhdx", "in-use-by-vm");
     expect_status("a/same.vhdx", "duplicate");
     expect_status("a/changed.vhdx", "duplicate");
-    cr_expect_eq(file("a/same.vhdx")->comparison, VHDX_COMPARED_EQUAL);
-    cr_expect_eq(file("a/changed.vhdx")->comparison, VHDX_COMPARED_DIFFERS);
+    cr_expect_eq(file("a/same.vhdx")->comparison, VHDX_COMPARISON_EQUAL);
+    cr_expect_eq(file("a/changed.vhdx")->comparison, VHDX_COMPARISON_DIFFERS);
     free(bytes);
     free(from);
 }
@@ -538,8 +538,8 @@ Test(orphans, the_outcome_is_the_same_with_any_number_of_threads)
     vhdx_orphans_options one = {.struct_size = sizeof one, .jobs = 1}, many = {.struct_size = sizeof many, .jobs = 16};
     cr_assert_eq(vhdx_orphans_scan(roots, 1, &one, &first, &err), VHDX_OK);
     cr_assert_eq(vhdx_orphans_scan(roots, 1, &many, &found, &err), VHDX_OK);
-    cr_assert_eq(vhdx_orphans_get_totals(first)->file_count, 120);
-    cr_assert_eq(vhdx_orphans_get_totals(found)->file_count, 120);
+    cr_assert_eq(vhdx_orphans_totals(first)->file_count, 120);
+    cr_assert_eq(vhdx_orphans_totals(found)->file_count, 120);
     for (size_t i = 0; i < 120; i++) {
         cr_expect_str_eq(vhdx_orphans_file(first, i)->path, vhdx_orphans_file(found, i)->path);
         cr_expect_eq(vhdx_orphans_file(first, i)->status, vhdx_orphans_file(found, i)->status);
@@ -583,20 +583,20 @@ Test(orphans, a_chain_opens_unless_its_parent_is_called_moved)
     for (int i = 0; i < 300; i++)
         plant_pair(&random, i);
     search();
-    for (size_t i = 0; i < vhdx_orphans_get_totals(found)->file_count; i++) {
+    for (size_t i = 0; i < vhdx_orphans_totals(found)->file_count; i++) {
         const vhdx_found_file *it = vhdx_orphans_file(found, i);
         vhdx_chain *chain = NULL;
-        if (it->kind != VHDX_FOUND_DIFFERENCING)
+        if (it->kind != VHDX_DISK_KIND_DIFFERENCING)
             continue;
         cr_assert_neq(it->parent, VHDX_NONE);
         bool opens = vhdx_chain_open(it->path, NULL, &chain, NULL) == VHDX_OK;
         vhdx_chain_free(chain);
-        if (it->status == VHDX_FOUND_PARENT_MOVED)
+        if (it->status == VHDX_DISK_STATUS_PARENT_MOVED)
             moved++;
         else
             whole += opens;
-        cr_expect(opens || it->status == VHDX_FOUND_PARENT_MOVED, "%s is called %s, and does not open", it->path,
-                  vhdx_found_status_name(it->status));
+        cr_expect(opens || it->status == VHDX_DISK_STATUS_PARENT_MOVED, "%s is called %s, and does not open", it->path,
+                  vhdx_disk_status_name(it->status));
     }
     cr_expect_gt(moved, 50, "%zu", moved);
     cr_expect_gt(whole, 50, "%zu", whole);
@@ -660,7 +660,7 @@ Test(orphans, in_a_large_estate_all_planted_problems_are_found_and_nothing_else,
     for (int vm = 0; vm < VMS; vm++)
         plant_machine(vm, vm < 40 ? vm % 4 + 1 : 0);
     search();
-    const vhdx_orphans_totals *totals = vhdx_orphans_get_totals(found);
+    const vhdx_found_totals *totals = vhdx_orphans_totals(found);
     cr_assert_eq(totals->file_count, VMS * LAYERS);
     cr_expect_eq(totals->config_count, VMS);
     size_t troubled = 0;
@@ -672,7 +672,7 @@ Test(orphans, in_a_large_estate_all_planted_problems_are_found_and_nothing_else,
     cr_expect_eq(troubled, 40 + 10, "%zu families have problems", troubled);
     for (size_t i = 0; i < totals->file_count; i++) {
         const vhdx_found_file *it = vhdx_orphans_file(found, i);
-        const char *status = vhdx_found_status_name(it->status), *expected = expected_status(it->path);
+        const char *status = vhdx_disk_status_name(it->status), *expected = expected_status(it->path);
         cr_expect_str_eq(status, expected, "%s is '%s', expected '%s'", it->path, status, expected);
     }
 }

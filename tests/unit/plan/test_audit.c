@@ -41,7 +41,7 @@ static struct bench begin(bool child)
     if (child)
         bld_parent(t.b, &(vhdx_guid){{1, 2, 3}}, NULL, "base.vhdx", NULL, NULL);
     cr_assert_eq(bld_finish(t.b, t.host, DISK, &err), VHDX_OK, "%s", err.message);
-    cr_assert_eq(vx_file_open(t.host, DISK, VHDX_FILE_WRITE, &t.file, &err), VHDX_OK, "%s", err.message);
+    cr_assert_eq(vx_file_open(t.host, DISK, VHDX_OPEN_WRITE, &t.file, &err), VHDX_OK, "%s", err.message);
     cr_assert_eq(vx_plan_open(t.host, t.file, NULL, &t.plan, &err), VHDX_OK, "%s", err.message);
     return t;
 }

@@ -43,7 +43,7 @@ static void look(const struct vx_rebuild_options *given)
     if (given)
         options = *given;
     options.host = host;
-    cr_assert_eq(vx_file_open(host, "disk", VHDX_FILE_READ, &file, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_open(host, "disk", VHDX_OPEN_READ, &file, NULL), VHDX_OK);
     cr_assert_eq(vx_rebuild(file, &options, &rebuilt, &err), VHDX_OK, "%s", err.message);
 }
 

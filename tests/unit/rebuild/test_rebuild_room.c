@@ -99,7 +99,7 @@ static struct vx_room judge(void)
     struct vx_rebuilt *rebuilt;
     struct vx_file *file;
     vhdx_error err;
-    cr_assert_eq(vx_file_open(host, DISK, VHDX_FILE_READ, &file, NULL), VHDX_OK);
+    cr_assert_eq(vx_file_open(host, DISK, VHDX_OPEN_READ, &file, NULL), VHDX_OK);
     cr_assert_eq(vx_rebuild(file, &options, &rebuilt, &err), VHDX_OK, "%s", err.message);
     struct vx_room room = rebuilt->room;
     vx_rebuild_free(rebuilt);
@@ -135,7 +135,7 @@ static vhdx_chain *open_disk(void)
 static uint64_t virtual_size(void)
 {
     vhdx_chain *chain = open_disk();
-    uint64_t size = vhdx_chain_layer_info(chain, 0)->virtual_size;
+    uint64_t size = vhdx_chain_layer(chain, 0)->virtual_size;
     vhdx_chain_free(chain);
     return size;
 }

@@ -409,7 +409,7 @@ Test(repair, gives_a_disk_that_lost_content_another_identity)
     bld_resize(bench.host, DISK, bld_payload_offset(bench.builder, 5) + 8192);
     vhdx_report_free(repair(&bench, &(vhdx_repair_options){.salvage = true}));
     vhdx_chain *chain = open_disk(&bench);
-    cr_assert_arr_neq(vhdx_chain_layer_info(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes,
+    cr_assert_arr_neq(vhdx_chain_layer(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes,
                       16);
     vhdx_chain_free(chain);
     end(&bench);
@@ -422,7 +422,7 @@ Test(repair, without_loss_keeps_the_identity_of_the_content)
     bld_poke_int(bench.host, DISK, 0x30010, 0x5566, 2);
     vhdx_report_free(repair(&bench, NULL));
     vhdx_chain *chain = open_disk(&bench);
-    cr_assert_arr_eq(vhdx_chain_layer_info(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes,
+    cr_assert_arr_eq(vhdx_chain_layer(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes,
                      16);
     vhdx_chain_free(chain);
     end(&bench);

@@ -142,7 +142,7 @@ static uint8_t *read_disk(const struct bench *bench)
     vhdx_error err;
     if (vhdx_chain_open(FAULT_PATH, &options, &chain, &err) != VHDX_OK)
         complain(bench, "the repaired disk:", &err);
-    if (vhdx_chain_layer_info(chain, 0)->virtual_size != (bench->scene.size ? bench->scene.size : bench->size))
+    if (vhdx_chain_layer(chain, 0)->virtual_size != (bench->scene.size ? bench->scene.size : bench->size))
         complain(bench, "the repaired disk has another size", NULL);
     if (vhdx_chain_read(chain, bytes, (size_t)bench->size, 0, &err) != VHDX_OK)
         complain(bench, "the repaired disk:", &err);

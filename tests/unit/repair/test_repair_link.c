@@ -223,7 +223,7 @@ Test(repair_link, keeps_the_paths_of_another_system)
     const vhdx_open_options options = {.struct_size = sizeof options, .host = host};
     vhdx_chain *chain;
     cr_assert_eq(vhdx_chain_open(AROUND_PATH, &options, &chain, NULL), VHDX_OK);
-    const vhdx_parent_names *names = vhdx_chain_layer_info(chain, 0)->parent;
+    const vhdx_parent_names *names = vhdx_chain_layer(chain, 0)->parent;
     cr_expect_str_eq(names->relative_path, ".\\base.vhdx");
     cr_expect_str_eq(names->absolute_win32_path, "D:\\VMs\\base.vhdx");
     cr_expect_str_eq(names->volume_path, "\\\\?\\Volume{0eba351e-0000-0000-0000-000000000000}\\VMs\\base.vhdx");

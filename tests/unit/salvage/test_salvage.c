@@ -40,7 +40,7 @@ static vhdx_status bad_read(void *file, void *buf, size_t length, uint64_t offse
     return medium.inner->read(file, buf, length, offset, err);
 }
 
-static vhdx_status bad_open(void *context, const char *path, vhdx_file_access access, vhdx_io *io, vhdx_error *err)
+static vhdx_status bad_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     vhdx_status status = host->open(context, path, access, io, err);
     if (status == VHDX_OK && strcmp(path, medium.path) == 0) {
@@ -102,7 +102,7 @@ static uint8_t *read_file(const char *path, size_t *size)
 {
     struct vx_file *file;
     uint64_t length;
-    cr_assert_eq(vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL), VHDX_OK, "%s", path);
+    cr_assert_eq(vx_file_open(host, path, VHDX_OPEN_PEEK, &file, NULL), VHDX_OK, "%s", path);
     cr_assert_eq(vx_file_size(file, &length, NULL), VHDX_OK);
     uint8_t *bytes = malloc((size_t)length + 1);
     cr_assert_eq(vx_file_read(file, bytes, (size_t)length, 0, NULL), VHDX_OK);

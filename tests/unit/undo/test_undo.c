@@ -104,7 +104,7 @@ static void must(vhdx_status status, const vhdx_error *err)
 static void bench_open(struct bench *b)
 {
     vhdx_error err;
-    must(vx_file_open(b->host, DISK, VHDX_FILE_WRITE, &b->file, &err), &err);
+    must(vx_file_open(b->host, DISK, VHDX_OPEN_WRITE, &b->file, &err), &err);
 }
 
 /* Zeros, runs and noise; a size that ends where it likes. */
@@ -226,7 +226,7 @@ static void must_apply(const vhdx_host *host)
 static uint8_t *contents(const vhdx_host *host, const char *path, uint64_t *size)
 {
     struct vx_file *file;
-    must(vx_file_open(host, path, VHDX_FILE_PEEK, &file, NULL), NULL);
+    must(vx_file_open(host, path, VHDX_OPEN_PEEK, &file, NULL), NULL);
     must(vx_file_size(file, size, NULL), NULL);
     uint8_t *bytes = malloc((size_t)*size + 1);
     cr_assert_not_null(bytes);
@@ -339,7 +339,7 @@ Test(undo, many_ranges_told_at_once_cost_one_flush)
     uint8_t byte = 9;
     struct crash_host *host = crash_host_new(1);
     struct vx_file *file;
-    must(vx_file_open(crash_host_interface(host), DISK, VHDX_FILE_CREATE, &file, NULL), NULL);
+    must(vx_file_open(crash_host_interface(host), DISK, VHDX_OPEN_CREATE, &file, NULL), NULL);
     must(vx_file_write(file, b.old, b.old_size, 0, NULL), NULL);
     vx_file_close(b.file);
     b.file = file;
@@ -611,7 +611,7 @@ Test(undo, does_not_go_on_with_what_is_not_its_own)
     cr_expect_eq(protect_as(&b, &identity, &err), VHDX_UNDO_MISMATCH);
     bench_close(&b);
     cr_assert(vx_memory_host_put(b.memory, "/d/other", b.old, b.old_size));
-    must(vx_file_open(b.host, "/d/other", VHDX_FILE_WRITE, &b.file, NULL), NULL);
+    must(vx_file_open(b.host, "/d/other", VHDX_OPEN_WRITE, &b.file, NULL), NULL);
     identity = identity_of(1, 1);
     cr_expect_eq(protect_as(&b, &identity, &err), VHDX_EXISTS);
     bench_free(&b);
@@ -623,7 +623,7 @@ static struct crash_host *crash_host_with(const struct bench *b)
 {
     struct crash_host *host = crash_host_new(5);
     struct vx_file *file;
-    must(vx_file_open(crash_host_interface(host), DISK, VHDX_FILE_CREATE, &file, NULL), NULL);
+    must(vx_file_open(crash_host_interface(host), DISK, VHDX_OPEN_CREATE, &file, NULL), NULL);
     must(vx_file_write(file, b->old, b->old_size, 0, NULL), NULL);
     must(vx_file_flush(file, NULL), NULL);
     vx_file_close(file);
@@ -639,7 +639,7 @@ static vhdx_status short_work(const vhdx_host *host)
     uint8_t bytes[CARD], many[20000];
     memset(many, 0xAB, sizeof many);
     put_identity(bytes, &next, 2);
-    vhdx_status status = vx_file_open(host, DISK, VHDX_FILE_WRITE, &file, NULL);
+    vhdx_status status = vx_file_open(host, DISK, VHDX_OPEN_WRITE, &file, NULL);
     if (status == VHDX_OK) {
         struct vx_undo_target target = {.file = file, .identity = identity};
         status = vx_undo_begin(host, UNDO, &target, 1, &undo, NULL);

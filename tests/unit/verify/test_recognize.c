@@ -195,7 +195,7 @@ Test(recognize, content_alone_is_believed_in_a_file_of_that_name_with_an_empty_b
     vhdx_chain *chain;
     const vhdx_open_options options = {.struct_size = sizeof options, .host = host};
     cr_assert_eq(vhdx_chain_open("d.vhdx", &options, &chain, &err), VHDX_OK, "%s", err.message);
-    cr_assert_eq(vhdx_chain_layer_info(chain, 0)->virtual_size, plain.virtual_size);
+    cr_assert_eq(vhdx_chain_layer(chain, 0)->virtual_size, plain.virtual_size);
     cr_assert_eq(vhdx_chain_read(chain, sector, 512, 512, &err), VHDX_OK);
     cr_expect_arr_eq(sector, before, 512);
     vhdx_chain_free(chain);
