@@ -9,22 +9,35 @@
 
 #include <string.h>
 
-const char *vx_tail_without_root(const char *path)
+/* Behind the prefix of a device ("\\?\", "\\.\"), of a shared folder ("\\", "\\?\UNC\"), or of both. */
+static const char *without_prefix(const char *path, bool *unc)
 {
-    bool unc = false;
+    *unc = false;
     if (strncmp(path, "\\\\?\\", 4) == 0 || strncmp(path, "\\\\.\\", 4) == 0) {
         path += 4;
-        unc = vx_name_equal_part(path, path[0] && path[1] && path[2] && path[3] ? 4 : 0, "UNC\\", 4);
-        path += unc ? 4 : 0;
-    } else if (strncmp(path, "\\\\", 2) == 0) {
-        unc = true;
-        path += 2;
+        *unc = vx_name_equal_part(path, path[0] && path[1] && path[2] && path[3] ? 4 : 0, "UNC\\", 4);
+        return path + (*unc ? 4 : 0);
     }
+    *unc = strncmp(path, "\\\\", 2) == 0;
+    return path + (*unc ? 2 : 0);
+}
+
+const char *vx_tail_without_root(const char *path)
+{
+    bool unc;
+    path = without_prefix(path, &unc);
     size_t first = strcspn(path, "\\/");
     bool drive = first == 2 && path[1] == ':';
     if ((drive || unc || strncmp(path, "Volume{", 7) == 0) && path[first] != '\0')
         path += first;
     return path + strspn(path, "\\/");
+}
+
+const char *vx_tail_with_server(const char *path)
+{
+    bool unc;
+    const char *rest = without_prefix(path, &unc);
+    return unc ? rest + strspn(rest, "\\/") : vx_tail_without_root(path);
 }
 
 bool vx_tail_last_part(const char *text, size_t *end, bool windows, const char **part, size_t *length)

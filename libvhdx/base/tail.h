@@ -33,6 +33,9 @@ size_t vx_tail_directory(const char *path);
 
 /* What follows drive, volume or server: "VMs\a.vhdx" of "\\?\Volume{...}\VMs\a.vhdx". Inside `path`. */
 const char *vx_tail_without_root(const char *path);
+/* The same, but a server stays: "nas\share\a.vhdx" of "\\nas\share\a.vhdx". Some hosts mount shared folders below its
+ * name. */
+const char *vx_tail_with_server(const char *path);
 /* Takes the last part but "." off [text, *end): moves *end before it and gives its place and length. false: none is
  * left. */
 bool vx_tail_last_part(const char *text, size_t *end, bool windows, const char **part, size_t *length);

@@ -9,8 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
-#include "base/utf.h"
 #include "base/path.h"
+#include "base/tail.h"
+#include "base/utf.h"
 
 #include <string.h>
 
@@ -170,22 +171,6 @@ static bool try_below(struct resolve *resolve, const char *start, const char *ta
     return path && try_path(resolve, path);
 }
 
-/* What follows drive, volume or server in a Windows path: "VMs\a.vhdx" of "\\?\C:\VMs\a.vhdx". */
-static const char *without_root(const char *path)
-{
-    if (strncmp(path, "\\\\?\\", 4) == 0 || strncmp(path, "\\\\.\\", 4) == 0)
-        path += 4;
-    if (strncmp(path, "UNC\\", 4) == 0)
-        path += 4;
-    size_t first = strcspn(path, "\\/");
-    bool rooted = (first == 2 && path[1] == ':') || strncmp(path, "Volume{", 7) == 0 || strncmp(path, "\\\\", 2) == 0;
-    if (rooted && path[first] != '\0')
-        path += first;
-    while (*path == '\\' || *path == '/')
-        path++;
-    return path;
-}
-
 /* Whether it goes up somewhere: below a directory in which it was never meant to be, that leads anywhere, and to and
  * fro without end. */
 static bool goes_up(const char *path)
@@ -198,15 +183,6 @@ static bool goes_up(const char *path)
         path += strspn(path, "\\/");
     }
     return false;
-}
-
-static const char *last_part(const char *path)
-{
-    const char *name = path;
-    for (const char *c = path; *c; c++)
-        if (*c == '\\' || *c == '/')
-            name = c + 1;
-    return name;
 }
 
 static bool is_directory_stop(void *visitor, const char *name)
@@ -255,7 +231,7 @@ static bool for_each_path(struct resolve *resolve, path_fn try, const char *argu
     const vhdx_parent_names *names = &resolve->child->parent_names;
     const char *paths[3] = {names->relative_path, names->volume_path, names->absolute_win32_path};
     for (size_t i = 0; i < 3; i++)
-        if (paths[i] && *last_part(paths[i]) && try(resolve, paths[i], argument))
+        if (paths[i] && *vx_tail_name(paths[i]) && try(resolve, paths[i], argument))
             return true;
     return false;
 }
@@ -263,7 +239,14 @@ static bool for_each_path(struct resolve *resolve, path_fn try, const char *argu
 static bool try_beside(struct resolve *resolve, const char *locator_path, const char *unused)
 {
     (void)unused;
-    return try_below(resolve, resolve->directory, last_part(locator_path));
+    return try_below(resolve, resolve->directory, vx_tail_name(locator_path));
+}
+
+/* Below `start`: what the path has behind its drive or volume, and behind the server of a shared folder. */
+static bool try_rest(struct resolve *resolve, const char *start, const char *locator_path)
+{
+    const char *with_server = vx_tail_with_server(locator_path), *rest = vx_tail_without_root(locator_path);
+    return try_below(resolve, start, with_server) || (rest != with_server && try_below(resolve, start, rest));
 }
 
 /* The path without its drive below each directory above the child: finds what a drive letter meant when its volume is
@@ -278,7 +261,7 @@ static bool try_above(struct resolve *resolve, const char *locator_path, const c
     char *directory = vx_copy_string(absolute);
     bool found = false;
     while (directory && !found) {
-        found = try_below(resolve, directory, without_root(locator_path));
+        found = try_rest(resolve, directory, locator_path);
         char *above = vx_path_directory(directory, resolve->windows);
         bool at_root = !above || strcmp(above, directory) == 0 || strcmp(above, ".") == 0;
         vx_free(directory);
@@ -293,7 +276,7 @@ static bool try_above(struct resolve *resolve, const char *locator_path, const c
 /* Tails of the path below a directory, the longest first: it is the least ambiguous. */
 static bool try_tails(struct resolve *resolve, const char *locator_path, const char *directory)
 {
-    const char *tail = without_root(locator_path);
+    const char *tail = vx_tail_with_server(locator_path);
     while (*tail) {
         if (!is_too_long(resolve, tail) && !goes_up(tail) && try_below(resolve, directory, tail))
             return true;

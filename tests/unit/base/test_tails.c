@@ -34,6 +34,31 @@ Test(tails, are_counted_from_the_end_behind_drive_volume_and_server)
     cr_expect_eq(vx_tail_compare("C:\\x\\y", "/x\\y", false).parts, 0, "'\\' is a letter on this host");
 }
 
+Test(tails, begin_behind_the_root_of_whatever_kind)
+{
+    static const struct {
+        const char *path, *rest, *with_server; /* NULL: the same */
+    } rows[] = {
+        {"C:\\VMs\\a.vhdx", "VMs\\a.vhdx", NULL},
+        {"\\\\?\\C:\\VMs\\a.vhdx", "VMs\\a.vhdx", NULL},
+        {"\\\\.\\C:\\VMs\\a.vhdx", "VMs\\a.vhdx", NULL},
+        {"\\\\?\\Volume{1}\\VMs\\a.vhdx", "VMs\\a.vhdx", NULL},
+        {"\\\\nas\\share\\a.vhdx", "share\\a.vhdx", "nas\\share\\a.vhdx"},
+        {"\\\\?\\UNC\\nas\\share\\a.vhdx", "share\\a.vhdx", "nas\\share\\a.vhdx"},
+        {"\\\\?\\unc\\nas\\share\\a.vhdx", "share\\a.vhdx", "nas\\share\\a.vhdx"},
+        {"UNC\\a.vhdx", "UNC\\a.vhdx", NULL}, /* a folder of that name */
+        {"\\VMs\\a.vhdx", "VMs\\a.vhdx", NULL},
+        {"a.vhdx", "a.vhdx", NULL},
+        {"\\\\?\\UN", "UN", NULL},
+        {"", "", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cr_expect_str_eq(vx_tail_without_root(rows[i].path), rows[i].rest, "%s", rows[i].path);
+        cr_expect_str_eq(vx_tail_with_server(rows[i].path), rows[i].with_server ? rows[i].with_server : rows[i].rest,
+                         "%s", rows[i].path);
+    }
+}
+
 Test(tails, relative_paths_are_followed_and_never_above_the_root)
 {
     struct est e;
