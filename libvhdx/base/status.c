@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 struct status_row {
     vhdx_status status;
     const char *name;
@@ -146,14 +148,14 @@ vhdx_status vx_advise(vhdx_error *err, vhdx_status status, const char *format, .
 
 void vhdx_error_format(const vhdx_error *err, char *text, size_t text_size)
 {
-    char where[160] = "";
-    size_t used = 0;
+    char where[160];
+    struct vx_text out = vx_text_begin(where, sizeof where);
     if (err->structure)
-        used += (size_t)snprintf(where, sizeof where, "%s", err->structure);
-    if (err->index != VHDX_NOWHERE && used < sizeof where)
-        used += (size_t)snprintf(where + used, sizeof where - used, " %" PRIu64, err->index);
-    if (err->offset != VHDX_NOWHERE && used < sizeof where)
-        snprintf(where + used, sizeof where - used, "%soffset 0x%" PRIx64, used ? ", " : "", err->offset);
+        vx_text_add(&out, "%s", err->structure);
+    if (err->index != VHDX_NOWHERE)
+        vx_text_add(&out, " %" PRIu64, err->index);
+    if (err->offset != VHDX_NOWHERE)
+        vx_text_add(&out, "%soffset 0x%" PRIx64, out.length ? ", " : "", err->offset);
     snprintf(text, text_size, "%s%s%s%s%s%s%s%s", err->path, err->path[0] ? ": " : "", err->message,
              where[0] ? " (" : "", where, where[0] ? ")" : "", err->advice[0] ? "; " : "", err->advice);
 }

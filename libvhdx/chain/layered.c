@@ -5,6 +5,7 @@
 #include "chain/layered.h"
 
 #include "base/alloc.h"
+#include "base/notice.h"
 
 #include <string.h>
 
@@ -146,10 +147,8 @@ static vhdx_status tell(struct stream *stream, uint64_t virtual_offset, vhdx_err
     if (virtual_offset - stream->told < 16 * VX_MIB && virtual_offset != stream->size)
         return VHDX_OK;
     stream->told = virtual_offset;
-    if (stream->options->progress(stream->options->progress_context, &progress))
-        return VHDX_OK;
-    return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_image_path(vx_chain_leaf(stream->cursor->chain))),
-                   "reading was cancelled");
+    return vx_progress(stream->options->progress, stream->options->progress_context, &progress,
+                       vx_image_path(vx_chain_leaf(stream->cursor->chain)), "reading", err);
 }
 
 static vhdx_status send_data(struct stream *stream, const struct vx_piece *piece, vhdx_error *err)

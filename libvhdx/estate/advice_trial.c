@@ -6,6 +6,7 @@
  * counts as right, so a chain is tried, and proposed, with the parents that were found.
  */
 /* SPDX-License-Identifier: MIT */
+#include "base/notice.h"
 #include "estate/adviser.h"
 
 #include "base/limits.h"
@@ -30,11 +31,6 @@ static size_t list_unreached(const struct vx_adviser *a, size_t number, size_t l
     return count;
 }
 
-static bool is_final(vhdx_status status)
-{
-    return status == VHDX_NOMEM || status == VHDX_CANCELLED;
-}
-
 bool vx_would_work(struct vx_adviser *a, enum vx_trial_kind kind, size_t number, const char *other)
 {
     const char *parents[VX_CHAIN_MAX];
@@ -49,7 +45,7 @@ bool vx_would_work(struct vx_adviser *a, enum vx_trial_kind kind, size_t number,
     for (size_t i = 0; i < trial.parent_count; i++)
         parents[i] = vx_advice_disk(a, layers[i])->pub.path;
     vhdx_status status = trier->call(trier->context, &trial, &a->why);
-    if (is_final(status)) {
+    if (vx_ends_all(status)) {
         a->status = status;
         if (a->err)
             *a->err = a->why;

@@ -9,11 +9,11 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "guest/filesystems.h"
 #include "guest/partitions.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,26 +63,7 @@ void vx_content_look(const struct vx_content_source *source, struct vx_content *
 
 /* ---- in words ---- */
 
-struct text {
-    char *bytes;
-    size_t size, length;
-};
-
-static void append(struct text *text, const char *format, ...) VX_PRINTF(2, 3);
-
-static void append(struct text *text, const char *format, ...)
-{
-    va_list arguments;
-    if (text->size - text->length <= 1)
-        return;
-    va_start(arguments, format);
-    int length = vsnprintf(text->bytes + text->length, text->size - text->length, format, arguments);
-    va_end(arguments);
-    if (length > 0)
-        text->length = (size_t)vx_min(text->length + (size_t)length, text->size - 1);
-}
-
-static void append_size(struct text *text, uint64_t size)
+static void append_size(struct vx_text *text, uint64_t size)
 {
     static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     size_t unit = 0;
@@ -91,10 +72,10 @@ static void append_size(struct text *text, uint64_t size)
         value /= 1024;
         unit++;
     }
-    append(text, "%" PRIu64 " %s", value, units[unit]);
+    vx_text_add(text, "%" PRIu64 " %s", value, units[unit]);
 }
 
-static void append_partitions(struct text *text, const struct vx_content *content)
+static void append_partitions(struct vx_text *text, const struct vx_content *content)
 {
     uint32_t others = 0, told = 0;
     for (uint32_t i = 0; i < content->partition_count; i++) {
@@ -103,36 +84,36 @@ static void append_partitions(struct text *text, const struct vx_content *conten
             others++;
             continue;
         }
-        append(text, "%s%s ", told++ ? ", " : ": ", vx_fs_name(partition->fs.kind));
+        vx_text_add(text, "%s%s ", told++ ? ", " : ": ", vx_fs_name(partition->fs.kind));
         append_size(text, partition->length);
     }
     if (others > 0)
-        append(text, "%s%" PRIu32 " not recognized", told ? ", " : ": ", others);
+        vx_text_add(text, "%s%" PRIu32 " not recognized", told ? ", " : ": ", others);
 }
 
-static void append_table(struct text *text, const struct vx_content *content)
+static void append_table(struct vx_text *text, const struct vx_content *content)
 {
-    append(text, "%s with %s%" PRIu32 " partition%s", content->table == VX_TABLE_GPT ? "GPT" : "MBR",
-           content->more_partitions ? "more than " : "", content->partition_count,
-           content->partition_count == 1 ? "" : "s");
+    vx_text_add(text, "%s with %s%" PRIu32 " partition%s", content->table == VX_TABLE_GPT ? "GPT" : "MBR",
+                content->more_partitions ? "more than " : "", content->partition_count,
+                content->partition_count == 1 ? "" : "s");
     append_partitions(text, content);
 }
 
 void vx_content_text(const struct vx_content *content, char *bytes, size_t size)
 {
-    struct text text = {bytes, size, 0};
     if (size == 0)
         return;
-    bytes[0] = '\0';
+    struct vx_text text = vx_text_begin(bytes, size);
     if (content->table != VX_TABLE_NONE) {
         append_table(&text, content);
     } else if (content->whole.kind != VX_FS_NONE) {
-        append(&text, "%s without a partition table", vx_fs_name(content->whole.kind));
+        vx_text_add(&text, "%s without a partition table", vx_fs_name(content->whole.kind));
     } else if (is_recognized(content)) {
-        append(&text, "a damaged partition table");
+        vx_text_add(&text, "a damaged partition table");
     } else {
-        append(&text, "%s", content->verdict == VX_CONTENT_EMPTY        ? "empty at its beginning"
-                            : content->verdict == VX_CONTENT_UNREADABLE ? "not readable at its beginning"
-                                                                        : "nothing that is recognized");
+        vx_text_add(&text, "%s",
+                    content->verdict == VX_CONTENT_EMPTY        ? "empty at its beginning"
+                    : content->verdict == VX_CONTENT_UNREADABLE ? "not readable at its beginning"
+                                                                : "nothing that is recognized");
     }
 }

@@ -7,6 +7,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include "base/text.h"
 #include "io/posix.h"
 
 #include <ctype.h>
@@ -108,15 +109,16 @@ static void look_at_process(struct search *search, long pid)
 
 static void write_names(const struct holder *holders, size_t count, char *text, size_t room)
 {
-    size_t shown = count < SHOWN_MAX ? count : SHOWN_MAX, used = 0;
-    for (size_t i = 0; i < shown && used < room; i++)
-        used += (size_t)snprintf(text + used, room - used, "%s%s (process %ld)",
-                                 i == 0                              ? ""
-                                 : i + 1 == shown && shown == count ? " and "
-                                                                     : ", ",
-                                 holders[i].name, holders[i].pid);
-    if (shown < count && used < room)
-        snprintf(text + used, room - used, " and %zu more", count - shown);
+    size_t shown = count < SHOWN_MAX ? count : SHOWN_MAX;
+    struct vx_text out = vx_text_begin(text, room);
+    for (size_t i = 0; i < shown; i++)
+        vx_text_add(&out, "%s%s (process %ld)",
+                    i == 0                              ? ""
+                    : i + 1 == shown && shown == count ? " and "
+                                                        : ", ",
+                    holders[i].name, holders[i].pid);
+    if (shown < count)
+        vx_text_add(&out, " and %zu more", count - shown);
 }
 
 bool vx_posix_holders(int fd, char *text, size_t room)

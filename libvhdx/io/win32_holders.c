@@ -7,6 +7,7 @@
 #define WIN32_LEAN_AND_MEAN
 #undef _WIN32_WINNT
 #define _WIN32_WINNT 0x0602
+#include "base/text.h"
 #include "io/win32.h"
 
 #include <stdio.h>
@@ -78,22 +79,21 @@ static UINT ask(const struct manager *manager, const wchar_t *path, struct told_
 static void write_names(const struct told_process *processes, UINT count, char *text, size_t room)
 {
     UINT shown = count < SHOWN_MAX ? count : SHOWN_MAX;
-    size_t used = 0;
-    for (UINT i = 0; i < shown && used < room; i++) {
+    struct vx_text out = vx_text_begin(text, room);
+    for (UINT i = 0; i < shown; i++) {
         size_t length = 0;
         while (length < NAME_MAX_UNITS && processes[i].name[length])
             length++;
         char *name = vx_win32_narrow(processes[i].name, length);
-        int put = snprintf(text + used, room - used, "%s%s (process %lu)",
-                           i == 0                              ? ""
-                           : i + 1 == shown && shown == count ? " and "
-                                                               : ", ",
-                           name ? name : "a program", (unsigned long)processes[i].process_id);
-        used += put > 0 ? (size_t)put : 0;
+        vx_text_add(&out, "%s%s (process %lu)",
+                    i == 0                              ? ""
+                    : i + 1 == shown && shown == count ? " and "
+                                                        : ", ",
+                    name ? name : "a program", (unsigned long)processes[i].process_id);
         vx_free(name);
     }
-    if (shown < count && used < room)
-        snprintf(text + used, room - used, " and %u more", count - shown);
+    if (shown < count)
+        vx_text_add(&out, " and %u more", count - shown);
 }
 
 bool vx_win32_holders(const char *path, char *text, size_t room)

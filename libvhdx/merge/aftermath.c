@@ -4,22 +4,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "merge/aftermath.h"
 
+#include "base/notice.h"
 #include "base/quote.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-
-void vx_notice(vhdx_notice_fn notice, void *context, vhdx_notice_kind kind, const char *format, ...)
-{
-    char text[4096];
-    va_list arguments;
-    if (!notice)
-        return;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    notice(context, kind, text);
-}
 
 /* What else of the layers that were changed means nothing any more. */
 static void tell_void(vhdx_notice_fn notice, void *context)

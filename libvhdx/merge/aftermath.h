@@ -22,7 +22,5 @@ struct vx_aftermath {
 /* Sends the lines as notices of kind NEXT. `notice` may be NULL. */
 void vx_tell_aftermath(const struct vx_aftermath *aftermath, vhdx_notice_fn notice, void *context);
 
-/* Sends one formatted notice. `notice` may be NULL. */
-void vx_notice(vhdx_notice_fn notice, void *context, vhdx_notice_kind kind, const char *format, ...) VX_PRINTF(4, 5);
 
 #endif

@@ -3,6 +3,7 @@
  * invalid, traces of an interrupted run, room. Nothing is written here.
  */
 /* SPDX-License-Identifier: MIT */
+#include "base/notice.h"
 #include "merge/run.h"
 
 #include "base/alloc.h"

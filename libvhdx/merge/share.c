@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/checked.h"
+#include "base/notice.h"
 #include "merge/aftermath.h"
 
 #define DEFAULT_UNIT 4096u

@@ -2,6 +2,7 @@
  * Steps that several of the files of a merge take: links, items, the end of a file, progress. See run.h.
  */
 /* SPDX-License-Identifier: MIT */
+#include "base/notice.h"
 #include "merge/run.h"
 
 #include "base/alloc.h"
@@ -19,9 +20,7 @@ static vhdx_status tell_moved(void *context, uint64_t copied, vhdx_error *err)
     if (!teller->options->progress || (copied - teller->told < 4 * VX_MIB && copied != teller->total))
         return VHDX_OK;
     teller->told = copied;
-    if (teller->options->progress(teller->options->progress_context, &progress))
-        return VHDX_OK;
-    return vx_fail(err, VHDX_CANCELLED, vx_at_file(NULL), "the merge was cancelled");
+    return vx_progress(teller->options->progress, teller->options->progress_context, &progress, NULL, "the merge", err);
 }
 
 void vx_teller_attach(struct vx_teller *teller, struct vx_copier *copier)

@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "merge/totals.h"
 
+#include "base/notice.h"
 #include "image/bat_window.h"
 #include "merge/merge_apply.h"
 #include "merge/share.h"
@@ -81,9 +82,9 @@ static vhdx_status target_entry(struct vx_bat_window *window, const struct vx_im
 vhdx_status vx_tell_planned(const vhdx_merge_options *options, uint64_t at, uint64_t size, vhdx_error *err)
 {
     vhdx_progress progress = {VHDX_PHASE_PLAN, vx_min(at, size), size};
-    if (!options || !options->progress || options->progress(options->progress_context, &progress))
+    if (!options)
         return VHDX_OK;
-    return vx_fail(err, VHDX_CANCELLED, vx_at_file(NULL), "the merge was cancelled");
+    return vx_progress(options->progress, options->progress_context, &progress, NULL, "the merge", err);
 }
 
 struct adding {

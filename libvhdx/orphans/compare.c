@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/notice.h"
 #include "chain/layered.h"
 #include "io/io.h"
 
@@ -35,17 +36,11 @@ static vhdx_status tell(struct comparer *c, uint64_t bytes)
     return vx_fail(c->err, VHDX_CANCELLED, vx_at_file(NULL), "the comparison was cancelled");
 }
 
-/* Whether the whole search must end; anything else only means that this disk could not be compared. */
-static bool is_final(vhdx_status status)
-{
-    return status == VHDX_NOMEM || status == VHDX_CANCELLED;
-}
-
 static vhdx_status set_aside(struct comparer *c, struct vx_disk *disk, vhdx_status status, const vhdx_error *why)
 {
     if (status == VHDX_OK)
         return VHDX_OK;
-    if (is_final(status)) {
+    if (vx_ends_all(status)) {
         if (c->err)
             *c->err = *why;
         return status;

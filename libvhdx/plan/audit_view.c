@@ -5,6 +5,7 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
+#include "base/notice.h"
 #include "plan/audit_parts.h"
 #include "format/bat_page.h"
 
@@ -299,9 +300,8 @@ static vhdx_status tell(const struct walk *walk, uint64_t done, vhdx_error *err)
 {
     const struct vx_audit_options *options = walk->work->options;
     const vhdx_progress now = {VHDX_PHASE_PLAN, done, walk->size};
-    if (!options->progress || options->progress(options->progress_context, &now))
-        return VHDX_OK;
-    return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(walk->work->plan->file)), "the repair was cancelled");
+    return vx_progress(options->progress, options->progress_context, &now, vx_file_path(walk->work->plan->file),
+                       "the repair", err);
 }
 
 vhdx_status vx_audit_view(struct vx_auditing *work, vhdx_error *err)

@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "repair/forecast.h"
 
+#include "base/notice.h"
 #include "verify/verify.h"
 
 /* Not errors nor warnings, and nothing that anyone asked to be mended: a plan may change it on the way. */
@@ -41,12 +42,6 @@ static vhdx_status foresee(const char *path, struct vx_file *file, const vhdx_re
         status = vx_planning_look(&planning, planning.plan->sketch, left, NULL, err);
     vx_planning_end(&planning);
     return status;
-}
-
-/* A repair that cannot be planned achieves nothing; what ends all work ends this too. */
-static bool is_fatal(vhdx_status status)
-{
-    return status == VHDX_NOMEM || status == VHDX_CANCELLED;
 }
 
 /* Advice is about what the check hoped for; where something else is true, the class says what. */
@@ -112,7 +107,7 @@ static vhdx_status forecast(const char *path, struct vx_file *file, const vhdx_v
     vhdx_status status = look_now(path, file, &lossless, &known, err);
     if (status == VHDX_OK)
         status = foresee(path, file, &lossless, &left, err);
-    if (is_fatal(status) || !known) {
+    if (vx_ends_all(status) || !known) {
         vx_report_free(known);
         return status;
     }
@@ -126,7 +121,7 @@ static vhdx_status forecast(const char *path, struct vx_file *file, const vhdx_v
     }
     vx_report_free(known);
     vx_clear(err);
-    return is_fatal(status) ? status : VHDX_OK;
+    return vx_ends_all(status) ? status : VHDX_OK;
 }
 
 vhdx_status vx_forecast(const char *path, const vhdx_verify_options *options, vhdx_report *report, vhdx_error *err)
@@ -161,7 +156,7 @@ vhdx_status vx_forecast_planned(const char *path, struct vx_planning *planning, 
     vhdx_status status = foresee(path, planning->file, &salvage, &left, err);
     settle(planning->report, NULL, status == VHDX_OK ? left : NULL, VHDX_REPAIR_SALVAGE, VHDX_REPAIR_NONE);
     vx_report_free(left);
-    if (!is_fatal(status))
+    if (!vx_ends_all(status))
         vx_clear(err);
-    return is_fatal(status) ? status : VHDX_OK;
+    return vx_ends_all(status) ? status : VHDX_OK;
 }

@@ -6,6 +6,7 @@
 #include "repair/planning.h"
 
 #include "base/alloc.h"
+#include "base/notice.h"
 #include "image/header_update.h"
 #include "base/path.h"
 #include "plan/audit.h"
@@ -301,20 +302,18 @@ static bool is_forbidden(const struct vx_planning *p, unsigned finding)
 /* A fault of this program: it is told, and the rest of the disk is mended all the same. */
 static void tell_fault(const struct vx_planning *p, const struct vx_audit_fault *fault)
 {
-    char text[512], place[96] = "";
-    if (!p->options->notice)
-        return;
+    char place[96] = "";
     if (fault->virtual_offset != VHDX_NOWHERE)
         snprintf(place, sizeof place, " (%" PRIu64 " bytes at 0x%" PRIx64 " of the virtual disk)", fault->length,
                  fault->virtual_offset);
     else if (fault->file_offset != VHDX_NOWHERE)
         snprintf(place, sizeof place, " (%" PRIu64 " bytes at 0x%" PRIx64 " of the file)", fault->length,
                  fault->file_offset);
-    snprintf(text, sizeof text, "%s: a planned repair%s%s was refused, because by it %s%s; it is left out, and "
-             "'vhdx export --salvage' copies what can be had (please report this fault)",
-             vx_file_path(p->file), fault->finding ? " of " : "",
-             fault->finding ? vx_finding_kind((enum vx_find)fault->finding)->id : "", fault->what, place);
-    p->options->notice(p->options->notice_context, VHDX_NOTICE_WARNING, text);
+    vx_notice(p->options->notice, p->options->notice_context, VHDX_NOTICE_WARNING,
+              "%s: a planned repair%s%s was refused, because by it %s%s; it is left out, and "
+              "'vhdx export --salvage' copies what can be had (please report this fault)",
+              vx_file_path(p->file), fault->finding ? " of " : "",
+              fault->finding ? vx_finding_kind((enum vx_find)fault->finding)->id : "", fault->what, place);
 }
 
 static vhdx_status draft_until_sound(struct vx_planning *p, vhdx_error *err)

@@ -6,6 +6,7 @@
 #include "salvage/salvage.h"
 
 #include "base/alloc.h"
+#include "base/notice.h"
 #include "chain/export.h"
 
 #include <inttypes.h>
@@ -131,10 +132,8 @@ static vhdx_status judge(struct output *output, uint64_t virtual_offset, uint64_
 static vhdx_status step(const struct output *output, uint64_t done, vhdx_error *err)
 {
     const vhdx_progress now = {VHDX_PHASE_READ, done, output->report->virtual_size};
-    if (!output->options->progress || output->options->progress(output->options->progress_context, &now))
-        return VHDX_OK;
-    return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(output->layers->items[0].file)),
-                   "reading was cancelled");
+    return vx_progress(output->options->progress, output->options->progress_context, &now,
+                       vx_file_path(output->layers->items[0].file), "reading", err);
 }
 
 static vhdx_status put_bytes(struct output *output, size_t length, uint64_t virtual_offset, vhdx_error *err)

@@ -5,13 +5,13 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
+#include "base/notice.h"
 #include "image/traces.h"
 #include "base/path.h"
 #include "evidence/sizes.h"
 #include "guest/partitions.h"
 #include "salvage/salvage.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,26 +23,15 @@ struct opening {
     bool has_hint;
 };
 
-static void say(const struct opening *opening, vhdx_notice_kind kind, const char *format, ...) VX_PRINTF(3, 4);
-static void say(const struct opening *opening, vhdx_notice_kind kind, const char *format, ...)
-{
-    char text[1600];
-    va_list values;
-    if (!opening->options->notice)
-        return;
-    va_start(values, format);
-    vsnprintf(text, sizeof text, format, values);
-    va_end(values);
-    opening->options->notice(opening->options->notice_context, kind, text);
-}
-
 static void say_evidence(const struct opening *opening, const char *path, const struct vx_rebuilt *rebuilt)
 {
+    const vhdx_salvage_options *options = opening->options;
     for (int i = 0; i < VX_PART_COUNT; i++) {
         const struct vx_clue *clue = &rebuilt->clues[i];
         if (clue->witness != VX_WITNESS_STORED)
-            say(opening, clue->lossless ? VHDX_NOTICE_DETAIL : VHDX_NOTICE_WARNING, "%s: %s: %s", path,
-                vx_part_name((enum vx_part)i), clue->evidence);
+            vx_notice(options->notice, options->notice_context,
+                      clue->lossless ? VHDX_NOTICE_DETAIL : VHDX_NOTICE_WARNING, "%s: %s: %s", path,
+                      vx_part_name((enum vx_part)i), clue->evidence);
     }
 }
 
@@ -134,9 +123,9 @@ static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_laye
     if (!known)
         return refuse_foreign(layer, err);
     if (layer->rebuilt->only_pieces) {
-        say(opening, VHDX_NOTICE_WARNING,
-            "%s: nothing tells the disk's size, or which block of it lies where: only pieces of it can be had",
-            vx_file_path(layer->file));
+        vx_notice(opening->options->notice, opening->options->notice_context, VHDX_NOTICE_WARNING,
+                  "%s: nothing tells the disk's size, or which block of it lies where: only pieces of it can be had",
+                  vx_file_path(layer->file));
         return VHDX_OK;
     }
     layer->view_size = layer->rebuilt->claims.slots ? layer->rebuilt->file_size : 0;
@@ -201,33 +190,29 @@ static void drop_last(struct opening *opening)
     opening->chain.count = layers->count;
 }
 
-/* Only reasons that have nothing to do with the file that was tried end the whole work. */
-static bool is_fatal(vhdx_status status)
-{
-    return status == VHDX_NOMEM || status == VHDX_CANCELLED;
-}
-
 static vhdx_status try_parent(struct opening *opening, const char *path, bool doubtful, bool *opened, vhdx_error *err)
 {
     size_t before = opening->layers->count;
     *opened = false;
     if (vx_chain_holds(&opening->chain, path) || before >= VX_CHAIN_MAX)
         return VHDX_OK;
+    const vhdx_salvage_options *options = opening->options;
     vhdx_error why;
     vhdx_status status = open_layer(opening, path, doubtful, &why);
-    if (is_fatal(status)) {
+    if (vx_ends_all(status)) {
         if (err)
             *err = why;
         return status;
     }
     if (status == VHDX_OK && opening->layers->items[before].image->geometry.logical_sector_size !=
                                  opening->layers->items[before - 1].image->geometry.logical_sector_size) {
-        say(opening, VHDX_NOTICE_WARNING, "%s: another logical sector size, so it is not the parent", path);
+        vx_notice(options->notice, options->notice_context, VHDX_NOTICE_WARNING,
+                  "%s: another logical sector size, so it is not the parent", path);
         drop_last(opening);
         return VHDX_OK;
     }
     if (status != VHDX_OK) {
-        say(opening, VHDX_NOTICE_WARNING, "%s: %s", path, why.message);
+        vx_notice(options->notice, options->notice_context, VHDX_NOTICE_WARNING, "%s: %s", path, why.message);
         if (opening->layers->count > before)
             drop_last(opening);
         return VHDX_OK;
@@ -250,7 +235,7 @@ static vhdx_status open_parent(struct opening *opening, bool *opened, vhdx_error
         vx_free(path);
         return status;
     }
-    if (is_fatal(status)) {
+    if (vx_ends_all(status)) {
         if (err)
             *err = why;
         return status;
@@ -258,12 +243,12 @@ static vhdx_status open_parent(struct opening *opening, bool *opened, vhdx_error
     for (size_t i = 0; i < options->parent_count && !*opened; i++) {
         VX_TRY(try_parent(opening, options->parents[i], true, opened, err));
         if (*opened)
-            say(opening, VHDX_NOTICE_WARNING, "%s: taken as the parent because it was given; nothing proves that it is",
-                options->parents[i]);
+            vx_notice(options->notice, options->notice_context, VHDX_NOTICE_WARNING,
+                      "%s: taken as the parent because it was given; nothing proves that it is", options->parents[i]);
     }
     if (!*opened)
-        say(opening, VHDX_NOTICE_WARNING, "%s: %s; only what the layers above hold is written", vx_image_path(child),
-            why.message);
+        vx_notice(options->notice, options->notice_context, VHDX_NOTICE_WARNING,
+                  "%s: %s; only what the layers above hold is written", vx_image_path(child), why.message);
     return VHDX_OK;
 }
 

@@ -11,11 +11,11 @@
 
 #include "base/alloc.h"
 #include "base/checked.h"
+#include "base/notice.h"
 #include "base/path.h"
 #include "undo/undo.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,20 +35,6 @@ struct applying {
     uint8_t *buf;             /* VX_UNDO_HEAD_LENGTH bytes */
     uint64_t done, told;
 };
-
-static void tell(const struct applying *applying, vhdx_notice_kind kind, const char *format, ...) VX_PRINTF(3, 4);
-
-static void tell(const struct applying *applying, vhdx_notice_kind kind, const char *format, ...)
-{
-    char text[2048];
-    va_list arguments;
-    if (!applying->options->notice)
-        return;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    applying->options->notice(applying->options->notice_context, kind, text);
-}
 
 /* ---- is it the disk? ---- */
 
@@ -206,9 +192,7 @@ static vhdx_status tell_progress(struct applying *applying, uint64_t length, vhd
         (applying->done - applying->told < TOLD_STEP && progress.bytes_done != progress.bytes_total))
         return VHDX_OK;
     applying->told = applying->done;
-    if (options->progress(options->progress_context, &progress))
-        return VHDX_OK;
-    return vx_fail(err, VHDX_CANCELLED, vx_at_file(NULL), "the undo was cancelled");
+    return vx_progress(options->progress, options->progress_context, &progress, NULL, "the undo", err);
 }
 
 static vhdx_status put_back(struct applying *applying, const struct vx_undo_record *record, vhdx_error *err)
@@ -244,7 +228,8 @@ static vhdx_status finish_target(struct applying *applying, uint32_t number, vhd
     for (size_t page = (length + PAGE - 1) / PAGE; page-- > 0;)
         VX_TRY(put_page_back(applying, file, page * PAGE, (size_t)vx_min(PAGE, length - page * PAGE), err));
     applying->report->files++;
-    tell(applying, VHDX_NOTICE_DETAIL, "%s is as it was", vx_file_path(file));
+    vx_notice(applying->options->notice, applying->options->notice_context, VHDX_NOTICE_DETAIL, "%s is as it was",
+              vx_file_path(file));
     return VHDX_OK;
 }
 
@@ -294,9 +279,9 @@ static vhdx_status check_content(struct applying *applying, vhdx_error *err)
                          "another copy of it");
     }
     if (content->end < content->file_size)
-        tell(applying, VHDX_NOTICE_WARNING,
-             "%s is cut off, or damaged, at 0x%" PRIx64 "; all records before that place are used", applying->path,
-             content->end);
+        vx_notice(applying->options->notice, applying->options->notice_context, VHDX_NOTICE_WARNING,
+                  "%s is cut off, or damaged, at 0x%" PRIx64 "; all records before that place are used",
+                  applying->path, content->end);
     return VHDX_OK;
 }
 

@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/derive.h"
 
+#include "base/text.h"
 #include "verify/check_sizes.h"
 #include "verify/repair_class.h"
 #include "evidence/region_doubt.h"
@@ -40,8 +41,7 @@ static void describe(const struct vx_rebuilt *rebuilt, char text[EVIDENCE_ROOM])
                                          VX_PART_LOGICAL_SECTOR};
     const uint64_t values[] = {rebuilt->bat.file_offset, rebuilt->block_size, rebuilt->virtual_size,
                                rebuilt->logical_sector};
-    size_t used = 0;
-    text[0] = '\0';
+    struct vx_text out = vx_text_begin(text, EVIDENCE_ROOM);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         const struct vx_clue *clue = &rebuilt->clues[parts[i]];
         if (clue->witness == VX_WITNESS_STORED)
@@ -51,10 +51,7 @@ static void describe(const struct vx_rebuilt *rebuilt, char text[EVIDENCE_ROOM])
             snprintf(value, sizeof value, "BAT at 0x%" PRIx64, values[i]);
         else
             snprintf(value, sizeof value, "%s %" PRIu64, vx_part_name(parts[i]), values[i]);
-        int length = snprintf(text + used, EVIDENCE_ROOM - used, "%s%s (%s)", used ? "; " : "", value, clue->evidence);
-        if (length < 0 || (size_t)length >= EVIDENCE_ROOM - used)
-            return; /* cut to fit */
-        used += (size_t)length;
+        vx_text_add(&out, "%s%s (%s)", out.length ? "; " : "", value, clue->evidence);
     }
 }
 

@@ -2,6 +2,7 @@
  * What the checks share: progress, and the pages of the BAT in which something else was written. See verify.h.
  */
 /* SPDX-License-Identifier: MIT */
+#include "base/notice.h"
 #include "verify/verify.h"
 
 #include "base/alloc.h"
@@ -10,9 +11,8 @@
 vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t total, vhdx_error *err)
 {
     const vhdx_progress progress = {VHDX_PHASE_READ, done, total};
-    if (!v->options->progress || v->options->progress(v->options->progress_context, &progress))
-        return VHDX_OK;
-    return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(v->exam->raw)), "the check was cancelled");
+    return vx_progress(v->options->progress, v->options->progress_context, &progress, vx_file_path(v->exam->raw),
+                       "the check", err);
 }
 
 vhdx_status vx_verify_set_nonsense(struct vx_verification *v, uint64_t page, vhdx_error *err)
