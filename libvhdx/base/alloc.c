@@ -21,6 +21,20 @@ void *vx_resize(void *memory, size_t count, size_t size)
     return realloc(memory, count && size ? count * size : 1);
 }
 
+void *vx_room_for(void *items, size_t count, size_t *room, size_t size)
+{
+    enum { FIRST = 16 };
+    if (count < *room)
+        return items;
+    if (*room > SIZE_MAX / 2)
+        return NULL;
+    size_t wanted = *room ? *room * 2 : FIRST;
+    void *grown = vx_resize(items, wanted, size);
+    if (grown)
+        *room = wanted;
+    return grown;
+}
+
 char *vx_copy_string(const char *text)
 {
     size_t size = strlen(text) + 1;

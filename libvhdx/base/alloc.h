@@ -12,6 +12,11 @@
 void *vx_alloc(size_t count, size_t size);
 /* Resizes; what is gained is not zeroed. NULL: failed, and `memory` is as before. */
 void *vx_resize(void *memory, size_t count, size_t size);
+/*
+ * `items` with room for one element of `size` bytes behind `count` of them; *room is how many it has room for, and
+ * doubles. NULL: memory ran out, and all is as before.
+ */
+void *vx_room_for(void *items, size_t count, size_t *room, size_t size);
 /* A copy of the string, NULL when memory ran out. */
 char *vx_copy_string(const char *text);
 void vx_free(void *memory);

@@ -16,17 +16,10 @@ static uint64_t range_end(const struct vx_range *range)
 
 static bool make_room(struct vx_ranges *ranges)
 {
-    if (ranges->count < ranges->room)
-        return true;
-    if (ranges->room > SIZE_MAX / 2)
-        return false;
-    size_t room = ranges->room ? ranges->room * 2 : 16;
-    struct vx_range *items = vx_resize(ranges->items, room, sizeof *items);
-    if (!items)
-        return false;
-    ranges->items = items;
-    ranges->room = room;
-    return true;
+    struct vx_range *items = vx_room_for(ranges->items, ranges->count, &ranges->room, sizeof *items);
+    if (items)
+        ranges->items = items;
+    return items != NULL;
 }
 
 bool vx_ranges_add(struct vx_ranges *ranges, const struct vx_range *range)

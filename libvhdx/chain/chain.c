@@ -57,16 +57,12 @@ vhdx_status vx_chain_check_output(const struct vx_chain *chain, const char *path
 static vhdx_status append(struct opening *opening, struct vx_image *image, vhdx_error *err)
 {
     struct vx_chain *chain = opening->chain;
-    if (chain->count == opening->room) {
-        size_t room = opening->room ? opening->room * 2 : 8;
-        struct vx_image **layers = vx_resize(chain->layers, room, sizeof *layers);
-        if (!layers) {
-            vx_image_close(image);
-            return vx_fail_memory(err, "the layers of a chain");
-        }
-        chain->layers = layers;
-        opening->room = room;
+    struct vx_image **layers = vx_room_for(chain->layers, chain->count, &opening->room, sizeof *layers);
+    if (!layers) {
+        vx_image_close(image);
+        return vx_fail_memory(err, "the layers of a chain");
     }
+    chain->layers = layers;
     chain->layers[chain->count++] = image;
     return VHDX_OK;
 }

@@ -68,15 +68,10 @@ void vx_config_fail(struct vx_config *config)
 
 static bool make_room(struct vx_config_memory *memory)
 {
-    if (memory->count < memory->room)
-        return true;
-    size_t room = memory->room ? 2 * memory->room : 32;
-    char **texts = vx_resize(memory->texts, room, sizeof *texts);
-    if (!texts)
-        return false;
-    memory->texts = texts;
-    memory->room = room;
-    return true;
+    char **texts = vx_room_for(memory->texts, memory->count, &memory->room, sizeof *texts);
+    if (texts)
+        memory->texts = texts;
+    return texts != NULL;
 }
 
 const char *vx_config_own(struct vx_config *config, char *text)
@@ -120,21 +115,17 @@ bool vx_config_add(struct vx_config *config, vhdx_texts *list, size_t limit, con
 
 void vx_config_add_disk(struct vx_config *config, const vhdx_drive *disk)
 {
-    size_t *room = &config->memory->disk_room;
     if (config->info.drive_count == VX_CONFIG_DISKS_MAX) {
         vx_config_reason(config, "it names more than %u disks", VX_CONFIG_DISKS_MAX);
         return;
     }
-    if (config->info.drive_count == *room) {
-        size_t more = *room ? 2 * *room : 4;
-        vhdx_drive *disks = vx_resize(config->disks, more, sizeof *disks);
-        if (!disks) {
-            vx_config_fail(config);
-            return;
-        }
-        config->disks = disks;
-        *room = more;
+    vhdx_drive *disks =
+        vx_room_for(config->disks, config->info.drive_count, &config->memory->disk_room, sizeof *disks);
+    if (!disks) {
+        vx_config_fail(config);
+        return;
     }
+    config->disks = disks;
     config->disks[config->info.drive_count++] = *disk;
 }
 

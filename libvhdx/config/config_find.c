@@ -44,19 +44,13 @@ static void names_free(struct names *names)
 /* Takes the text over. */
 static void names_own(struct names *names, char *text)
 {
-    if (text && names->count == names->room) {
-        size_t room = names->room ? 2 * names->room : 16;
-        char **items = vx_resize(names->items, room, sizeof *items);
-        if (items) {
-            names->items = items;
-            names->room = room;
-        }
-    }
-    if (!text || names->count == names->room) {
+    char **items = text ? vx_room_for(names->items, names->count, &names->room, sizeof *items) : NULL;
+    if (!items) {
         vx_free(text);
         names->no_memory = true;
         return;
     }
+    names->items = items;
     names->items[names->count++] = text;
 }
 

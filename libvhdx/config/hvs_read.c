@@ -210,14 +210,10 @@ static vhdx_status read_log(struct reader *r, const struct vx_hvs_header *h, vhd
 
 static bool add_place(struct places *places, const struct vx_hvs_object *object)
 {
-    if (places->count == places->room) {
-        size_t room = places->room ? 2 * places->room : 64;
-        struct place *items = vx_resize(places->items, room, sizeof *items);
-        if (!items)
-            return false;
-        places->items = items;
-        places->room = room;
-    }
+    struct place *items = vx_room_for(places->items, places->count, &places->room, sizeof *items);
+    if (!items)
+        return false;
+    places->items = items;
     places->items[places->count++] = (struct place){object->offset, object->size};
     return true;
 }
@@ -427,14 +423,10 @@ static void count_damage(struct reader *r, uint32_t broken, const struct vx_key 
 
 static bool add_origin(struct reader *r, uint32_t key, struct origin origin)
 {
-    if (key > r->origin_room) {
-        size_t room = r->origin_room ? 2 * r->origin_room : 512;
-        struct origin *origins = vx_resize(r->origins, room, sizeof *origins);
-        if (!origins)
-            return false;
-        r->origins = origins;
-        r->origin_room = room;
-    }
+    struct origin *origins = vx_room_for(r->origins, key - 1, &r->origin_room, sizeof *origins);
+    if (!origins)
+        return false;
+    r->origins = origins;
     r->origins[key - 1] = origin;
     return true;
 }

@@ -50,14 +50,10 @@ vhdx_status vx_tree_add(struct vx_tree *tree, const struct vx_key *key, uint32_t
 {
     if (tree->count == VX_TREE_KEYS_MAX)
         return VHDX_LIMIT;
-    if (tree->count == tree->room) {
-        size_t room = tree->room ? 2 * tree->room : 512;
-        struct vx_key *keys = vx_resize(tree->keys, room, sizeof *keys);
-        if (!keys)
-            return VHDX_NOMEM;
-        tree->keys = keys;
-        tree->room = room;
-    }
+    struct vx_key *keys = vx_room_for(tree->keys, tree->count, &tree->room, sizeof *keys);
+    if (!keys)
+        return VHDX_NOMEM;
+    tree->keys = keys;
     *number = (uint32_t)tree->count++;
     tree->keys[*number] = *key;
     tree->keys[*number].child = tree->keys[*number].next = VX_TREE_NONE;

@@ -42,16 +42,12 @@ void vx_step(struct vx_adviser *a, vhdx_step_kind kind, size_t file, const char 
     va_end(arguments);
     if (length < 0 || (size_t)length >= sizeof text)
         return; /* half a command is worse than none */
-    if (a->steps.count == a->steps.room) {
-        size_t room = a->steps.room ? 2 * a->steps.room : 16;
-        vhdx_found_step *items = vx_resize(a->steps.items, room, sizeof *items);
-        if (!items) {
-            a->estate->no_memory = true;
-            return;
-        }
-        a->steps.items = items;
-        a->steps.room = room;
+    vhdx_found_step *items = vx_room_for(a->steps.items, a->steps.count, &a->steps.room, sizeof *items);
+    if (!items) {
+        a->estate->no_memory = true;
+        return;
     }
+    a->steps.items = items;
     a->steps.items[a->steps.count++] = (vhdx_found_step){kind, keep(a, text), file};
 }
 

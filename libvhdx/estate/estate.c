@@ -33,27 +33,12 @@ void vx_estate_free(struct vx_estate *estate)
     vx_free(estate);
 }
 
-/* Room for one more; false when memory ran out. */
-static bool make_room(void **items, size_t count, size_t *room, size_t size)
-{
-    if (count < *room)
-        return true;
-    size_t wanted = *room ? *room + *room / 2 : 64;
-    void *grown = vx_resize(*items, wanted, size);
-    if (!grown)
-        return false;
-    *items = grown;
-    *room = wanted;
-    return true;
-}
-
 struct vx_disk *vx_estate_add_disk(struct vx_estate *estate)
 {
-    void *items = estate->disks;
-    bool ok = make_room(&items, estate->disk_count, &estate->disk_room, sizeof *estate->disks);
-    estate->disks = items;
-    if (!ok)
+    struct vx_disk *disks = vx_room_for(estate->disks, estate->disk_count, &estate->disk_room, sizeof *estate->disks);
+    if (!disks)
         return NULL;
+    estate->disks = disks;
     struct vx_disk *disk = &estate->disks[estate->disk_count++];
     memset(disk, 0, sizeof *disk);
     disk->pub.parent = disk->pub.suspect = disk->pub.twin = disk->pub.family = disk->first_side = VHDX_NONE;
@@ -62,11 +47,11 @@ struct vx_disk *vx_estate_add_disk(struct vx_estate *estate)
 
 struct vx_machine *vx_estate_add_machine(struct vx_estate *estate)
 {
-    void *items = estate->machines;
-    bool ok = make_room(&items, estate->machine_count, &estate->machine_room, sizeof *estate->machines);
-    estate->machines = items;
-    if (!ok)
+    struct vx_machine *machines =
+        vx_room_for(estate->machines, estate->machine_count, &estate->machine_room, sizeof *estate->machines);
+    if (!machines)
         return NULL;
+    estate->machines = machines;
     struct vx_machine *machine = &estate->machines[estate->machine_count++];
     memset(machine, 0, sizeof *machine);
     return machine;
@@ -74,11 +59,10 @@ struct vx_machine *vx_estate_add_machine(struct vx_estate *estate)
 
 struct vx_side *vx_estate_add_side(struct vx_estate *estate)
 {
-    void *items = estate->sides;
-    bool ok = make_room(&items, estate->side_count, &estate->side_room, sizeof *estate->sides);
-    estate->sides = items;
-    if (!ok)
+    struct vx_side *sides = vx_room_for(estate->sides, estate->side_count, &estate->side_room, sizeof *estate->sides);
+    if (!sides)
         return NULL;
+    estate->sides = sides;
     struct vx_side *side = &estate->sides[estate->side_count++];
     memset(side, 0, sizeof *side);
     side->pub.file = side->next_side = VHDX_NONE;
@@ -92,11 +76,11 @@ bool vx_estate_add_place(struct vx_estate *estate, const char *path, bool search
 
 bool vx_estate_put_place(struct vx_estate *estate, const vhdx_found_place *told)
 {
-    void *items = estate->places;
-    bool ok = make_room(&items, estate->place_count, &estate->place_room, sizeof *estate->places);
-    estate->places = items;
-    if (!ok)
+    vhdx_found_place *places =
+        vx_room_for(estate->places, estate->place_count, &estate->place_room, sizeof *estate->places);
+    if (!places)
         return false;
+    estate->places = places;
     vhdx_found_place *place = &estate->places[estate->place_count++];
     *place = (vhdx_found_place){vx_arena_text(&estate->arena, told->path), told->searched,
                                 vx_arena_text(&estate->arena, told->reason), told->nowhere};

@@ -202,14 +202,10 @@ static bool add_hit(struct vx_hit_list *list, size_t disk)
 {
     if (list->count > 0 && list->disks[list->count - 1] == disk)
         return true; /* another name of the same file */
-    if (list->count == list->room) {
-        size_t room = list->room ? list->room * 2 : 4;
-        size_t *disks = vx_resize(list->disks, room, sizeof *disks);
-        if (!disks)
-            return false;
-        list->disks = disks;
-        list->room = room;
-    }
+    size_t *disks = vx_room_for(list->disks, list->count, &list->room, sizeof *disks);
+    if (!disks)
+        return false;
+    list->disks = disks;
     list->disks[list->count++] = disk;
     return true;
 }

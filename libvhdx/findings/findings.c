@@ -171,14 +171,10 @@ static bool keep_text(const char **text)
 
 static bool keep(struct file *file, const struct vx_finding *finding)
 {
-    if (file->count == file->room) {
-        size_t room = file->room ? file->room * 2 : 16;
-        struct vx_finding *records = vx_resize(file->records, room, sizeof *records);
-        if (!records)
-            return false;
-        file->records = records;
-        file->room = room;
-    }
+    struct vx_finding *records = vx_room_for(file->records, file->count, &file->room, sizeof *records);
+    if (!records)
+        return false;
+    file->records = records;
     struct vx_finding record = *finding;
     bool text = keep_text(&record.text), note = keep_text(&record.note), advice = keep_text(&record.advice);
     file->records[file->count++] = record; /* also when a string is missing: then it is NULL, and freed as such */
@@ -258,16 +254,12 @@ void vx_report_add_lost(vhdx_report *report, size_t number, const vhdx_lost_rang
         last->doubtful = last->doubtful && range->doubtful;
         return;
     }
-    if (file->lost_count == file->lost_room) {
-        size_t room = file->lost_room ? file->lost_room * 2 : 16;
-        vhdx_lost_range *lost = vx_resize(file->lost, room, sizeof *lost);
-        if (!lost) {
-            report->no_memory = true;
-            return;
-        }
-        file->lost = lost;
-        file->lost_room = room;
+    vhdx_lost_range *lost = vx_room_for(file->lost, file->lost_count, &file->lost_room, sizeof *lost);
+    if (!lost) {
+        report->no_memory = true;
+        return;
     }
+    file->lost = lost;
     file->lost[file->lost_count++] = *range;
 }
 

@@ -243,18 +243,14 @@ static vhdx_status add_version(void *context, const struct vx_log_descriptor *de
         VX_TRY(compare_zeros(&past->home, descriptor, &age, err));
     else if (page)
         VX_TRY(compare_page(&past->home, descriptor->file_offset, page, &age, err));
-    if (past->count == past->room && past->room < VERSIONS_MAX) {
-        size_t room = past->room ? past->room * 2 : 256;
-        struct version *versions = vx_resize(past->versions, room, sizeof *versions);
-        if (!versions)
-            return vx_fail_memory(err, "old pages of the log");
-        past->versions = versions;
-        past->room = room;
-    }
-    if (past->count == past->room) { /* no real log: nothing is proven by it */
+    if (past->count == VERSIONS_MAX) { /* no real log: nothing is proven by it */
         past->brings = true;
         return VHDX_OK;
     }
+    struct version *versions = vx_room_for(past->versions, past->count, &past->room, sizeof *versions);
+    if (!versions)
+        return vx_fail_memory(err, "old pages of the log");
+    past->versions = versions;
     past->versions[past->count] = (struct version){.target = descriptor->file_offset,
                                                    .run = past->run,
                                                    .order = (uint32_t)past->count,

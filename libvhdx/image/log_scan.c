@@ -131,14 +131,10 @@ struct run {
 
 static vhdx_status run_append(struct run *run, uint32_t start, vhdx_error *err)
 {
-    if (run->count == run->room) {
-        size_t room = run->room ? run->room * 2 : 64;
-        uint32_t *starts = vx_resize(run->starts, room, sizeof *starts);
-        if (!starts)
-            return vx_fail_memory(err, "the entries of the log");
-        run->starts = starts;
-        run->room = room;
-    }
+    uint32_t *starts = vx_room_for(run->starts, run->count, &run->room, sizeof *starts);
+    if (!starts)
+        return vx_fail_memory(err, "the entries of the log");
+    run->starts = starts;
     run->starts[run->count++] = start;
     return VHDX_OK;
 }

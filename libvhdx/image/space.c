@@ -312,14 +312,11 @@ uint64_t vx_space_taken(const struct vx_space *space)
 
 vhdx_status vx_space_release(struct vx_space *space, uint64_t offset, uint64_t length, vhdx_error *err)
 {
-    if (space->released_count == space->released_room) {
-        size_t room = space->released_room ? space->released_room * 2 : 256;
-        struct released *released = vx_resize(space->released, room, sizeof *released);
-        if (!released)
-            return vx_fail_memory(err, "released space");
-        space->released = released;
-        space->released_room = room;
-    }
+    struct released *released =
+        vx_room_for(space->released, space->released_count, &space->released_room, sizeof *released);
+    if (!released)
+        return vx_fail_memory(err, "released space");
+    space->released = released;
     space->released[space->released_count++] = (struct released){offset / UNIT, vx_ceil_div(length, UNIT)};
     return VHDX_OK;
 }

@@ -22,16 +22,12 @@ static uint64_t map_end(const struct vx_rescue_map *map)
 
 static vhdx_status make_room(struct vx_rescue_map *map)
 {
-    if (map->count < map->room)
-        return VHDX_OK;
-    if (map->count >= VX_RESCUE_RANGES_MAX)
+    if (map->count == VX_RESCUE_RANGES_MAX)
         return VHDX_LIMIT;
-    size_t room = map->room ? map->room * 2 : 64;
-    struct vx_rescue_range *ranges = vx_resize(map->ranges, room, sizeof *ranges);
+    struct vx_rescue_range *ranges = vx_room_for(map->ranges, map->count, &map->room, sizeof *ranges);
     if (!ranges)
         return VHDX_NOMEM;
     map->ranges = ranges;
-    map->room = room;
     return VHDX_OK;
 }
 

@@ -40,14 +40,10 @@ static size_t find_refused(const struct vx_tolerant *tolerant, uint64_t offset)
 
 static vhdx_status make_room(struct vx_tolerant *tolerant, vhdx_error *err)
 {
-    if (tolerant->count < tolerant->room)
-        return VHDX_OK;
-    size_t room = tolerant->room ? tolerant->room * 2 : 64;
-    struct refused *refused = vx_resize(tolerant->refused, room, sizeof *refused);
+    struct refused *refused = vx_room_for(tolerant->refused, tolerant->count, &tolerant->room, sizeof *refused);
     if (!refused)
         return vx_fail_memory(err, "the list of bytes that cannot be read");
     tolerant->refused = refused;
-    tolerant->room = room;
     return VHDX_OK;
 }
 

@@ -63,14 +63,10 @@ vhdx_status vx_copier_add(struct vx_copier *copier, const struct vx_copy_job *jo
         copier->jobs[copier->job_count - 1].length += job->length;
         return VHDX_OK;
     }
-    if (copier->job_count == copier->job_room) {
-        size_t room = copier->job_room ? copier->job_room * 2 : 1024;
-        struct vx_copy_job *jobs = vx_resize(copier->jobs, room, sizeof *jobs);
-        if (!jobs)
-            return vx_fail_memory(err, "the plan of a merge");
-        copier->jobs = jobs;
-        copier->job_room = room;
-    }
+    struct vx_copy_job *jobs = vx_room_for(copier->jobs, copier->job_count, &copier->job_room, sizeof *jobs);
+    if (!jobs)
+        return vx_fail_memory(err, "the plan of a merge");
+    copier->jobs = jobs;
     copier->jobs[copier->job_count++] = *job;
     return VHDX_OK;
 }

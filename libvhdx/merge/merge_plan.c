@@ -60,14 +60,10 @@ vhdx_status vx_plan_add_piece(struct vx_block_plan *plan, const struct vx_piece 
         plan->pieces[plan->piece_count - 1].length += piece->length;
         return VHDX_OK;
     }
-    if (plan->piece_count == plan->piece_room) {
-        size_t room = plan->piece_room ? plan->piece_room * 2 : 64;
-        struct vx_piece *pieces = vx_resize(plan->pieces, room, sizeof *pieces);
-        if (!pieces)
-            return vx_fail_memory(err, "the plan of a merge");
-        plan->pieces = pieces;
-        plan->piece_room = room;
-    }
+    struct vx_piece *pieces = vx_room_for(plan->pieces, plan->piece_count, &plan->piece_room, sizeof *pieces);
+    if (!pieces)
+        return vx_fail_memory(err, "the plan of a merge");
+    plan->pieces = pieces;
     plan->pieces[plan->piece_count++] = *piece;
     return VHDX_OK;
 }

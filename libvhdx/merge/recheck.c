@@ -27,14 +27,10 @@ void vx_recheck_close(struct vx_recheck *recheck)
 vhdx_status vx_recheck_moved(void *context, uint64_t virtual_offset, const void *buf, size_t length, vhdx_error *err)
 {
     struct vx_recheck *recheck = context;
-    if (recheck->count == recheck->room) {
-        size_t room = recheck->room ? recheck->room * 2 : 1024;
-        struct vx_moved *moved = vx_resize(recheck->moved, room, sizeof *moved);
-        if (!moved)
-            return vx_fail_memory(err, "hashes");
-        recheck->moved = moved;
-        recheck->room = room;
-    }
+    struct vx_moved *moved = vx_room_for(recheck->moved, recheck->count, &recheck->room, sizeof *moved);
+    if (!moved)
+        return vx_fail_memory(err, "hashes");
+    recheck->moved = moved;
     recheck->moved[recheck->count++] = (struct vx_moved){virtual_offset, length, XXH3_64bits(buf, length)};
     return VHDX_OK;
 }

@@ -83,14 +83,10 @@ uint64_t vx_reclaim_bytes(const struct vx_reclaim *reclaim)
 
 static vhdx_status add_freed(struct freed *freed, uint64_t offset, vhdx_error *err)
 {
-    if (freed->count == freed->room) {
-        size_t room = freed->room ? freed->room * 2 : 256;
-        uint64_t *offsets = vx_resize(freed->offsets, room, sizeof *offsets);
-        if (!offsets)
-            return vx_fail_memory(err, "giving space back");
-        freed->offsets = offsets;
-        freed->room = room;
-    }
+    uint64_t *offsets = vx_room_for(freed->offsets, freed->count, &freed->room, sizeof *offsets);
+    if (!offsets)
+        return vx_fail_memory(err, "giving space back");
+    freed->offsets = offsets;
     freed->offsets[freed->count++] = offset;
     return VHDX_OK;
 }

@@ -149,14 +149,10 @@ static vhdx_status note(struct vx_plan *plan, uint64_t offset, uint64_t length, 
                 "more than %u places of it would have to be written anew: too little is right", WRITES_MAX);
         return vx_advise(err, VHDX_LIMIT, "'vhdx export --salvage' writes what is left to a new file");
     }
-    if (plan->count == plan->room) {
-        size_t room = plan->room ? plan->room * 2 : 32;
-        struct vx_plan_write *writes = vx_resize(plan->writes, room, sizeof *writes);
-        if (!writes)
-            return vx_fail_memory(err, "a plan");
-        plan->writes = writes;
-        plan->room = room;
-    }
+    struct vx_plan_write *writes = vx_room_for(plan->writes, plan->count, &plan->room, sizeof *writes);
+    if (!writes)
+        return vx_fail_memory(err, "a plan");
+    plan->writes = writes;
     plan->writes[plan->count++] = (struct vx_plan_write){offset, length, *reason};
     return VHDX_OK;
 }
@@ -289,14 +285,10 @@ vhdx_status vx_plan_lose(struct vx_plan *plan, uint64_t virtual_offset, uint64_t
     if (plan->lost_count == LOST_MAX)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(plan->file)),
                        "more than %u ranges of the virtual disk are lost", LOST_MAX);
-    if (plan->lost_count == plan->lost_room) {
-        size_t room = plan->lost_room ? plan->lost_room * 2 : 32;
-        struct vx_lost *lost = vx_resize(plan->lost, room, sizeof *lost);
-        if (!lost)
-            return vx_fail_memory(err, "the lost ranges");
-        plan->lost = lost;
-        plan->lost_room = room;
-    }
+    struct vx_lost *lost = vx_room_for(plan->lost, plan->lost_count, &plan->lost_room, sizeof *lost);
+    if (!lost)
+        return vx_fail_memory(err, "the lost ranges");
+    plan->lost = lost;
     plan->lost[plan->lost_count++] = (struct vx_lost){virtual_offset, length, loss};
     return VHDX_OK;
 }

@@ -39,14 +39,10 @@ struct applying {
 
 static vhdx_status add_page(struct applying *applying, uint64_t offset, vhdx_error *err)
 {
-    if (applying->count == applying->room) {
-        size_t room = applying->room ? applying->room * 2 : 256;
-        struct page *pages = vx_resize(applying->pages, room, sizeof *pages);
-        if (!pages)
-            return vx_fail_memory(err, "the pages of a repair");
-        applying->pages = pages;
-        applying->room = room;
-    }
+    struct page *pages = vx_room_for(applying->pages, applying->count, &applying->room, sizeof *pages);
+    if (!pages)
+        return vx_fail_memory(err, "the pages of a repair");
+    applying->pages = pages;
     applying->pages[applying->count++] = (struct page){.offset = offset, .late = offset >= VX_HEADER_SECTION_SIZE};
     return VHDX_OK;
 }

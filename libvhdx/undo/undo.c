@@ -406,14 +406,11 @@ static vhdx_status take_identity(struct scan *scan, const struct vx_undo_record 
     *good = target && record->payload_size == IDENTITY_SIZE && target->identity_count < VX_UNDO_IDENTITIES_MAX;
     if (!*good)
         return VHDX_OK;
-    if (target->identity_count == target->identity_room) {
-        size_t room = target->identity_room ? target->identity_room * 2 : 8;
-        struct vx_identity *identities = vx_resize(target->identities, room, sizeof *identities);
-        if (!identities)
-            return vx_fail_memory(err, "identities");
-        target->identities = identities;
-        target->identity_room = room;
-    }
+    struct vx_identity *identities =
+        vx_room_for(target->identities, target->identity_count, &target->identity_room, sizeof *identities);
+    if (!identities)
+        return vx_fail_memory(err, "identities");
+    target->identities = identities;
     struct vx_identity *identity = &target->identities[target->identity_count++];
     memcpy(identity->content, scan->reader.payload, sizeof identity->content);
     memcpy(identity->writer, scan->reader.payload + sizeof identity->content, sizeof identity->writer);

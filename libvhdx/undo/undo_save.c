@@ -186,14 +186,11 @@ static bool knows(const struct vx_identity *identities, size_t count, const stru
 
 static vhdx_status remember(struct target *target, const struct vx_identity *identity, vhdx_error *err)
 {
-    if (target->identity_count == target->identity_room) {
-        size_t room = target->identity_room ? target->identity_room * 2 : 8;
-        struct vx_identity *identities = vx_resize(target->identities, room, sizeof *identities);
-        if (!identities)
-            return vx_fail_memory(err, "identities");
-        target->identities = identities;
-        target->identity_room = room;
-    }
+    struct vx_identity *identities =
+        vx_room_for(target->identities, target->identity_count, &target->identity_room, sizeof *identities);
+    if (!identities)
+        return vx_fail_memory(err, "identities");
+    target->identities = identities;
     target->identities[target->identity_count++] = *identity;
     return VHDX_OK;
 }

@@ -51,3 +51,34 @@ Test(alloc, missing_memory_is_said_with_its_purpose)
     cr_assert(strstr(err.message, "the region table"));
     cr_assert_eq(vx_fail_memory(NULL, "nobody"), VHDX_NOMEM);
 }
+
+Test(alloc, room_doubles_and_what_was_there_stays)
+{
+    uint32_t *items = NULL;
+    size_t room = 0, grown = 0;
+    for (uint32_t i = 0; i < 1000; i++) {
+        size_t before = room;
+        uint32_t *more = vx_room_for(items, i, &room, sizeof *more);
+        cr_assert(more);
+        items = more;
+        items[i] = i;
+        grown += room != before;
+        cr_assert_gt(room, i);
+    }
+    for (uint32_t i = 0; i < 1000; i++)
+        cr_assert_eq(items[i], i);
+    cr_expect_lt(grown, 10);
+    vx_free(items);
+}
+
+Test(alloc, room_that_no_memory_has_is_refused_and_all_is_as_before)
+{
+    uint8_t *items = vx_alloc(4, 1);
+    size_t room = SIZE_MAX / 2 + 1;
+    cr_expect_null(vx_room_for(items, room, &room, 1));
+    cr_expect_eq(room, SIZE_MAX / 2 + 1);
+    room = SIZE_MAX / 8;
+    cr_expect_null(vx_room_for(items, room, &room, 8));
+    cr_expect_eq(room, SIZE_MAX / 8);
+    vx_free(items);
+}
