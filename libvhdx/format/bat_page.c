@@ -5,8 +5,7 @@
 #include "format/bat_page.h"
 
 #define MANY 8u           /* bad entries; fewer are single ones that went bad */
-#define MANY_RESERVED 3   /* bits, of 17: damage of one bit or two is not nonsense */
-#define LONGEST_FILE (65 * VX_TIB)
+#define MANY_RESERVED 3 /* bits, of 17: damage of one bit or two is not nonsense */
 
 uint32_t vx_bat_page_entries(const struct vx_geometry *geometry, uint64_t page)
 {
@@ -39,7 +38,7 @@ bool vx_bat_entry_is_bad(const struct vx_bat_world *world, uint64_t bat_index, c
     uint32_t rules = vx_bat_payload_rules(entry, has_parent) & breaches;
     if (rules == VX_BAT_RESERVED_SET && leads_to_data(world, entry))
         return false;
-    return rules != 0 || entry->file_offset > LONGEST_FILE;
+    return rules != 0 || entry->file_offset > VX_LONGEST_FILE;
 }
 
 void vx_bat_page_look(const struct vx_bat_world *world, uint64_t page, const uint8_t bytes[VX_PAGE],

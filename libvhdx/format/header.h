@@ -38,6 +38,9 @@ enum {
     VX_HEADER_FILE_WRITE_GUID_ZERO = 1 << 9,
     VX_HEADER_DATA_WRITE_GUID_ZERO = 1 << 10,
     VX_HEADER_RESERVED_SET = 1 << 11,
+    /* any of them: no log can be at such a place */
+    VX_HEADER_LOG_MISPLACED = VX_HEADER_LOG_LENGTH_UNALIGNED | VX_HEADER_LOG_OFFSET_UNALIGNED |
+                              VX_HEADER_LOG_OFFSET_LOW | VX_HEADER_LOG_OVERFLOW,
 };
 
 /* TRUNCATED: fewer than VX_HEADER_SIZE bytes. CORRUPT: no signature. Nothing else is judged; a wrong checksum decodes.

@@ -84,6 +84,8 @@ enum vx_bitmap_state {
 #define VX_BLOCK_SIZE_MIN VX_MIB
 #define VX_BLOCK_SIZE_MAX (256 * VX_MIB)
 #define VX_VIRTUAL_SIZE_MAX (64 * VX_TIB)
+/* No intact disk's file is longer: its payload with all bitmaps, and its BAT. */
+#define VX_LONGEST_FILE (65 * VX_TIB)
 
 #define VX_LOCATOR_HEADER_SIZE 20u
 #define VX_LOCATOR_ENTRY_SIZE 12u

@@ -15,9 +15,6 @@ struct vx_claims {
     uint8_t *contested; /* NULL until something is */
 };
 
-/* The longest file that any disk needs; claims beyond are nobody's. */
-#define VX_LONGEST_FILE (65 * VX_TIB)
-
 vhdx_status vx_claims_open(uint64_t file_size, struct vx_claims *claims, vhdx_error *err);
 void vx_claims_close(struct vx_claims *claims);
 /* Nobody claims anything any more. */

@@ -10,10 +10,6 @@
 
 #include <string.h>
 
-#define LOG_UNPLACED                                                                                                   \
-    (VX_HEADER_LOG_LENGTH_UNALIGNED | VX_HEADER_LOG_OFFSET_UNALIGNED | VX_HEADER_LOG_OFFSET_LOW |                      \
-     VX_HEADER_LOG_OVERFLOW)
-
 /* ---- header and regions ----------------------------------------------------------------------------------------- */
 
 /* Of two headers without a right checksum, the one that makes more sense. */
@@ -46,7 +42,7 @@ static void take_header(struct vx_exam *exam)
         return;
     exam->header = &exam->survey->headers[exam->header_slot].header;
     uint32_t rules = exam->survey->headers[exam->header_slot].rules;
-    exam->has_log = exam->header->log_length > 0 && !(rules & LOG_UNPLACED);
+    exam->has_log = exam->header->log_length > 0 && !(rules & VX_HEADER_LOG_MISPLACED);
 }
 
 static bool take_region(const struct vx_exam *exam, const vhdx_guid *id, struct vx_region *region)

@@ -10,9 +10,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* No intact disk is longer: 64 TiB of payload with all its bitmaps and its BAT. */
-#define LONGEST_FILE (65 * VX_TIB)
-
 struct replay {
     struct vx_ring ring;
     uint8_t descriptors[VX_PAGE]; /* the sector of them: the ring's own window goes to and fro with the data */
@@ -30,7 +27,7 @@ static vhdx_status check_target(const struct replay *replay, const struct vx_log
         end > replay->log_offset)
         return vx_fail(err, VHDX_CORRUPT, vx_at(path, "log entry", replay->log_offset + at),
                        "a descriptor aims at the log itself (0x%" PRIx64 ")", descriptor->file_offset);
-    if (end > LONGEST_FILE)
+    if (end > VX_LONGEST_FILE)
         return vx_fail(err, VHDX_CORRUPT, vx_at(path, "log entry", replay->log_offset + at),
                        "a descriptor aims at 0x%" PRIx64 ", beyond the end of any disk", descriptor->file_offset);
     return VHDX_OK;
@@ -95,7 +92,7 @@ static vhdx_status replay_all(struct replay *replay, const struct vx_log_sequenc
         VX_TRY(replay_entry(replay, at, &header, err));
         at += header.entry_length;
     }
-    if (sequence->head.last_file_offset > LONGEST_FILE)
+    if (sequence->head.last_file_offset > VX_LONGEST_FILE)
         return vx_fail(err, VHDX_CORRUPT, vx_at(vx_file_path(replay->ring.file), "log entry", VHDX_NOWHERE),
                        "the log asks for a file of 0x%" PRIx64 " bytes", sequence->head.last_file_offset);
     return vx_file_grow(replay->target, sequence->head.last_file_offset, err);

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define UNIT VX_OBJECT_ALIGNMENT
-#define LONGEST_FILE (65 * VX_TIB)
 
 struct released {
     uint64_t slot, count;
@@ -47,10 +46,10 @@ static vhdx_status make_room(struct vx_space *space, uint64_t slots, vhdx_error 
 {
     if (slots <= space->room)
         return VHDX_OK;
-    if (slots > LONGEST_FILE / UNIT)
+    if (slots > VX_LONGEST_FILE / UNIT)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_image_path(space->image)),
                        "the file would be longer than any disk needs (0x%" PRIx64 " MiB)", slots);
-    uint64_t room = vx_max(slots, vx_min(space->room * 2, LONGEST_FILE / UNIT));
+    uint64_t room = vx_max(slots, vx_min(space->room * 2, VX_LONGEST_FILE / UNIT));
     room = vx_round_down(room + 4095, 4096);
     uint8_t *bits = vx_resize(space->bits, (size_t)(room / 8), 1);
     if (!bits)

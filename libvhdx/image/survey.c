@@ -17,9 +17,8 @@
 /* Data pages that a replay in memory may hold; logs of real disks have 1 MiB. */
 #define OVERLAY_LIMIT (48 * VX_MIB)
 
-#define LOG_UNUSABLE                                                                                                   \
-    (VX_HEADER_BAD_LOG_VERSION | VX_HEADER_LOG_LENGTH_UNALIGNED | VX_HEADER_LOG_OFFSET_UNALIGNED |                     \
-     VX_HEADER_LOG_OFFSET_LOW | VX_HEADER_LOG_OVERFLOW | VX_HEADER_LOG_GUID_WITHOUT_LOG)
+/* A log at such a place, or of another kind, is not read. */
+#define LOG_UNUSABLE (VX_HEADER_BAD_LOG_VERSION | VX_HEADER_LOG_MISPLACED | VX_HEADER_LOG_GUID_WITHOUT_LOG)
 
 static vhdx_status gather_file_id(struct vx_file *file, struct vx_survey *survey, vhdx_error *err)
 {

@@ -15,11 +15,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* A log at such a place cannot be written to. */
-#define LOG_UNUSABLE                                                                                                   \
-    (VX_HEADER_LOG_LENGTH_UNALIGNED | VX_HEADER_LOG_OFFSET_UNALIGNED | VX_HEADER_LOG_OFFSET_LOW |                      \
-     VX_HEADER_LOG_OVERFLOW)
-
 #define DEFAULT_LOG_LENGTH ((uint32_t)VX_MIB)
 
 /* Header updates that must be left: replay, log, identities and close take some in each writable open, and each counts
@@ -94,7 +89,7 @@ static vhdx_status check_writable(const struct vx_image *image, vhdx_error *err)
         return vx_fail(err, VHDX_CORRUPT, vx_at(vx_image_path(image), "log", image->header.log_offset),
                        "the log must be replayed, but holds no valid active sequence");
     VX_TRY(vx_image_check_log(image, err));
-    if (vx_header_rules(&image->header) & LOG_UNUSABLE)
+    if (vx_header_rules(&image->header) & VX_HEADER_LOG_MISPLACED)
         return vx_fail(err, VHDX_CORRUPT, vx_at(vx_image_path(image), "header", header_offset(image->header_slot)),
                        "the log's place makes no sense (offset 0x%" PRIx64 ", length 0x%" PRIx32 ")",
                        image->header.log_offset, image->header.log_length);

@@ -20,9 +20,6 @@
 
 #define VIEW_LIMIT (96 * VX_MIB)
 #define LOG_DEFAULT_LENGTH ((uint32_t)VX_MIB)
-#define LOG_INSANE                                                                                                     \
-    (VX_HEADER_LOG_LENGTH_UNALIGNED | VX_HEADER_LOG_OFFSET_UNALIGNED | VX_HEADER_LOG_OFFSET_LOW |                      \
-     VX_HEADER_LOG_OVERFLOW)
 
 const char *vx_part_name(enum vx_part part)
 {
@@ -38,7 +35,7 @@ const char *vx_part_name(enum vx_part part)
 
 static bool log_fits(const struct vx_rebuilding *work, const struct vx_header *header)
 {
-    return header->log_length > 0 && !(vx_header_rules(header) & LOG_INSANE) &&
+    return header->log_length > 0 && !(vx_header_rules(header) & VX_HEADER_LOG_MISPLACED) &&
            header->log_offset < work->out->file_size;
 }
 

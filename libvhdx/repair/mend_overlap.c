@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define UNIT VX_OBJECT_ALIGNMENT
-#define LONGEST_FILE (65 * VX_TIB)
 #define RIVALS_MAX 1000000u
 
 static const struct vx_loss lost_structure = {"a structure of the disk lies in its place", false, false};
@@ -107,7 +106,7 @@ static bool claim_of(const struct overlaps *o, uint64_t bat_index, const struct 
     const struct vx_geometry *g = &o->b->geometry;
     uint64_t which;
     *claim = (struct vx_range){.offset = entry->file_offset, .length = g->block_size, .owner_index = bat_index};
-    if (entry->file_offset == 0 || entry->file_offset >= LONGEST_FILE)
+    if (entry->file_offset == 0 || entry->file_offset >= VX_LONGEST_FILE)
         return false;
     if (!vx_geometry_is_payload(g, bat_index, &which)) {
         claim->owner_kind = OWNER_BITMAP;
@@ -273,7 +272,7 @@ static vhdx_status settle_all(struct overlaps *o, vhdx_error *err)
 
 static vhdx_status find_and_settle(struct overlaps *o, vhdx_error *err)
 {
-    uint64_t room = vx_ceil_div(vx_min(o->b->m->plan->new_size, LONGEST_FILE), UNIT) + 1;
+    uint64_t room = vx_ceil_div(vx_min(o->b->m->plan->new_size, VX_LONGEST_FILE), UNIT) + 1;
     o->units = room;
     o->once = vx_alloc((size_t)(room / 8 + 1), 1);
     o->more = vx_alloc((size_t)(room / 8 + 1), 1);

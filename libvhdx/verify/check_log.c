@@ -10,7 +10,6 @@
 #include "image/log_needed.h"
 #include "image/bat_walk.h"
 
-#define LONGEST_FILE (65 * VX_TIB)
 #define MUCH VX_GIB /* by which a log may lengthen a file beyond what the disk can hold */
 #define TARGETS_MAX 65536u
 
@@ -180,7 +179,7 @@ static void check_target(struct ring_walk *walk, uint64_t at, const struct vx_lo
     uint32_t *broken = context;
     if (descriptor->length > 0 && descriptor->file_offset < log + walk->header->log_length && end > log)
         finding = found_entry(walk, VX_FIND_LOG_TARGET_LOG, at);
-    else if (end > LONGEST_FILE)
+    else if (end > VX_LONGEST_FILE)
         finding = found_entry(walk, VX_FIND_LOG_TARGET_RANGE, at);
     else
         return;
@@ -244,7 +243,7 @@ static void gather_target(struct ring_walk *walk, uint64_t at, const struct vx_l
     struct vx_ranges *targets = context;
     uint64_t end = descriptor->file_offset + descriptor->length;
     uint64_t place = vx_round_down(descriptor->file_offset, VX_MIB);
-    if (descriptor->length == 0 || end > LONGEST_FILE || in_regions(walk->v->exam, descriptor->file_offset, end))
+    if (descriptor->length == 0 || end > VX_LONGEST_FILE || in_regions(walk->v->exam, descriptor->file_offset, end))
         return;
     if (end > place + VX_MIB) {
         struct vx_finding finding = found_entry(walk, VX_FIND_LOG_TARGET_STRAY, at);
@@ -393,7 +392,7 @@ static vhdx_status judge_refused(struct ring_walk *walk, vhdx_error *err)
         return VHDX_OK;
     }
     VX_TRY(visit_sequence(walk, check_entry, &broken, err));
-    if (broken == 0 && survey->sequence.head.last_file_offset > LONGEST_FILE) {
+    if (broken == 0 && survey->sequence.head.last_file_offset > VX_LONGEST_FILE) {
         finding = vx_found(VX_FIND_LOG_TARGET_RANGE, "log", walk->header->log_offset + survey->sequence.head_offset);
         vx_found_value(&finding, survey->sequence.head.last_file_offset);
         vx_verify_add(walk->v, &finding);
