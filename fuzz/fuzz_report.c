@@ -16,7 +16,7 @@ static struct vx_estate *judged(const uint8_t *data, size_t size)
 {
     struct vx_estate *estate = vx_estate_new();
     FUZZ_DEMAND(estate);
-    vhdx_status status = vx_report_take(estate, data, size, "report", 1, NULL);
+    vhdx_status status = vx_orphans_take_report(estate, data, size, "report", 1, NULL);
     estate->totals.complete_asked = estate->totals.data_compared = size % 2 == 0;
     if (status == VHDX_OK)
         status = vx_estate_judge(estate, NULL);

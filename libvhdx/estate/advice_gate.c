@@ -46,25 +46,26 @@ void vx_gate_gather(struct vx_adviser *a)
     for (size_t i = 0; i < estate->machine_count; i++) {
         const struct vx_machine *machine = &estate->machines[i];
         if (machine->pub.info->format != VHDX_CONFIG_VHDS && !machine->pub.readable)
-            block(&a->global, vx_say(a, "the configuration %s was not read whole", machine->pub.path));
+            block(&a->global, vx_advice_say(a, "the configuration %s was not read whole", machine->pub.path));
         if (machine->misses_machines)
-            block(&a->global, vx_say(a, "%s lists machines whose configurations were not found", machine->pub.path));
+            block(&a->global,
+                  vx_advice_say(a, "%s lists machines whose configurations were not found", machine->pub.path));
         for (const struct vx_note *note = machine->notes.first; note; note = note->next)
             if (strcmp(note->finding.id, "ORPHANS-CHECKPOINTS-MISSING") == 0)
-                block(&a->global, vx_say(a, "configurations of checkpoints of %s are missing",
-                                         machine->pub.info->name ? machine->pub.info->name : machine->pub.path));
+                block(&a->global, vx_advice_say(a, "configurations of checkpoints of %s are missing",
+                                                machine->pub.info->name ? machine->pub.info->name : machine->pub.path));
     }
     for (size_t i = 0; i < estate->place_count; i++) {
         const vhdx_found_place *place = &estate->places[i];
         if (!place->searched && !place->nowhere)
-            block(&a->global, vx_say(a, "%s was not searched", place->path));
+            block(&a->global, vx_advice_say(a, "%s was not searched", place->path));
         else if (place->nowhere && hides_something(estate, place->path))
-            block(&a->global, vx_say(a, "%s is a link to a file that is not here", place->path));
+            block(&a->global, vx_advice_say(a, "%s is a link to a file that is not here", place->path));
     }
     for (size_t i = 0; i < estate->disk_count; i++) {
         const struct vx_disk *disk = &estate->disks[i];
         if (!disk->is_sound && (disk->is_vhdx || disk->host_failed || vx_disk_is_vhd(disk)) && disk->trouble)
-            block(&a->global, vx_say(a, "%s cannot be read: it may need any other disk", disk->pub.path));
+            block(&a->global, vx_advice_say(a, "%s cannot be read: it may need any other disk", disk->pub.path));
     }
 }
 
@@ -76,19 +77,21 @@ static void gather_family(struct vx_adviser *a)
             continue;
         if (vx_is_doubtful_copy(disk))
             block(&a->blockers,
-                  vx_say(a, "%s is a copy, and whether its bytes are the same is not known", disk->pub.path));
+                  vx_advice_say(a, "%s is a copy, and whether its bytes are the same is not known", disk->pub.path));
         if (disk->locked)
-            block(&a->blockers, vx_say(a, "%s is in use", disk->pub.path));
+            block(&a->blockers, vx_advice_say(a, "%s is in use", disk->pub.path));
         if (disk->pub.status == VHDX_DISK_STATUS_ACTIVE_NOT_LEAF && !disk->is_template)
-            block(&a->blockers, vx_say(a, "which of the disks on %s is wanted must be decided first", disk->pub.path));
+            block(&a->blockers,
+                  vx_advice_say(a, "which of the disks on %s is wanted must be decided first", disk->pub.path));
         if (disk->parent_second)
-            block(&a->blockers, vx_say(a, "a merge of %s was begun, and is to be finished first", disk->pub.path));
+            block(&a->blockers,
+                  vx_advice_say(a, "a merge of %s was begun, and is to be finished first", disk->pub.path));
         else if (disk->in_cycle || disk->pub.suspect != VHDX_NONE || !disk->is_sound || disk->truncated)
-            block(&a->blockers, vx_say(a, "%s is damaged, or its parent is in doubt", disk->pub.path));
+            block(&a->blockers, vx_advice_say(a, "%s is damaged, or its parent is in doubt", disk->pub.path));
         if (disk->in_set)
-            block(&a->blockers, vx_say(a, "%s belongs to a VHD set", disk->pub.path));
+            block(&a->blockers, vx_advice_say(a, "%s belongs to a VHD set", disk->pub.path));
         if (disk->pub.flags & VHDX_DISK_FLAG_OTHER_USE)
-            block(&a->blockers, vx_say(a, "%s is of a kind that no machine names", disk->pub.path));
+            block(&a->blockers, vx_advice_say(a, "%s is of a kind that no machine names", disk->pub.path));
     }
 }
 
@@ -102,8 +105,8 @@ static void gather_missed(struct vx_adviser *a)
         for (const struct vx_note *note = machine->notes.first; note && !machine->is_extra; note = note->next)
             misses = misses || strcmp(note->finding.id, "ORPHANS-DISK-NOT-FOUND") == 0;
         if (misses)
-            block(&a->blockers, vx_say(a, "disks that %s names were not found",
-                                       machine->pub.info->name ? machine->pub.info->name : machine->pub.path));
+            block(&a->blockers, vx_advice_say(a, "disks that %s names were not found",
+                                              machine->pub.info->name ? machine->pub.info->name : machine->pub.path));
     }
 }
 

@@ -51,15 +51,15 @@ static const char *quarantine_at(struct vx_adviser *a, const struct vx_disk *dis
     while (root > 1 && vx_path_is_separator(path[root - 1], windows) && !(windows && path[root - 2] == ':'))
         root--;
     if (root == 0 && is_told_from_here(a, disk))
-        return vx_say(a, "%s%s%s%.*s", VX_QUARANTINE, number, directory ? separator : "",
-                      directory ? (int)directory - 1 : 0, path);
+        return vx_advice_say(a, "%s%s%s%.*s", VX_QUARANTINE, number, directory ? separator : "",
+                             directory ? (int)directory - 1 : 0, path);
     if (root == 0)
-        return vx_say(a, "%.*s%s%s", (int)directory, path, VX_QUARANTINE, number);
+        return vx_advice_say(a, "%.*s%s%s", (int)directory, path, VX_QUARANTINE, number);
     bool joined = vx_path_is_separator(path[root - 1], windows); /* "/", "C:\" */
     size_t rest = joined ? root : root + 1;
     below = directory > rest ? separator : "";
-    return vx_say(a, "%.*s%s%s%s%s%.*s", (int)root, path, joined ? "" : separator, VX_QUARANTINE, number, below,
-                  directory > rest ? (int)(directory - rest - 1) : 0, path + rest);
+    return vx_advice_say(a, "%.*s%s%s%s%s%.*s", (int)root, path, joined ? "" : separator, VX_QUARANTINE, number, below,
+                         directory > rest ? (int)(directory - rest - 1) : 0, path + rest);
 }
 
 /* Whether the search has met a file of that name in that directory. The command asks once more, see step_move(). */
@@ -72,7 +72,7 @@ static bool is_taken(struct vx_adviser *a, const struct vx_disk *disk, const cha
     const char *before =
         whole >= lead && strcmp(disk->absolute + whole - lead, disk->pub.path) == 0 ? disk->absolute : "";
     int length = *before ? (int)(whole - lead) : 0;
-    const char *place = vx_say(a, "%.*s%s%s%s", length, before, directory, separator, name);
+    const char *place = vx_advice_say(a, "%.*s%s%s%s", length, before, directory, separator, name);
     return vx_names_at(a->estate, a->estate->names, place, disk->source) != VHDX_NONE;
 }
 
@@ -89,29 +89,30 @@ static const char *quarantine_of(struct vx_adviser *a, const struct vx_disk *dis
 /* The tracking files of a disk go with it. A4: no other kind ever does. */
 static const char *with_side_files(struct vx_adviser *a, size_t number)
 {
-    const char *text = vx_say_path(a, number);
+    const char *text = vx_advice_path(a, number);
     bool windows = vx_advice_is_windows(a, vx_advice_disk(a, number));
     for (size_t i = vx_advice_disk(a, number)->first_side; i != VHDX_NONE; i = a->estate->sides[i].next_side)
-        text = vx_say(a, "%s %s", text, vx_say_quoted(a, a->estate->sides[i].pub.path, windows));
+        text = vx_advice_say(a, "%s %s", text, vx_advice_quoted(a, a->estate->sides[i].pub.path, windows));
     return text;
 }
 
 /* 'move' would replace a file of that name without a word, and take a directory that is missing for a new name. */
 static void step_move_windows(struct vx_adviser *a, size_t number, const char *directory, const char *path)
 {
-    const char *to = vx_say_quoted(a, directory, true);
-    const char *there = vx_say_quoted(a, vx_say(a, "%s\\%s", directory, vx_path_name(path, true)), true);
-    vx_step(a, VHDX_STEP_QUARANTINE, number,
-            "(if not exist %s mkdir %s) & if exist %s (echo %s is there already, nothing was moved) else move %s %s",
-            to, to, there, there, vx_say_quoted(a, path, true), there);
+    const char *to = vx_advice_quoted(a, directory, true);
+    const char *there = vx_advice_quoted(a, vx_advice_say(a, "%s\\%s", directory, vx_path_name(path, true)), true);
+    vx_advice_step(
+        a, VHDX_STEP_QUARANTINE, number,
+        "(if not exist %s mkdir %s) & if exist %s (echo %s is there already, nothing was moved) else move %s %s", to,
+        to, there, there, vx_advice_quoted(a, path, true), there);
 }
 
 /* "&& [ ! -e FILE ]" for the disk and each of the files that go with it. */
 static const char *tests_of(struct vx_adviser *a, size_t number)
 {
-    const char *text = vx_say(a, "[ ! -e %s ]", vx_say_path(a, number));
+    const char *text = vx_advice_say(a, "[ ! -e %s ]", vx_advice_path(a, number));
     for (size_t i = vx_advice_disk(a, number)->first_side; i != VHDX_NONE; i = a->estate->sides[i].next_side)
-        text = vx_say(a, "%s && [ ! -e %s ]", text, vx_say_quoted(a, a->estate->sides[i].pub.path, false));
+        text = vx_advice_say(a, "%s && [ ! -e %s ]", text, vx_advice_quoted(a, a->estate->sides[i].pub.path, false));
     return text;
 }
 
@@ -123,9 +124,10 @@ static void step_move(struct vx_adviser *a, size_t number)
     a->family->reclaimable += disk->pub.allocated;
     a->moves[number] = true;
     if (!vx_advice_is_windows(a, disk)) {
-        const char *to = vx_say_quoted(a, directory, false);
-        vx_step(a, VHDX_STEP_QUARANTINE, number, "mkdir -p %s && mv -n %s %s && %s || { echo 'not moved' >&2; false; }",
-                to, with_side_files(a, number), to, tests_of(a, number));
+        const char *to = vx_advice_quoted(a, directory, false);
+        vx_advice_step(a, VHDX_STEP_QUARANTINE, number,
+                       "mkdir -p %s && mv -n %s %s && %s || { echo 'not moved' >&2; false; }", to,
+                       with_side_files(a, number), to, tests_of(a, number));
         return;
     }
     step_move_windows(a, number, directory, disk->pub.path);
@@ -138,7 +140,7 @@ static void step_remove(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
     bool windows = vx_advice_is_windows(a, disk);
-    vx_step(a, VHDX_STEP_DELETE, number, "%s %s", windows ? "del" : "rm", with_side_files(a, number));
+    vx_advice_step(a, VHDX_STEP_DELETE, number, "%s %s", windows ? "del" : "rm", with_side_files(a, number));
     a->family->reclaimable += disk->pub.allocated;
     a->moves[number] = true;
 }
@@ -167,7 +169,7 @@ static void advise_leftover(struct vx_adviser *a, size_t number)
         step_remove(a, number);
         return;
     }
-    if (disk->pub.role == VHDX_DISK_ROLE_LEAF && !redundant && !vx_step_copy(a, number)) /* A3 */
+    if (disk->pub.role == VHDX_DISK_ROLE_LEAF && !redundant && !vx_advice_step_copy(a, number)) /* A3 */
         return;
     step_move(a, number);
 }
@@ -200,9 +202,9 @@ static size_t count_orphans(const struct vx_adviser *a)
 void vx_advise_leftovers(struct vx_adviser *a)
 {
     if (count_orphans(a) > 0 && !a->may_move)
-        vx_step(a, VHDX_STEP_NOTE, VHDX_NONE,
-                "Nothing here is proposed to be moved: %s. Settle that first and search again.",
-                a->blockers.count ? a->blockers.items[0] : "more must be known");
+        vx_advice_step(a, VHDX_STEP_NOTE, VHDX_NONE,
+                       "Nothing here is proposed to be moved: %s. Settle that first and search again.",
+                       a->blockers.count ? a->blockers.items[0] : "more must be known");
     if (!a->may_move)
         return;
     for (size_t i = a->family->file_count; i-- > 0;) {

@@ -96,7 +96,7 @@ static bool finish_family(struct vx_adviser *a)
     family->blockers = blockers;
     family->blocker_count = a->blockers.count;
     if (a->blockers.left)
-        blockers[family->blocker_count++] = vx_say(a, "and %zu more of the kind", a->blockers.left);
+        blockers[family->blocker_count++] = vx_advice_say(a, "and %zu more of the kind", a->blockers.left);
     return give_advice(a);
 }
 
@@ -109,10 +109,11 @@ static void note_hosts(struct vx_adviser *a)
         if (disk->source == 0 || disk->source == source || !a->estate->reports)
             continue;
         source = disk->source;
-        vx_step(a, VHDX_STEP_NOTE, VHDX_NONE,
-                "%s lies on the host that wrote %s: what concerns it is to be typed there. It was not tried, because "
-                "the files are on another host.",
-                disk->pub.path, a->estate->reports[source - 1]);
+        vx_advice_step(
+            a, VHDX_STEP_NOTE, VHDX_NONE,
+            "%s lies on the host that wrote %s: what concerns it is to be typed there. It was not tried, because "
+            "the files are on another host.",
+            disk->pub.path, a->estate->reports[source - 1]);
     }
 }
 

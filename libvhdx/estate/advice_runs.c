@@ -95,16 +95,17 @@ static bool would_merge(struct vx_adviser *a, size_t bottom, size_t top)
 {
     if (vx_would_work(a, VX_TRIAL_MERGE, top, vx_advice_disk(a, bottom)->pub.path))
         return true;
-    vx_step(a, VHDX_STEP_NOTE, top, "The disks from %s up to %s could be made one, but not as things are now: %s.",
-            vx_advice_disk(a, bottom)->pub.path, vx_advice_disk(a, top)->pub.path, vx_say_why(a));
+    vx_advice_step(a, VHDX_STEP_NOTE, top,
+                   "The disks from %s up to %s could be made one, but not as things are now: %s.",
+                   vx_advice_disk(a, bottom)->pub.path, vx_advice_disk(a, top)->pub.path, vx_advice_why(a));
     return false;
 }
 
 static void step_merge(struct vx_adviser *a, size_t bottom, size_t top)
 {
-    const char *parents = vx_say_parents(a, top), *into = vx_say_path(a, bottom), *from = vx_say_path(a, top);
-    vx_step(a, VHDX_STEP_LOOK, top, "vhdx merge --dry-run%s --into %s %s", parents, into, from);
-    vx_step(a, VHDX_STEP_MERGE, top, "vhdx merge%s --into %s %s", parents, into, from);
+    const char *parents = vx_advice_parents(a, top), *into = vx_advice_path(a, bottom), *from = vx_advice_path(a, top);
+    vx_advice_step(a, VHDX_STEP_LOOK, top, "vhdx merge --dry-run%s --into %s %s", parents, into, from);
+    vx_advice_step(a, VHDX_STEP_MERGE, top, "vhdx merge%s --into %s %s", parents, into, from);
 }
 
 /*
@@ -131,11 +132,12 @@ static void note_shared(struct vx_adviser *a, size_t shared)
 {
     if (shared == VHDX_NONE)
         return;
-    vx_step(a, VHDX_STEP_NOTE, shared,
-            "%s may be a golden disk: other clones may have been made on it, on volumes and hosts that were not "
-            "searched, and a merge into it makes each of these unreadable ('vhdx merge --siblings' looks for them in "
-            "more places). Only if there is none:",
-            vx_advice_disk(a, shared)->pub.path);
+    vx_advice_step(
+        a, VHDX_STEP_NOTE, shared,
+        "%s may be a golden disk: other clones may have been made on it, on volumes and hosts that were not "
+        "searched, and a merge into it makes each of these unreadable ('vhdx merge --siblings' looks for them in "
+        "more places). Only if there is none:",
+        vx_advice_disk(a, shared)->pub.path);
 }
 
 static void advise_to_machine(struct vx_adviser *a, const struct run *run)
@@ -146,17 +148,19 @@ static void advise_to_machine(struct vx_adviser *a, const struct run *run)
     if (!would_merge(a, run->bottom, leaf))
         return;
     const vhdx_found_reference *reference = &vx_advice_disk(a, leaf)->pub.references[0];
-    vx_step(a, VHDX_STEP_NOTE, leaf,
-            "The machine %s has no checkpoint, and yet runs on %zu disks on top of each other. With the machine off "
-            "they can be made one%s",
-            vx_machine_name(&a->estate->machines[reference->config]), run->count + 1,
-            shared == VHDX_NONE ? ". Look first:" : ", with one doubt.");
+    vx_advice_step(
+        a, VHDX_STEP_NOTE, leaf,
+        "The machine %s has no checkpoint, and yet runs on %zu disks on top of each other. With the machine off "
+        "they can be made one%s",
+        vx_machine_name(&a->estate->machines[reference->config]), run->count + 1,
+        shared == VHDX_NONE ? ". Look first:" : ", with one doubt.");
     note_shared(a, shared);
     step_merge(a, run->bottom, leaf);
-    vx_step_set_drive(a, reference, run->bottom);
-    vx_step(a, VHDX_STEP_NOTE, leaf,
-            "Keep the merged files until the machine has started once. Their change tracking is void: the next backup "
-            "must be a full one.");
+    vx_advice_step_set_drive(a, reference, run->bottom);
+    vx_advice_step(
+        a, VHDX_STEP_NOTE, leaf,
+        "Keep the merged files until the machine has started once. Their change tracking is void: the next backup "
+        "must be a full one.");
     a->family->reclaimable += run->bytes + vx_advice_disk(a, leaf)->pub.allocated;
 }
 
@@ -165,18 +169,20 @@ static void advise_between(struct vx_adviser *a, const struct run *run)
 {
     if (!would_merge(a, run->bottom, run->top))
         return;
-    vx_step(a, VHDX_STEP_NOTE, run->top,
-            "No configuration names the %zu disks from %s up to %s, and only %s was made on them: no checkpoint would "
-            "be lost if they were one. With every machine that uses it off (look first):",
-            run->count, vx_advice_disk(a, run->bottom)->pub.path, vx_advice_disk(a, run->top)->pub.path,
-            vx_advice_disk(a, run->above)->pub.path);
+    vx_advice_step(
+        a, VHDX_STEP_NOTE, run->top,
+        "No configuration names the %zu disks from %s up to %s, and only %s was made on them: no checkpoint would "
+        "be lost if they were one. With every machine that uses it off (look first):",
+        run->count, vx_advice_disk(a, run->bottom)->pub.path, vx_advice_disk(a, run->top)->pub.path,
+        vx_advice_disk(a, run->above)->pub.path);
     note_shared(a, find_shared(a, run));
     step_merge(a, run->bottom, run->top);
-    vx_step(a, VHDX_STEP_NOTE, run->top,
-            "%s is told its new parent by the merge and reads as before. The merged files that stay are no valid "
-            "layers for anything else; search again with --data before they go. Change tracking of the chain is void: "
-            "the next backup must be a full one.",
-            vx_advice_disk(a, run->above)->pub.path);
+    vx_advice_step(
+        a, VHDX_STEP_NOTE, run->top,
+        "%s is told its new parent by the merge and reads as before. The merged files that stay are no valid "
+        "layers for anything else; search again with --data before they go. Change tracking of the chain is void: "
+        "the next backup must be a full one.",
+        vx_advice_disk(a, run->above)->pub.path);
     a->family->reclaimable += run->bytes;
 }
 

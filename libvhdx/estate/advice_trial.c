@@ -53,18 +53,18 @@ bool vx_would_work(struct vx_adviser *a, enum vx_trial_kind kind, size_t number,
     return status == VHDX_OK;
 }
 
-const char *vx_say_parents(struct vx_adviser *a, size_t number)
+const char *vx_advice_parents(struct vx_adviser *a, size_t number)
 {
     size_t layers[VX_CHAIN_MAX], count = list_unreached(a, number, layers);
     const char *text = "";
     for (size_t i = 0; i < count; i++)
-        text = vx_say(a, "%s --parent %s", text, vx_say_path(a, layers[i]));
+        text = vx_advice_say(a, "%s --parent %s", text, vx_advice_path(a, layers[i]));
     return text;
 }
 
-const char *vx_say_why(struct vx_adviser *a)
+const char *vx_advice_why(struct vx_adviser *a)
 {
-    return vx_say(a, "%.300s%s%.500s", a->why.path, a->why.path[0] ? ": " : "", a->why.message);
+    return vx_advice_say(a, "%.300s%s%.500s", a->why.path, a->why.path[0] ? ": " : "", a->why.message);
 }
 
 static bool is_short_work(const struct vx_adviser *a, size_t number)
@@ -72,30 +72,30 @@ static bool is_short_work(const struct vx_adviser *a, size_t number)
     return vx_advice_disk(a, number)->pub.allocated <= REPAIR_TRIED_MAX;
 }
 
-void vx_step_look(struct vx_adviser *a, enum vx_trial_kind kind, size_t number)
+void vx_advice_step_look(struct vx_adviser *a, enum vx_trial_kind kind, size_t number)
 {
     bool repairs = kind == VX_TRIAL_REPAIR || kind == VX_TRIAL_SALVAGE;
     if ((repairs && !is_short_work(a, number)) || !vx_would_work(a, kind, number, NULL))
         return;
-    const char *path = vx_say_path(a, number);
+    const char *path = vx_advice_path(a, number);
     switch (kind) {
     case VX_TRIAL_INFO:
-        vx_step(a, VHDX_STEP_LOOK, number, "vhdx info %s", path);
+        vx_advice_step(a, VHDX_STEP_LOOK, number, "vhdx info %s", path);
         break;
     case VX_TRIAL_VERIFY:
-        vx_step(a, VHDX_STEP_LOOK, number, "vhdx verify %s", path);
+        vx_advice_step(a, VHDX_STEP_LOOK, number, "vhdx verify %s", path);
         break;
     case VX_TRIAL_CHAIN:
-        vx_step(a, VHDX_STEP_LOOK, number, "vhdx info --chain%s %s", vx_say_parents(a, number), path);
+        vx_advice_step(a, VHDX_STEP_LOOK, number, "vhdx info --chain%s %s", vx_advice_parents(a, number), path);
         break;
     case VX_TRIAL_MERGE:
-        vx_step(a, VHDX_STEP_LOOK, number, "vhdx merge --dry-run%s %s", vx_say_parents(a, number), path);
+        vx_advice_step(a, VHDX_STEP_LOOK, number, "vhdx merge --dry-run%s %s", vx_advice_parents(a, number), path);
         break;
     case VX_TRIAL_REPAIR:
-        vx_step(a, VHDX_STEP_LOOK, number, "vhdx repair --dry-run %s", path);
+        vx_advice_step(a, VHDX_STEP_LOOK, number, "vhdx repair --dry-run %s", path);
         break;
     case VX_TRIAL_SALVAGE:
-        vx_step(a, VHDX_STEP_LOOK, number, "vhdx repair --salvage --dry-run %s", path);
+        vx_advice_step(a, VHDX_STEP_LOOK, number, "vhdx repair --salvage --dry-run %s", path);
         break;
     case VX_TRIAL_COPY:
     case VX_TRIAL_RELINK:
@@ -103,15 +103,16 @@ void vx_step_look(struct vx_adviser *a, enum vx_trial_kind kind, size_t number)
     }
 }
 
-bool vx_step_copy(struct vx_adviser *a, size_t number)
+bool vx_advice_step_copy(struct vx_adviser *a, size_t number)
 {
-    const char *name = vx_say_new_name(a, vx_advice_disk(a, number));
+    const char *name = vx_advice_new_name(a, vx_advice_disk(a, number));
     if (!vx_would_work(a, VX_TRIAL_COPY, number, name)) {
-        vx_step(a, VHDX_STEP_NOTE, number, "A copy of what %s holds cannot be made now: %s.",
-                vx_advice_disk(a, number)->pub.path, vx_say_why(a));
+        vx_advice_step(a, VHDX_STEP_NOTE, number, "A copy of what %s holds cannot be made now: %s.",
+                       vx_advice_disk(a, number)->pub.path, vx_advice_why(a));
         return false;
     }
-    vx_step(a, VHDX_STEP_COPY, number, "vhdx merge%s -o %s %s", vx_say_parents(a, number),
-            vx_say_quoted(a, name, vx_advice_is_windows(a, vx_advice_disk(a, number))), vx_say_path(a, number));
+    vx_advice_step(a, VHDX_STEP_COPY, number, "vhdx merge%s -o %s %s", vx_advice_parents(a, number),
+                   vx_advice_quoted(a, name, vx_advice_is_windows(a, vx_advice_disk(a, number))),
+                   vx_advice_path(a, number));
     return true;
 }

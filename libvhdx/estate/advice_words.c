@@ -23,7 +23,7 @@ static const char *keep(struct vx_adviser *a, const char *text)
     return copy ? copy : "";
 }
 
-const char *vx_say(struct vx_adviser *a, const char *format, ...)
+const char *vx_advice_say(struct vx_adviser *a, const char *format, ...)
 {
     char text[16384];
     va_list arguments;
@@ -33,7 +33,7 @@ const char *vx_say(struct vx_adviser *a, const char *format, ...)
     return keep(a, text);
 }
 
-void vx_step(struct vx_adviser *a, vhdx_step_kind kind, size_t file, const char *format, ...)
+void vx_advice_step(struct vx_adviser *a, vhdx_step_kind kind, size_t file, const char *format, ...)
 {
     char text[32768];
     va_list arguments;
@@ -51,7 +51,7 @@ void vx_step(struct vx_adviser *a, vhdx_step_kind kind, size_t file, const char 
     a->steps.items[a->steps.count++] = (vhdx_found_step){kind, keep(a, text), file};
 }
 
-const char *vx_say_quoted(struct vx_adviser *a, const char *name, bool windows)
+const char *vx_advice_quoted(struct vx_adviser *a, const char *name, bool windows)
 {
     const char *text = vx_quote_shell(&a->estate->arena, name, windows);
     if (!text)
@@ -59,7 +59,7 @@ const char *vx_say_quoted(struct vx_adviser *a, const char *name, bool windows)
     return text ? text : "";
 }
 
-const char *vx_say_powershell(struct vx_adviser *a, const char *name)
+const char *vx_advice_powershell(struct vx_adviser *a, const char *name)
 {
     const char *text = vx_quote_powershell(&a->estate->arena, name);
     if (!text)
@@ -67,9 +67,9 @@ const char *vx_say_powershell(struct vx_adviser *a, const char *name)
     return text ? text : "";
 }
 
-const char *vx_say_path(struct vx_adviser *a, size_t disk)
+const char *vx_advice_path(struct vx_adviser *a, size_t disk)
 {
-    return vx_say_quoted(a, vx_advice_disk(a, disk)->pub.path, vx_advice_is_windows(a, vx_advice_disk(a, disk)));
+    return vx_advice_quoted(a, vx_advice_disk(a, disk)->pub.path, vx_advice_is_windows(a, vx_advice_disk(a, disk)));
 }
 
 const vhdx_found_reference *vx_advice_owner(const struct vx_adviser *a, size_t *disk)
@@ -130,7 +130,7 @@ static const char *below_same_directory(struct vx_adviser *a, const struct vx_di
     return made;
 }
 
-const char *vx_say_host_path(struct vx_adviser *a, size_t number)
+const char *vx_advice_host_path(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
     for (size_t i = 0; i < disk->pub.reference_count; i++) {
@@ -150,27 +150,27 @@ const char *vx_say_host_path(struct vx_adviser *a, size_t number)
     if (other && vx_tail_directory(other->absolute) == length &&
         strncmp(other->absolute, disk->absolute, length) == 0) {
         const char *path = a->estate->machines[r->config].pub.disks[r->disk].path;
-        return vx_say(a, "%.*s%s", (int)vx_tail_directory(path), path, vx_tail_name(disk->pub.path));
+        return vx_advice_say(a, "%.*s%s", (int)vx_tail_directory(path), path, vx_tail_name(disk->pub.path));
     }
     if (vx_advice_is_windows(a, disk))
         return disk->absolute;
     const char *near =
         other ? below_same_directory(a, other, a->estate->machines[r->config].pub.disks[r->disk].path, disk) : NULL;
-    return near ? near : vx_say(a, "<where the host has %s>", vx_tail_name(disk->pub.path));
+    return near ? near : vx_advice_say(a, "<where the host has %s>", vx_tail_name(disk->pub.path));
 }
 
-const char *vx_say_new_name(struct vx_adviser *a, const struct vx_disk *disk)
+const char *vx_advice_new_name(struct vx_adviser *a, const struct vx_disk *disk)
 {
     bool windows = vx_advice_is_windows(a, disk);
     const char *extension = vx_path_extension(disk->pub.path, windows);
     int stem = (int)(extension - disk->pub.path);
     int directory = (int)(vx_path_name(disk->absolute, windows) - disk->absolute);
-    const char *name = vx_say(a, "%.*s-content.vhdx", stem, disk->pub.path);
+    const char *name = vx_advice_say(a, "%.*s-content.vhdx", stem, disk->pub.path);
     for (unsigned number = 2;; number++) {
-        const char *place = vx_say(a, "%.*s%s", directory, disk->absolute, vx_path_name(name, windows));
+        const char *place = vx_advice_say(a, "%.*s%s", directory, disk->absolute, vx_path_name(name, windows));
         if (vx_names_at(a->estate, a->estate->names, place, disk->source) == VHDX_NONE)
             return name;
-        name = vx_say(a, "%.*s-content-%u.vhdx", stem, disk->pub.path, number);
+        name = vx_advice_say(a, "%.*s-content-%u.vhdx", stem, disk->pub.path, number);
     }
 }
 
@@ -187,23 +187,23 @@ bool vx_can_be_typed(const struct vx_adviser *a, const struct vx_disk *disk)
     return true;
 }
 
-void vx_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk)
+void vx_advice_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk)
 {
     static const char *const controllers[] = {"SCSI", "IDE", "SCSI", "SCSI", "SCSI"};
     const vhdx_drive *medium = &a->estate->machines[reference->config].pub.disks[reference->disk];
     unsigned kind = medium->controller <= VHDX_CONTROLLER_OTHER ? medium->controller : 0;
-    vx_step(a, VHDX_STEP_HYPERV, disk,
-            "Set-VMHardDiskDrive -VMName %s -ControllerType %s -ControllerNumber %" PRIu32
-            " -ControllerLocation %" PRIu32 " -Path %s",
-            vx_say_powershell(a, vx_machine_name(&a->estate->machines[reference->config])), controllers[kind],
-            medium->controller_number, medium->location, vx_say_powershell(a, vx_say_host_path(a, disk)));
+    vx_advice_step(a, VHDX_STEP_HYPERV, disk,
+                   "Set-VMHardDiskDrive -VMName %s -ControllerType %s -ControllerNumber %" PRIu32
+                   " -ControllerLocation %" PRIu32 " -Path %s",
+                   vx_advice_powershell(a, vx_machine_name(&a->estate->machines[reference->config])), controllers[kind],
+                   medium->controller_number, medium->location, vx_advice_powershell(a, vx_advice_host_path(a, disk)));
 }
 
-void vx_step_grant(struct vx_adviser *a, const vhdx_machine_info *info, const char *host_name, size_t disk)
+void vx_advice_step_grant(struct vx_adviser *a, const vhdx_machine_info *info, const char *host_name, size_t disk)
 {
     char sid[VHDX_SID_ROOM];
     if (!info->has_machine_id && !(info->has_id && !info->checkpoint))
         return;
     vx_machine_sid(info->has_machine_id ? &info->machine_id : &info->id, sid);
-    vx_step(a, VHDX_STEP_HYPERV, disk, "icacls %s /grant '*%s:(F)'", vx_say_powershell(a, host_name), sid);
+    vx_advice_step(a, VHDX_STEP_HYPERV, disk, "icacls %s /grant '*%s:(F)'", vx_advice_powershell(a, host_name), sid);
 }

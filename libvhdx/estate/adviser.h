@@ -37,28 +37,28 @@ struct vx_adviser {
 
 /* ---- advice_words.c ---- */
 
-const char *vx_say(struct vx_adviser *a, const char *format, ...) VX_PRINTF(2, 3);
+const char *vx_advice_say(struct vx_adviser *a, const char *format, ...) VX_PRINTF(2, 3);
 /* The next step of the family. A command that is too long is left out: half a command is worse than none. */
-void vx_step(struct vx_adviser *a, vhdx_step_kind kind, size_t file, const char *format, ...) VX_PRINTF(4, 5);
+void vx_advice_step(struct vx_adviser *a, vhdx_step_kind kind, size_t file, const char *format, ...) VX_PRINTF(4, 5);
 
 /* As words of a command: a name, and the path of a disk as the search told it. */
-const char *vx_say_quoted(struct vx_adviser *a, const char *name, bool windows);
-const char *vx_say_powershell(struct vx_adviser *a, const char *name);
-const char *vx_say_path(struct vx_adviser *a, size_t disk);
+const char *vx_advice_quoted(struct vx_adviser *a, const char *name, bool windows);
+const char *vx_advice_powershell(struct vx_adviser *a, const char *name);
+const char *vx_advice_path(struct vx_adviser *a, size_t disk);
 
 /* Where the disk lies as the Hyper-V host sees it: as a configuration or a child names it, or near a disk that is named
  * so. Where that is not known the result is no path, and a line that has it does nothing. */
-const char *vx_say_host_path(struct vx_adviser *a, size_t number);
+const char *vx_advice_host_path(struct vx_adviser *a, size_t number);
 /* A name beside the disk that no file has, for a copy of its content. */
-const char *vx_say_new_name(struct vx_adviser *a, const struct vx_disk *disk);
+const char *vx_advice_new_name(struct vx_adviser *a, const struct vx_disk *disk);
 
 /* The machine that uses the family's disks, a checkpoint only for want of one; NULL: none. */
 const vhdx_found_reference *vx_advice_owner(const struct vx_adviser *a, size_t *disk);
 
 /* "Set-VMHardDiskDrive ..." for the medium that `reference` names. */
-void vx_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk);
+void vx_advice_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk);
 /* "icacls ..." for the account of the machine; none where its id is not known. */
-void vx_step_grant(struct vx_adviser *a, const vhdx_machine_info *info, const char *host_name, size_t disk);
+void vx_advice_step_grant(struct vx_adviser *a, const vhdx_machine_info *info, const char *host_name, size_t disk);
 
 /* Of a report perhaps: no file on Windows has such a name, and 'del' would take it for several. */
 bool vx_can_be_typed(const struct vx_adviser *a, const struct vx_disk *disk);
@@ -99,13 +99,13 @@ static inline bool vx_is_equal_copy(const struct vx_disk *disk)
 bool vx_would_work(struct vx_adviser *a, enum vx_trial_kind kind, size_t number, const char *other);
 /* " --parent PATH" for each layer below the disk to which no locator leads: with these its chain opens, relinked or
  * not. "" mostly. */
-const char *vx_say_parents(struct vx_adviser *a, size_t number);
+const char *vx_advice_parents(struct vx_adviser *a, size_t number);
 /* A step that only reads, if it would work. */
-void vx_step_look(struct vx_adviser *a, enum vx_trial_kind kind, size_t number);
+void vx_advice_step_look(struct vx_adviser *a, enum vx_trial_kind kind, size_t number);
 /* What the disk holds, with all below it, as a new file. false: that would not work, and a note says why. */
-bool vx_step_copy(struct vx_adviser *a, size_t number);
+bool vx_advice_step_copy(struct vx_adviser *a, size_t number);
 /* Why something is not proposed: "FILE: what is in its way". */
-const char *vx_say_why(struct vx_adviser *a);
+const char *vx_advice_why(struct vx_adviser *a);
 
 /* ---- advice_gate.c ---- */
 

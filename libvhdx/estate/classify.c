@@ -164,7 +164,7 @@ static uint32_t flags_of(const struct vx_estate *estate, const struct vx_disk *d
 
 /* ---- all of it ---- */
 
-vhdx_status vx_classify(struct vx_estate *estate, vhdx_error *err)
+vhdx_status vx_estate_classify(struct vx_estate *estate, vhdx_error *err)
 {
     if (!vx_references_take(estate))
         return vx_fail_memory(err, "the configurations");

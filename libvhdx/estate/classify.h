@@ -10,7 +10,7 @@
 #include "estate/names.h"
 
 /* NOMEM is the only failure. */
-vhdx_status vx_classify(struct vx_estate *estate, vhdx_error *err);
+vhdx_status vx_estate_classify(struct vx_estate *estate, vhdx_error *err);
 
 /* Adds the findings that only a comparison of contents gives; called once, after it. */
 void vx_classify_compared(struct vx_estate *estate);

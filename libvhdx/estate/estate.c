@@ -107,8 +107,8 @@ static void add_note(struct vx_estate *estate, struct vx_notes *notes, const cha
     notes->count++;
 }
 
-void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
-             const char *format, ...)
+void vx_estate_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
+                    const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -116,8 +116,8 @@ void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, v
     va_end(arguments);
 }
 
-void vx_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id, vhdx_severity severity,
-                  const char *format, ...)
+void vx_estate_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id, vhdx_severity severity,
+                         const char *format, ...)
 {
     bool aside = vx_disk_is_quarantined(disk) && !disk->is_needed;
     va_list arguments;
@@ -126,7 +126,7 @@ void vx_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id
     va_end(arguments);
 }
 
-const vhdx_remark *vx_notes_array(struct vx_estate *estate, const struct vx_notes *notes)
+const vhdx_remark *vx_estate_notes(struct vx_estate *estate, const struct vx_notes *notes)
 {
     vhdx_remark *array = vx_arena_take(&estate->arena, notes->count, sizeof *array);
     size_t count = 0;

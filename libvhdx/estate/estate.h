@@ -161,13 +161,13 @@ bool vx_estate_add_place(struct vx_estate *estate, const char *path, bool search
 bool vx_estate_put_place(struct vx_estate *estate, const vhdx_found_place *place);
 
 /* The words of a finding; a lack of memory is remembered in the estate. */
-void vx_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
-             const char *format, ...) VX_PRINTF(5, 6);
+void vx_estate_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
+                    const char *format, ...) VX_PRINTF(5, 6);
 /* Of a disk. What was put aside is told of, but is no problem any more: its findings are information. */
-void vx_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id, vhdx_severity severity,
-                  const char *format, ...) VX_PRINTF(5, 6);
+void vx_estate_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id, vhdx_severity severity,
+                         const char *format, ...) VX_PRINTF(5, 6);
 /* As an array in the arena. */
-const vhdx_remark *vx_notes_array(struct vx_estate *estate, const struct vx_notes *notes);
+const vhdx_remark *vx_estate_notes(struct vx_estate *estate, const struct vx_notes *notes);
 
 /* Sorts records by path, so that what threads found in any order is told in one. Before anything is judged. */
 void vx_estate_sort(struct vx_estate *estate);

@@ -17,14 +17,14 @@ vhdx_status vx_estate_relate(struct vx_estate *estate, vhdx_error *err)
     if (!estate->names)
         return vx_fail_memory(err, "the names of the disks");
     VX_TRY(vx_graph_build(estate, err));
-    return vx_classify(estate, err);
+    return vx_estate_classify(estate, err);
 }
 
 static bool settle_disks(struct vx_estate *estate)
 {
     for (size_t i = 0; i < estate->disk_count; i++) {
         vhdx_found_file *pub = &estate->disks[i].pub;
-        pub->findings = vx_notes_array(estate, &estate->disks[i].notes);
+        pub->findings = vx_estate_notes(estate, &estate->disks[i].notes);
         pub->finding_count = estate->disks[i].notes.count;
         pub->absolute = estate->disks[i].absolute;
         pub->is_vhdx = estate->disks[i].is_vhdx;
@@ -50,7 +50,7 @@ static void settle_rest(struct vx_estate *estate)
     vhdx_found_totals *totals = &estate->totals;
     for (size_t i = 0; i < estate->machine_count; i++) {
         struct vx_machine *machine = &estate->machines[i];
-        machine->pub.findings = vx_notes_array(estate, &machine->notes);
+        machine->pub.findings = vx_estate_notes(estate, &machine->notes);
         machine->pub.finding_count = machine->notes.count;
         machine->pub.source = machine->source;
         machine->pub.extra = machine->is_extra;
@@ -59,7 +59,7 @@ static void settle_rest(struct vx_estate *estate)
     }
     for (size_t i = 0; i < estate->side_count; i++) {
         struct vx_side *side = &estate->sides[i];
-        side->pub.findings = vx_notes_array(estate, &side->notes);
+        side->pub.findings = vx_estate_notes(estate, &side->notes);
         side->pub.finding_count = side->notes.count;
         side->pub.source = side->source;
         side->pub.absolute = side->absolute;

@@ -28,14 +28,14 @@ static void judge_side(struct vx_estate *estate, struct vx_side *side)
 {
     bool belongs = side->pub.kind == VHDX_SIDE_TRACKING || side->pub.kind == VHDX_SIDE_REPLICA_LOG;
     if (side->pub.kind == VHDX_SIDE_GUEST_STATE)
-        vx_note(estate, &side->notes, "ORPHANS-GUEST-STATE", VHDX_SEVERITY_INFO,
-                "firmware settings and virtual TPM of a machine: without it an encrypted guest is lost");
+        vx_estate_note(estate, &side->notes, "ORPHANS-GUEST-STATE", VHDX_SEVERITY_INFO,
+                       "firmware settings and virtual TPM of a machine: without it an encrypted guest is lost");
     if (!belongs)
         return;
     find_owner(estate, side);
     if (side->pub.file == VHDX_NONE) {
-        vx_note(estate, &side->notes, "ORPHANS-SIDE-WITHOUT-DISK", VHDX_SEVERITY_WARNING,
-                "the disk that it belongs to was not found");
+        vx_estate_note(estate, &side->notes, "ORPHANS-SIDE-WITHOUT-DISK", VHDX_SEVERITY_WARNING,
+                       "the disk that it belongs to was not found");
         return;
     }
     struct vx_disk *disk = &estate->disks[side->pub.file];

@@ -105,7 +105,7 @@ static bool is_open(const struct finding *f, uint64_t bat_index, const struct vx
         return false;
     bool has_data = entry->state == VX_PAYLOAD_FULLY_PRESENT ||
                     (payload && entry->state == VX_PAYLOAD_PARTIALLY_PRESENT);
-    return has_data && vx_claims_free(&f->search->leads->owned, entry->file_offset, *length);
+    return has_data && vx_claims_is_free(&f->search->leads->owned, entry->file_offset, *length);
 }
 
 /* A sector of zeros at home: whether blocks are missing in it, and any of them holds something. */
@@ -265,7 +265,7 @@ static vhdx_status take_gap(struct finding *f, const struct gap *gap, vhdx_error
     uint64_t cut = gap->end == f->geometry->payload_count ? block_size - 1 : 0; /* the last may end with the disk */
     if (gap->place < VX_HEADER_SECTION_SIZE || gap->place >= leads->source.file_size ||
         length - cut > leads->source.file_size - gap->place || (!f->search->fixed && !is_aligned(f, gap)) ||
-        !vx_claims_free(&leads->owned, gap->place, length))
+        !vx_claims_is_free(&leads->owned, gap->place, length))
         return VHDX_OK;
     for (uint64_t first = gap->first; first < gap->end;) {
         uint64_t page = vx_geometry_payload_index(f->geometry, first) / IN_PAGE, end = first + 1;
@@ -288,7 +288,7 @@ static bool is_exact(const struct finding *f, const struct gap *gap, bool behind
     const struct vx_leads *leads = f->search->leads;
     uint64_t end = gap->place + (gap->end - gap->first) * f->geometry->block_size;
     bool begins = behind_block || (gap->place > VX_MIB && gap->place < leads->source.file_size &&
-                                   !vx_claims_free(&leads->owned, gap->place - VX_MIB, VX_MIB));
+                                   !vx_claims_is_free(&leads->owned, gap->place - VX_MIB, VX_MIB));
     return begins && (before_block || leads->source.file_size < end + VX_MIB);
 }
 
@@ -313,7 +313,7 @@ static vhdx_status look_between(struct finding *f, const struct place *before, c
         return VHDX_OK;
     gap.place = after->file_offset - length;
     if (before->known ? before->file_offset + block_size != gap.place
-                      : gap.place < VX_MIB || vx_claims_free(&leads->owned, gap.place - VX_MIB, VX_MIB))
+                      : gap.place < VX_MIB || vx_claims_is_free(&leads->owned, gap.place - VX_MIB, VX_MIB))
         return VHDX_OK;
     return take_gap(f, &gap, err);
 }

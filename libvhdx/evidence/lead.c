@@ -185,7 +185,7 @@ static bool fills_gap(const struct vx_leads *leads, uint64_t place)
 {
     const struct vx_claims *owned = &leads->owned;
     uint64_t slot = place / VX_MIB, behind = slot + leads->source.geometry->block_size / VX_MIB;
-    return place >= VX_HEADER_SECTION_SIZE && !vx_claims_free(owned, place - VX_MIB, VX_MIB) &&
+    return place >= VX_HEADER_SECTION_SIZE && !vx_claims_is_free(owned, place - VX_MIB, VX_MIB) &&
            vx_claims_next_taken(owned, slot) == behind;
 }
 
@@ -216,7 +216,7 @@ static vhdx_status bits_set(const struct vx_leads *leads, uint64_t block, uint64
 static vhdx_status is_content(struct vx_leads *leads, uint64_t place, uint64_t length, bool *is, vhdx_error *err)
 {
     *is = place >= VX_HEADER_SECTION_SIZE && place < leads->source.file_size &&
-          vx_claims_free(&leads->owned, place, length);
+          vx_claims_is_free(&leads->owned, place, length);
     return *is ? vx_lead_has_content(leads, place, length, is, err) : VHDX_OK;
 }
 

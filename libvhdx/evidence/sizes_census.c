@@ -120,7 +120,7 @@ static vhdx_status contest(struct counting *counting, uint64_t bat_index, const 
         return VHDX_OK;
     uint64_t length = vx_min(counting->claimed, counting->file_size - entry->file_offset);
     *contested =
-        is_behind(&counting->stored, bat_index) && !vx_claims_free(&counting->claims, entry->file_offset, length);
+        is_behind(&counting->stored, bat_index) && !vx_claims_is_free(&counting->claims, entry->file_offset, length);
     if (*contested || !is_present(counting, entry))
         return VHDX_OK;
     return vx_claims_take(&counting->claims, entry->file_offset, length, err);

@@ -6,7 +6,7 @@
 #include "format/metadata.h"
 
 #include "base/guid.h"
-#include "base/order.h"
+#include "base/sort_indices.h"
 
 #include <string.h>
 
@@ -145,7 +145,7 @@ static bool offset_before(const void *context, uint16_t a, uint16_t b)
 static bool has_duplicate(const struct vx_metadata_table *table)
 {
     uint16_t order[VX_METADATA_MAX];
-    vx_order(order, held(table), name_before, table);
+    vx_sort_indices(order, held(table), name_before, table);
     for (uint32_t i = 1; i < held(table); i++)
         if (compare_names(&table->entries[order[i - 1]], &table->entries[order[i]]) == 0 &&
             !vx_guid_is_zero(&table->entries[order[i]].item_id))
@@ -161,7 +161,7 @@ static bool has_overlap(const struct vx_metadata_table *table)
 {
     uint16_t order[VX_METADATA_MAX];
     const struct vx_metadata_entry *reach = NULL;
-    vx_order(order, held(table), offset_before, table);
+    vx_sort_indices(order, held(table), offset_before, table);
     for (uint32_t i = 0; i < held(table); i++) {
         const struct vx_metadata_entry *entry = &table->entries[order[i]];
         if (entry->length == 0)

@@ -7,7 +7,7 @@
 
 #include "base/crc32c.h"
 #include "base/guid.h"
-#include "base/order.h"
+#include "base/sort_indices.h"
 
 #include <string.h>
 
@@ -108,7 +108,7 @@ static bool offset_before(const void *context, uint16_t a, uint16_t b)
 static bool has_duplicate(const struct vx_region_table *table)
 {
     uint16_t order[VX_REGION_MAX];
-    vx_order(order, held(table), guid_before, table);
+    vx_sort_indices(order, held(table), guid_before, table);
     for (uint32_t i = 1; i < held(table); i++)
         if (vx_guid_equal(&table->entries[order[i - 1]].guid, &table->entries[order[i]].guid))
             return true;
@@ -123,7 +123,7 @@ static bool has_overlap(const struct vx_region_table *table)
 {
     uint16_t order[VX_REGION_MAX];
     const struct vx_region *reach = NULL;
-    vx_order(order, held(table), offset_before, table);
+    vx_sort_indices(order, held(table), offset_before, table);
     for (uint32_t i = 0; i < held(table); i++) {
         const struct vx_region *region = &table->entries[order[i]];
         if (region->length == 0)

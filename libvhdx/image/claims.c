@@ -75,7 +75,7 @@ bool vx_claims_contested(const struct vx_claims *claims, uint64_t offset, uint64
     return vx_bitmap_count(claims->contested, first, end - first) > 0;
 }
 
-bool vx_claims_free(const struct vx_claims *claims, uint64_t offset, uint64_t length)
+bool vx_claims_is_free(const struct vx_claims *claims, uint64_t offset, uint64_t length)
 {
     uint64_t first, end;
     slots_of(claims, offset, length, &first, &end);

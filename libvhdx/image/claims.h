@@ -22,7 +22,7 @@ void vx_claims_forget(struct vx_claims *claims);
 /* Fails only for want of memory. */
 vhdx_status vx_claims_take(struct vx_claims *claims, uint64_t offset, uint64_t length, vhdx_error *err);
 /* Whether nobody claims a part of the range. */
-bool vx_claims_free(const struct vx_claims *claims, uint64_t offset, uint64_t length);
+bool vx_claims_is_free(const struct vx_claims *claims, uint64_t offset, uint64_t length);
 /* Whether somebody else claims a part of the range too. */
 bool vx_claims_contested(const struct vx_claims *claims, uint64_t offset, uint64_t length);
 /* MiB that are taken, below slot `end`. */

@@ -49,8 +49,8 @@ static vhdx_status check_file_size(const struct vx_image *target, const struct v
                    vx_size_text(max_file_size, most));
 }
 
-vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *totals, const struct vx_room *room,
-                          vhdx_merge_report *report, vhdx_error *err)
+vhdx_status vx_merge_check_room(struct vx_image *target, const struct vx_totals *totals, const struct vx_room *room,
+                                vhdx_merge_report *report, vhdx_error *err)
 {
     const vhdx_host *host = target->host;
     vhdx_space space = {UINT64_MAX, UINT64_MAX};
@@ -152,7 +152,7 @@ static vhdx_status check_room(struct vx_merge_run *run, vhdx_error *err)
     }
     if (run->options->delete_merged || run->options->reclaim)
         room.released = vx_merge_released(run, 0, run->into);
-    vhdx_status status = vx_check_room(run->target, &run->totals, &room, run->report, err);
+    vhdx_status status = vx_merge_check_room(run->target, &run->totals, &room, run->report, err);
     return status == VHDX_NO_SPACE ? advise_room(run, err) : status;
 }
 
@@ -375,7 +375,7 @@ void vx_merge_fill_report(struct vx_merge_run *run)
     report->flushes = run->plan_only && !run->complete ? flushes_of(&run->totals) : 0;
 }
 
-void vx_report_done(vhdx_merge_report *report, const struct vx_copier *copier, const struct vx_totals *done)
+void vx_merge_report_done(vhdx_merge_report *report, const struct vx_copier *copier, const struct vx_totals *done)
 {
     report->bytes_copied = copier->copied;
     report->bytes_shared = copier->shared;
@@ -397,7 +397,7 @@ struct vx_merge_task vx_merge_task(const struct vx_merge_run *run)
 static vhdx_status plan_down(struct vx_merge_run *run, vhdx_error *err)
 {
     struct vx_merge_task task = vx_merge_task(run);
-    return vx_plan_totals(&task, run->options->window_bytes, run->plan_only, &run->totals, err);
+    return vx_merge_plan_totals(&task, run->options->window_bytes, run->plan_only, &run->totals, err);
 }
 
 /* M1: what would refuse to be written later refuses now. */

@@ -46,14 +46,14 @@ static vhdx_status plan(const struct vx_merge_task *task, vhdx_merge_report *rep
 {
     struct vx_totals totals;
     const struct vx_room room = {.at_most = UINT64_MAX};
-    VX_TRY(vx_plan_totals(task, 0, false, &totals, err));
+    VX_TRY(vx_merge_plan_totals(task, 0, false, &totals, err));
     report->layers_merged = (uint32_t)task->layer_count;
     report->virtual_size = task->virtual_size;
     report->bytes_to_copy = totals.bytes_to_copy;
     report->bytes_to_share = totals.bytes_to_share;
     report->blocks_to_allocate = totals.blocks_to_allocate;
     report->blocks_to_zero = totals.blocks_to_zero;
-    return vx_check_room(task->target, &totals, &room, report, err);
+    return vx_merge_check_room(task->target, &totals, &room, report, err);
 }
 
 static vhdx_status fill(struct vx_chain *chain, struct vx_image *target, const vhdx_merge_options *options,
@@ -70,7 +70,7 @@ static vhdx_status fill(struct vx_chain *chain, struct vx_image *target, const v
     VX_TRY(vx_copier_open(&copier, target->file, err));
     vx_teller_attach(&teller, &copier);
     vhdx_status status = vx_apply_layers(&task, &copier, &how, err);
-    vx_report_done(report, &copier, &done);
+    vx_merge_report_done(report, &copier, &done);
     vx_copier_close(&copier);
     report->flushes = vx_file_counters(target->file)->flushes;
     return status;

@@ -197,7 +197,7 @@ static vhdx_status apply_all(struct apply *apply, struct vx_planner *planner, vh
             return end_window(apply, UINT64_MAX, err);
         VX_TRY(make_room(apply, plan->virtual_offset, err));
         VX_TRY(vx_payload_entry(apply->target, plan->block, &entry, err));
-        vx_plan_decide(apply->target, plan, &entry);
+        vx_merge_plan_decide(apply->target, plan, &entry);
         VX_TRY(vx_zeros_find(apply->zeros, plan, err));
         if (apply->options.done)
             vx_totals_add(apply->options.done, apply->task, plan, NULL);

@@ -51,7 +51,7 @@ static bool joins(const struct vx_piece *last, const struct vx_piece *piece)
            (piece->kind != VX_RUN_DATA || last->file_offset + last->length == piece->file_offset);
 }
 
-vhdx_status vx_plan_add_piece(struct vx_block_plan *plan, const struct vx_piece *piece, vhdx_error *err)
+vhdx_status vx_merge_plan_add_piece(struct vx_block_plan *plan, const struct vx_piece *piece, vhdx_error *err)
 {
     bool own = vx_piece_is_own(plan, piece);
     plan->any_data |= !own && piece->kind == VX_RUN_DATA;
@@ -87,7 +87,7 @@ static vhdx_status gather_block(struct vx_planner *planner, const struct vx_piec
         if (piece.kind == VX_RUN_TRANSPARENT)
             plan->full = false;
         else
-            VX_TRY(vx_plan_add_piece(plan, &piece, err));
+            VX_TRY(vx_merge_plan_add_piece(plan, &piece, err));
         planner->at += piece.length;
     }
     return VHDX_OK;
@@ -208,7 +208,7 @@ static enum vx_block_action decide_up(const struct vx_image *target, const struc
     return plan->any_data ? decide_data(target, plan) : decide_zeros(target, plan);
 }
 
-void vx_plan_decide(const struct vx_image *target, struct vx_block_plan *plan, const struct vx_bat_entry *entry)
+void vx_merge_plan_decide(const struct vx_image *target, struct vx_block_plan *plan, const struct vx_bat_entry *entry)
 {
     plan->entry = *entry;
     if (plan->direction == VX_DIRECTION_UP)

@@ -68,17 +68,17 @@ void vx_planner_close(struct vx_planner *planner);
  */
 vhdx_status vx_planner_next(struct vx_planner *planner, struct vx_block_plan **plan, vhdx_error *err);
 /* Sets `plan->entry` and `plan->action`. */
-void vx_plan_decide(const struct vx_image *target, struct vx_block_plan *plan, const struct vx_bat_entry *entry);
+void vx_merge_plan_decide(const struct vx_image *target, struct vx_block_plan *plan, const struct vx_bat_entry *entry);
 /* Appends a piece, joined with the last one where both continue. */
-vhdx_status vx_plan_add_piece(struct vx_block_plan *plan, const struct vx_piece *piece, vhdx_error *err);
+vhdx_status vx_merge_plan_add_piece(struct vx_block_plan *plan, const struct vx_piece *piece, vhdx_error *err);
 
-static inline bool vx_plan_allocates(const struct vx_block_plan *plan)
+static inline bool vx_merge_plan_allocates(const struct vx_block_plan *plan)
 {
     return plan->action == VX_BLOCK_ALLOCATE || plan->action == VX_BLOCK_ALLOCATE_PART;
 }
 
 /* Bytes change in a block that is there. */
-static inline bool vx_plan_is_in_place(const struct vx_block_plan *plan)
+static inline bool vx_merge_plan_is_in_place(const struct vx_block_plan *plan)
 {
     return plan->action == VX_BLOCK_OVERWRITE || plan->action == VX_BLOCK_EXTEND_PART ||
            plan->action == VX_BLOCK_COMPLETE_PART;

@@ -82,7 +82,7 @@ static vhdx_status apply(struct vx_merge_run *run, struct vx_copier *copier, con
         options.context = (void *)between;
     }
     vhdx_status status = vx_apply_layers(&task, copier, &options, err);
-    vx_report_done(run->report, copier, &done);
+    vx_merge_report_done(run->report, copier, &done);
     if (between->recheck)
         run->report->bytes_verified = between->recheck->bytes;
     if (between->reclaim)
@@ -209,7 +209,7 @@ static const char *why_only_down(const struct vx_merge_run *run)
 static vhdx_status find_costs(struct vx_merge_run *run, uint64_t *down, uint64_t *up, vhdx_error *err)
 {
     struct vx_merge_task task = vx_merge_task(run);
-    VX_TRY(vx_plan_totals(&task, 0, run->plan_only, &run->totals, err));
+    VX_TRY(vx_merge_plan_totals(&task, 0, run->plan_only, &run->totals, err));
     *down = vx_totals_cost(&run->totals);
     VX_TRY(vx_up_plan(run, err));
     *up = vx_totals_cost(&run->totals);

@@ -44,7 +44,7 @@ vhdx_status vx_merge_check_neighbours(struct vx_merge_run *run, vhdx_error *err)
 /* The plan's part of the report. */
 void vx_merge_fill_report(struct vx_merge_run *run);
 /* What was done, into the report. */
-void vx_report_done(vhdx_merge_report *report, const struct vx_copier *copier, const struct vx_totals *done);
+void vx_merge_report_done(vhdx_merge_report *report, const struct vx_copier *copier, const struct vx_totals *done);
 /* Bytes of the volume that come back when the layers [first, end) are removed. */
 uint64_t vx_merge_released(const struct vx_merge_run *run, size_t first, size_t end);
 
@@ -94,7 +94,7 @@ struct vx_room {
  * Free space that carrying out `totals` on the target takes, and whether the target's volume has it and may hold a file
  * so long: NO_SPACE or LIMIT with the numbers.
  */
-vhdx_status vx_check_room(struct vx_image *target, const struct vx_totals *totals, const struct vx_room *room,
-                          vhdx_merge_report *report, vhdx_error *err);
+vhdx_status vx_merge_check_room(struct vx_image *target, const struct vx_totals *totals, const struct vx_room *room,
+                                vhdx_merge_report *report, vhdx_error *err);
 
 #endif

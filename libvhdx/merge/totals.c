@@ -24,7 +24,7 @@ static void add_data(struct vx_totals *totals, const struct vx_merge_task *task,
                      const struct vx_piece *piece, struct vx_extents *holes)
 {
     uint64_t in_block = piece->virtual_offset - plan->virtual_offset; /* a new block's place is as good as MiB 0 */
-    bool allocates = vx_plan_allocates(plan);
+    bool allocates = vx_merge_plan_allocates(plan);
     uint64_t place = (allocates ? 0 : plan->entry.file_offset) + in_block;
     uint64_t shared = shared_part(task, piece, place);
     totals->bytes_to_share += shared;
@@ -46,8 +46,8 @@ void vx_totals_add(struct vx_totals *totals, const struct vx_merge_task *task, c
                    struct vx_extents *holes)
 {
     totals->blocks_to_zero += plan->action == VX_BLOCK_ZERO;
-    totals->blocks_to_allocate += vx_plan_allocates(plan);
-    if (!vx_plan_allocates(plan) && !vx_plan_is_in_place(plan))
+    totals->blocks_to_allocate += vx_merge_plan_allocates(plan);
+    if (!vx_merge_plan_allocates(plan) && !vx_merge_plan_is_in_place(plan))
         return;
     for (size_t i = 0; i < plan->piece_count; i++) {
         const struct vx_piece *piece = &plan->pieces[i];
@@ -55,9 +55,9 @@ void vx_totals_add(struct vx_totals *totals, const struct vx_merge_task *task, c
             continue;
         if (piece->kind == VX_RUN_DATA)
             add_data(totals, task, plan, piece, holes);
-        else if (vx_plan_is_in_place(plan))
+        else if (vx_merge_plan_is_in_place(plan))
             totals->bytes_to_zero += piece->length;
-        if (vx_plan_is_in_place(plan))
+        if (vx_merge_plan_is_in_place(plan))
             add_overwritten(totals, plan, piece, holes);
     }
 }
@@ -136,7 +136,7 @@ static vhdx_status add_all(struct adding *adding, vhdx_error *err)
         if (planned % BLOCKS_UNTOLD == 0)
             VX_TRY(vx_tell_planned(adding->task->options, plan->virtual_offset, adding->task->virtual_size, err));
         VX_TRY(target_entry(&adding->window, target, plan->block, &entry, err));
-        vx_plan_decide(target, plan, &entry);
+        vx_merge_plan_decide(target, plan, &entry);
         VX_TRY(vx_zeros_find(adding->zeros, plan, err));
         vx_totals_add(adding->totals, adding->task, plan, &adding->holes);
         count_window(adding, plan);
@@ -146,8 +146,8 @@ static vhdx_status add_all(struct adding *adding, vhdx_error *err)
     return VHDX_OK;
 }
 
-vhdx_status vx_plan_totals(const struct vx_merge_task *task, uint64_t window_bytes, bool closely,
-                           struct vx_totals *totals, vhdx_error *err)
+vhdx_status vx_merge_plan_totals(const struct vx_merge_task *task, uint64_t window_bytes, bool closely,
+                                 struct vx_totals *totals, vhdx_error *err)
 {
     struct adding adding = {.task = task,
                             .totals = totals,

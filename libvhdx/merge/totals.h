@@ -34,7 +34,7 @@ vhdx_status vx_tell_planned(const vhdx_merge_options *options, uint64_t at, uint
  * itself. `closely`: bytes of the layers are looked at where a block may hold nothing but zeros, as the work itself
  * will do; else the totals are an upper bound.
  */
-vhdx_status vx_plan_totals(const struct vx_merge_task *task, uint64_t window_bytes, bool closely,
-                           struct vx_totals *totals, vhdx_error *err);
+vhdx_status vx_merge_plan_totals(const struct vx_merge_task *task, uint64_t window_bytes, bool closely,
+                                 struct vx_totals *totals, vhdx_error *err);
 
 #endif

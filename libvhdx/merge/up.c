@@ -45,7 +45,7 @@ vhdx_status vx_up_plan(struct vx_merge_run *run, vhdx_error *err)
                 "it has a parent itself; merging upwards ends at a base");
         return vx_advise(err, VHDX_REFUSED, "name the base with '--into', or merge with '--direction down'");
     }
-    return vx_plan_totals(&task, run->options->window_bytes, run->plan_only, &run->totals, err);
+    return vx_merge_plan_totals(&task, run->options->window_bytes, run->plan_only, &run->totals, err);
 }
 
 /* The rename must be one. */
@@ -129,7 +129,7 @@ static vhdx_status check(struct vx_merge_run *run, vhdx_error *err)
     struct vx_room room = {.at_most = UINT64_MAX};
     if (run->options->delete_merged)
         room.released = vx_merge_released(run, 1, run->into + 1);
-    return vx_check_room(run->child, &run->totals, &room, run->report, err);
+    return vx_merge_check_room(run->child, &run->totals, &room, run->report, err);
 }
 
 static vhdx_status fill_child(struct vx_merge_run *run, struct vx_copier *copier, vhdx_error *err)
@@ -139,7 +139,7 @@ static vhdx_status fill_child(struct vx_merge_run *run, struct vx_copier *copier
     struct vx_apply_options options = {.window_bytes = run->options->window_bytes, .done = &done};
     VX_TRY(vx_image_begin_write(run->child, NULL, err));
     vhdx_status status = vx_apply_layers(&task, copier, &options, err); /* U1 */
-    vx_report_done(run->report, copier, &done);
+    vx_merge_report_done(run->report, copier, &done);
     if (status == VHDX_OK)
         status = drop_bitmaps(run->child, err);
     if (status == VHDX_OK)

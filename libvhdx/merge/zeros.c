@@ -137,12 +137,12 @@ static vhdx_status add_cut(struct vx_zeros *zeros, struct vx_block_plan *plan, c
         struct vx_piece data = part_of(piece, done, begin, VX_RUN_DATA);
         struct vx_piece zero = part_of(piece, begin, begin + hole.length, VX_RUN_ZERO);
         if (data.length > 0)
-            VX_TRY(vx_plan_add_piece(plan, &data, err));
-        VX_TRY(vx_plan_add_piece(plan, &zero, err));
+            VX_TRY(vx_merge_plan_add_piece(plan, &data, err));
+        VX_TRY(vx_merge_plan_add_piece(plan, &zero, err));
         done = begin + hole.length;
     }
     struct vx_piece rest = part_of(piece, done, piece->length, VX_RUN_DATA);
-    return rest.length > 0 ? vx_plan_add_piece(plan, &rest, err) : VHDX_OK;
+    return rest.length > 0 ? vx_merge_plan_add_piece(plan, &rest, err) : VHDX_OK;
 }
 
 static bool has_holes(struct vx_zeros *zeros, const struct vx_block_plan *plan, uint64_t least)
@@ -169,7 +169,7 @@ static vhdx_status cut_pieces(struct vx_zeros *zeros, struct vx_block_plan *plan
     plan->any_data = plan->any_zero = false;
     for (size_t i = 0; i < count && status == VHDX_OK; i++) {
         bool looked_at = is_foreign_data(plan, &pieces[i]) && pieces[i].length >= least;
-        status = looked_at ? add_cut(zeros, plan, &pieces[i], err) : vx_plan_add_piece(plan, &pieces[i], err);
+        status = looked_at ? add_cut(zeros, plan, &pieces[i], err) : vx_merge_plan_add_piece(plan, &pieces[i], err);
     }
     zeros->pieces = pieces;
     zeros->piece_room = room;
@@ -219,12 +219,12 @@ static void make_zero(struct vx_block_plan *plan)
 static void decide_again(const struct vx_zeros *zeros, struct vx_block_plan *plan)
 {
     const struct vx_bat_entry entry = plan->entry;
-    vx_plan_decide(zeros->task->target, plan, &entry);
+    vx_merge_plan_decide(zeros->task->target, plan, &entry);
 }
 
 vhdx_status vx_zeros_find(struct vx_zeros *zeros, struct vx_block_plan *plan, vhdx_error *err)
 {
-    bool zero = false, allocates = vx_plan_allocates(plan);
+    bool zero = false, allocates = vx_merge_plan_allocates(plan);
     bool in_place = plan->action == VX_BLOCK_OVERWRITE && !vx_image_is_fixed(zeros->task->target);
     uint64_t least = allocates ? 0 : IN_PLACE_LEAST;
     if (!zeros->extents || !plan->any_data || !(allocates || in_place))
@@ -233,7 +233,7 @@ vhdx_status vx_zeros_find(struct vx_zeros *zeros, struct vx_block_plan *plan, vh
         VX_TRY(cut_pieces(zeros, plan, least, err));
         decide_again(zeros, plan);
     }
-    if (!plan->any_data || !vx_plan_allocates(plan) || !zeros->buf)
+    if (!plan->any_data || !vx_merge_plan_allocates(plan) || !zeros->buf)
         return VHDX_OK;
     VX_TRY(block_is_zero(zeros, plan, &zero, err));
     if (zero) {

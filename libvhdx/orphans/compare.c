@@ -379,7 +379,7 @@ void vx_compare_carry(struct vx_estate *estate)
             carry(estate, &estate->disks[i]);
 }
 
-vhdx_status vx_compare(struct vx_estate *estate, const vhdx_orphans_options *options, vhdx_error *err)
+vhdx_status vx_orphans_compare(struct vx_estate *estate, const vhdx_orphans_options *options, vhdx_error *err)
 {
     struct comparer c = {.estate = estate, .host = vx_host_or_native(options->host), .options = options, .err = err};
     c.first = vx_alloc(PIECE, 1);

@@ -10,7 +10,7 @@
 #include "estate/estate.h"
 
 /* Disks of this host only. What cannot be read is no failure. NOMEM, CANCELLED. */
-vhdx_status vx_compare(struct vx_estate *estate, const vhdx_orphans_options *options, vhdx_error *err);
+vhdx_status vx_orphans_compare(struct vx_estate *estate, const vhdx_orphans_options *options, vhdx_error *err);
 /* Takes over what the searches behind reports have compared, as far as it still is about the same files. */
 void vx_compare_carry(struct vx_estate *estate);
 

@@ -57,18 +57,19 @@ static vhdx_status search(struct vx_estate *estate, const char *const *roots, si
                           const vhdx_orphans_options *options, vhdx_error *err)
 {
     VX_TRY(take_maps(estate, options, err));
-    VX_TRY(vx_scan(estate, roots, root_count, false, options, err));
+    VX_TRY(vx_orphans_walk(estate, roots, root_count, false, options, err));
     if (options->config_count)
-        VX_TRY(vx_scan(estate, options->configs, options->config_count, true, options, err));
+        VX_TRY(vx_orphans_walk(estate, options->configs, options->config_count, true, options, err));
     VX_TRY(name_reports(estate, options, err));
     for (size_t i = 0; i < options->report_count; i++)
-        VX_TRY(vx_report_read(estate, vx_host_or_native(options->host), options->reports[i], (unsigned)i + 1, err));
+        VX_TRY(vx_orphans_read_report(estate, vx_host_or_native(options->host), options->reports[i], (unsigned)i + 1,
+                                      err));
     estate->totals.complete_asked = options->complete;
     estate->totals.data_compared = (options->data || root_count == 0) && !estate->reports_without_data;
     VX_TRY(vx_estate_relate(estate, err));
     if (options->data)
-        VX_TRY(vx_compare(estate, options, err));
-    vx_compare_carry(estate); /* behind vx_compare(), which walks the rings of twins */
+        VX_TRY(vx_orphans_compare(estate, options, err));
+    vx_compare_carry(estate); /* behind vx_orphans_compare(), which walks the rings of twins */
     return vx_estate_advise(estate, err);
 }
 

@@ -308,8 +308,8 @@ static vhdx_status take_all(struct taker *t, const struct vx_json *root, const c
     return VHDX_OK;
 }
 
-vhdx_status vx_report_take(struct vx_estate *estate, const void *bytes, size_t size, const char *path, unsigned source,
-                           vhdx_error *err)
+vhdx_status vx_orphans_take_report(struct vx_estate *estate, const void *bytes, size_t size, const char *path,
+                                   unsigned source, vhdx_error *err)
 {
     struct taker t = {estate, path, source, err};
     const struct vx_json *root;
@@ -324,8 +324,8 @@ vhdx_status vx_report_take(struct vx_estate *estate, const void *bytes, size_t s
     return take_all(&t, root, "side_files", take_side);
 }
 
-vhdx_status vx_report_read(struct vx_estate *estate, const vhdx_host *host, const char *path, unsigned source,
-                           vhdx_error *err)
+vhdx_status vx_orphans_read_report(struct vx_estate *estate, const vhdx_host *host, const char *path, unsigned source,
+                                   vhdx_error *err)
 {
     struct vx_file *file;
     uint64_t size;
@@ -339,7 +339,7 @@ vhdx_status vx_report_read(struct vx_estate *estate, const vhdx_host *host, cons
     if (status == VHDX_OK)
         status = vx_file_read(file, bytes, (size_t)size, 0, err);
     if (status == VHDX_OK)
-        status = vx_report_take(estate, bytes, (size_t)size, path, source, err);
+        status = vx_orphans_take_report(estate, bytes, (size_t)size, path, source, err);
     vx_free(bytes);
     vx_file_close(file);
     if (status == VHDX_CORRUPT)

@@ -12,10 +12,10 @@
 #define VX_REPORT_SIZE_MAX (UINT64_C(1) << 30)
 
 /* `source`: the number that its records get, from 1. CORRUPT: no report; LIMIT; the host's errors. */
-vhdx_status vx_report_read(struct vx_estate *estate, const vhdx_host *host, const char *path, unsigned source,
-                           vhdx_error *err);
+vhdx_status vx_orphans_read_report(struct vx_estate *estate, const vhdx_host *host, const char *path, unsigned source,
+                                   vhdx_error *err);
 /* The same of bytes in memory. `path` is for errors. */
-vhdx_status vx_report_take(struct vx_estate *estate, const void *bytes, size_t size, const char *path, unsigned source,
-                           vhdx_error *err);
+vhdx_status vx_orphans_take_report(struct vx_estate *estate, const void *bytes, size_t size, const char *path,
+                                   unsigned source, vhdx_error *err);
 
 #endif

@@ -659,8 +659,8 @@ static void walk_end(struct walk *walk)
     vx_lock_free(walk->lock);
 }
 
-vhdx_status vx_scan(struct vx_estate *estate, const char *const *roots, size_t root_count, bool extra,
-                    const vhdx_orphans_options *options, vhdx_error *err)
+vhdx_status vx_orphans_walk(struct vx_estate *estate, const char *const *roots, size_t root_count, bool extra,
+                            const vhdx_orphans_options *options, vhdx_error *err)
 {
     const vhdx_host *host = vx_host_or_native(options->host);
     struct walk walk = {.estate = estate,

@@ -13,7 +13,7 @@
  * `extra`: only configurations are looked for. Roots may be directories or files. NOT_FOUND: a root is not there.
  * CANCELLED, NOMEM. Progress is told from the calling thread.
  */
-vhdx_status vx_scan(struct vx_estate *estate, const char *const *roots, size_t root_count, bool extra,
-                    const vhdx_orphans_options *options, vhdx_error *err);
+vhdx_status vx_orphans_walk(struct vx_estate *estate, const char *const *roots, size_t root_count, bool extra,
+                            const vhdx_orphans_options *options, vhdx_error *err);
 
 #endif

@@ -161,7 +161,7 @@ void vx_audit_log(struct vx_auditing *work)
     if ((known && !journaled) || length == 0)
         return;
     bool taken = before->claims.slots > 0 && (known ? vx_rebuilt_shared(before, offset, length)
-                                                    : !vx_claims_free(&before->claims, offset, length));
+                                                    : !vx_claims_is_free(&before->claims, offset, length));
     for (size_t i = 0; i < before->stray_count && !taken; i++)
         taken = share(before->strays[i].file_offset, before->strays[i].length, offset, length);
     if (!taken)

@@ -15,7 +15,7 @@ static vhdx_status propose(void *context, const struct vx_absent *absent, vhdx_e
         const struct vx_placement placement = {
             index, raw, absent->entries ? VX_WITNESS_LOG : VX_WITNESS_GEOMETRY, absent->lossless};
         if (raw != 0)
-            VX_TRY(vx_place(work, &placement, err));
+            VX_TRY(vx_rebuild_place(work, &placement, err));
     }
     return VHDX_OK;
 }

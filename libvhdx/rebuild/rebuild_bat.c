@@ -101,10 +101,10 @@ static vhdx_status place_page(struct vx_rebuilding *work, uint64_t page, const u
         struct vx_bat_entry entry = vx_bat_entry_decode(raw);
         if (raw == 0 || vx_rebuild_is_bad(out, index, &entry))
             continue;
-        if (vx_rebuilt_owns(out, index, &entry, &length) && !vx_claims_free(&out->claims, entry.file_offset, length))
+        if (vx_rebuilt_owns(out, index, &entry, &length) && !vx_claims_is_free(&out->claims, entry.file_offset, length))
             continue;
         const struct vx_placement placement = {index, raw, VX_WITNESS_LOG, strong};
-        VX_TRY(vx_place(work, &placement, err));
+        VX_TRY(vx_rebuild_place(work, &placement, err));
     }
     out->lost_pages[page / 8] = (uint8_t)(out->lost_pages[page / 8] & ~(1u << page % 8));
     return VHDX_OK;

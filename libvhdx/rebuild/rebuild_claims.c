@@ -16,7 +16,7 @@ bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, u
 bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length)
 {
     return file_offset >= VX_MIB && file_offset < rebuilt->file_size && length <= rebuilt->file_size - file_offset &&
-           vx_claims_free(&rebuilt->claims, file_offset, length);
+           vx_claims_is_free(&rebuilt->claims, file_offset, length);
 }
 
 vhdx_status vx_claim_structures(const struct vx_rebuilt *out, struct vx_claims *claims, vhdx_error *err)
@@ -83,7 +83,7 @@ void vx_rebuild_look_at_page(const struct vx_rebuilt *out, uint64_t page, const 
                          (entry.file_offset < VX_MIB || entry.file_offset >= out->file_size);
         if (!vx_rebuild_is_bad(out, index, &entry) && vx_rebuilt_owns(out, index, &entry, &length)) {
             look->owners++;
-            look->conflicts += !vx_claims_free(&out->claims, entry.file_offset, length);
+            look->conflicts += !vx_claims_is_free(&out->claims, entry.file_offset, length);
         }
     }
 }
@@ -96,7 +96,7 @@ vhdx_status vx_rebuild_claim_page(struct vx_rebuilt *out, uint64_t page, const u
         struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(bytes + i * VX_BAT_ENTRY_SIZE));
         if (vx_rebuild_is_bad(out, index, &entry) || !vx_rebuilt_owns(out, index, &entry, &length))
             continue;
-        *contested += !vx_claims_free(&out->claims, entry.file_offset, length);
+        *contested += !vx_claims_is_free(&out->claims, entry.file_offset, length);
         VX_TRY(vx_claims_take(&out->claims, entry.file_offset, length, err));
     }
     return VHDX_OK;

@@ -254,7 +254,7 @@ static bool is_open(const struct search *search, uint64_t payload_block, uint64_
         file_offset >= search->work->view_size)
         return false;
     uint64_t index = vx_geometry_payload_index(&out->geometry, payload_block);
-    if (!vx_rebuilt_entry_lost(out, index) || !vx_claims_free(&out->claims, file_offset, out->block_size))
+    if (!vx_rebuilt_entry_lost(out, index) || !vx_claims_is_free(&out->claims, file_offset, out->block_size))
         return false;
     return vx_file_read_some(search->work->view, raw, sizeof raw, out->bat.file_offset + index * VX_BAT_ENTRY_SIZE,
                              &got, NULL) == VHDX_OK &&
@@ -268,7 +268,7 @@ static vhdx_status place(struct search *search, uint64_t payload_block, uint64_t
     const struct vx_bat_entry entry = {.state = VX_PAYLOAD_FULLY_PRESENT, .file_offset = file_offset};
     const struct vx_placement placement = {vx_geometry_payload_index(&out->geometry, payload_block),
                                            vx_bat_entry_encode(&entry), witness, false};
-    return vx_place(search->work, &placement, err);
+    return vx_rebuild_place(search->work, &placement, err);
 }
 
 /* Two equally good claims on one block of the disk or on the same bytes of the file: nobody gets them. */

@@ -52,7 +52,7 @@ struct vx_bat_look {
     uint64_t partial;  /* in state PARTIALLY_PRESENT */
     uint64_t last_set; /* number of entries up to the last one that is not zero */
 };
-void vx_bat_look_at(struct vx_bytes entries, uint64_t view_size, uint64_t first_index, struct vx_bat_look *look);
+void vx_rebuild_bat_look(struct vx_bytes entries, uint64_t view_size, uint64_t first_index, struct vx_bat_look *look);
 
 vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_regions.c */
 /* rebuild_settle.c: what contradicts the tables; `bytes`: room for VX_REGION_TABLE_SIZE */
@@ -179,6 +179,6 @@ vhdx_status vx_rebuild_pieces(struct vx_rebuilding *work, vhdx_error *err);
 /* Claims and strays of the BAT as the view has it now. */
 vhdx_status vx_rebuild_claims(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_strays(struct vx_rebuilding *work, vhdx_error *err);
-vhdx_status vx_place(struct vx_rebuilding *work, const struct vx_placement *placement, vhdx_error *err);
+vhdx_status vx_rebuild_place(struct vx_rebuilding *work, const struct vx_placement *placement, vhdx_error *err);
 
 #endif

@@ -23,7 +23,7 @@ static void set_witness(struct vx_rebuilt *out, uint64_t bat_index, enum vx_witn
     out->placed[bat_index / 4] = (uint8_t)((out->placed[bat_index / 4] & ~(3u << shift)) | bits << shift);
 }
 
-vhdx_status vx_place(struct vx_rebuilding *work, const struct vx_placement *placement, vhdx_error *err)
+vhdx_status vx_rebuild_place(struct vx_rebuilding *work, const struct vx_placement *placement, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
     uint8_t raw[VX_BAT_ENTRY_SIZE];

@@ -21,7 +21,7 @@
 
 /* ---- what an array of entries looks like ---- */
 
-void vx_bat_look_at(struct vx_bytes entries, uint64_t view_size, uint64_t first_index, struct vx_bat_look *look)
+void vx_rebuild_bat_look(struct vx_bytes entries, uint64_t view_size, uint64_t first_index, struct vx_bat_look *look)
 {
     for (size_t i = 0; i + VX_BAT_ENTRY_SIZE <= entries.size; i += VX_BAT_ENTRY_SIZE) {
         i += vx_zero_run(entries.data + i, entries.size - i) / VX_BAT_ENTRY_SIZE * VX_BAT_ENTRY_SIZE;
@@ -245,7 +245,7 @@ vhdx_status vx_rebuild_try_bat(struct vx_rebuilding *work, uint64_t offset, uint
     struct vx_bat_look look = {0};
     size_t got;
     VX_TRY(vx_file_read_some(work->view, bytes, LOOK_SIZE, offset, &got, err));
-    vx_bat_look_at(vx_bytes_of(bytes, got), work->view_size, 0, &look);
+    vx_rebuild_bat_look(vx_bytes_of(bytes, got), work->view_size, 0, &look);
     for (size_t i = 0; i + VX_BAT_ENTRY_SIZE <= got && look.bad == 0; i += VX_BAT_ENTRY_SIZE) {
         uint64_t place = vx_round_down(vx_get64(bytes + i), VX_MIB);
         if ((vx_get64(bytes + i) & 4) && (place == offset || place == work->out->metadata.file_offset))

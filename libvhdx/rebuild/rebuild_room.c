@@ -100,7 +100,7 @@ static vhdx_status look_at_tail(struct vx_rebuilding *work, uint64_t needed, str
     const struct vx_region *former = &out->room.former;
     uint64_t end = former->file_offset + needed, at = former->file_offset + former->length, data, length;
     uint64_t pages = vx_ceil_div(out->geometry.entry_count * VX_BAT_ENTRY_SIZE, VX_PAGE);
-    tail->is_free = vx_claims_free(&out->claims, at, end - at);
+    tail->is_free = vx_claims_is_free(&out->claims, at, end - at);
     tail->is_zero = true;
     while (tail->is_free && at < vx_min(end, work->view_size)) {
         uint8_t bytes[VX_PAGE];
@@ -124,7 +124,7 @@ static vhdx_status look_at_tail(struct vx_rebuilding *work, uint64_t needed, str
     }
     /* entries that claim the place where they stand */
     at = former->file_offset + former->length;
-    tail->is_free = tail->is_free && vx_claims_free(&out->claims, at, end - at);
+    tail->is_free = tail->is_free && vx_claims_is_free(&out->claims, at, end - at);
     return VHDX_OK;
 }
 

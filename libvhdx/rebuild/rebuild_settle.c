@@ -58,7 +58,7 @@ static vhdx_status log_speaks_for(struct vx_rebuilding *work, uint64_t offset, u
         if (witness->rank > RECENT_SESSION || witness->target < offset || witness->target - offset >= length)
             continue;
         VX_TRY(vx_log_witness_page(&work->log, witness, page, err));
-        vx_bat_look_at(vx_bytes_of(page, sizeof page), work->view_size, 0, &look);
+        vx_rebuild_bat_look(vx_bytes_of(page, sizeof page), work->view_size, 0, &look);
         *speaks = metadata ? vx_get64(page) == VX_SIG_METADATA : look.present > 0 && look.bad == 0;
     }
     return VHDX_OK;

@@ -206,7 +206,7 @@ static vhdx_status take(struct singles *s, const struct vx_single *single, uint6
 {
     const struct vx_bat_entry entry = {.state = VX_PAYLOAD_FULLY_PRESENT, .file_offset = file_offset};
     const struct vx_placement placement = {single->bat_index, vx_bat_entry_encode(&entry), VX_WITNESS_GEOMETRY, false};
-    return vx_place(s->work, &placement, err);
+    return vx_rebuild_place(s->work, &placement, err);
 }
 
 /* A place that lies between its neighbours' as the block does; with `both`, both must say so. */

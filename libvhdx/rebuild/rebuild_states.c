@@ -30,7 +30,7 @@ static vhdx_status judge(struct vx_rebuilding *work, struct vx_leads *leads, uin
     VX_TRY(vx_lead_truth(leads, bat_index, &truth, &changed, err));
     if (changed) {
         const struct vx_placement placement = {bat_index, vx_bat_entry_encode(&truth), VX_WITNESS_GEOMETRY, false};
-        return vx_place(work, &placement, err);
+        return vx_rebuild_place(work, &placement, err);
     }
     if (!vx_geometry_is_payload(&work->out->geometry, bat_index, &which))
         return VHDX_OK;

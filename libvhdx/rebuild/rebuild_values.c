@@ -58,7 +58,7 @@ static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *l
         uint64_t here = vx_min(64 * VX_KIB, length - at);
         status = read_bat(work, bytes, (size_t)here, at, &got, err);
         if (status == VHDX_OK)
-            vx_bat_look_at(vx_bytes_of(bytes, got), work->view_size, at / VX_BAT_ENTRY_SIZE, look);
+            vx_rebuild_bat_look(vx_bytes_of(bytes, got), work->view_size, at / VX_BAT_ENTRY_SIZE, look);
         if (status == VHDX_OK && vx_is_zero(bytes, got))
             continue;
         for (size_t i = 0; last_payload && status == VHDX_OK && i + VX_BAT_ENTRY_SIZE <= got; i += VX_BAT_ENTRY_SIZE)

@@ -42,7 +42,7 @@ static vhdx_status mend_bitmap_state(struct vx_bat_mending *b, uint64_t bat_inde
     bool is_free = false;
     if (entry->file_offset >= VX_HEADER_SECTION_SIZE && entry->file_offset < b->file_size) {
         VX_TRY(vx_leads_open(b->m->exam, &b->leads, err));
-        is_free = vx_claims_free(&b->leads.owned, entry->file_offset, VX_BITMAP_BLOCK_SIZE);
+        is_free = vx_claims_is_free(&b->leads.owned, entry->file_offset, VX_BITMAP_BLOCK_SIZE);
     }
     if (!is_free)
         return b->m->salvage ? vx_bat_put(b, bat_index, &nothing, &none, err) : VHDX_OK;

@@ -30,7 +30,7 @@ static bool is_taken(const struct vx_rebuilt *before, const struct vx_header *he
     if (before->claims.slots == 0)
         return false;
     return same ? vx_rebuilt_shared(before, header->log_offset, header->log_length)
-                : !vx_claims_free(&before->claims, header->log_offset, header->log_length);
+                : !vx_claims_is_free(&before->claims, header->log_offset, header->log_length);
 }
 
 /* The copy that is not current, of a disk whose copies are both good, says where the log was a moment before. */

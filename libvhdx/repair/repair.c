@@ -88,7 +88,7 @@ static vhdx_status advise_undo_place(const struct repair *r, vhdx_status status,
 static vhdx_status apply(struct repair *r, bool *begun, vhdx_error *err)
 {
     bool saved = false;
-    vhdx_status status = vx_plan_apply(r->planning.plan, r->undo, &saved, err);
+    vhdx_status status = vx_repair_apply(r->planning.plan, r->undo, &saved, err);
     *begun = saved || !r->undo;
     if (saved)
         vx_report_undo_path(r->planning.report, 0, r->undo);
@@ -180,7 +180,7 @@ static vhdx_status map_and_apply(struct repair *r, vhdx_error *err)
     bool new_map = maps && !is_there(r->host, r->options->map);
     vhdx_status status = VHDX_OK;
     if (changes && r->undo)
-        VX_TRY(vx_plan_check_undo(r->planning.plan, r->undo, err));
+        VX_TRY(vx_repair_check_undo(r->planning.plan, r->undo, err));
     if (maps)
         status = write_map(r, err);
     if (status == VHDX_OK && changes && !r->options->dry_run)

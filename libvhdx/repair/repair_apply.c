@@ -177,7 +177,7 @@ static vhdx_status with_target(struct applying *applying, const char *path, stru
     return status;
 }
 
-vhdx_status vx_plan_check_undo(struct vx_plan *plan, const char *undo, vhdx_error *err)
+vhdx_status vx_repair_check_undo(struct vx_plan *plan, const char *undo, vhdx_error *err)
 {
     struct applying applying = {.plan = plan};
     return with_target(&applying, undo, NULL, err);
@@ -382,7 +382,7 @@ static vhdx_status write_all(struct applying *applying, vhdx_error *err)
     return vx_file_flush(applying->plan->file, err);
 }
 
-vhdx_status vx_plan_apply(struct vx_plan *plan, const char *undo_path, bool *begun, vhdx_error *err)
+vhdx_status vx_repair_apply(struct vx_plan *plan, const char *undo_path, bool *begun, vhdx_error *err)
 {
     struct applying applying = {.plan = plan,
                                 .image = {.host = plan->host, .file = plan->file, .view = plan->file}};

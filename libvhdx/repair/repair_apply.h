@@ -20,8 +20,8 @@
  * `undo`: path of the undo file, NULL = none. *begun: whether there is one now; also set on failure. The plan's file
  * must be writable and unchanged since the plan was made.
  */
-vhdx_status vx_plan_apply(struct vx_plan *plan, const char *undo, bool *begun, vhdx_error *err);
-/* Refuses what vx_plan_apply() would refuse because of an undo file that is there; writes nothing. */
-vhdx_status vx_plan_check_undo(struct vx_plan *plan, const char *undo, vhdx_error *err);
+vhdx_status vx_repair_apply(struct vx_plan *plan, const char *undo, bool *begun, vhdx_error *err);
+/* Refuses what vx_repair_apply() would refuse because of an undo file that is there; writes nothing. */
+vhdx_status vx_repair_check_undo(struct vx_plan *plan, const char *undo, vhdx_error *err);
 
 #endif

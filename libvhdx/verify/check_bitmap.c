@@ -117,7 +117,7 @@ static vhdx_status add_bad_state(struct chunk *chunk, vhdx_error *err)
     vx_found_values(&finding, chunk->bitmap.state, VX_BITMAP_PRESENT);
     VX_TRY(vx_leads_open(chunk->v->exam, &chunk->v->leads, err));
     if (place < VX_HEADER_SECTION_SIZE || place >= chunk->file_size ||
-        !vx_claims_free(&chunk->v->leads.owned, place, VX_BITMAP_BLOCK_SIZE))
+        !vx_claims_is_free(&chunk->v->leads.owned, place, VX_BITMAP_BLOCK_SIZE))
         finding.repair = VHDX_REPAIR_SALVAGE;
     vx_verify_add(chunk->v, &finding);
     lose_partial(chunk, vx_finding_kind(VX_FIND_BITMAP_STATE)->id);

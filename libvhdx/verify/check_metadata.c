@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
-#include "base/order.h"
+#include "base/sort_indices.h"
 
 #include <string.h>
 
@@ -169,7 +169,7 @@ static void check_duplicates(struct vx_verification *v, const struct vx_metadata
 {
     uint16_t order[VX_METADATA_MAX];
     char name[NAME_ROOM];
-    vx_order(order, held(table), name_before, table);
+    vx_sort_indices(order, held(table), name_before, table);
     for (uint32_t i = 1; i < held(table); i++) {
         const struct vx_metadata_entry *first = &table->entries[order[i - 1]], *second = &table->entries[order[i]];
         if (compare_names(first, second) != 0 || vx_guid_is_zero(&first->item_id))
@@ -189,7 +189,7 @@ static void check_overlaps(struct vx_verification *v, const struct vx_metadata_t
 {
     uint16_t order[VX_METADATA_MAX];
     const struct vx_metadata_entry *reach = NULL;
-    vx_order(order, held(table), offset_before, table);
+    vx_sort_indices(order, held(table), offset_before, table);
     for (uint32_t i = 0; i < held(table); i++) {
         const struct vx_metadata_entry *entry = &table->entries[order[i]];
         if (entry->length == 0 || (vx_metadata_entry_rules(entry, v->exam->metadata.length) & MISPLACED))

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
-#include "base/order.h"
+#include "base/sort_indices.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -177,7 +177,7 @@ static void check_duplicates(struct vx_verification *v, const struct vx_region_t
 {
     uint16_t order[VX_REGION_MAX];
     char name[NAME_ROOM];
-    vx_order(order, count, guid_before, table);
+    vx_sort_indices(order, count, guid_before, table);
     for (uint32_t i = 1; i < count; i++) {
         if (!vx_guid_equal(&table->entries[order[i - 1]].guid, &table->entries[order[i]].guid))
             continue;
@@ -194,7 +194,7 @@ static void check_overlaps(struct vx_verification *v, const struct vx_region_tab
 {
     uint16_t order[VX_REGION_MAX];
     const struct vx_region *reach = NULL;
-    vx_order(order, count, offset_before, table);
+    vx_sort_indices(order, count, offset_before, table);
     for (uint32_t i = 0; i < count; i++) {
         const struct vx_region *region = &table->entries[order[i]];
         if (region->length == 0)

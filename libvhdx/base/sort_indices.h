@@ -3,8 +3,8 @@
  * than n log n, whatever a hostile table contains. The entries themselves stay where they are.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_BASE_ORDER_H
-#define VX_BASE_ORDER_H
+#ifndef VX_BASE_SORT_INDICES_H
+#define VX_BASE_SORT_INDICES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +14,6 @@
 typedef bool vx_comes_before(const void *context, uint16_t a, uint16_t b);
 
 /* Fills `numbers` with 0 to `count` - 1 (`count` <= 65536), sorted. Equal ones come in any order. */
-void vx_order(uint16_t *numbers, size_t count, vx_comes_before *before, const void *context);
+void vx_sort_indices(uint16_t *numbers, size_t count, vx_comes_before *before, const void *context);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * A heap sort. See order.h. Not qsort(): that may take memory behind our back, or square time, and passes no context.
+ * A heap sort. See sort_indices.h. Not qsort(): that may take memory behind our back, or square time, and passes no
+ * context.
  */
 /* SPDX-License-Identifier: MIT */
-#include "base/order.h"
+#include "base/sort_indices.h"
 
 /* Lets the number at `place` sink until both numbers below it come before it. */
 static void sink(uint16_t *numbers, size_t place, size_t count, vx_comes_before *before, const void *context)
@@ -19,7 +20,7 @@ static void sink(uint16_t *numbers, size_t place, size_t count, vx_comes_before 
     numbers[place] = moved;
 }
 
-void vx_order(uint16_t *numbers, size_t count, vx_comes_before *before, const void *context)
+void vx_sort_indices(uint16_t *numbers, size_t count, vx_comes_before *before, const void *context)
 {
     for (size_t i = 0; i < count; i++)
         numbers[i] = (uint16_t)i;

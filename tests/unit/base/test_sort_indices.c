@@ -1,6 +1,6 @@
 /* Sorting numbers of entries: every length, every kind of order before. */
 /* SPDX-License-Identifier: MIT */
-#include "base/order.h"
+#include "base/sort_indices.h"
 
 #include <criterion/criterion.h>
 
@@ -14,7 +14,7 @@ static void expect_sorted(const uint32_t *values, size_t count)
 {
     static uint16_t order[2047];
     static bool seen[2047];
-    vx_order(order, count, smaller, values);
+    vx_sort_indices(order, count, smaller, values);
     for (size_t i = 0; i < count; i++)
         seen[i] = false;
     for (size_t i = 0; i < count; i++) {
@@ -25,7 +25,7 @@ static void expect_sorted(const uint32_t *values, size_t count)
     }
 }
 
-Test(order, any_order_of_any_length_becomes_sorted)
+Test(sort_indices, any_order_of_any_length_becomes_sorted)
 {
     static uint32_t values[2047];
     uint32_t state = 7;
@@ -49,12 +49,12 @@ static bool counted(const void *context, uint16_t a, uint16_t b)
     return smaller(context, a, b);
 }
 
-Test(order, a_full_table_costs_no_square_of_comparisons)
+Test(sort_indices, a_full_table_costs_no_square_of_comparisons)
 {
     static uint32_t values[2047];
     static uint16_t order[2047];
     for (size_t i = 0; i < 2047; i++)
         values[i] = (uint32_t)i;
-    vx_order(order, 2047, counted, values);
+    vx_sort_indices(order, 2047, counted, values);
     cr_assert_lt(asked, 2047 * 2 * 12);
 }
