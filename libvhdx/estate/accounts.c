@@ -89,7 +89,7 @@ static void check_layers(struct vx_estate *estate, size_t number, size_t leaf)
             continue;
         disk->denied_to = number + 1;
         disk->pub.flags |= VHDX_DISK_FLAG_ACCESS_MISSING;
-        vx_estate_note(estate, &disk->notes, "ORPHANS-ACCESS-MISSING", VHDX_SEVERITY_WARNING,
+        vx_estate_note(estate, &disk->notes, VX_REMARK_ACCESS_MISSING, VHDX_SEVERITY_WARNING,
                        "the account of the machine %s, which needs it, may not open it: the machine will not start",
                        vx_machine_name(machine));
     }
@@ -115,11 +115,11 @@ static void tell_owners(struct vx_estate *estate, const struct owners *owners, s
         vx_guid_format(&disk->pub.accounts[i], id);
         known += machine != VHDX_NONE;
         if (machine != VHDX_NONE)
-            vx_estate_note(estate, &disk->notes, "ORPHANS-OWNER", VHDX_SEVERITY_INFO,
+            vx_estate_note(estate, &disk->notes, VX_REMARK_OWNER, VHDX_SEVERITY_INFO,
                            "the account of the machine %s may open it: it was a disk of this machine",
                            vx_machine_name(&estate->machines[machine]));
         else
-            vx_estate_note(estate, &disk->notes, "ORPHANS-FOREIGN", VHDX_SEVERITY_INFO,
+            vx_estate_note(estate, &disk->notes, VX_REMARK_FOREIGN, VHDX_SEVERITY_INFO,
                            "it belonged to a machine with the id %s, of which no configuration was found", id);
     }
     if (known > 0 || vx_disk_is_quarantined(disk))

@@ -51,7 +51,7 @@ void vx_gate_gather(struct vx_adviser *a)
             block(&a->global,
                   vx_advice_say(a, "%s lists machines whose configurations were not found", machine->pub.path));
         for (const struct vx_note *note = machine->notes.first; note; note = note->next)
-            if (strcmp(note->finding.id, "ORPHANS-CHECKPOINTS-MISSING") == 0)
+            if (note->number == VX_REMARK_CHECKPOINTS_MISSING)
                 block(&a->global, vx_advice_say(a, "configurations of checkpoints of %s are missing",
                                                 machine->pub.info->name ? machine->pub.info->name : machine->pub.path));
     }
@@ -103,7 +103,7 @@ static void gather_missed(struct vx_adviser *a)
         const struct vx_machine *machine = &a->estate->machines[i];
         bool misses = false;
         for (const struct vx_note *note = machine->notes.first; note && !machine->is_extra; note = note->next)
-            misses = misses || strcmp(note->finding.id, "ORPHANS-DISK-NOT-FOUND") == 0;
+            misses = misses || note->number == VX_REMARK_DISK_NOT_FOUND;
         if (misses)
             block(&a->blockers, vx_advice_say(a, "disks that %s names were not found",
                                               machine->pub.info->name ? machine->pub.info->name : machine->pub.path));

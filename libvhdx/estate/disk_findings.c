@@ -43,18 +43,18 @@ static void tell_missing(struct vx_estate *estate, struct vx_disk *disk)
     char id[VX_GUID_TEXT];
     vx_guid_format(disk->pub.names.has_linkage ? &disk->pub.names.linkage : &disk->pub.names.linkage2, id);
     if (disk->suspect_unreadable && disk->pub.suspect != VHDX_NONE)
-        vx_estate_note_disk(estate, disk, "ORPHANS-PARENT-MISSING", ERROR,
+        vx_estate_note_disk(estate, disk, VX_REMARK_PARENT_MISSING, ERROR,
                             "no readable file is its parent %s (id %s); %s lies where it should be, and cannot be read",
                             parent_text(disk), id, estate->disks[disk->pub.suspect].pub.path);
     else
-        vx_estate_note_disk(estate, disk, "ORPHANS-PARENT-MISSING", ERROR,
+        vx_estate_note_disk(estate, disk, VX_REMARK_PARENT_MISSING, ERROR,
                             "its parent %s (id %s) was not found in what was searched", parent_text(disk), id);
 }
 
 static void tell_more_suspects(struct vx_estate *estate, struct vx_disk *disk)
 {
     if (disk->suspect_count > 1)
-        vx_estate_note_disk(estate, disk, "ORPHANS-PARENT-TIE", WARNING,
+        vx_estate_note_disk(estate, disk, VX_REMARK_PARENT_TIE, WARNING,
                             "what it says of its parent's place fits %zu files: %s, %s%s. All of them are kept",
                             disk->suspect_count, estate->disks[disk->suspects[0]].pub.path,
                             estate->disks[disk->suspects[1]].pub.path, disk->suspect_count > 2 ? " and others" : "");
@@ -67,14 +67,14 @@ static void tell_mismatch(struct vx_estate *estate, struct vx_disk *disk)
     vx_guid_format(&disk->pub.names.linkage, wanted);
     vx_guid_format(&suspect->pub.data_write_guid, found);
     if (disk->pub.status == VHDX_DISK_STATUS_PARENT_MODIFIED)
-        vx_estate_note_disk(estate, disk, "ORPHANS-PARENT-MODIFIED", ERROR,
+        vx_estate_note_disk(estate, disk, VX_REMARK_PARENT_MODIFIED, ERROR,
                             "its parent %s was written to after this disk was made: it needs id %s, found %s. %s",
                             suspect->pub.path, wanted, found,
                             suspect->pub.virtual_size > disk->pub.virtual_size
                          ? "The parent is larger: it may only have been expanded"
                          : "It may have been started, mounted or compacted, or a merge into it was cut off");
     else
-        vx_estate_note_disk(estate, disk, "ORPHANS-LINKAGE-MISMATCH", ERROR,
+        vx_estate_note_disk(estate, disk, VX_REMARK_LINKAGE_MISMATCH, ERROR,
                             "another disk lies where its parent should be: %s has id %s, and it needs %s",
                             suspect->pub.path, found, wanted);
 }
@@ -83,10 +83,10 @@ static void tell_duplicate(struct vx_estate *estate, struct vx_disk *disk)
 {
     const struct vx_disk *twin = &estate->disks[disk->pub.twin];
     if (disk->is_copy)
-        vx_estate_note_disk(estate, disk, "ORPHANS-DUPLICATE", ERROR,
+        vx_estate_note_disk(estate, disk, VX_REMARK_DUPLICATE, ERROR,
                             "%s has the same identity: one is a copy of the other", twin->pub.path);
     else
-        vx_estate_note_disk(estate, disk, "ORPHANS-HAS-COPY", INFO,
+        vx_estate_note_disk(estate, disk, VX_REMARK_HAS_COPY, INFO,
                             "%s has the same identity; this one is the one that is used", twin->pub.path);
 }
 
@@ -94,14 +94,14 @@ static void tell_duplicate(struct vx_estate *estate, struct vx_disk *disk)
 static void tell_orphan(struct vx_estate *estate, struct vx_disk *disk)
 {
     if (vx_disk_live_children(estate, disk) > 0)
-        vx_estate_note_disk(estate, disk, "ORPHANS-ORPHAN", INFO, "it serves only disks that no configuration names");
+        vx_estate_note_disk(estate, disk, VX_REMARK_ORPHAN, INFO, "it serves only disks that no configuration names");
     else if (disk->is_suspect)
         vx_estate_note_disk(
-            estate, disk, "ORPHANS-ORPHAN", INFO,
+            estate, disk, VX_REMARK_ORPHAN, INFO,
             "no configuration names this disk, but one that is in doubt may have been made on it: see there");
     else
         vx_estate_note_disk(
-            estate, disk, "ORPHANS-ORPHAN", ERROR,
+            estate, disk, VX_REMARK_ORPHAN, ERROR,
             "no configuration that was found names this disk. It is either a leftover, or the newest state of "
             "a machine whose configuration has lost it");
 }
@@ -119,7 +119,7 @@ static void tell_newer(struct vx_estate *estate, struct vx_disk *disk)
         if (!vx_disk_is_used(sibling) || sibling->pub.modified == 0)
             continue;
         if (disk->pub.modified > sibling->pub.modified)
-            vx_estate_note_disk(estate, disk, "ORPHANS-NEWER", WARNING,
+            vx_estate_note_disk(estate, disk, VX_REMARK_NEWER, WARNING,
                                 "it was written to after %s, which is in use: it may hold the only copy of newer data",
                                 name_of(sibling));
         return;
@@ -131,15 +131,15 @@ static void tell_standalone(struct vx_estate *estate, struct vx_disk *disk)
     bool windows = vx_estate_is_windows(estate, disk->absolute, disk->source);
     if (disk->pub.flags & VHDX_DISK_FLAG_OTHER_USE)
         vx_estate_note_disk(
-            estate, disk, "ORPHANS-OTHER-USE", INFO,
+            estate, disk, VX_REMARK_OTHER_USE, INFO,
             "named or placed like disks that no Hyper-V machine owns (WSL, containers, user profiles, backups)");
     else if (disk->pub.kind != VHDX_DISK_KIND_DIFFERENCING && vx_path_has_extension(disk->absolute, ".avhdx", windows))
         vx_estate_note_disk(
-            estate, disk, "ORPHANS-SET-BASE", INFO,
+            estate, disk, VX_REMARK_SET_BASE, INFO,
             "a checkpoint file without a parent: perhaps the base of a VHD set whose .vhds file is elsewhere");
     else
         vx_estate_note_disk(
-            estate, disk, "ORPHANS-STANDALONE", INFO,
+            estate, disk, VX_REMARK_STANDALONE, INFO,
             "complete by itself, and no configuration that was found names it: a template, another host's, a "
             "data disk");
 }
@@ -149,14 +149,14 @@ static void tell_active(struct vx_estate *estate, struct vx_disk *disk)
     const struct vx_machine *machine = first_machine(estate, disk);
     if (disk->is_template) {
         vx_estate_note_disk(
-            estate, disk, "ORPHANS-TEMPLATE", WARNING,
+            estate, disk, VX_REMARK_TEMPLATE, WARNING,
             "the machine %s names it, and linked clones of other machines need it unchanged: that machine "
             "must never be started",
             machine ? vx_machine_name(machine) : "that names it");
         return;
     }
     vx_estate_note_disk(
-        estate, disk, "ORPHANS-ACTIVE-NOT-LEAF", ERROR,
+        estate, disk, VX_REMARK_ACTIVE_NOT_LEAF, ERROR,
         "the machine %s would write to it, but %zu disk%s need%s it unchanged: do not start the machine",
         machine ? vx_machine_name(machine) : "that names it", vx_disk_live_children(estate, disk),
         vx_disk_live_children(estate, disk) == 1 ? "" : "s", vx_disk_live_children(estate, disk) == 1 ? "s" : "");
@@ -167,22 +167,22 @@ static void tell_status(struct vx_estate *estate, struct vx_disk *disk)
     switch (disk->pub.status) {
     case VHDX_DISK_STATUS_UNREADABLE:
         vx_estate_note_disk(estate, disk,
-                            disk->is_vhdx || disk->host_failed ? "ORPHANS-UNREADABLE" : "ORPHANS-NOT-A-DISK", ERROR,
+                            disk->is_vhdx || disk->host_failed ? VX_REMARK_UNREADABLE : VX_REMARK_NOT_A_DISK, ERROR,
                             "%s", disk->trouble ? disk->trouble : "it cannot be read");
         break;
     case VHDX_DISK_STATUS_LOCKED:
-        vx_estate_note_disk(estate, disk, "ORPHANS-LOCKED", disk->is_sound ? INFO : ERROR, "somebody has it in use%s",
+        vx_estate_note_disk(estate, disk, VX_REMARK_LOCKED, disk->is_sound ? INFO : ERROR, "somebody has it in use%s",
                             disk->is_sound ? "" : ", so nothing is known about it");
         break;
     case VHDX_DISK_STATUS_CYCLE:
-        vx_estate_note_disk(estate, disk, "ORPHANS-CYCLE", ERROR,
+        vx_estate_note_disk(estate, disk, VX_REMARK_CYCLE, ERROR,
                             "following its parents leads back to it: the linkages are damaged or forged");
         break;
     case VHDX_DISK_STATUS_PARENT_MISSING:
         tell_missing(estate, disk);
         break;
     case VHDX_DISK_STATUS_PARENT_MOVED:
-        vx_estate_note_disk(estate, disk, "ORPHANS-PARENT-MOVED", ERROR,
+        vx_estate_note_disk(estate, disk, VX_REMARK_PARENT_MOVED, ERROR,
                             "its parent is %s, by identity, but it looks for it at %s",
                             estate->disks[disk->pub.parent].pub.path, parent_text(disk));
         break;
@@ -201,7 +201,7 @@ static void tell_status(struct vx_estate *estate, struct vx_disk *disk)
         tell_standalone(estate, disk);
         break;
     case VHDX_DISK_STATUS_VHD_SET:
-        vx_estate_note_disk(estate, disk, "ORPHANS-VHD-SET", INFO,
+        vx_estate_note_disk(estate, disk, VX_REMARK_VHD_SET, INFO,
                             "belongs to a VHD set; a set's disks are never merged one by one");
         break;
     case VHDX_DISK_STATUS_IN_USE_BY_VM:
@@ -213,60 +213,60 @@ static void tell_status(struct vx_estate *estate, struct vx_disk *disk)
 
 struct flag_words {
     uint32_t flag;
-    const char *id;
+    enum vx_remark number;
     vhdx_severity severity;
     const char *text;
 };
 
 static const struct flag_words flag_words[] = {
-    {VHDX_DISK_FLAG_DIRTY_LOG, "ORPHANS-DIRTY-LOG", WARNING,
+    {VHDX_DISK_FLAG_DIRTY_LOG, VX_REMARK_DIRTY_LOG, WARNING,
      "it was not closed cleanly; its log was replayed in memory"},
-    {VHDX_DISK_FLAG_TRUNCATED, "ORPHANS-TRUNCATED", ERROR,
+    {VHDX_DISK_FLAG_TRUNCATED, VX_REMARK_TRUNCATED, ERROR,
      "the file ends before its last block: a copy that was cut off, or a full volume"},
-    {VHDX_DISK_FLAG_SIZE_DIFFERS, "ORPHANS-SIZE-DIFFERS", INFO,
+    {VHDX_DISK_FLAG_SIZE_DIFFERS, VX_REMARK_SIZE_DIFFERS, INFO,
      "its virtual size is not the parent's, which is allowed"},
-    {VHDX_DISK_FLAG_SECTOR_DIFFERS, "ORPHANS-SECTOR-DIFFERS", ERROR,
+    {VHDX_DISK_FLAG_SECTOR_DIFFERS, VX_REMARK_SECTOR_DIFFERS, ERROR,
      "its logical sector size is not the parent's: the chain cannot be read"},
-    {VHDX_DISK_FLAG_SAVED_STATE, "ORPHANS-SAVED-STATE", WARNING,
+    {VHDX_DISK_FLAG_SAVED_STATE, VX_REMARK_SAVED_STATE, WARNING,
      "a machine that needs it has a saved state: its guest expects the disk unchanged"},
-    {VHDX_DISK_FLAG_MERGE_PENDING, "ORPHANS-MERGE-PENDING", WARNING,
+    {VHDX_DISK_FLAG_MERGE_PENDING, VX_REMARK_MERGE_PENDING, WARNING,
      "Hyper-V itself has a merge to do for a machine that needs it: let it finish, or finish it offline"},
-    {VHDX_DISK_FLAG_REPLICATED, "ORPHANS-REPLICATED", INFO,
+    {VHDX_DISK_FLAG_REPLICATED, VX_REMARK_REPLICATED, INFO,
      "Hyper-V Replica follows it; it must resynchronize after any change"},
-    {VHDX_DISK_FLAG_CLUSTERED, "ORPHANS-CLUSTERED", INFO, "its machine is clustered: another node may be running it"},
-    {VHDX_DISK_FLAG_RECOVERY, "ORPHANS-RECOVERY", INFO,
+    {VHDX_DISK_FLAG_CLUSTERED, VX_REMARK_CLUSTERED, INFO, "its machine is clustered: another node may be running it"},
+    {VHDX_DISK_FLAG_RECOVERY, VX_REMARK_RECOVERY, INFO,
      "named like the leftover of a backup; it may hold what was written during the backup"},
-    {VHDX_DISK_FLAG_MERGE_BEGUN, "ORPHANS-MERGE-BEGUN", ERROR,
+    {VHDX_DISK_FLAG_MERGE_BEGUN, VX_REMARK_MERGE_BEGUN, ERROR,
      "a merge into its parent was begun and did not come to its end; the disk still reads as it should"},
-    {VHDX_DISK_FLAG_BROKEN_BELOW, "ORPHANS-BROKEN-BELOW", ERROR, "a layer that it needs further down has a problem"},
+    {VHDX_DISK_FLAG_BROKEN_BELOW, VX_REMARK_BROKEN_BELOW, ERROR, "a layer that it needs further down has a problem"},
 };
 
 static void tell_flags(struct vx_estate *estate, struct vx_disk *disk)
 {
     if (disk->named_less && !disk->named_alike && !vx_disk_is_used(disk))
         vx_estate_note_disk(
-            estate, disk, "ORPHANS-NAMED-ALIKE", WARNING,
+            estate, disk, VX_REMARK_NAMED_ALIKE, WARNING,
             "a machine names a disk of this folder and name; another file fits its path better. That proves "
             "nothing, but the file is kept. --map tells which is meant");
     if (vx_disk_is_vhd(disk) && (disk->pub.flags & VHDX_DISK_FLAG_SIZE_DIFFERS))
-        vx_estate_note_disk(estate, disk, "ORPHANS-VHD-SIZE-DIFFERS", ERROR,
+        vx_estate_note_disk(estate, disk, VX_REMARK_VHD_SIZE_DIFFERS, ERROR,
                             "its virtual size is not the parent's, which the VHD format does not allow");
     for (size_t i = 0; i < sizeof flag_words / sizeof flag_words[0]; i++)
         if ((disk->pub.flags & flag_words[i].flag) &&
             !(flag_words[i].flag == VHDX_DISK_FLAG_SIZE_DIFFERS && vx_disk_is_vhd(disk)))
-            vx_estate_note_disk(estate, disk, flag_words[i].id, flag_words[i].severity, "%s", flag_words[i].text);
+            vx_estate_note_disk(estate, disk, flag_words[i].number, flag_words[i].severity, "%s", flag_words[i].text);
     tell_more_suspects(estate, disk);
     if (vx_disk_is_used(disk) && vx_disk_is_clone(estate, disk))
         vx_estate_note_disk(
-            estate, disk, "ORPHANS-LINKED-CLONE", INFO,
+            estate, disk, VX_REMARK_LINKED_CLONE, INFO,
             "perhaps a linked clone: other disks may have been made on %s, also where nobody has searched",
             estate->disks[disk->pub.parent].pub.path);
     if (disk->locked && !vx_disk_is_quarantined(disk) && disk->pub.status != VHDX_DISK_STATUS_LOCKED)
-        vx_estate_note_disk(estate, disk, "ORPHANS-LOCKED", INFO, "somebody has it in use");
+        vx_estate_note_disk(estate, disk, VX_REMARK_LOCKED, INFO, "somebody has it in use");
     if (disk->pub.twin != VHDX_NONE)
         tell_duplicate(estate, disk);
     if (vx_disk_is_differencing(disk) && vx_disk_live_children(estate, disk) > 1)
-        vx_estate_note_disk(estate, disk, "ORPHANS-SIBLINGS", INFO,
+        vx_estate_note_disk(estate, disk, VX_REMARK_SIBLINGS, INFO,
                             "%zu disks hang on it: it cannot be merged into by one of them alone",
                             vx_disk_live_children(estate, disk));
 }
@@ -283,7 +283,7 @@ static void tell_named_twice(struct vx_estate *estate, struct vx_disk *disk)
         bool other = first && first->pub.info->has_machine_id && info->has_machine_id &&
                      !vx_guid_equal(&first->pub.info->machine_id, &info->machine_id);
         if (other) {
-            vx_estate_note_disk(estate, disk, "ORPHANS-NAMED-TWICE", WARNING, "two machines name it: %s and %s",
+            vx_estate_note_disk(estate, disk, VX_REMARK_NAMED_TWICE, WARNING, "two machines name it: %s and %s",
                                 vx_machine_name(first), vx_machine_name(machine));
             return;
         }
@@ -303,17 +303,17 @@ void vx_disk_tell_compared(struct vx_estate *estate, struct vx_disk *disk)
     bool copy = disk->is_copy;
     char size[VX_SIZE_TEXT];
     if (disk->pub.comparison == VHDX_COMPARISON_EQUAL)
-        vx_estate_note_disk(estate, disk, "ORPHANS-REDUNDANT", INFO, "%s",
+        vx_estate_note_disk(estate, disk, VX_REMARK_REDUNDANT, INFO, "%s",
                             copy ? "byte for byte the same as that file"
                           : "every sector that it holds equals what lies below it");
     else if (disk->pub.comparison == VHDX_COMPARISON_DIFFERS && copy)
-        vx_estate_note_disk(estate, disk, "ORPHANS-DIFFERS", WARNING,
+        vx_estate_note_disk(estate, disk, VX_REMARK_DIFFERS, WARNING,
                             "its bytes differ from that file's: which one is right cannot be told");
     else if (disk->pub.comparison == VHDX_COMPARISON_DIFFERS)
-        vx_estate_note_disk(estate, disk, "ORPHANS-DIFFERS", WARNING,
+        vx_estate_note_disk(estate, disk, VX_REMARK_DIFFERS, WARNING,
                             "%s of what it holds differ from what lies below it",
                             vx_size_text(disk->pub.differing_bytes, size));
     else if (disk->pub.comparison == VHDX_COMPARISON_FAILED)
-        vx_estate_note_disk(estate, disk, "ORPHANS-NOT-COMPARED", WARNING, "its content could not be compared: %s",
+        vx_estate_note_disk(estate, disk, VX_REMARK_NOT_COMPARED, WARNING, "its content could not be compared: %s",
                             disk->trouble ? disk->trouble : "it cannot be read");
 }

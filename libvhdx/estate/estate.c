@@ -87,7 +87,7 @@ bool vx_estate_put_place(struct vx_estate *estate, const vhdx_found_place *told)
     return place->path && (place->reason || !told->reason);
 }
 
-static void add_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
+static void add_note(struct vx_estate *estate, struct vx_notes *notes, enum vx_remark number, vhdx_severity severity,
                      const char *format, va_list arguments)
 {
     char text[4096];
@@ -98,7 +98,8 @@ static void add_note(struct vx_estate *estate, struct vx_notes *notes, const cha
         estate->no_memory = true;
         return;
     }
-    note->finding = (vhdx_remark){id, severity, message};
+    note->number = number;
+    note->finding = (vhdx_remark){vx_remark_id(number), severity, message};
     if (notes->last)
         notes->last->next = note;
     else
@@ -107,22 +108,22 @@ static void add_note(struct vx_estate *estate, struct vx_notes *notes, const cha
     notes->count++;
 }
 
-void vx_estate_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
+void vx_estate_note(struct vx_estate *estate, struct vx_notes *notes, enum vx_remark number, vhdx_severity severity,
                     const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    add_note(estate, notes, id, severity, format, arguments);
+    add_note(estate, notes, number, severity, format, arguments);
     va_end(arguments);
 }
 
-void vx_estate_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id, vhdx_severity severity,
+void vx_estate_note_disk(struct vx_estate *estate, struct vx_disk *disk, enum vx_remark number, vhdx_severity severity,
                          const char *format, ...)
 {
     bool aside = vx_disk_is_quarantined(disk) && !disk->is_needed;
     va_list arguments;
     va_start(arguments, format);
-    add_note(estate, &disk->notes, id, aside ? VHDX_SEVERITY_INFO : severity, format, arguments);
+    add_note(estate, &disk->notes, number, aside ? VHDX_SEVERITY_INFO : severity, format, arguments);
     va_end(arguments);
 }
 

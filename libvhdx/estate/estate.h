@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/utf.h"
 #include "config/config.h"
+#include "estate/remarks.h"
 #include "estate/trial.h"
 
 /* The name of directories into which files are put aside; it is searched as any other. */
@@ -19,6 +20,7 @@
 /* A finding in a list that still grows. */
 struct vx_note {
     struct vx_note *next;
+    enum vx_remark number;
     vhdx_remark finding;
 };
 
@@ -161,10 +163,10 @@ bool vx_estate_add_place(struct vx_estate *estate, const char *path, bool search
 bool vx_estate_put_place(struct vx_estate *estate, const vhdx_found_place *place);
 
 /* The words of a finding; a lack of memory is remembered in the estate. */
-void vx_estate_note(struct vx_estate *estate, struct vx_notes *notes, const char *id, vhdx_severity severity,
+void vx_estate_note(struct vx_estate *estate, struct vx_notes *notes, enum vx_remark number, vhdx_severity severity,
                     const char *format, ...) VX_PRINTF(5, 6);
 /* Of a disk. What was put aside is told of, but is no problem any more: its findings are information. */
-void vx_estate_note_disk(struct vx_estate *estate, struct vx_disk *disk, const char *id, vhdx_severity severity,
+void vx_estate_note_disk(struct vx_estate *estate, struct vx_disk *disk, enum vx_remark number, vhdx_severity severity,
                          const char *format, ...) VX_PRINTF(5, 6);
 /* As an array in the arena. */
 const vhdx_remark *vx_estate_notes(struct vx_estate *estate, const struct vx_notes *notes);

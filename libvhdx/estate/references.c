@@ -49,13 +49,13 @@ static bool refer(struct vx_estate *estate, size_t machine, size_t medium, size_
 static void note_tie(struct vx_estate *estate, struct vx_machine *machine, const char *path,
                      const struct vx_hit_list *found)
 {
-    vx_estate_note(estate, &machine->notes, "ORPHANS-NAME-TIE", VHDX_SEVERITY_ERROR,
+    vx_estate_note(estate, &machine->notes, VX_REMARK_NAME_TIE, VHDX_SEVERITY_ERROR,
                    "the path %s fits %zu files equally well: %s and %s%s; --map tells which is meant", path,
                    found->count, estate->disks[found->disks[0]].pub.path, estate->disks[found->disks[1]].pub.path,
                    found->count > 2 ? " and others" : "");
     for (size_t i = 0; i < found->count; i++) {
         struct vx_disk *disk = &estate->disks[found->disks[i]];
-        vx_estate_note_disk(estate, disk, "ORPHANS-NAME-TIE", VHDX_SEVERITY_ERROR,
+        vx_estate_note_disk(estate, disk, VX_REMARK_NAME_TIE, VHDX_SEVERITY_ERROR,
                             "%s names %s, which may be this file or another one; both are taken to be in use",
                             machine->pub.path, path);
     }
@@ -67,9 +67,9 @@ static void note_not_found(struct vx_estate *estate, struct vx_machine *machine,
 {
     vhdx_severity severity = machine->is_extra ? VHDX_SEVERITY_INFO : VHDX_SEVERITY_ERROR;
     if (alike->count == 0)
-        vx_estate_note(estate, &machine->notes, "ORPHANS-DISK-NOT-FOUND", severity, "the disk %s was not found", path);
+        vx_estate_note(estate, &machine->notes, VX_REMARK_DISK_NOT_FOUND, severity, "the disk %s was not found", path);
     else
-        vx_estate_note(estate, &machine->notes, "ORPHANS-DISK-NOT-FOUND", severity,
+        vx_estate_note(estate, &machine->notes, VX_REMARK_DISK_NOT_FOUND, severity,
                        "the disk %s was not found; %s%s the same name in another folder", path,
                        estate->disks[alike->disks[0]].pub.path, alike->count > 1 ? " and others have" : " has");
     for (size_t i = 0; i < alike->count; i++) {
@@ -77,7 +77,7 @@ static void note_not_found(struct vx_estate *estate, struct vx_machine *machine,
         if (disk->named_alike)
             continue;
         disk->named_alike = true;
-        vx_estate_note_disk(estate, disk, "ORPHANS-NAMED-ALIKE", VHDX_SEVERITY_WARNING,
+        vx_estate_note_disk(estate, disk, VX_REMARK_NAMED_ALIKE, VHDX_SEVERITY_WARNING,
                             "%s names %s: the same name in another folder. That proves nothing, but the file is kept",
                             machine->pub.path, path);
     }
@@ -131,7 +131,7 @@ static void note_reading(struct vx_estate *estate, struct vx_machine *machine)
     const char *reason = info->reasons.count ? info->reasons.items[0] : "it cannot be read";
     if (machine->pub.readable)
         return;
-    vx_estate_note(estate, &machine->notes, "ORPHANS-CONFIG-UNREADABLE", VHDX_SEVERITY_ERROR,
+    vx_estate_note(estate, &machine->notes, VX_REMARK_CONFIG_UNREADABLE, VHDX_SEVERITY_ERROR,
                    "this configuration was not read whole, so which disks it needs is not known: %s", reason);
 }
 
@@ -177,7 +177,7 @@ static void check_checkpoints(struct vx_estate *estate)
             continue;
         size_t found = checkpoints_of(estate, machine);
         if (found < info->checkpoint_count)
-            vx_estate_note(estate, &machine->notes, "ORPHANS-CHECKPOINTS-MISSING", VHDX_SEVERITY_WARNING,
+            vx_estate_note(estate, &machine->notes, VX_REMARK_CHECKPOINTS_MISSING, VHDX_SEVERITY_WARNING,
                            "the machine has %" PRIu64 " checkpoints, but configurations of %zu were found",
                            info->checkpoint_count, found);
     }
@@ -223,7 +223,7 @@ static void note_unfound(struct vx_estate *estate, struct vx_machine *list, cons
 {
     list->misses_machines = true;
     vx_estate_note(
-        estate, &list->notes, "ORPHANS-MACHINE-NOT-FOUND", VHDX_SEVERITY_ERROR,
+        estate, &list->notes, VX_REMARK_MACHINE_NOT_FOUND, VHDX_SEVERITY_ERROR,
         "the machine with the configuration %s is registered on this host, and that was not found: which disks it "
         "needs is not known",
         path);

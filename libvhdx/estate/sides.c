@@ -28,13 +28,13 @@ static void judge_side(struct vx_estate *estate, struct vx_side *side)
 {
     bool belongs = side->pub.kind == VHDX_SIDE_TRACKING || side->pub.kind == VHDX_SIDE_REPLICA_LOG;
     if (side->pub.kind == VHDX_SIDE_GUEST_STATE)
-        vx_estate_note(estate, &side->notes, "ORPHANS-GUEST-STATE", VHDX_SEVERITY_INFO,
+        vx_estate_note(estate, &side->notes, VX_REMARK_GUEST_STATE, VHDX_SEVERITY_INFO,
                        "firmware settings and virtual TPM of a machine: without it an encrypted guest is lost");
     if (!belongs)
         return;
     find_owner(estate, side);
     if (side->pub.file == VHDX_NONE) {
-        vx_estate_note(estate, &side->notes, "ORPHANS-SIDE-WITHOUT-DISK", VHDX_SEVERITY_WARNING,
+        vx_estate_note(estate, &side->notes, VX_REMARK_SIDE_WITHOUT_DISK, VHDX_SEVERITY_WARNING,
                        "the disk that it belongs to was not found");
         return;
     }
