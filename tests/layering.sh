@@ -37,7 +37,7 @@ declare -A doors=(
              payload protect region_look runs space survey traces writing"
     [config]="config config_find sid"
     [chain]="beside chain export fork layered link relink resolve"
-    [evidence]="absent clue lead log_witnesses lost_entries region_doubt sizes told"
+    [evidence]="absent clue lead log_witnesses lost_entries old_bits region_doubt sizes told"
     [estate]="accounts estate trial"
     [rebuild]="rebuild"
     [merge]="guard merge"

@@ -375,39 +375,102 @@ static vhdx_status holds_payload(struct vx_leads *leads, uint64_t slot, uint8_t 
     return VHDX_OK;
 }
 
+/* Free slots [slot, taken), of which those before `end` count: whether one of them holds payload. */
+static vhdx_status look_in_run(struct vx_leads *leads, uint64_t slot, uint64_t end, uint8_t *bytes, bool *found,
+                               vhdx_error *err)
+{
+    while (slot < end && !*found) {
+        uint64_t data, length;
+        vx_file_next_data(leads->source.file, slot * VX_MIB, &data, &length);
+        slot = length == 0 ? end : vx_max(slot, data / VX_MIB);
+        if (slot < end)
+            VX_TRY(holds_payload(leads, slot++, bytes, found, err));
+    }
+    return VHDX_OK;
+}
+
+/* Content without an owner that touches an owner, in space that is no number of blocks: a part of a block whose entry
+ * leads to a place beside its own. */
+static vhdx_status look_at_edges(struct vx_leads *leads, uint64_t slot, uint64_t taken, uint8_t *bytes, bool *found,
+                                 vhdx_error *err)
+{
+    VX_TRY(look_in_run(leads, slot, slot + 1, bytes, found, err));
+    return taken < leads->owned.slots ? look_in_run(leads, taken - 1, taken, bytes, found, err) : VHDX_OK;
+}
+
 static vhdx_status look_for_payload(struct vx_leads *leads, uint64_t end, uint32_t block_size, uint8_t *bytes,
-                                    bool *found, vhdx_error *err)
+                                    struct vx_absent_left *left, vhdx_error *err)
 {
     const struct vx_claims *owned = &leads->owned;
-    uint64_t slot = vx_claims_next_free(owned, 1);
-    while (slot < vx_min(owned->slots, end) && !*found) {
-        uint64_t taken = vx_claims_next_taken(owned, slot), data = slot * VX_MIB, length;
-        bool fits = (taken - slot) * VX_MIB >= block_size;
-        while (fits && slot < vx_min(taken, end) && !*found) {
-            vx_file_next_data(leads->source.file, slot * VX_MIB, &data, &length);
-            if (length == 0)
-                return VHDX_OK;
-            slot = vx_min(vx_max(slot, data / VX_MIB), taken); /* what comes behind is another run's */
-            if (slot < vx_min(taken, end))
-                VX_TRY(holds_payload(leads, slot++, bytes, found, err));
-        }
+    uint64_t units = block_size / VX_MIB;
+    for (uint64_t slot = vx_claims_next_free(owned, 1); slot < vx_min(owned->slots, end);) {
+        uint64_t taken = vx_claims_next_taken(owned, slot), data, length;
+        vx_file_next_data(leads->source.file, slot * VX_MIB, &data, &length);
+        if (length == 0)
+            return VHDX_OK;
+        if (taken - slot >= units && !left->block)
+            VX_TRY(look_in_run(leads, slot, vx_min(taken, end), bytes, &left->block, err));
+        if ((taken - slot) % units != 0 && taken <= end && !left->part)
+            VX_TRY(look_at_edges(leads, slot, taken, bytes, &left->part, err));
         slot = vx_claims_next_free(owned, taken);
     }
     return VHDX_OK;
 }
 
-vhdx_status vx_absent_has_room(const struct vx_absent_room *room, bool *has_room, vhdx_error *err)
+vhdx_status vx_absent_look(const struct vx_absent_room *room, struct vx_absent_left *left, vhdx_error *err)
 {
     struct vx_leads leads = {
         .source = {.file = room->file, .file_size = room->file_size}, .owned = *room->owned, .left = MOST_OF_ROOM};
     uint64_t end = vx_ceil_div(room->file_size, VX_MIB);
     uint8_t *bytes = vx_alloc((size_t)VX_MIB, 1);
-    *has_room = false;
+    *left = (struct vx_absent_left){0};
     if (!bytes)
         return vx_fail_memory(err, "a window of the file");
     if (vx_absent_is_qemu(room))
         end -= vx_min(end, room->block_size / VX_MIB);
-    vhdx_status status = look_for_payload(&leads, end, room->block_size, bytes, has_room, err);
+    vhdx_status status = look_for_payload(&leads, end, room->block_size, bytes, left, err);
+    vx_free(bytes);
+    return status;
+}
+
+vhdx_status vx_absent_is_zeros(struct vx_file *file, uint64_t place, uint64_t length, uint64_t *left, bool *zeros,
+                               vhdx_error *err)
+{
+    uint8_t bytes[VX_PAGE];
+    uint64_t end = place + length;
+    *zeros = true;
+    while (place < end && *zeros && *left > 0) {
+        uint64_t data, data_length;
+        size_t got;
+        vx_file_next_data(file, place, &data, &data_length);
+        if (data_length == 0 || data >= end)
+            return VHDX_OK;
+        place = vx_max(place, data);
+        VX_TRY(vx_file_read_some(file, bytes, (size_t)vx_min(sizeof bytes, end - place), place, &got, err));
+        *zeros = vx_is_zero(bytes, got);
+        *left -= vx_min(*left, sizeof bytes);
+        place += sizeof bytes;
+    }
+    return VHDX_OK;
+}
+
+vhdx_status vx_absent_touches(const struct vx_absent_room *room, uint64_t block_offset, bool *touches, vhdx_error *err)
+{
+    struct vx_leads leads = {
+        .source = {.file = room->file, .file_size = room->file_size}, .owned = *room->owned, .left = 4 * VX_MIB};
+    uint64_t units = room->block_size / VX_MIB, first = block_offset / VX_MIB, behind = first + units, slot = first;
+    uint8_t *bytes = vx_alloc((size_t)VX_MIB, 1);
+    *touches = false;
+    if (!bytes)
+        return vx_fail_memory(err, "a window of the file");
+    vhdx_status status = VHDX_OK;
+    while (slot > 1 && vx_claims_is_free(&leads.owned, (slot - 1) * VX_MIB, VX_MIB))
+        slot--;
+    if ((first - slot) % units != 0)
+        status = look_in_run(&leads, first - 1, first, bytes, touches, err);
+    slot = behind < leads.owned.slots ? vx_claims_next_taken(&leads.owned, behind) : behind;
+    if (status == VHDX_OK && (slot - behind) % units != 0)
+        status = look_in_run(&leads, behind, behind + 1, bytes, touches, err);
     vx_free(bytes);
     return status;
 }

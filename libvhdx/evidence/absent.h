@@ -46,9 +46,15 @@ vhdx_status vx_absent_find(const struct vx_absent_search *search, vhdx_error *er
 uint64_t vx_absent_entry(const struct vx_absent *absent, const struct vx_geometry *geometry, uint64_t bat_index);
 
 /*
- * Whether somewhere in the file lies content that nobody owns, in a run of space that has room for a block. Then an
- * entry that says "nothing here" may be one that was lost. `owned`: by structures and by all entries that name a place.
+ * Content of the file that has no owner. Where it fills the space of a block, an entry that says "no data here" may be
+ * one that was lost, and a block of zeros may have its content there; where it touches a block, and is no block by
+ * itself, that block may begin or end elsewhere. `owned`: by structures and by all entries that name a place.
  */
+struct vx_absent_left {
+    bool block; /* some of it has room for a block */
+    bool part;  /* some of it touches an owner, in space that is no number of blocks */
+};
+
 struct vx_absent_room {
     struct vx_file *file;
     uint64_t file_size;
@@ -60,7 +66,13 @@ struct vx_absent_room {
 };
 
 bool vx_absent_is_qemu(const struct vx_absent_room *room);
-vhdx_status vx_absent_has_room(const struct vx_absent_room *room, bool *has_room, vhdx_error *err);
+vhdx_status vx_absent_look(const struct vx_absent_room *room, struct vx_absent_left *left, vhdx_error *err);
+/* Whether nothing but zeros lies there; also when more than *left bytes would have to be read, which counts down. */
+vhdx_status vx_absent_is_zeros(struct vx_file *file, uint64_t place, uint64_t length, uint64_t *left, bool *zeros,
+                               vhdx_error *err);
+#define VX_ABSENT_READ_MOST (512 * VX_MIB)
+/* Whether a part without owner, as above, touches the block there. */
+vhdx_status vx_absent_touches(const struct vx_absent_room *room, uint64_t block_offset, bool *touches, vhdx_error *err);
 
 /* The log of an exam, for a search. A log that is longer than any real one is not read: then `log` stays closed. */
 vhdx_status vx_absent_open_log(struct vx_exam *exam, struct vx_log_witnesses *log, vhdx_error *err);

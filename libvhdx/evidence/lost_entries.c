@@ -6,6 +6,7 @@
 
 #include "base/quote.h"
 #include "evidence/absent.h"
+#include "evidence/old_bits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,6 +71,27 @@ static vhdx_status walk(struct vx_image *image, struct vx_log_witnesses *log, st
     return status;
 }
 
+static vhdx_status count_old_bits(void *context, uint64_t payload_block, vhdx_error *err)
+{
+    struct vx_lost_entries *lost = context;
+    (void)payload_block;
+    (void)err;
+    lost->old_bits++;
+    return VHDX_OK;
+}
+
+/* A log that is in use was replayed in memory: then all of its bits are there. */
+static vhdx_status compare_bits(struct vx_image *image, struct vx_log_witnesses *log, struct vx_lost_entries *lost,
+                                vhdx_error *err)
+{
+    uint64_t size;
+    if (!vx_image_has_parent(image) || !log->open)
+        return VHDX_OK;
+    VX_TRY(vx_file_size(image->view, &size, err));
+    const struct vx_bat_source source = {image->view, &image->geometry, image->bat.file_offset, size};
+    return vx_old_bits_find(&source, log, count_old_bits, lost, err);
+}
+
 vhdx_status vx_lost_entries_find(struct vx_image *image, enum vx_lost_effort effort, struct vx_lost_entries *lost,
                                  vhdx_error *err)
 {
@@ -84,8 +106,23 @@ vhdx_status vx_lost_entries_find(struct vx_image *image, enum vx_lost_effort eff
         status = log_says_so(image, &log, &wanted, err);
     if (status == VHDX_OK && wanted)
         status = walk(image, &log, lost, err);
+    if (status == VHDX_OK)
+        status = compare_bits(image, &log, lost, err);
     vx_log_witnesses_close(&log);
     return status;
+}
+
+static void say_old_bits(const struct vx_image *image, vhdx_notice_fn notice, void *context)
+{
+    char line[LINE];
+    struct vx_arena arena = {0};
+    const char *word = vx_quote_word(&arena, vx_image_path(image), image->host->windows_paths);
+    snprintf(line, sizeof line,
+             "%s: its log has sectors that its sector bitmaps do not have, and no header names the log any more: they "
+             "read as the parent's; see 'vhdx verify %s'",
+             vx_image_path(image), word ? word : "FILE");
+    notice(context, VHDX_NOTICE_WARNING, line);
+    vx_arena_clear(&arena);
 }
 
 static void say(const struct vx_image *image, const struct vx_lost_entries *lost, vhdx_notice_fn notice, void *context)
@@ -106,10 +143,13 @@ static void say(const struct vx_image *image, const struct vx_lost_entries *lost
 bool vx_lost_entries_tell(struct vx_image *image, enum vx_lost_effort effort, vhdx_notice_fn notice, void *context)
 {
     struct vx_lost_entries lost;
-    if (!notice || vx_lost_entries_find(image, effort, &lost, NULL) != VHDX_OK || lost.blocks == 0)
+    if (!notice || vx_lost_entries_find(image, effort, &lost, NULL) != VHDX_OK)
         return false;
-    say(image, &lost, notice, context);
-    return true;
+    if (lost.blocks > 0)
+        say(image, &lost, notice, context);
+    if (lost.old_bits > 0)
+        say_old_bits(image, notice, context);
+    return lost.blocks + lost.old_bits > 0;
 }
 
 vhdx_status vx_lost_entries_check(struct vx_image *image, vhdx_notice_fn notice, void *context, vhdx_error *err)
@@ -118,6 +158,8 @@ vhdx_status vx_lost_entries_check(struct vx_image *image, vhdx_notice_fn notice,
     VX_TRY(vx_lost_entries_find(image, VX_LOST_ALL, &lost, err));
     if (lost.blocks > 0 && !lost.sure && notice)
         say(image, &lost, notice, context);
+    if (lost.old_bits > 0 && notice)
+        say_old_bits(image, notice, context);
     if (lost.blocks == 0 || !lost.sure)
         return VHDX_OK;
     vx_fail(err, VHDX_REFUSED, vx_at(vx_image_path(image), "BAT", image->bat.file_offset),

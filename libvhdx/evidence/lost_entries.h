@@ -18,6 +18,7 @@ struct vx_lost_entries {
     uint64_t first_block, blocks; /* blocks 0: nothing is missing */
     bool sure;                    /* there is no other explanation that is any good */
     bool lossless;                /* 'vhdx repair' puts all of them back */
+    uint64_t old_bits; /* blocks of which the log has sectors that their bitmap has not (old_bits.h); some twice */
 };
 
 /* Fails only as the host does, and for lack of memory. */

@@ -74,6 +74,12 @@ static vhdx_status compare(struct vx_auditing *work, vhdx_error *err)
         vx_audit_found(work, "nothing of the virtual disk could be read afterwards", VHDX_NOWHERE, VHDX_NOWHERE, 0);
         return VHDX_OK;
     }
+    if (!work->options->salvage && vx_audit_layer(&work->before)->rebuilt->old_bits) {
+        vx_audit_found(work, "the log would be overwritten, which has sectors that the disk does not have",
+                       VHDX_NOWHERE, VHDX_NOWHERE, 0);
+        work->fault->by_disk = true;
+        return VHDX_OK;
+    }
     vx_audit_writes(work);
     vx_audit_values(work);
     return work->fault->what ? VHDX_OK : vx_audit_view(work, err);

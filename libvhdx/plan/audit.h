@@ -11,6 +11,7 @@
  *       Content that could be trusted is never given up without being listed.
  *   R4  No write lies in bytes that the view before calls a payload block, a piece, or a structure of another kind than
  *       the one that is repaired. Nor does the log, through which the writes go.
+ *       Where the log is all that knows some sectors, a plan without losses is refused, and one with losses lists them.
  *   R5  Values that the evidence supports (sizes, ids, kind, the parent locator) are not replaced by others.
  *
  * Easy to get wrong: the view must come from all of the evidence, as an export does it, and not from the values that
@@ -38,6 +39,7 @@ struct vx_audit_fault {
     uint64_t virtual_offset; /* of the disk, or VHDX_NOWHERE */
     uint64_t file_offset;    /* of the file, or VHDX_NOWHERE */
     uint64_t length;
+    bool by_disk; /* no fault of the plan: no plan without losses can be right for such a disk */
 };
 
 /*

@@ -20,7 +20,7 @@ void vx_audit_found(struct vx_auditing *work, const char *what, uint64_t virtual
 {
     if (work->fault->what)
         return;
-    *work->fault = (struct vx_audit_fault){what, 0, virtual_offset, file_offset, length};
+    *work->fault = (struct vx_audit_fault){what, 0, virtual_offset, file_offset, length, false};
     if (file_offset != VHDX_NOWHERE)
         work->fault->finding = finding_at(work->plan, file_offset, length);
 }

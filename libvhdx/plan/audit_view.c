@@ -140,6 +140,16 @@ static vhdx_status add_unlisted(const struct walk *walk, vhdx_error *err)
     return VHDX_OK;
 }
 
+/* Sectors that only the log knows, through which the plan is going to write: after that nothing speaks against the
+ * bitmap any more. */
+static bool is_known_by_log(const struct walk *walk, const struct vx_salvage_piece *before)
+{
+    const struct vx_geometry *geometry = &walk->before->image->geometry;
+    return before->virtual_offset < geometry->virtual_size &&
+           vx_rebuilt_has_old_bits(walk->before->rebuilt,
+                                   vx_geometry_payload_index(geometry, before->virtual_offset / geometry->block_size));
+}
+
 /* R3 */
 static vhdx_status judge_salvage(struct walk *walk, const struct vx_salvage_piece *before,
                                  const struct vx_salvage_piece *after, uint64_t length, bool same, vhdx_error *err)
@@ -148,9 +158,10 @@ static vhdx_status judge_salvage(struct walk *walk, const struct vx_salvage_piec
                      trust(after->kind) > trust(before->kind);
     bool was_good = trust(before->kind) == 2;
     bool doubted = was_good && trust(after->kind) < 2;
-    if ((same && !laundered && !doubted) || is_listed(walk, before->virtual_offset, length))
+    bool forgotten = is_known_by_log(walk, before);
+    if ((same && !laundered && !doubted && !forgotten) || is_listed(walk, before->virtual_offset, length))
         return VHDX_OK;
-    if (!was_good)
+    if (!was_good || forgotten)
         return list(walk, before->virtual_offset, length, err);
     fault_at(walk,
              same ? "content that can be trusted would be in doubt, and is not listed"
@@ -196,7 +207,7 @@ static vhdx_status judge(struct walk *walk, const struct vx_salvage_piece *befor
 static bool is_certain(const struct vx_salvage_layer *layer)
 {
     const struct vx_rebuilt *rebuilt = layer->rebuilt;
-    return !rebuilt->placed && rebuilt->single_count == 0 && rebuilt->lost_page_count == 0 &&
+    return !rebuilt->placed && !rebuilt->old_bits && rebuilt->single_count == 0 && rebuilt->lost_page_count == 0 &&
            !vx_rebuilt_shared(rebuilt, 0, rebuilt->claims.slots * VX_MIB);
 }
 

@@ -97,8 +97,11 @@ struct vx_rebuilt {
     size_t single_count;
     uint8_t *doubted; /* a bit for each entry that says there is no data, but leads to content that nobody owns; NULL:
                          none */
-    bool absent_doubted; /* content that nobody owns has room for a block: an entry that says "nothing here" may have
-                            been lost */
+    uint8_t *old_bits; /* a bit for each entry: the log has bits of the block that its sector bitmap has not; NULL:
+                          none */
+    bool unowned_block; /* content that nobody owns has room for a block: an entry that says "no data here" may have
+                           been lost */
+    bool unowned_part;  /* or it touches a block, and may be a part of it */
     struct vx_claims claims;  /* who owns the file's space, by the BAT as it is now */
     struct vx_region_table
         *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */
@@ -114,6 +117,8 @@ bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, 
 bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 /* Whether the entry says that there is no data, but leads to content that nobody owns. */
 bool vx_rebuilt_doubted(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/* Whether the log has bits of the block that its sector bitmap has not. */
+bool vx_rebuilt_has_old_bits(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 /*
  * Entries from `bat_index` on that are alike: all as they stand, or all lost (*lost) and without a placement. Returns
  * the first that is not, or one before it when that is far; `bat_index` itself when it is placed or doubted,

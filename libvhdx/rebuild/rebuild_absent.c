@@ -41,5 +41,9 @@ vhdx_status vx_rebuild_doubt_absent(struct vx_rebuilding *work, vhdx_error *err)
     struct vx_rebuilt *out = work->out;
     const struct vx_absent_room room = {
         work->view, work->view_size, &out->claims, out->block_size, work->survey->file_id.creator};
-    return vx_absent_has_room(&room, &out->absent_doubted, err);
+    struct vx_absent_left left;
+    VX_TRY(vx_absent_look(&room, &left, err));
+    out->unowned_block = left.block;
+    out->unowned_part = left.part;
+    return VHDX_OK;
 }

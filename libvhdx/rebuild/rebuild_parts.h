@@ -77,6 +77,7 @@ vhdx_status vx_rebuild_singles(struct vx_rebuilding *work, vhdx_error *err); /* 
  * thought of all of these */
 bool vx_rebuild_is_odd(const struct vx_rebuilt *out, uint64_t bat_index, const struct vx_bat_entry *entry);
 vhdx_status vx_rebuild_states(struct vx_rebuilding *work, vhdx_error *err);
+vhdx_status vx_rebuild_bits(struct vx_rebuilding *work, vhdx_error *err); /* sector bitmaps that the log contradicts */
 
 /* Who owns what by the BAT as the view has it now; for vx_leads_close() when it is OK. */
 struct vx_leads;

@@ -17,6 +17,7 @@
 struct singles {
     struct vx_rebuilding *work;
     struct vx_claims claims; /* of those that hold data */
+    struct vx_claims bitmaps;
     struct vx_single *items; /* ascending by index */
     size_t count;
     bool too_many;
@@ -72,7 +73,7 @@ static vhdx_status claim(struct singles *s, uint64_t index, uint64_t raw, vhdx_e
     if (entry.file_offset < s->work->view_size)
         s->end = vx_max(s->end, entry.file_offset + length);
     if (!vx_geometry_is_payload(&s->work->out->geometry, index, &which))
-        return VHDX_OK;
+        return vx_claims_take(&s->bitmaps, entry.file_offset, length, err);
     bool follows = s->last_offset != 0 && index == s->last_index + 1;
     s->neighbours += follows;
     s->in_order += follows && entry.file_offset == s->last_offset + length;
@@ -94,12 +95,16 @@ static vhdx_status gather(struct singles *s, uint64_t index, uint64_t raw, vhdx_
     const struct vx_bat_entry entry = vx_bat_entry_decode(raw);
     uint64_t which;
     (void)err;
-    if (entry.state != VX_PAYLOAD_FULLY_PRESENT || entry.reserved != 0 ||
-        !vx_geometry_is_payload(&out->geometry, index, &which) || which >= out->geometry.payload_count)
+    bool has_data = entry.state == VX_PAYLOAD_FULLY_PRESENT ||
+                    (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && out->geometry.has_parent);
+    if (!has_data || entry.reserved != 0 || !vx_geometry_is_payload(&out->geometry, index, &which) ||
+        which >= out->geometry.payload_count)
         return VHDX_OK;
     bool nowhere = entry.file_offset < VX_MIB || entry.file_offset >= s->work->view_size;
     if (!nowhere && !vx_claims_contested(&s->claims, entry.file_offset, out->block_size))
         return VHDX_OK;
+    if (!nowhere && !vx_claims_is_free(&s->bitmaps, entry.file_offset, out->block_size))
+        return VHDX_OK; /* the bitmap's entry may be the wrong one; then it must stay in doubt, too */
     s->too_many = s->count == SINGLES_MAX;
     if (!s->too_many)
         s->items[s->count++] = (struct vx_single){.bat_index = index, .raw = raw, .nowhere = nowhere};
@@ -143,6 +148,7 @@ static vhdx_status find(struct singles *s, vhdx_error *err)
 {
     const struct vx_rebuilt *out = s->work->out;
     VX_TRY(vx_claims_open(s->work->view_size, &s->claims, err));
+    VX_TRY(vx_claims_open(s->work->view_size, &s->bitmaps, err));
     s->items = vx_alloc(SINGLES_MAX, sizeof *s->items);
     if (!s->items)
         return vx_fail_memory(err, "the single entries of a BAT");
@@ -204,7 +210,7 @@ static bool is_open_space(const struct singles *s, uint64_t offset)
 
 static vhdx_status take(struct singles *s, const struct vx_single *single, uint64_t file_offset, vhdx_error *err)
 {
-    const struct vx_bat_entry entry = {.state = VX_PAYLOAD_FULLY_PRESENT, .file_offset = file_offset};
+    const struct vx_bat_entry entry = {.state = vx_bat_entry_decode(single->raw).state, .file_offset = file_offset};
     const struct vx_placement placement = {single->bat_index, vx_bat_entry_encode(&entry), VX_WITNESS_GEOMETRY, false};
     return vx_rebuild_place(s->work, &placement, err);
 }
@@ -292,6 +298,7 @@ vhdx_status vx_rebuild_singles(struct vx_rebuilding *work, vhdx_error *err)
     if (status == VHDX_OK && s.count > 0 && !s.too_many && work->out->stray_count > 0)
         status = place_all(&s, err);
     vx_claims_close(&s.claims);
+    vx_claims_close(&s.bitmaps);
     if (work->out->singles != s.items)
         vx_free(s.items);
     return status;

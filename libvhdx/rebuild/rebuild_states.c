@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 #include "evidence/lead.h"
+#include "evidence/old_bits.h"
 #include "rebuild/rebuild_parts.h"
 
 static vhdx_status doubt(struct vx_rebuilt *out, uint64_t bat_index, vhdx_error *err)
@@ -80,4 +81,31 @@ vhdx_status vx_rebuild_states(struct vx_rebuilding *work, vhdx_error *err)
     vx_bat_walk_close(&bat);
     vx_leads_close(&leads);
     return status;
+}
+
+/* ---- sector bitmaps ---- */
+
+bool vx_rebuilt_has_old_bits(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+{
+    return rebuilt->old_bits && bat_index < rebuilt->geometry.entry_count && vx_page_bit(rebuilt->old_bits, bat_index);
+}
+
+static vhdx_status note_old_bits(void *context, uint64_t payload_block, vhdx_error *err)
+{
+    struct vx_rebuilt *out = context;
+    if (!out->old_bits)
+        out->old_bits = vx_alloc((size_t)(out->geometry.entry_count / 8 + 1), 1);
+    if (!out->old_bits)
+        return vx_fail_memory(err, "the entries in doubt");
+    vx_set_page_bit(out->old_bits, vx_geometry_payload_index(&out->geometry, payload_block));
+    return VHDX_OK;
+}
+
+vhdx_status vx_rebuild_bits(struct vx_rebuilding *work, vhdx_error *err)
+{
+    const struct vx_rebuilt *out = work->out;
+    const struct vx_bat_source source = {work->view, &out->geometry, out->bat.file_offset, work->view_size};
+    if (!out->geometry.has_parent || !work->log.open || work->log.ring.length > 64 * VX_MIB)
+        return VHDX_OK;
+    return vx_old_bits_find(&source, &work->log, note_old_bits, work->out, err);
 }

@@ -16,6 +16,8 @@
 
 static const struct vx_loss lost_entry = {"the BAT says nothing usable of it", false, false};
 static const struct vx_loss lost_beyond = {"the file ends before it", false, false};
+static const struct vx_loss doubtful_place = {"it reaches beyond the file's end, and space before it is free", true,
+                                              false};
 static const struct vx_loss doubtful_state = {"its block had a state that says nothing", true, false};
 static const struct vx_loss doubtful_anchor = {"its entry said that it holds no data, but led to some", true, false};
 static const struct vx_loss doubtful_partial = {"its block was partially present in a disk without parent", true,
@@ -162,8 +164,11 @@ static vhdx_status fill_up(struct payload *p, vhdx_error *err)
     static const struct vx_reason reason = {VX_FIND_BAT_BEYOND_END, true, "the beginning of the block can be read",
                                             "the rest of it, which reads as zeros"};
     struct vx_plan *plan = p->b->m->plan;
-    VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, p->b->file_size - p->entry.file_offset,
-                       p->b->geometry.block_size, &lost_beyond, err));
+    uint64_t kept = p->b->file_size - p->entry.file_offset, place = p->entry.file_offset;
+    VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, kept, p->b->geometry.block_size, &lost_beyond, err));
+    VX_TRY(vx_leads_open(p->b->m->exam, &p->b->leads, err));
+    if (place > VX_HEADER_SECTION_SIZE && vx_claims_is_free(&p->b->leads.owned, place - VX_MIB, VX_MIB))
+        VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, 0, kept, &doubtful_place, err));
     uint64_t end = p->entry.file_offset + p->b->geometry.block_size;
     return end > plan->new_size ? vx_plan_resize(plan, end, &reason, err) : VHDX_OK;
 }

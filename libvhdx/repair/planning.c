@@ -303,6 +303,13 @@ static bool is_forbidden(const struct vx_planning *p, unsigned finding)
 static void tell_fault(const struct vx_planning *p, const struct vx_audit_fault *fault)
 {
     char place[96] = "";
+    if (fault->by_disk) {
+        vx_notice(p->options->notice, p->options->notice_context, VHDX_NOTICE_WARNING,
+                  "%s: nothing is repaired, because by it %s: 'vhdx export --salvage' copies what can be had, and "
+                  "'vhdx repair --salvage' repairs the rest",
+                  vx_file_path(p->file), fault->what);
+        return;
+    }
     if (fault->virtual_offset != VHDX_NOWHERE)
         snprintf(place, sizeof place, " (%" PRIu64 " bytes at 0x%" PRIx64 " of the virtual disk)", fault->length,
                  fault->virtual_offset);

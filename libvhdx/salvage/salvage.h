@@ -25,6 +25,11 @@ struct vx_salvage_layer {
     const char *doubt; /* why nothing that the layer says is certain, NULL = it is; static */
     uint64_t certain_end; /* of the virtual disk: from here on it is in doubt whether it goes on */
     bool maybe_child;  /* whether there is a parent below is not certain */
+    struct {               /* of salvage_place.c */
+        uint64_t place;    /* of the block that was asked for last, 0 = none */
+        const char *doubt; /* of that one */
+        uint64_t read;     /* bytes */
+    } asked;
 };
 
 struct vx_salvage_layers {
@@ -67,6 +72,11 @@ vhdx_status vx_salvage_at(struct vx_salvage_layers *layers, size_t first, uint64
 /* The bytes of a piece, from `done` on; what cannot be read is zeros. */
 vhdx_status vx_salvage_read(struct vx_salvage_layers *layers, const struct vx_salvage_piece *piece, uint64_t done,
                             void *buf, size_t length, vhdx_error *err);
+
+/* salvage_place.c: what speaks against a place at which a block with data lies, besides other claims; NULL: nothing
+ * does. `block_offset`: in the view. And whether a reason is of that kind. */
+const char *vx_salvage_doubt_place(struct vx_salvage_layer *layer, uint64_t block_offset);
+bool vx_salvage_is_place_doubt(const char *reason);
 
 /* vhdx_salvage(). */
 vhdx_status vx_salvage(const char *child, const char *raw, const vhdx_salvage_options *options,

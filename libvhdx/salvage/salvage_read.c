@@ -27,6 +27,7 @@ static const char by_evidence[] = "the block was put back by evidence";
 static const char by_neighbours[] = "the block was put back because its neighbours stand in order";
 static const char no_bitmap[] = "the sector bitmap is lost: which sectors are the layer's own was guessed";
 static const char guessed_bitmap[] = "the sector bitmap was put back by evidence";
+static const char old_bits[] = "the log has sectors of the block that its sector bitmap does not have";
 static const char child_state[] = "a disk without parent has a partially present block";
 static const char maybe_child[] = "the disk does not hold it, and whether it has a parent is not certain";
 static const char no_parent[] = "it is held by a parent that is not there";
@@ -54,7 +55,7 @@ static void answer(struct asked *asked, size_t layer, uint64_t length, vhdx_salv
     if (kind == VHDX_SALVAGE_GOOD && doubt) {
         piece->kind = VHDX_SALVAGE_DOUBTFUL;
         piece->reason = doubt;
-        piece->only_unowned = doubt == no_owner;
+        piece->only_unowned = doubt == no_owner || vx_salvage_is_place_doubt(doubt);
     }
 }
 
@@ -68,7 +69,7 @@ static bool is_contested(const struct vx_salvage_layer *layer, uint64_t block_of
 static void answer_data(struct asked *asked, size_t index, uint64_t file_offset, uint64_t length,
                         vhdx_salvage_kind kind, const char *reason)
 {
-    const struct vx_salvage_layer *layer = &asked->layers->items[index];
+    struct vx_salvage_layer *layer = &asked->layers->items[index];
     uint64_t in_block = asked->piece->virtual_offset % layer->image->geometry.block_size;
     if (file_offset >= layer->view_size) {
         answer(asked, index, length, VHDX_SALVAGE_LOST, behind_end);
@@ -80,6 +81,8 @@ static void answer_data(struct asked *asked, size_t index, uint64_t file_offset,
         kind = VHDX_SALVAGE_DOUBTFUL;
         reason = one_shared;
     }
+    if (kind == VHDX_SALVAGE_GOOD && !asked->doubt)
+        asked->doubt = vx_salvage_doubt_place(layer, file_offset - in_block);
     if (vx_rebuilt_shared(layer->rebuilt, file_offset, 1)) {
         length = vx_min(length, to_mib);
         kind = kind == VHDX_SALVAGE_GOOD ? VHDX_SALVAGE_DOUBTFUL : kind;
@@ -130,10 +133,15 @@ static uint64_t reach(struct vx_salvage_layer *layer, uint64_t virtual_offset, u
     struct vx_bat_entry entry;
     uint64_t bat_index = vx_geometry_payload_index(geometry, virtual_offset / geometry->block_size);
     bool lost;
-    uint64_t changed = vx_rebuilt_alike(layer->rebuilt, bat_index, &lost);
+    uint64_t changed = vx_rebuilt_alike(layer->rebuilt, bat_index, &lost), set;
     if (changed == bat_index || vx_bat_window_get(&layer->reader.bat, bat_index, &entry, NULL) != VHDX_OK ||
         (!lost && entry.state != VX_PAYLOAD_NOT_PRESENT))
         return vx_min(limit, left);
+    /* a partial block whose bits say "not mine" has a word of its own on them */
+    if (!lost && vx_bat_window_next_set(&layer->reader.bat, bat_index + 1, geometry->entry_count, &set, NULL) !=
+                     VHDX_OK)
+        return vx_min(limit, left);
+    changed = lost ? changed : vx_min(changed, set);
     if (changed >= geometry->entry_count)
         return limit;
     if (!vx_geometry_is_payload(geometry, changed, &block))
@@ -186,6 +194,9 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         answer(asked, index, left, VHDX_SALVAGE_LOST, bad_entry);
         return true;
     }
+    if (!asked->doubt && layer->rebuilt->unowned_block && entry.state < VX_PAYLOAD_FULLY_PRESENT &&
+        !vx_bat_payload_owns_space(&entry))
+        asked->doubt = no_owner;
     if (entry.state == VX_PAYLOAD_OLD_UNMAPPED && !doubted) { /* what the final format calls UNMAPPED */
         answer(asked, index, left, VHDX_SALVAGE_GOOD, "");
         return true;
@@ -202,9 +213,7 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         answer(asked, index, left, VHDX_SALVAGE_DOUBTFUL, no_data);
         return true;
     }
-    asked->doubt = doubted ? no_data : asked->doubt;
-    if (entry.state == VX_PAYLOAD_NOT_PRESENT && !asked->doubt && layer->rebuilt->absent_doubted)
-        asked->doubt = no_owner;
+    asked->doubt = doubted ? no_data : asked->doubt; /* the stronger reason */
     if (broken & VX_BAT_STATE_FOR_CHILD) {
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, child_state);
         return true;
@@ -219,6 +228,8 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         asked->doubt = reason;
     else if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && bits_are_guess(layer, block))
         asked->doubt = guessed_bitmap;
+    else if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && vx_rebuilt_has_old_bits(layer->rebuilt, bat_index))
+        asked->doubt = old_bits;
     if (entry.state == VX_PAYLOAD_FULLY_PRESENT && is_guess(layer, bat_index)) {
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, reason);
         return true;

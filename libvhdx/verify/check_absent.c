@@ -13,6 +13,11 @@ struct check {
     struct vx_claims *claims;
 };
 
+struct look {
+    struct vx_absent_room room;
+    struct vx_absent_left found;
+};
+
 static const char *reason_of(const struct vx_absent *absent)
 {
     switch (absent->witness) {
@@ -54,8 +59,9 @@ static vhdx_status add(void *context, const struct vx_absent *absent, vhdx_error
     finding.advice = absent->lossless ? "'vhdx repair' puts them back: each block has one place in the file"
                                       : "'vhdx repair --salvage' puts them back, and lists the blocks as in doubt";
     finding.lost_offset = absent->first_block * geometry->block_size;
-    finding.lost_length = vx_min((absent->last_block + 1) * geometry->block_size, geometry->virtual_size) -
-                          finding.lost_offset;
+    if (!absent->lossless) /* else it is at its place, and a plain repair says so */
+        finding.lost_length = vx_min((absent->last_block + 1) * geometry->block_size, geometry->virtual_size) -
+                              finding.lost_offset;
     vx_verify_add(v, &finding);
     return take(check, absent, err);
 }
@@ -71,48 +77,124 @@ static void lose_blocks(struct vx_verification *v, uint64_t first, uint64_t end)
         vx_report_add_lost(v->report, v->file, &lost);
 }
 
-static vhdx_status lose_absent(struct vx_verification *v, struct vx_bat_walk *bat, vhdx_error *err)
+/* Whether something without an owner may be the content of the block, see absent.h. */
+static vhdx_status may_be_elsewhere(const struct look *look, const struct vx_bat_entry *entry, uint64_t *left,
+                                    bool *elsewhere, vhdx_error *err)
+{
+    bool has_data = entry->state >= VX_PAYLOAD_FULLY_PRESENT;
+    *elsewhere = look->found.block && !has_data && !vx_bat_payload_owns_space(entry);
+    if (!has_data || entry->file_offset < VX_HEADER_SECTION_SIZE || entry->file_offset >= look->room.file_size)
+        return VHDX_OK;
+    if (look->found.block)
+        VX_TRY(vx_absent_is_zeros(look->room.file, entry->file_offset, look->room.block_size, left, elsewhere, err));
+    if (!*elsewhere && look->found.part)
+        VX_TRY(vx_absent_touches(&look->room, entry->file_offset, elsewhere, err));
+    return VHDX_OK;
+}
+
+/* Blocks without an entry are as those whose entry says nothing. */
+static vhdx_status lose_all(struct vx_verification *v, const struct look *look, struct vx_bat_walk *bat,
+                            vhdx_error *err)
 {
     const struct vx_geometry *geometry = &v->exam->geometry;
-    uint64_t next = 0, block; /* the first block behind those of which the BAT says something */
+    uint64_t next = 0, block, left = VX_ABSENT_READ_MOST; /* next: behind those that are beyond doubt */
+    bool elsewhere;
     for (unsigned ranges = 0; ranges < RANGES_MAX; bat->index++) {
         VX_TRY(vx_bat_walk_next(bat, err));
         if (bat->index >= bat->end)
             break;
-        if (!vx_geometry_is_payload(geometry, bat->index, &block) || block >= geometry->payload_count ||
-            vx_bat_entry_decode(bat->raw).state == VX_PAYLOAD_NOT_PRESENT)
+        const struct vx_bat_entry entry = vx_bat_entry_decode(bat->raw);
+        if (!vx_geometry_is_payload(geometry, bat->index, &block) || block >= geometry->payload_count)
+            continue;
+        VX_TRY(may_be_elsewhere(look, &entry, &left, &elsewhere, err));
+        if (elsewhere && !look->found.block) /* what has no entry is no part of a block */
+            lose_blocks(v, block, block + 1);
+        if (elsewhere || !look->found.block)
             continue;
         ranges += block > next;
         lose_blocks(v, next, block);
         next = block + 1;
     }
-    lose_blocks(v, next, geometry->payload_count);
+    if (look->found.block)
+        lose_blocks(v, next, geometry->payload_count);
     return VHDX_OK;
 }
 
-static vhdx_status check_room(const struct check *check, vhdx_error *err)
+/* The state of a walk through the BAT of a child. */
+struct bitmaps {
+    uint64_t chunk;
+    bool partial, present, lacks; /* of that chunk; one of those before lacks its bitmap */
+};
+
+static void next_chunk(struct bitmaps *b, uint64_t chunk)
+{
+    if (chunk != b->chunk)
+        *b = (struct bitmaps){.chunk = chunk, .lacks = b->lacks || (b->partial && !b->present)};
+}
+
+/* Whether a chunk with partial blocks has lost its bitmap: then that is what lies somewhere without an owner. */
+static vhdx_status lacks_bitmap(const struct look *look, const struct vx_geometry *geometry, struct vx_bat_walk *bat,
+                                bool *lacks, vhdx_error *err)
+{
+    struct bitmaps b = {0};
+    uint64_t which;
+    for (;; bat->index++) {
+        VX_TRY(vx_bat_walk_next(bat, err));
+        if (bat->index >= bat->end)
+            break;
+        const struct vx_bat_entry entry = vx_bat_entry_decode(bat->raw);
+        bool is_payload = vx_geometry_is_payload(geometry, bat->index, &which);
+        next_chunk(&b, is_payload ? which / geometry->chunk_ratio : which);
+        if (is_payload)
+            b.partial |= entry.state == VX_PAYLOAD_PARTIALLY_PRESENT;
+        else
+            b.present = entry.state == VX_BITMAP_PRESENT && entry.file_offset >= VX_HEADER_SECTION_SIZE &&
+                        entry.file_offset < look->room.file_size &&
+                        !vx_claims_contested(look->room.owned, entry.file_offset, VX_BITMAP_BLOCK_SIZE);
+    }
+    next_chunk(&b, UINT64_MAX);
+    *lacks = b.lacks;
+    return VHDX_OK;
+}
+
+static vhdx_status is_a_bitmap(struct vx_verification *v, const struct look *look, bool *is, vhdx_error *err)
+{
+    struct vx_bat_walk bat;
+    *is = false;
+    if (look->found.block || !v->exam->geometry.has_parent)
+        return VHDX_OK;
+    VX_TRY(vx_bat_walk_open(v->exam, v->exam->geometry.entry_count, &bat, err));
+    vhdx_status status = lacks_bitmap(look, &v->exam->geometry, &bat, is, err);
+    vx_bat_walk_close(&bat);
+    return status;
+}
+
+static vhdx_status check_left(const struct check *check, vhdx_error *err)
 {
     struct vx_verification *v = check->v;
     struct vx_bat_walk bat;
-    bool has_room;
     const struct vx_survey *survey = v->exam->survey;
-    const struct vx_absent_room room = {v->exam->view, survey->file_size, check->claims, v->exam->geometry.block_size,
-                                        survey->file_id.creator};
-    if (v->absent_blocks == 0 || v->nonsense)
+    struct look look = {.room = {v->exam->view, survey->file_size, check->claims, v->exam->geometry.block_size,
+                                 survey->file_id.creator}};
+    if (v->nonsense_has_blocks)
         return VHDX_OK;
-    VX_TRY(vx_absent_has_room(&room, &has_room, err));
-    if (!has_room)
+    VX_TRY(vx_absent_look(&look.room, &look.found, err));
+    bool is_bitmap;
+    if (!look.found.block && !look.found.part)
+        return VHDX_OK;
+    VX_TRY(is_a_bitmap(v, &look, &is_bitmap, err));
+    if (is_bitmap)
         return VHDX_OK;
     struct vx_finding finding = vx_found(VX_FIND_BAT_UNOWNED, "BAT", v->exam->bat.file_offset);
-    vx_found_value(&finding, v->absent_blocks);
+    finding.text = look.found.block ? "has room for a block" : "lies beside a block";
     finding.advice = "if something is missing on the disk, 'vhdx export --salvage' saves it in pieces";
-    if (vx_absent_is_qemu(&room)) /* it leaves a block each time it is killed, and was mostly just that */
+    if (vx_absent_is_qemu(&look.room)) /* it leaves a block each time it is killed, and was mostly just that */
         finding.severity = VHDX_SEVERITY_INFO;
     vx_verify_add(v, &finding);
     if (finding.severity == VHDX_SEVERITY_INFO)
         return VHDX_OK;
     VX_TRY(vx_bat_walk_open(v->exam, v->exam->geometry.entry_count, &bat, err));
-    vhdx_status status = lose_absent(v, &bat, err);
+    vhdx_status status = lose_all(v, &look, &bat, err);
     vx_bat_walk_close(&bat);
     return status;
 }
@@ -138,5 +220,5 @@ vhdx_status vx_check_absent(struct vx_verification *v, struct vx_claims *claims,
         status = vx_absent_find(&search, err);
     vx_log_witnesses_close(&log);
     vx_leads_close(&v->leads); /* it knows the missing blocks as owners now */
-    return status == VHDX_OK ? check_room(&check, err) : status;
+    return status == VHDX_OK ? check_left(&check, err) : status;
 }

@@ -143,6 +143,7 @@ static vhdx_status add_stray(struct pass *pass, uint64_t bat_index, uint64_t blo
         finding.advice = "the place leads to content that no other block owns, and the blocks around say that it is "
                          "this one's: 'vhdx repair --salvage' makes it present";
         lose(pass, &finding, block, 0);
+        VX_TRY(vx_claims_take(pass->claims, entry->file_offset, pass->geometry->block_size, err)); /* it is no puzzle */
     }
     vx_verify_add(pass->v, &finding);
     return VHDX_OK;
@@ -155,8 +156,14 @@ static vhdx_status add_bad_state(struct pass *pass, uint64_t bat_index, uint64_t
     struct vx_finding finding = found(pass, old ? VX_FIND_BAT_OLD_STATE : VX_FIND_BAT_STATE, bat_index, block);
     vx_found_value(&finding, entry->state);
     VX_TRY(leads_to_content(pass, entry->file_offset, pass->geometry->block_size, &content, err));
-    if (content)
+    struct vx_bat_entry truth = *entry;
+    bool changed = false;
+    if (content) {
         finding.repair = VHDX_REPAIR_SALVAGE;
+        VX_TRY(vx_lead_truth(&pass->v->leads, bat_index, &truth, &changed, err));
+    }
+    if (changed)
+        VX_TRY(vx_claims_take(pass->claims, truth.file_offset, pass->geometry->block_size, err));
     lose(pass, &finding, block, 0);
     vx_verify_add(pass->v, &finding);
     return VHDX_OK;
@@ -310,6 +317,7 @@ static vhdx_status take_nonsense(void *context, uint64_t page, const struct vx_b
     VX_TRY(vx_verify_set_nonsense(pass->v, page, err));
     if (block > last_block)
         return VHDX_OK; /* only slots that a chunk without blocks has */
+    pass->v->nonsense_has_blocks = true;
     struct vx_finding finding = vx_found_index(VX_FIND_BAT_NONSENSE, "BAT", entry_offset(pass, first), block);
     finding.length = VX_PAGE;
     finding.other = last_block;
@@ -390,7 +398,6 @@ vhdx_status vx_check_bat(struct vx_verification *v, struct vx_claims *claims, vh
     bat.context = &pass;
     vhdx_status status = walk(&pass, &bat, err);
     vx_bat_walk_close(&bat);
-    v->absent_blocks = pass.absent_count + exam->geometry.payload_count - pass.next_block;
     if (status == VHDX_OK)
         check_fixed(&pass);
     return status;

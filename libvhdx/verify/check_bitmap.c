@@ -6,6 +6,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
+#include "evidence/absent.h"
+#include "evidence/old_bits.h"
+
 #include "base/alloc.h"
 #include "format/bat.h"
 #include "format/bitmap.h"
@@ -282,6 +285,37 @@ static bool has_bitmaps(const struct vx_exam *exam)
     return exam->has_geometry && exam->has_bat && exam->geometry.has_parent;
 }
 
+/* ---- bitmaps that are older than the log ------------------------------------------------------------------------ */
+
+static vhdx_status add_old(void *context, uint64_t payload_block, vhdx_error *err)
+{
+    struct vx_verification *v = context;
+    const struct vx_geometry *geometry = &v->exam->geometry;
+    uint64_t index = vx_geometry_payload_index(geometry, payload_block);
+    uint64_t offset = v->exam->bat.file_offset + index * VX_BAT_ENTRY_SIZE;
+    struct vx_finding finding = vx_found_index(VX_FIND_BITMAP_OLD, "BAT entry", offset, payload_block);
+    (void)err;
+    finding.gather = true;
+    finding.advice = "the log was never replayed, and no header names it any more: these sectors read as the parent's";
+    finding.lost_offset = payload_block * geometry->block_size;
+    finding.lost_length = block_length(geometry, payload_block);
+    vx_verify_add(v, &finding);
+    return VHDX_OK;
+}
+
+static vhdx_status check_old(struct vx_verification *v, vhdx_error *err)
+{
+    struct vx_log_witnesses log = {0};
+    const struct vx_bat_source source = vx_bat_source_of(v->exam);
+    if (v->nonsense || v->exam->bat_entries < v->exam->geometry.entry_count)
+        return VHDX_OK;
+    vhdx_status status = vx_absent_open_log(v->exam, &log, err);
+    if (status == VHDX_OK && log.open)
+        status = vx_old_bits_find(&source, &log, add_old, v, err);
+    vx_log_witnesses_close(&log);
+    return status;
+}
+
 vhdx_status vx_check_bitmaps(struct vx_verification *v, vhdx_error *err)
 {
     struct chunk chunk;
@@ -291,7 +325,7 @@ vhdx_status vx_check_bitmaps(struct vx_verification *v, vhdx_error *err)
     if (status == VHDX_OK)
         status = check_chunks(&chunk, err);
     close_chunk(&chunk);
-    return status;
+    return status == VHDX_OK ? check_old(v, err) : status;
 }
 
 vhdx_status vx_lose_partial_blocks(struct vx_verification *v, uint64_t number, const char *reason, vhdx_error *err)

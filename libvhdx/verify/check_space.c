@@ -302,8 +302,8 @@ static vhdx_status is_meant(struct vx_verification *v, bool *meant, vhdx_error *
     struct vx_log_witnesses log = {0};
     uint8_t logged[VX_PAGE], stored[VX_PAGE];
     size_t got = 0;
-    *meant = v->stated_blocks > 0;
-    if (*meant || !exam->header || !exam->has_log)
+    *meant = false;
+    if (!exam->header || !exam->has_log)
         return VHDX_OK;
     vhdx_status status = vx_log_witnesses_open(&log, exam->file, exam->header->log_offset, exam->header->log_length,
                                                &exam->header->log_guid, err);
@@ -324,7 +324,8 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
     struct vx_exam *exam = v->exam;
     const struct vx_absent_room room = {exam->view, exam->survey->file_size, claims, exam->geometry.block_size,
                                         exam->survey->file_id.creator};
-    bool holds, meant, has_room, is_empty = v->owned_blocks == 0 && !v->nonsense;
+    struct vx_absent_left left;
+    bool holds, meant, is_empty = v->owned_blocks == 0 && !v->nonsense_has_blocks;
     if (unowned == 0 || !is_empty)
         return VHDX_OK;
     VX_TRY(probe_unowned(exam, claims, &holds, err));
@@ -332,9 +333,10 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
         struct vx_finding finding = vx_found(VX_FIND_BAT_EMPTY, "BAT", exam->bat.file_offset);
         vx_found_value(&finding, unowned);
         VX_TRY(is_meant(v, &meant, err));
-        VX_TRY(vx_absent_has_room(&room, &has_room, err));
-        if (!meant && (has_room || is_fixed(exam))) {
-            finding.severity = VHDX_SEVERITY_ERROR;
+        VX_TRY(vx_absent_look(&room, &left, err));
+        if (left.block || is_fixed(exam)) {
+            if (!meant && v->stated_blocks == 0) /* else the guest may have given up all of it */
+                finding.severity = VHDX_SEVERITY_ERROR;
             finding.lost_length = exam->geometry.virtual_size;
         }
         finding.advice = "'vhdx repair --salvage' puts back what the log and the blocks tell; 'vhdx export --salvage' "

@@ -29,10 +29,10 @@ struct vx_verification {
     uint64_t leaked_bytes; /* owned by nobody below that */
     uint64_t owned_blocks; /* payload blocks that are said to be present */
     uint64_t stated_blocks; /* payload blocks of which the BAT says anything, and be it that they are zeros */
-    uint64_t absent_blocks; /* payload blocks of which it says "nothing here" */
     bool beyond_end;       /* some of them are not wholly in the file */
     uint64_t partial_in_base; /* blocks in a state that only children have */
     bool bitmap_in_base;      /* a sector bitmap lies where a child's BAT has it */
+    bool nonsense_has_blocks; /* one of the pages below has entries of blocks */
     uint8_t *nonsense;     /* a bit for each page of the BAT that is nonsense (bat_page.h); NULL: none is */
 };
 

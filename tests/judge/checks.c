@@ -156,6 +156,8 @@ struct work {
     const struct judge_scene *scene;
     struct judge_verdict *verdict;
     struct view before;
+    struct view whole; /* of the undamaged disk; looked at when asked for */
+    bool has_whole;
     vhdx_report *found; /* verify of the damaged disk */
 };
 
@@ -175,6 +177,14 @@ static void outcome_free(struct outcome *outcome)
     view_free(&outcome->view);
     store_free(outcome->reading.store);
     store_free(outcome->store);
+}
+
+static const struct view *whole_view(struct work *work)
+{
+    if (!work->has_whole)
+        work->whole = view_look(work->scene->disk->store);
+    work->has_whole = true;
+    return &work->whole;
 }
 
 static void check_status(struct work *work, const char *what, vhdx_status status, const vhdx_error *err)
@@ -248,17 +258,29 @@ static bool is_changed(void *context, uint64_t offset)
     return false;
 }
 
-/* The first place where the view after is trusted less, VHDX_NOWHERE when there is none. */
-static uint64_t first_less_trusted(const struct view *before, const struct view *after, const vhdx_report *listed)
+/* Which sectors of a block are its own may have been a guess; the parent's were never in the leaf. */
+static bool is_parents(const struct view *whole, const struct view *after, uint64_t at)
 {
+    return view_kind_at(after, at) == VHDX_SALVAGE_MISSING && view_kind_at(whole, at) == VHDX_SALVAGE_MISSING;
+}
+
+/* The first place where the view after is trusted less, VHDX_NOWHERE when there is none. */
+static uint64_t first_less_trusted(struct work *work, const struct view *after, const vhdx_report *listed)
+{
+    const struct view *before = &work->before;
     for (size_t i = 0; i < after->not_good.count; i++) {
         const struct range *range = &after->not_good.items[i];
         uint64_t end = vx_min(range->offset + range->length, before->size);
         for (uint64_t at = range->offset; at < end;) {
             bool less = view_trust(view_kind_at(before, at)) > view_trust(range->kind);
+            uint64_t next = view_alike_until(&before->not_good, at);
+            if (less && range->kind == VHDX_SALVAGE_MISSING) {
+                next = vx_min(next, view_alike_until(&whole_view(work)->not_good, at));
+                less = !is_parents(whole_view(work), after, at);
+            }
             if (less && !is_listed(listed, at))
                 return at;
-            at = less ? listed_end(listed, at) : view_alike_until(&before->not_good, at);
+            at = less ? listed_end(listed, at) : next;
         }
     }
     return VHDX_NOWHERE;
@@ -304,6 +326,18 @@ static struct hashes hashes_of(const struct store_file *raw)
     return hashes;
 }
 
+/* A sector bitmap whose entry is put right is no piece any more, and no content. */
+static bool is_bitmap(const struct judge_disk *disk, uint64_t file_offset)
+{
+    uint64_t chunks = vx_ceil_div(disk->block_count, disk->chunk_ratio);
+    for (uint64_t i = 0; disk->kind == VHDX_KIND_DIFFERENCING && i < chunks; i++) {
+        uint64_t place = bld_bitmap_offset(disk->b, i);
+        if (place != VHDX_NOWHERE && file_offset >= place && file_offset - place < VX_BITMAP_BLOCK_SIZE)
+            return true;
+    }
+    return false;
+}
+
 /* The first place of the damaged file that was in a piece and is neither in a piece nor on the disk now. */
 static uint64_t first_piece_lost(const struct work *work, const struct view *after)
 {
@@ -317,7 +351,7 @@ static uint64_t first_piece_lost(const struct work *work, const struct view *aft
              page != UINT64_MAX && page * STORE_PAGE < end && lost == VHDX_NOWHERE;
              page = store_next(work->scene->file, page + 1)) {
             const uint8_t *bytes = store_page(work->scene->file, page);
-            if (view_in_pieces(after, page * STORE_PAGE))
+            if (view_in_pieces(after, page * STORE_PAGE) || is_bitmap(work->scene->disk, page * STORE_PAGE))
                 continue;
             if (!hashes.items)
                 hashes = hashes_of(after->raw);
@@ -366,7 +400,7 @@ static void check_r1(struct work *work, struct outcome *outcome)
     outcome->told = told;
     if (change.found != VHDX_NOWHERE)
         fail(work->verdict, JUDGE_R1_BYTES, "other bytes at 0x%llx", (unsigned long long)change.found);
-    at = first_less_trusted(before, after, NULL);
+    at = first_less_trusted(work, after, NULL);
     if (at != VHDX_NOWHERE)
         fail(work->verdict, JUDGE_R1_TRUST, "0x%llx is '%c' now", (unsigned long long)at,
              "-+*-??"[view_kind_at(after, at)]);
@@ -389,7 +423,10 @@ static void check_writes(struct work *work, const struct outcome *outcome, const
                 page * STORE_PAGE < disk->blocks[i].place + disk->block_size)
                 fail(work->verdict, JUDGE_PAYLOAD_WRITTEN, "%s wrote at 0x%llx, payload of block %llu", what,
                      (unsigned long long)(page * STORE_PAGE), (unsigned long long)i);
-    uint64_t most = vx_max(size, disk->file_size) + 8 * VX_MIB + 2 * disk->bat_length;
+    /* in a child, a block that lies nowhere gets new space, for the parent's sectors to be seen through it */
+    uint64_t blocks = disk->kind == VHDX_KIND_DIFFERENCING ? JUDGE_DAMAGES * (uint64_t)disk->block_size : 0;
+    uint64_t most =
+        vx_max(vx_max(size, disk->file_size), work->scene->wanted_size) + 8 * VX_MIB + 2 * disk->bat_length + blocks;
     if (store_size(after) > most)
         fail(work->verdict, JUDGE_GROWN, "%s: the file has 0x%llx bytes now, had 0x%llx", what,
              (unsigned long long)store_size(after), (unsigned long long)size);
@@ -446,7 +483,7 @@ static void check_salvaged(struct work *work, struct outcome *outcome)
              left->message);
     if (before->status == VHDX_OK && after->status == VHDX_OK && outcome->told) {
         each_difference(before->raw, after->raw, vx_min(before->size, after->size), is_changed, &change);
-        uint64_t less = first_less_trusted(before, after, outcome->told);
+        uint64_t less = first_less_trusted(work, after, outcome->told);
         uint64_t cut = first_cut_off(work, after, outcome->told);
         uint64_t at = vx_min(change.found, vx_min(less, cut));
         if (at != VHDX_NOWHERE)
@@ -494,71 +531,6 @@ static void check_loop(struct work *work, const struct outcome *plain)
     store_free(store);
 }
 
-/* ---- merit ------------------------------------------------------------------------------------------------------ */
-
-/* Whether the entry of the block is where it was in the damaged file, in the BAT or in a page of the log. */
-static bool is_pointed_at(const struct judge_scene *scene, uint64_t block)
-{
-    const struct judge_disk *disk = scene->disk;
-    uint64_t index = block / disk->chunk_ratio * (disk->chunk_ratio + 1) + block % disk->chunk_ratio;
-    uint64_t at = disk->bat_offset + index * 8, raw = disk->blocks[block].place | disk->blocks[block].state;
-    uint8_t bytes[8], wanted[8];
-    vx_put64(wanted, raw);
-    store_read(scene->file, at, bytes, 8);
-    if (memcmp(bytes, wanted, 8) == 0)
-        return true;
-    for (uint64_t page = store_next(scene->file, disk->log_offset / STORE_PAGE);
-         page < (disk->log_offset + disk->log_length) / STORE_PAGE; page = store_next(scene->file, page + 1)) {
-        const uint8_t *sector = store_page(scene->file, page);
-        if (memcmp(sector, "data", 4) == 0 && memcmp(sector + at % STORE_PAGE, wanted, 8) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool page_reads(const struct store_file *bytes, uint64_t offset, const uint8_t *wanted)
-{
-    const uint8_t *page = store_page(bytes, offset / STORE_PAGE);
-    return page && memcmp(page, wanted, STORE_PAGE) == 0;
-}
-
-/* By the strict reader; a child without its parent has none. */
-static bool reads_after(const struct judge_disk *disk, const struct outcome *salvaged, uint64_t at,
-                        const uint8_t *bytes)
-{
-    if (disk->kind == VHDX_KIND_DIFFERENCING && !disk->parent_there)
-        return salvaged->view.size > at && page_reads(salvaged->view.raw, at, bytes);
-    return salvaged->reading.status == VHDX_OK && page_reads(salvaged->reading.bytes, at, bytes);
-}
-
-static void weigh_block(struct work *work, const struct outcome *salvaged, uint64_t block)
-{
-    const struct judge_scene *scene = work->scene;
-    const struct judge_disk *disk = scene->disk;
-    struct judge_verdict *verdict = work->verdict;
-    uint64_t place = disk->blocks[block].place;
-    bool pointed = is_pointed_at(scene, block);
-    const struct store_file *whole = store_find(disk->store, JUDGE_LEAF);
-    for (uint64_t page = store_next(whole, place / STORE_PAGE);
-         page != UINT64_MAX && page * STORE_PAGE < place + disk->block_size; page = store_next(whole, page + 1)) {
-        uint64_t at = page * STORE_PAGE - place + block * disk->block_size;
-        const uint8_t *bytes = store_page(whole, page);
-        if (at >= disk->size || !page_reads(disk->truth, at, bytes) ||
-            !page_reads(scene->file, page * STORE_PAGE, bytes))
-            continue;
-        bool there = work->before.size > at && page_reads(work->before.raw, at, bytes);
-        verdict->content++;
-        verdict->pointed += pointed;
-        verdict->in_place += there;
-        verdict->pointed_in_place += pointed && there;
-        bool piece = !there && view_in_pieces(&work->before, page * STORE_PAGE);
-        verdict->in_pieces += piece;
-        if (!there && (!piece || pointed) && verdict->first_missed == 0)
-            verdict->first_missed = page * STORE_PAGE;
-        verdict->read_after += there && reads_after(disk, salvaged, at, bytes);
-    }
-}
-
 /* ---- one scene -------------------------------------------------------------------------------------------------- */
 
 void judge_scene_check(const struct judge_scene *scene, struct judge_verdict *verdict)
@@ -576,11 +548,12 @@ void judge_scene_check(const struct judge_scene *scene, struct judge_verdict *ve
     check_plain(&work, &plain);
     check_salvaged(&work, &salvaged);
     check_loop(&work, &plain);
-    for (uint64_t i = 0; i < scene->disk->block_count; i++)
-        if (scene->disk->blocks[i].place != VHDX_NOWHERE)
-            weigh_block(&work, &salvaged, i);
+    const struct merit merit = {scene, &work.before, &salvaged.view, &salvaged.reading};
+    merit_weigh(&merit, verdict);
     outcome_free(&plain);
     outcome_free(&salvaged);
     view_free(&work.before);
+    if (work.has_whole)
+        view_free(&work.whole);
     vhdx_report_free(work.found);
 }

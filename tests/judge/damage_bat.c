@@ -48,11 +48,15 @@ static void dmg_set_raw(struct judge_scene *scene, uint64_t index, uint64_t raw)
     const struct judge_disk *disk = scene->disk;
     uint64_t block = dmg_block_of(disk, index);
     uint8_t number[8];
-    struct vx_bat_entry old = vx_bat_entry_decode(raw_at(scene, index)), now = vx_bat_entry_decode(raw);
+    struct vx_bat_entry now = vx_bat_entry_decode(raw);
     vx_put64(number, raw);
     store_write(scene->file, disk->bat_offset + index * VX_BAT_ENTRY_SIZE, number, 8);
     if (block == VHDX_NOWHERE || now.reserved)
         return;
+    /* as it was in the whole disk: an earlier damage is no witness of what the entry was */
+    const struct judge_block *was = &disk->blocks[block];
+    struct vx_bat_entry old = {.state = (uint8_t)was->state,
+                               .file_offset = was->place == VHDX_NOWHERE ? 0 : was->place};
     bool child = disk->kind == VHDX_KIND_DIFFERENCING, same_place = old.file_offset == now.file_offset;
     if (same_place && old.file_offset && is_present(old.state) && is_anchor(now.state))
         dmg_silent_block(scene, block);

@@ -177,7 +177,11 @@ bool dmg_log_field(struct judge_scene *scene)
     uint64_t length = dmg_number_at(scene, at + 8, 4);
     if (dmg_number_at(scene, at, 4) != VX_SIG_LOG_ENTRY || length == 0 || length % VX_PAGE || length > disk->log_length)
         return false; /* another damage was here before */
-    vx_put64(number, dmg_wrong(scene, old, fields[field].bytes));
+    uint64_t wrong = dmg_wrong(scene, old, fields[field].bytes);
+    vx_put64(number, wrong);
+    /* MS-VHDX 2.3.3: a replay gives the file that length, which is no wonder as long as the disk can fill it */
+    if (fields[field].offset == 56 && wrong <= disk->file_size + vx_round_down(disk->size, VX_MIB))
+        scene->wanted_size = vx_max(scene->wanted_size, wrong);
     bld_poke_log_entry(store_host(scene->store), JUDGE_LEAF, disk->log_offset, disk->log_length, at - disk->log_offset,
                        fields[field].offset, number, fields[field].bytes);
     silent_in_log(scene, at, 4096);

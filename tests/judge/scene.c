@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "format/bat.h"
 
 const uint64_t dmg_header_places[2] = {VX_HEADER1_OFFSET, VX_HEADER2_OFFSET};
 
@@ -151,11 +152,41 @@ uint64_t dmg_number_at(const struct judge_scene *scene, uint64_t offset, unsigne
     return vx_get64(number);
 }
 
+/* The entry of a payload block, as it is now. */
+static struct vx_bat_entry entry_of(const struct judge_scene *scene, uint64_t block)
+{
+    const struct judge_disk *disk = scene->disk;
+    uint64_t index = block / disk->chunk_ratio * (disk->chunk_ratio + 1) + block % disk->chunk_ratio;
+    return vx_bat_entry_decode(dmg_number_at(scene, disk->bat_offset + index * VX_BAT_ENTRY_SIZE, 8));
+}
+
 /* 1, 2 or 3 = both: bits. */
 unsigned dmg_which_copies(struct judge_scene *scene)
 {
     unsigned choice = (unsigned)dmg_below(scene, 4);
     return choice == 0 ? 1 : choice == 1 ? 2 : 3;
+}
+
+/* The block whose place was the one to which the entry leads now; VHDX_NOWHERE: of none, or of the block itself. */
+static uint64_t former_owner(const struct judge_disk *disk, uint64_t block, const struct vx_bat_entry *now)
+{
+    bool has_data = now->state == VX_PAYLOAD_FULLY_PRESENT || now->state == VX_PAYLOAD_PARTIALLY_PRESENT;
+    for (uint64_t i = 0; has_data && now->file_offset && i < disk->block_count; i++)
+        if (i != block && disk->blocks[i].place == now->file_offset)
+            return i;
+    return VHDX_NOWHERE;
+}
+
+/* A block at the place of another one that has left it: as after an exchange, the content does not say whose it is. */
+static void settle_places(struct judge_scene *scene)
+{
+    const struct judge_disk *disk = scene->disk;
+    for (uint64_t i = 0; i < disk->block_count; i++) {
+        struct vx_bat_entry now = entry_of(scene, i);
+        uint64_t other = former_owner(disk, i, &now);
+        if (other != VHDX_NOWHERE && entry_of(scene, other).file_offset != now.file_offset)
+            dmg_silent_block(scene, i);
+    }
 }
 
 /*
@@ -168,6 +199,7 @@ void judge_settle(struct judge_scene *scene)
     const struct judge_disk *disk = scene->disk;
     uint64_t at = bld_item_offset(disk->b, &vx_guid_virtual_disk_size, false), last = 0;
     uint64_t size = dmg_number_at(scene, at, 8), blocks = vx_ceil_div(size, disk->block_size);
+    settle_places(scene);
     for (uint64_t i = 0; i < disk->block_count; i++)
         if (disk->blocks[i].place != VHDX_NOWHERE)
             last = i + 1;

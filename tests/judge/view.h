@@ -48,4 +48,13 @@ struct reading {
 /* To be freed with store_free(reading.store). */
 struct reading view_read_plainly(struct store *store);
 
+/* merit.c: counts into the verdict what of the true content was had. */
+struct merit {
+    const struct judge_scene *scene;
+    const struct view *before, *salvaged; /* of the damaged disk; after repair --salvage */
+    const struct reading *reading;        /* by the strict reader, after repair --salvage */
+};
+
+void merit_weigh(const struct merit *merit, struct judge_verdict *verdict);
+
 #endif

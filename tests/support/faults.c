@@ -1384,6 +1384,17 @@ static void bitmap_overlap(struct fault_scene *s)
     poke_bitmap(s, bld_log_offset(s->b) | 6);
 }
 
+/* Entries of the log that were never brought home, and no LogGuid. */
+static void bitmap_old(struct fault_scene *s)
+{
+    static const uint8_t none[16];
+    child_content(s);
+    bld_write_random(s->b, FAULT_BLOCK, 4 * VX_PAGE, 9);
+    bld_log_dirty(s->b, &(struct bld_log){.what = BLD_LOG_BITMAPS, .home = BLD_HOME_ZERO, .sequence = 7});
+    finish(s);
+    BLD_DEMAND(bld_poke_header(s->host, FAULT_PATH, 3, H_LOG, none, sizeof none) == VHDX_OK, "poke a header");
+}
+
 static void bitmap_no_bit(struct fault_scene *s)
 {
     child_content(s);
@@ -1613,8 +1624,8 @@ static const struct fault faults[] = {
     LOST(BAT_NONSENSE, "noise in place of all entries", bat_nonsense, 0, FAULT_SIZE, VX_FIND_SPACE_TRAILING),
     F(BAT_PADDING, "an entry behind the last", bat_padding, 0),
     F(BAT_FIXED_SHORT, "the last block of a fixed disk cut off", bat_fixed_short, VX_FIND_BAT_FIXED_ABSENT),
-    LOST(BAT_LOST_ENTRIES, "a part of a fixed disk's BAT zeroed", bat_lost_entries, 0, BLOCKS(8), VX_FIND_SPACE_LEAK,
-         VX_FIND_BAT_FIXED_ABSENT),
+    F(BAT_LOST_ENTRIES, "a part of a fixed disk's BAT zeroed", bat_lost_entries, VX_FIND_SPACE_LEAK,
+      VX_FIND_BAT_FIXED_ABSENT),
     LOST(BAT_UNOWNED, "the entry of a block in the middle is zero", space_leak, 0, 0, VX_FIND_SPACE_LEAK),
     F(BAT_EMPTY, "all entries zero", bat_empty, VX_FIND_SPACE_TRAILING),
 
@@ -1627,6 +1638,8 @@ static const struct fault faults[] = {
     LOST(BITMAP_NO_PLACE, "a bitmap at 0", bitmap_no_place, 0, 0, VX_FIND_SPACE_LEAK),
     LOST(BITMAP_OVERLAP, "a bitmap in the log", bitmap_overlap, 0, 0, VX_FIND_SPACE_LEAK, VX_FIND_BITMAP_NO_BIT),
     F(BITMAP_NO_BIT, "a partial block that holds nothing", bitmap_no_bit, 0),
+    LOST(BITMAP_OLD, "bits in a log that no header names", bitmap_old, 0, 0, VX_FIND_BITMAP_NO_BIT,
+         VX_FIND_LOG_RESIDUE),
     F(BITMAP_ALL_BITS, "a partial block that holds all", bitmap_all_bits, 0),
     F(BITMAP_STALE, "bits of a block that is not there", bitmap_stale, 0),
     F(BITMAP_STRAY_OFFSET, "not present, with an offset", bitmap_stray_offset, 0),
