@@ -273,6 +273,7 @@ static void judge_file_id(struct vx_rebuilding *work)
 static vhdx_status rebuild(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
+    bool found;
     for (int i = 0; i < VX_PART_COUNT; i++)
         vx_clue_set(work, (enum vx_part)i, VX_WITNESS_NONE, false, "%s", "nothing is known of it");
     VX_TRY(vx_survey_make(work->file, &work->survey, err));
@@ -283,7 +284,9 @@ static vhdx_status rebuild(struct vx_rebuilding *work, vhdx_error *err)
     VX_TRY(rebuild_header(work, err));
     VX_TRY(rebuild_log(work, err));
     VX_TRY(vx_file_size(work->view, &work->view_size, err));
-    VX_TRY(vx_rebuild_regions(work, err));
+    VX_TRY(vx_rebuild_regions(work, &found, err));
+    if (found)
+        VX_TRY(vx_rebuild_settle_places(work, err));
     VX_TRY(vx_rebuild_items(work, err));
     VX_TRY(vx_rebuild_values(work, err));
     VX_TRY(vx_rebuild_settle_lengths(work, err));

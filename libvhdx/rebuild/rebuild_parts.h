@@ -54,9 +54,10 @@ struct vx_bat_look {
 };
 void vx_rebuild_bat_look(struct vx_bytes entries, uint64_t view_size, uint64_t first_index, struct vx_bat_look *look);
 
-vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_regions.c */
-/* rebuild_settle.c: what contradicts the tables; `bytes`: room for VX_REGION_TABLE_SIZE */
-vhdx_status vx_rebuild_settle_places(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *err);
+/* rebuild_regions.c; *found: a table was, and is taken; else the regions were searched for */
+vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, bool *found, vhdx_error *err);
+/* rebuild_settle.c: what contradicts the tables */
+vhdx_status vx_rebuild_settle_places(struct vx_rebuilding *work, vhdx_error *err);
 bool vx_rebuild_has_usual_items(const struct vx_rebuilding *work, uint64_t offset); /* of the region */
 vhdx_status vx_rebuild_settle_lengths(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_items.c: what is stored */

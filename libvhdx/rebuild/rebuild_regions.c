@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define ITEMS_OFFSET (64 * VX_KIB)
 #define UNUSABLE                                                                                                       \
     (VX_REGION_BAD_CHECKSUM | VX_REGION_TOO_MANY | VX_REGION_DUPLICATE | VX_REGION_UNALIGNED | VX_REGION_BAD_LENGTH |  \
      VX_REGION_OVERFLOW | VX_REGION_OVERLAP | VX_REGION_NO_BAT | VX_REGION_NO_METADATA)
@@ -377,6 +378,21 @@ static vhdx_status guess_places(struct vx_rebuilding *work, bool found, struct v
     return vx_rebuild_guess_place(work, metadata->file_offset, &bat->offset, err);
 }
 
+/* Values at the places where all known writers put the first items. */
+bool vx_rebuild_has_usual_items(const struct vx_rebuilding *work, uint64_t offset)
+{
+    uint8_t items[0x28];
+    size_t got;
+    struct vx_file_parameters parameters;
+    if (vx_file_read_some(work->view, items, sizeof items, offset + ITEMS_OFFSET, &got, NULL) != VHDX_OK ||
+        got < sizeof items)
+        return false;
+    vx_file_parameters_decode(vx_bytes_of(items, 8), &parameters);
+    uint64_t size = vx_get64(items + 8);
+    return vx_values_rules(&parameters, size, vx_get32(items + 0x10), vx_get32(items + 0x14)) == 0 ||
+           vx_values_rules(&parameters, size, vx_get32(items + 0x20), vx_get32(items + 0x24)) == 0;
+}
+
 static vhdx_status scan(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
@@ -405,7 +421,7 @@ static vhdx_status scan(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *
     return VHDX_OK;
 }
 
-static vhdx_status rebuild_regions(struct vx_rebuilding *work, struct copies *copies, vhdx_error *err)
+static vhdx_status rebuild_regions(struct vx_rebuilding *work, struct copies *copies, bool *found, vhdx_error *err)
 {
     bool decoded[2], taken;
     VX_TRY(read_copy(work, copies, 0, &decoded[0], err));
@@ -415,9 +431,8 @@ static vhdx_status rebuild_regions(struct vx_rebuilding *work, struct copies *co
         VX_TRY(take_logged_copy(work, copies, &taken, err));
     if (!taken)
         VX_TRY(take_broken_copy(work, copies, &taken, err));
-    if (!taken)
-        return scan(work, copies->bytes, err);
-    return vx_rebuild_settle_places(work, copies->bytes, err);
+    *found = taken;
+    return taken ? VHDX_OK : scan(work, copies->bytes, err);
 }
 
 static vhdx_status open_copies(struct copies *copies, vhdx_error *err)
@@ -434,7 +449,7 @@ static void close_copies(struct copies *copies)
     vx_free(copies->bytes);
 }
 
-vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err)
+vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, bool *found, vhdx_error *err)
 {
     struct copies copies;
     vhdx_status status = open_copies(&copies, err);
@@ -442,7 +457,7 @@ vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, vhdx_error *err)
     if (status == VHDX_OK && !work->out->regions)
         status = vx_fail_memory(err, "the region tables");
     if (status == VHDX_OK)
-        status = rebuild_regions(work, &copies, err);
+        status = rebuild_regions(work, &copies, found, err);
     close_copies(&copies);
     return status;
 }

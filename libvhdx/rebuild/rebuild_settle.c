@@ -5,6 +5,7 @@
  * place that shows nothing is not a wrong place; only a better one makes it so.
  */
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "base/guid.h"
 #include "image/region_look.h"
 #include "rebuild/rebuild_parts.h"
@@ -17,7 +18,6 @@
 #define UNPLACED (VX_REGION_UNALIGNED | VX_REGION_OVERFLOW)
 #define HIGHEST_BIT 46u   /* of places in files that there are */
 #define ITEMS_ENOUGH 3u   /* fewer are no evidence, see vx_rebuild_count_items() */
-#define ITEMS_OFFSET (64 * VX_KIB)
 #define RECENT_SESSION 1u /* rank of a witness */
 
 /* ---- what is there ---- */
@@ -62,21 +62,6 @@ static vhdx_status log_speaks_for(struct vx_rebuilding *work, uint64_t offset, u
         *speaks = metadata ? vx_get64(page) == VX_SIG_METADATA : look.present > 0 && look.bad == 0;
     }
     return VHDX_OK;
-}
-
-/* Values at the places where all known writers put the first items. */
-bool vx_rebuild_has_usual_items(const struct vx_rebuilding *work, uint64_t offset)
-{
-    uint8_t items[0x28];
-    size_t got;
-    struct vx_file_parameters parameters;
-    if (vx_file_read_some(work->view, items, sizeof items, offset + ITEMS_OFFSET, &got, NULL) != VHDX_OK ||
-        got < sizeof items)
-        return false;
-    vx_file_parameters_decode(vx_bytes_of(items, 8), &parameters);
-    uint64_t size = vx_get64(items + 8);
-    return vx_values_rules(&parameters, size, vx_get32(items + 0x10), vx_get32(items + 0x14)) == 0 ||
-           vx_values_rules(&parameters, size, vx_get32(items + 0x20), vx_get32(items + 0x24)) == 0;
 }
 
 static vhdx_status is_metadata(struct vx_rebuilding *work, const struct vx_region *region, uint8_t *bytes, bool *is,
@@ -284,7 +269,7 @@ static void fit_metadata(struct settling *s)
     s->changed = true;
 }
 
-vhdx_status vx_rebuild_settle_places(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *err)
+static vhdx_status settle_places(struct vx_rebuilding *work, uint8_t *bytes, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
     struct settling s = {.work = work, .bytes = bytes, .lossless = true};
@@ -302,6 +287,16 @@ vhdx_status vx_rebuild_settle_places(struct vx_rebuilding *work, uint8_t *bytes,
                     former[0] ? "; " : "", s.evidence);
     }
     return VHDX_OK;
+}
+
+vhdx_status vx_rebuild_settle_places(struct vx_rebuilding *work, vhdx_error *err)
+{
+    uint8_t *bytes = vx_alloc(VX_REGION_TABLE_SIZE, 1);
+    if (!bytes)
+        return vx_fail_memory(err, "the region tables");
+    vhdx_status status = settle_places(work, bytes, err);
+    vx_free(bytes);
+    return status;
 }
 
 static bool sizes_are_sure(const struct vx_rebuilding *work)
