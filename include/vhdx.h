@@ -275,6 +275,7 @@ typedef enum vhdx_notice_kind {
     VHDX_NOTICE_DETAIL = 1,  /* for --verbose */
     VHDX_NOTICE_WARNING = 2, /* worth a look, did not stop the work */
     VHDX_NOTICE_NEXT = 3,    /* what is to be done now, outside of the library (in Hyper-V) */
+    VHDX_NOTICE_NOTE = 4,    /* worth knowing while the work goes on; nothing is wrong */
 } vhdx_notice_kind;
 
 /* `text` is one line or some, without a line end at its end, and valid during the call only. */
@@ -534,6 +535,8 @@ typedef struct vhdx_merge_report {
     /* to be copied and zeroed in the other direction; UINT64_MAX = it is impossible, or was not looked at */
     uint64_t bytes_other_way;
     char direction_reason[160];  /* why this direction: a few words */
+    bool begun_before;           /* an earlier run of this merge was cut off */
+    uint64_t bytes_done_before;  /* of it: payload that it had moved, durably, and that is not moved again */
 } vhdx_merge_report;
 
 /*

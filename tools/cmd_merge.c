@@ -126,13 +126,41 @@ static void print_where_looked(const struct work *work)
     fputs(places->count ? "\n" : " only (--siblings)\n", stdout);
 }
 
+/* Of a merge that was cut off: what is behind it, in bytes and in parts of all. */
+static void before_row(const struct work *work, uint64_t rest)
+{
+    const vhdx_merge_report *report = &work->report;
+    char text[2 * REPORT_SIZE_ROOM + 64], size[REPORT_SIZE_ROOM];
+    double all = (double)report->bytes_done_before + (double)rest;
+    if (!report->begun_before)
+        return;
+    report_size_short(report->bytes_done_before, size);
+    snprintf(text, sizeof text, "%s (%u %%), by a run that was cut off", size,
+             all > 0 ? (unsigned)((double)report->bytes_done_before / all * 100.0) : 0);
+    report_row(stdout, 2, "done before", text);
+}
+
+/* What is left of a merge whose content is in the target. */
+static void print_complete(const struct work *work)
+{
+    text_put(stdout, work->child);
+    printf(" is already merged into ");
+    text_put(stdout, work->report.target);
+    printf(work->wish->delete_merged ? "; only the end of that merge %s.\n" : ".\n",
+           work->wish->dry_run ? "is left" : "was left");
+}
+
 static void print_plan(const struct work *work)
 {
     const vhdx_merge_report *plan = &work->report;
-    headline(work, "Would merge");
+    if (plan->already_complete)
+        print_complete(work);
+    else
+        headline(work, "Would merge");
     report_size_row(stdout, 2, "virtual size", plan->virtual_size);
     if (plan->direction_reason[0])
         print_direction(work);
+    before_row(work, plan->bytes_to_share + plan->bytes_to_copy);
     size_row(work, "to share (reflink)", plan->bytes_to_share);
     report_size_row(stdout, 2, "to copy", plan->bytes_to_copy);
     size_row(work, "to fill with zeros", plan->bytes_to_zero);
@@ -148,8 +176,6 @@ static void print_plan(const struct work *work)
         report_size_row(stdout, 2, "free on the volume", plan->bytes_free);
     if (!work->wish->output && plan->direction != VHDX_DIRECTION_UP)
         print_where_looked(work);
-    if (plan->already_complete)
-        printf("An earlier run has done the work; only its end is left.\n");
     printf("Nothing was changed.\n");
     notices_print_next(&work->notices, "Afterwards, in Hyper-V:");
 }
@@ -171,8 +197,12 @@ static void print_done(const struct work *work)
     const vhdx_merge_report *done = &work->report;
     if (work->cli->quiet)
         return;
-    headline(work, "Merged");
+    if (done->already_complete)
+        print_complete(work);
+    else
+        headline(work, "Merged");
     report_size_row(stdout, 2, "virtual size", done->virtual_size);
+    before_row(work, done->bytes_shared + done->bytes_copied);
     size_row(work, "shared (reflink)", done->bytes_shared);
     report_size_row(stdout, 2, "copied", done->bytes_copied);
     size_row(work, "filled with zeros", done->bytes_to_zero);
@@ -185,8 +215,6 @@ static void print_done(const struct work *work)
     if (done->relinked)
         count_row("layers re-linked", done->relinked);
     time_row(work);
-    if (done->already_complete)
-        printf("An earlier run had done the work; only its end was left.\n");
     if (work->wish->undo) {
         printf("To take it back: vhdx undo ");
         text_put_word(stdout, work->wish->undo);
@@ -224,6 +252,8 @@ static void plan_members(struct json *json, const struct work *work)
     json_number(json, "bytes_added", plan->bytes_added);
     number_or_null(json, "bytes_free", plan->bytes_free);
     json_bool(json, "already_complete", plan->already_complete);
+    json_bool(json, "begun_before", plan->begun_before);
+    json_number(json, "bytes_done_before", plan->bytes_done_before);
 }
 
 static void done_members(struct json *json, const struct work *work)
@@ -244,6 +274,8 @@ static void done_members(struct json *json, const struct work *work)
     json_number(json, "flushes", done->flushes);
     json_number(json, "relinked", done->relinked);
     json_bool(json, "already_complete", done->already_complete);
+    json_bool(json, "begun_before", done->begun_before);
+    json_number(json, "bytes_done_before", done->bytes_done_before);
     json_text(json, "undo", work->wish->undo);
 }
 

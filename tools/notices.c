@@ -47,6 +47,10 @@ void notices_take(void *context, vhdx_notice_kind kind, const char *text)
         if (cli->verbose && !cli->quiet)
             show("", text);
         return;
+    case VHDX_NOTICE_NOTE:
+        if (!cli->quiet)
+            show("", text);
+        return;
     case VHDX_NOTICE_WARNING:
         if (!cli->quiet)
             show("warning: ", text);

@@ -39,7 +39,7 @@ bool vx_is_parent(const struct vx_image *child, const vhdx_guid *data_write_guid
     const vhdx_parent_names *names = &child->parent_names;
     if (names->has_linkage && vx_guid_equal(&names->linkage, data_write_guid))
         return true;
-    return names->has_linkage2 && !vx_guid_is_zero(&names->linkage2) &&
+    return names->has_linkage2 && !vx_guid_is_zero(&names->linkage2) && !vx_image_is_merged(child) &&
            vx_guid_equal(&names->linkage2, data_write_guid);
 }
 

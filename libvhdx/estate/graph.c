@@ -375,7 +375,9 @@ static bool find_parent(struct builder *b, struct vx_disk *child)
     char *relative = relative_place(b->estate, child);
     if (names->has_linkage)
         child->pub.parent = find_by_identity(b, child, relative, &names->linkage);
-    if (child->pub.parent == VHDX_NONE && names->has_linkage2 && !vx_guid_is_zero(&names->linkage2)) {
+    bool second = names->has_linkage2 && !vx_guid_is_zero(&names->linkage2) &&
+                  !vx_guid_equal(&names->linkage2, &child->pub.data_write_guid); /* else it says: merged, and kept */
+    if (child->pub.parent == VHDX_NONE && second) {
         child->pub.parent = find_by_identity(b, child, relative, &names->linkage2);
         child->parent_second = child->pub.parent != VHDX_NONE;
     }

@@ -17,6 +17,8 @@
 #include "image/writing.h"
 #include "io/io.h"
 
+#include <string.h>
+
 struct vx_journal;
 struct vx_space;
 struct vx_bat_window;
@@ -85,6 +87,21 @@ static inline bool vx_image_is_fixed(const struct vx_image *image)
 
 /* Reads metadata as it will be when the journal's pending pages are committed. */
 vhdx_status vx_image_read_metadata(struct vx_image *image, void *buf, size_t length, uint64_t offset, vhdx_error *err);
+
+/*
+ * Whether the second linkage of a disk is its own identity: the mark of a layer whose content was merged into its
+ * parent, the disk that the first linkage names, and that was kept. It never names a parent.
+ */
+static inline bool vx_is_merged_mark(bool has_linkage2, const vhdx_guid *linkage2, const vhdx_guid *data_write_guid)
+{
+    return has_linkage2 && memcmp(linkage2, data_write_guid, sizeof *linkage2) == 0;
+}
+
+static inline bool vx_image_is_merged(const struct vx_image *image)
+{
+    return vx_is_merged_mark(image->parent_names.has_linkage2, &image->parent_names.linkage2,
+                             &image->header.data_write_guid);
+}
 
 /* Takes parent_names anew from the items. */
 void vx_image_take_parent_names(struct vx_image *image);

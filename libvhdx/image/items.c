@@ -252,6 +252,12 @@ static vhdx_status journal_bytes(struct vx_journal *journal, uint64_t offset, co
     return VHDX_OK;
 }
 
+vhdx_status vx_items_rewrite(struct vx_image *image, const struct vx_metadata_entry *entry, const uint8_t *bytes,
+                             vhdx_error *err)
+{
+    return journal_bytes(image->journal, image->metadata.file_offset + entry->offset, bytes, entry->length, err);
+}
+
 struct edit {
     struct vx_image *image;
     struct vx_metadata_table *old, *new;

@@ -41,6 +41,10 @@ vhdx_status vx_items_take_paths(struct vx_items *items, vhdx_error *err);
 vhdx_status vx_items_read(struct vx_image *image, const struct vx_metadata_entry *entry, uint8_t *bytes,
                           vhdx_error *err);
 
+/* Other bytes of the same length in the same place, among the pages of the journal's next commit. */
+vhdx_status vx_items_rewrite(struct vx_image *image, const struct vx_metadata_entry *entry, const uint8_t *bytes,
+                             vhdx_error *err);
+
 struct vx_item_change {
     vhdx_guid item_id;
     uint32_t flags;       /* VX_ITEM_IS_*; IsUser and the id name the item */

@@ -9,9 +9,11 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/size_text.h"
-#include "merge/aftermath.h"
-#include "merge/resize.h"
 #include "image/writing.h"
+#include "merge/aftermath.h"
+#include "merge/compare_merged.h"
+#include "merge/resize.h"
+#include "merge/resume.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -157,7 +159,7 @@ static vhdx_status check_room(struct vx_merge_run *run, vhdx_error *err)
 }
 
 /* What is to be said of a disk that stands against the merge: begins with what it is. */
-static const char *sibling_text(const struct vx_merge_run *run, const struct vx_neighbour *sibling)
+static const char *sibling_text(const struct vx_neighbour *sibling)
 {
     if (sibling->is_busy)
         return "is in use and may be another child of a layer that this merge changes";
@@ -166,16 +168,11 @@ static const char *sibling_text(const struct vx_merge_run *run, const struct vx_
     if (sibling->is_obscure)
         return "is damaged, does not say who its parent is, and may be another child of a layer that this merge "
                "changes";
-    if (vx_guard_is_remnant(&run->guard, sibling))
-        return "is left of an earlier merge: what it held is in its parent already, and read on its own it would "
-               "change";
     return "is another child of a layer that this merge changes, and would become invalid";
 }
 
-static const char *sibling_advice(const struct vx_merge_run *run, const struct vx_neighbour *sibling)
+static const char *sibling_advice(const struct vx_neighbour *sibling)
 {
-    if (vx_guard_is_remnant(&run->guard, sibling))
-        return "remove that file or move it away when nothing needs it any more, or go on with '--force-siblings'";
     if (sibling->is_obscure)
         return "move that file to another directory if it does not belong to these disks, else mend it first; or give "
                "it up "
@@ -183,20 +180,13 @@ static const char *sibling_advice(const struct vx_merge_run *run, const struct v
     return "merge into a new file with '-o NEW', or give that disk up with '--force-siblings'";
 }
 
-/* Named first is what weighs most: a sound child, then what may be one, then what an earlier merge has left. */
+/* Named first is what weighs most: a sound child, then what may be one. */
 static const struct vx_neighbour *gravest_sibling(const struct vx_merge_run *run)
 {
-    const struct vx_neighbour *gravest = run->guard.siblings[0];
-    for (size_t i = 0; i < run->guard.sibling_count; i++) {
-        const struct vx_neighbour *sibling = run->guard.siblings[i];
-        if (vx_guard_is_remnant(&run->guard, sibling))
-            continue;
-        if (sibling->is_disk)
-            return sibling;
-        if (vx_guard_is_remnant(&run->guard, gravest))
-            gravest = sibling;
-    }
-    return gravest;
+    for (size_t i = 0; i < run->guard.sibling_count; i++)
+        if (run->guard.siblings[i]->is_disk)
+            return run->guard.siblings[i];
+    return run->guard.siblings[0];
 }
 
 static vhdx_status fail_siblings(const struct vx_merge_run *run, vhdx_error *err)
@@ -207,9 +197,9 @@ static vhdx_status fail_siblings(const struct vx_merge_run *run, vhdx_error *err
         snprintf(more, sizeof more, " (and %zu more)", run->guard.sibling_count - 1);
     for (size_t i = 0; i < run->guard.sibling_count; i++)
         vx_notice(run->options->notice, run->options->notice_context, VHDX_NOTICE_WARNING, "%s %s",
-                  run->guard.siblings[i]->path, sibling_text(run, run->guard.siblings[i]));
-    vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path), "%s%s %s", first->path, more, sibling_text(run, first));
-    return vx_advise(err, VHDX_REFUSED, "%s", sibling_advice(run, first));
+                  run->guard.siblings[i]->path, sibling_text(run->guard.siblings[i]));
+    vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path), "%s%s %s", first->path, more, sibling_text(first));
+    return vx_advise(err, VHDX_REFUSED, "%s", sibling_advice(first));
 }
 
 static void tell_invalid(const struct vx_merge_run *run, const struct vx_neighbour *sibling)
@@ -220,9 +210,20 @@ static void tell_invalid(const struct vx_merge_run *run, const struct vx_neighbo
     vx_notice(run->options->notice, run->options->notice_context, VHDX_NOTICE_WARNING, "%s %s", sibling->path, text);
 }
 
+/* They stand against nothing: what they held is where it belongs. But read on their own they mean nothing then. */
+static void tell_remnants(const struct vx_merge_run *run)
+{
+    for (size_t i = 0; i < run->guard.remnant_count; i++)
+        vx_notice(run->options->notice, run->options->notice_context, VHDX_NOTICE_WARNING,
+                  "%s was merged before and kept; %s, and may go", run->guard.remnants[i]->path,
+                  run->plan_only ? "it could not be read on its own afterwards"
+                                 : "it can no longer be read on its own after this");
+}
+
 static vhdx_status check_siblings(const struct vx_merge_run *run, vhdx_error *err)
 {
     const vhdx_merge_options *options = run->options;
+    tell_remnants(run);
     if (run->guard.sibling_count > 0 && !options->force_siblings)
         return fail_siblings(run, err);
     for (size_t i = 0; i < run->guard.sibling_count; i++)
@@ -234,65 +235,38 @@ static vhdx_status check_siblings(const struct vx_merge_run *run, vhdx_error *er
     return VHDX_OK;
 }
 
-#define COMPARE_BUFFER ((size_t)(256 * VX_KIB))
-
-static vhdx_status same_bytes(const struct vx_merge_run *run, const struct vx_piece *piece, uint8_t *buf, bool *same,
-                              vhdx_error *err)
-{
-    for (uint64_t done = 0; *same && done < piece->length;) {
-        size_t here = (size_t)vx_min(COMPARE_BUFFER, piece->length - done);
-        uint8_t *other = buf + COMPARE_BUFFER;
-        if (piece->kind == VX_RUN_DATA)
-            VX_TRY(vx_file_read(run->chain->layers[piece->layer]->view, buf, here, piece->file_offset + done, err));
-        else
-            memset(buf, 0, here);
-        VX_TRY(vx_chain_read(run->chain, run->into, other, here, piece->virtual_offset + done, err));
-        *same = memcmp(buf, other, here) == 0;
-        done += here;
-        VX_TRY(vx_tell_planned(run->options, piece->virtual_offset + done, run->child->geometry.virtual_size, err));
-    }
-    return VHDX_OK;
-}
-
-static vhdx_status compare_pieces(const struct vx_merge_run *run, struct vx_cursor *cursor, uint8_t *buf, bool *same,
-                                  vhdx_error *err)
-{
-    uint64_t size = run->child->geometry.virtual_size;
-    for (uint64_t at = 0; *same && at < size;) {
-        struct vx_piece piece;
-        VX_TRY(vx_cursor_at(cursor, at, size - at, &piece, err));
-        if (piece.kind != VX_RUN_TRANSPARENT)
-            VX_TRY(same_bytes(run, &piece, buf, same, err));
-        at += piece.length;
-    }
-    return VHDX_OK;
-}
-
 /* Whether the target alone reads as the child does through it: everything was merged before. */
 static vhdx_status target_has_all(const struct vx_merge_run *run, bool *same, vhdx_error *err)
 {
-    struct vx_cursor *cursor = NULL;
-    *same = run->child->geometry.virtual_size == run->target->geometry.virtual_size;
-    if (!*same)
-        return VHDX_OK;
-    uint8_t *buf = vx_alloc(2, COMPARE_BUFFER);
-    vhdx_status status = buf ? vx_cursor_open(run->chain, 0, run->into, true, &cursor, err)
-                             : vx_fail_memory(err, "a buffer");
-    if (status == VHDX_OK)
-        status = compare_pieces(run, cursor, buf, same, err);
-    vx_cursor_close(cursor);
-    vx_free(buf);
-    return status;
+    uint64_t size = run->child->geometry.virtual_size, compared;
+    *same = size == run->target->geometry.virtual_size;
+    return *same ? vx_compare_merged(run, 0, size, same, &compared, err) : VHDX_OK;
+}
+
+/* Whether the child says itself that the target holds all of it: see M8. */
+static bool is_marked(const struct vx_merge_run *run)
+{
+    const vhdx_parent_names *names = &run->child->parent_names;
+    const vhdx_guid *target = &run->target->header.data_write_guid;
+    if (run->into == 1)
+        return vx_image_is_merged(run->child) && names->has_linkage && vx_guid_equal(&names->linkage, target);
+    return names->has_linkage2 && vx_guid_equal(&names->linkage2, target);
 }
 
 /* M6: what an earlier run of the same merge has done already. */
 static vhdx_status find_state(struct vx_merge_run *run, vhdx_error *err)
 {
-    if (run->guard.leftover_count == 0 && !run->guard.merged_before)
+    run->marked = !run->options->reclaim && is_marked(run);
+    if (run->marked && !run->options->delete_merged && run->guard.leftover_count == 0) {
+        run->complete = true; /* a mark is enough where nothing is given up for it */
+        return VHDX_OK;
+    }
+    if (run->guard.leftover_count == 0 && !run->guard.merged_before && !run->marked)
         return VHDX_OK;
     VX_TRY(target_has_all(run, &run->complete, err)); /* a neighbour's word is not enough to give the child up */
     if (run->complete)
         return VHDX_OK;
+    run->marked = false;
     if (run->guard.merged_before)
         return vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path),
                        "a disk beside it is linked to %s as if this one had been merged, but its content is not there",
@@ -344,19 +318,17 @@ static vhdx_status check_links(struct vx_merge_run *run, vhdx_error *err)
         struct vx_link upper = vx_merge_upper_link(run);
         VX_TRY(vx_link_check(run->uppers[i], &upper, err));
     }
-    if (run->options->delete_merged && run->into > 1) {
+    if (run->into > 1) {
         struct vx_link past = vx_merge_link_past(run);
         VX_TRY(vx_link_check(run->child, &past, err));
     }
     return VHDX_OK;
 }
 
-/* Three to begin writing, two for a commit, three to end it; a window in which only bytes in place change commits
- * nothing. */
+/* Three to begin writing, two for a commit (of the mark, the windows, the items), three to end it. */
 static uint64_t flushes_of(const struct vx_totals *totals)
 {
-    bool commits = totals->blocks_to_allocate || totals->blocks_to_zero || totals->bitmaps_to_allocate;
-    return 8 + (commits ? 2 * totals->windows : 0);
+    return 10 + 2 * totals->windows;
 }
 
 void vx_merge_fill_report(struct vx_merge_run *run)
@@ -390,6 +362,7 @@ struct vx_merge_task vx_merge_task(const struct vx_merge_run *run)
                                   .layer_count = run->into,
                                   .target = run->target,
                                   .virtual_size = run->child->geometry.virtual_size,
+                                  .begin = run->resume.goes_on ? run->resume.mark.done_end : 0,
                                   .keep_zeros = run->options->zero_detect == VHDX_ZERO_DETECT_OFF,
                                   .options = run->options};
 }
@@ -406,7 +379,7 @@ static vhdx_status check_written(const struct vx_merge_run *run, vhdx_error *err
     if (!run->complete)
         VX_TRY(vx_image_check_write(run->target, err));
     VX_TRY(vx_image_check_write(run->bottom, err));
-    if (run->child != run->bottom && run->options->delete_merged)
+    if (run->child != run->bottom)
         VX_TRY(vx_image_check_write(run->child, err));
     for (size_t i = 0; i < run->upper_count; i++)
         VX_TRY(vx_image_check_write(run->uppers[i], err));
@@ -431,8 +404,13 @@ vhdx_status vx_merge_check(struct vx_merge_run *run, vhdx_error *err)
     VX_TRY(check_links(run, err));
     if (!run->complete)
         VX_TRY(vx_merge_take_items(run, true, err));
-    if (!run->complete)
+    if (run->complete) {
+        run->totals = (struct vx_totals){0};
+        run->report->bytes_other_way = UINT64_MAX;
+    } else {
+        VX_TRY(vx_resume_find(run, err));
         VX_TRY(plan_down(run, err));
+    }
     vx_merge_fill_report(run);
     if (run->complete)
         return VHDX_OK;

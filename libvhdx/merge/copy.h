@@ -36,6 +36,11 @@ struct vx_copier {
     void *moved_context;
 };
 
+static inline uint64_t vx_copier_moved(const struct vx_copier *copier)
+{
+    return copier->copied + copier->shared;
+}
+
 vhdx_status vx_copier_open(struct vx_copier *copier, struct vx_file *target, vhdx_error *err);
 void vx_copier_close(struct vx_copier *copier);
 /* Adds a job; joined with the last one where both continue. */

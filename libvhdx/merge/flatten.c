@@ -60,7 +60,7 @@ static vhdx_status fill(struct vx_chain *chain, struct vx_image *target, const v
                         vhdx_merge_report *report, vhdx_error *err)
 {
     struct vx_copier copier;
-    struct vx_teller teller = {options, 0, 0};
+    struct vx_teller teller = {options, 0, 0, 0};
     struct vx_merge_task task = merge_task(chain, target, options);
     struct vx_totals done = {0};
     struct vx_apply_options how = {.done = &done};

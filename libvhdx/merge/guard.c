@@ -61,7 +61,9 @@ static void take_linkage(struct vx_neighbour *neighbour, const struct vx_linkage
     neighbour->data_write_guid = linkage->data_write_guid;
     neighbour->has_linkage = linkage->has_linkage;
     neighbour->linkage = linkage->linkage;
-    neighbour->has_linkage2 = linkage->has_linkage2;
+    neighbour->is_merged = linkage->has_identity && vx_is_merged_mark(linkage->has_linkage2, &linkage->linkage2,
+                                                                      &linkage->data_write_guid);
+    neighbour->has_linkage2 = linkage->has_linkage2 && !neighbour->is_merged;
     neighbour->linkage2 = linkage->linkage2;
 }
 
@@ -369,7 +371,9 @@ static vhdx_status take_far(struct finder *finder, const struct vx_far_disk *dis
         neighbour.data_write_guid = disk->data_write_guid;
         neighbour.has_linkage = disk->has_linkage;
         neighbour.linkage = disk->linkage;
-        neighbour.has_linkage2 = disk->has_linkage2;
+        neighbour.is_merged = disk->has_identity &&
+                              vx_is_merged_mark(disk->has_linkage2, &disk->linkage2, &disk->data_write_guid);
+        neighbour.has_linkage2 = disk->has_linkage2 && !neighbour.is_merged;
         neighbour.linkage2 = disk->linkage2;
         status = append(finder->neighbours, &neighbour, finder->err);
     }
@@ -468,7 +472,8 @@ static void find_leftovers(const struct vx_chain *chain, size_t into, const stru
 
 /*
  * A merge without removal leaves the merged layers, and a layer above them that names the target (linkage) and, as a
- * memory, the topmost of them (linkage2). Those from there down to the target are remnants.
+ * memory, the topmost of them (linkage2). Those from there down to the target are remnants, and so is a child of the
+ * target that bears the mark itself: between M2's two steps of the next merge nothing else tells of it.
  */
 static void find_remnants(const struct vx_image *above, const struct vx_image *target,
                           const struct vx_neighbours *neighbours, struct vx_guard *guard)
@@ -489,7 +494,7 @@ static void find_remnants(const struct vx_image *above, const struct vx_image *t
     guard->remnant_count = before; /* it leads elsewhere */
 }
 
-bool vx_guard_is_remnant(const struct vx_guard *guard, const struct vx_neighbour *neighbour)
+static bool is_remnant(const struct vx_guard *guard, const struct vx_neighbour *neighbour)
 {
     for (size_t i = 0; i < guard->remnant_count; i++)
         if (guard->remnants[i] == neighbour)
@@ -531,6 +536,36 @@ static bool loses_parent(const struct vx_chain *chain, size_t into, const struct
     return false;
 }
 
+/* What hangs on a remnant reads through it into the target: that is no remnant but another branch. */
+static bool is_needed(const struct vx_chain *chain, const struct vx_neighbours *neighbours,
+                      const struct vx_guard *guard, const struct vx_neighbour *remnant)
+{
+    for (size_t i = 0; i < neighbours->count; i++) {
+        const struct vx_neighbour *other = &neighbours->items[i];
+        bool linked = links_to(other, &remnant->data_write_guid) ||
+                      (links2_to(other, &remnant->data_write_guid) &&
+                       !has_other_parent(chain, neighbours, other, &remnant->data_write_guid));
+        if (linked && !is_remnant(guard, other) && !is_leftover(guard, other))
+            return true;
+    }
+    return false;
+}
+
+static void find_needed_remnants(const struct vx_chain *chain, const struct vx_neighbours *neighbours,
+                                 struct vx_guard *guard)
+{
+    for (size_t i = 0; i < guard->remnant_count;) {
+        const struct vx_neighbour *remnant = guard->remnants[i];
+        if (remnant->has_identity && is_needed(chain, neighbours, guard, remnant)) {
+            guard->siblings[guard->sibling_count++] = remnant;
+            guard->remnants[i] = guard->remnants[--guard->remnant_count];
+            i = 0; /* one below it may be needed now */
+        } else {
+            i++;
+        }
+    }
+}
+
 static void judge(const struct vx_chain *chain, size_t into, const struct vx_neighbours *neighbours,
                   const struct vx_neighbour *neighbour, struct vx_guard *guard)
 {
@@ -548,8 +583,13 @@ static void judge(const struct vx_chain *chain, size_t into, const struct vx_nei
         guard->uppers[guard->upper_count++] = neighbour;
         return;
     }
+    bool below = loses_parent(chain, into, neighbours, neighbour);
+    if (below && neighbour->is_merged && !is_remnant(guard, neighbour))
+        guard->remnants[guard->remnant_count++] = neighbour;
+    if (is_remnant(guard, neighbour))
+        return;
     bool lost = neighbour->is_elsewhere && is_child_of(chain, neighbours, neighbour, chain->layers[0]);
-    if (lost || loses_parent(chain, into, neighbours, neighbour))
+    if (lost || below)
         guard->siblings[guard->sibling_count++] = neighbour;
     else if (is_child_of(chain, neighbours, neighbour, chain->layers[0]))
         guard->uppers[guard->upper_count++] = neighbour;
@@ -562,7 +602,7 @@ vhdx_status vx_guard_judge(const struct vx_chain *chain, size_t into, const stru
     guard->siblings = vx_alloc(neighbours->count, sizeof(void *));
     guard->uppers = vx_alloc(neighbours->count, sizeof(void *));
     guard->leftovers = vx_alloc(neighbours->count + 1, sizeof(void *));
-    guard->remnants = vx_alloc(neighbours->count + 1, sizeof(void *));
+    guard->remnants = vx_alloc(2 * neighbours->count + 1, sizeof(void *));
     if (!guard->siblings || !guard->uppers || !guard->leftovers || !guard->remnants) {
         vx_guard_free(guard);
         return vx_fail_memory(err, "the disks beside the layers");
@@ -572,6 +612,7 @@ vhdx_status vx_guard_judge(const struct vx_chain *chain, size_t into, const stru
         find_remnants(chain->layers[i - 1], chain->layers[i], neighbours, guard);
     for (size_t i = 0; i < neighbours->count; i++)
         judge(chain, into, neighbours, &neighbours->items[i], guard);
+    find_needed_remnants(chain, neighbours, guard);
     return VHDX_OK;
 }
 

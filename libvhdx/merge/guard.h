@@ -19,8 +19,9 @@ struct vx_neighbour {
     bool is_elsewhere; /* on another host: it cannot be opened here */
     bool has_identity;
     vhdx_guid data_write_guid;
-    bool has_linkage, has_linkage2; /* linkage2: only when it is set */
+    bool has_linkage, has_linkage2; /* linkage2: only when it is set and may name a parent */
     vhdx_guid linkage, linkage2;
+    bool is_merged; /* it says itself that the disk its linkage names holds all of it */
 };
 
 /* A disk that lies in another place where the caller has looked, by somebody else's search. */
@@ -73,7 +74,7 @@ struct vx_guard {
     /* former layers between child and target, topmost first, after an earlier run */
     const struct vx_neighbour **leftovers;
     size_t leftover_count;
-    /* those of the siblings that an earlier merge into their parent has left behind */
+    /* disks that would be siblings, but were merged into their parent before, and kept: nothing is lost with them */
     const struct vx_neighbour **remnants;
     size_t remnant_count;
     bool merged_before; /* the target holds the child's data already: a child of the child was linked to it */
@@ -82,7 +83,5 @@ struct vx_guard {
 vhdx_status vx_guard_judge(const struct vx_chain *chain, size_t into, const struct vx_neighbours *neighbours,
                            struct vx_guard *guard, vhdx_error *err);
 void vx_guard_free(struct vx_guard *guard);
-/* Whether a sibling is left of an earlier merge: what it held is in its parent already. */
-bool vx_guard_is_remnant(const struct vx_guard *guard, const struct vx_neighbour *neighbour);
 
 #endif

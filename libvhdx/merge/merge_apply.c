@@ -6,6 +6,7 @@
 #include "merge/merge_apply.h"
 
 #include "image/journal.h"
+#include "image/mark.h"
 #include "image/payload.h"
 #include "image/space.h"
 #include "image/writing.h"
@@ -27,6 +28,8 @@ static vhdx_status end_window(struct apply *apply, uint64_t virtual_end, vhdx_er
     apply->taken_before = vx_space_taken(target->space);
     VX_TRY(vx_space_materialize(target->space, err));
     VX_TRY(vx_copier_run(apply->copier, err));
+    if (apply->options.before_commit)
+        VX_TRY(apply->options.before_commit(apply->options.context, virtual_end, err));
     VX_TRY(vx_image_commit(target, err));
     if (!apply->options.window_done)
         return VHDX_OK;
@@ -40,7 +43,7 @@ static vhdx_status make_room(struct apply *apply, uint64_t virtual_offset, vhdx_
     const struct vx_copier *copier = apply->copier;
     uint64_t taken = apply->counts_space ? vx_space_taken(apply->target->space) - apply->taken_before : 0;
     if (vx_max(copier->load, taken) < apply->options.window_bytes && copier->job_count < VX_WINDOW_JOBS &&
-        vx_journal_room(apply->target->journal) >= vx_payload_pages_per_block(apply->target))
+        vx_journal_room(apply->target->journal) >= vx_payload_pages_per_block(apply->target) + VX_MARK_PAGES)
         return VHDX_OK;
     return end_window(apply, virtual_offset, err);
 }

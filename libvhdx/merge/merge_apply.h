@@ -17,6 +17,9 @@
 /* How to go about it; zero members mean the defaults. */
 struct vx_apply_options {
     uint64_t window_bytes; /* payload between two commits */
+    /* Called before the commit of each window, whose pages it may add to (VX_MARK_PAGES of them): with that commit all
+     * blocks before `virtual_end` will be done. */
+    vhdx_status (*before_commit)(void *context, uint64_t virtual_end, vhdx_error *err);
     /* Called after each window, when its changes are durable: all blocks before `virtual_end` are done. Not VHDX_OK
      * ends the work. */
     vhdx_status (*window_done)(void *context, uint64_t virtual_end, vhdx_error *err);

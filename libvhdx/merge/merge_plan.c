@@ -24,6 +24,7 @@ vhdx_status vx_planner_open(const struct vx_merge_task *task, struct vx_planner 
     planner->target = task->target;
     planner->direction = task->direction;
     planner->size = task->virtual_size;
+    planner->at = task->begin;
     vhdx_status status = vx_cursor_open(task->chain, 0, task->layer_count, true, &planner->cursor, err);
     if (status == VHDX_OK && task->direction == VX_DIRECTION_UP)
         status = vx_bat_window_open(task->target, VX_BAT_WINDOW_SMALL, &planner->window, err);

@@ -45,6 +45,7 @@ struct vx_merge_task {
     size_t layer_count;
     struct vx_image *target; /* down: the next layer, or an empty new image; up: layer 0 */
     uint64_t virtual_size;  /* of the merged disk */
+    uint64_t begin;         /* the first block of the target's that is looked at begins here */
     enum vx_direction direction;
     bool keep_zeros; /* holes and zeros of the layers are data like any other */
     const vhdx_merge_options *options; /* for their progress callback; NULL: nobody wants to know */

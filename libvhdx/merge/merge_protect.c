@@ -44,12 +44,14 @@ vhdx_status vx_merge_protect(struct vx_merge_run *run, bool up, vhdx_error *err)
         return VHDX_OK;
     VX_TRY(vx_chain_check_output(run->chain, run->options->undo, err));
     VX_TRY(check_room(run, err));
-    struct vx_image **images = vx_alloc(run->upper_count + 2, sizeof *images);
+    struct vx_image **images = vx_alloc(run->upper_count + 3, sizeof *images);
     if (!images)
         return vx_fail_memory(err, "the files of a merge");
     images[count++] = up ? run->child : run->target;
     if (!up)
         images[count++] = run->bottom;
+    if (!up && run->child != run->bottom)
+        images[count++] = run->child;
     for (size_t i = 0; !up && i < run->upper_count; i++)
         images[count++] = run->uppers[i];
     vhdx_status status = vx_images_protect(images, count, run->options->undo, undo, err);

@@ -13,8 +13,11 @@
  *  M6  Each step may be repeated: the same command after a crash finds one of these states and goes on.
  *  M7  With an undo file: nothing is overwritten whose old bytes are not durable in it (undo/undo_save.h), from the
  *      first write to the last.
+ *  M8  Merged layers that stay say so, as the last thing: the lowest one has its own identity as linkage2, and where
+ *      there are several, the child has the target's. Both mean that the target holds all of the layer, until one of
+ *      the two is written to.
  *
- *      check | linkage2 := g | target := g | blocks ... | size, items | linkage := g, linkage2 := 0 | uppers | removal
+ *      check | linkage2 := g | target := g | blocks ... | size, items | linkage := g, mark | uppers | removal
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/run.h"
@@ -34,6 +37,7 @@
 #include "merge/recheck.h"
 #include "merge/reclaim.h"
 #include "merge/resize.h"
+#include "merge/resume.h"
 #include "merge/up.h"
 
 #include <inttypes.h>
@@ -45,6 +49,10 @@
  * a former one now, whichever linkage named it. */
 static vhdx_status start_target(struct vx_merge_run *run, vhdx_error *err)
 {
+    if (run->resume.goes_on) { /* the identity of the run that was cut off, which that layer knows */
+        run->identity = run->target->header.data_write_guid;
+        return vx_image_begin_write(run->target, NULL, err);
+    }
     struct vx_link link = {.linkage = run->target->header.data_write_guid};
     VX_TRY(vx_new_guid(run->chain->host, &run->identity, err));
     link.linkage2 = run->identity;
@@ -54,6 +62,8 @@ static vhdx_status start_target(struct vx_merge_run *run, vhdx_error *err)
 
 /* What happens between windows, when the one before is durable. */
 struct between {
+    struct vx_merge_run *run;
+    const struct vx_copier *copier;
     struct vx_recheck *recheck; /* NULL: not asked for */
     struct vx_reclaim *reclaim; /* likewise */
 };
@@ -64,7 +74,14 @@ static vhdx_status window_done(void *context, uint64_t virtual_end, vhdx_error *
     const struct between *between = context;
     if (between->recheck)
         VX_TRY(vx_recheck_window(between->recheck, err));
+    vx_resume_verified(between->run, virtual_end, vx_copier_moved(between->copier));
     return between->reclaim ? vx_reclaim_window(between->reclaim, virtual_end, err) : VHDX_OK;
+}
+
+static vhdx_status before_commit(void *context, uint64_t virtual_end, vhdx_error *err)
+{
+    const struct between *between = context;
+    return vx_resume_forward(between->run, virtual_end, vx_copier_moved(between->copier), err);
 }
 
 static vhdx_status apply(struct vx_merge_run *run, struct vx_copier *copier, const struct between *between,
@@ -72,19 +89,20 @@ static vhdx_status apply(struct vx_merge_run *run, struct vx_copier *copier, con
 {
     struct vx_merge_task task = vx_merge_task(run);
     struct vx_totals done = {0};
-    struct vx_apply_options options = {.window_bytes = run->window_bytes, .done = &done};
+    struct vx_apply_options options = {.window_bytes = run->window_bytes,
+                                       .before_commit = before_commit,
+                                       .context = (void *)between,
+                                       .done = &done};
     if (between->recheck) {
         copier->moved = vx_recheck_moved;
         copier->moved_context = between->recheck;
     }
-    if (between->recheck || between->reclaim) {
+    if (between->recheck || between->reclaim)
         options.window_done = window_done;
-        options.context = (void *)between;
-    }
     vhdx_status status = vx_apply_layers(&task, copier, &options, err);
     vx_merge_report_done(run->report, copier, &done);
     if (between->recheck)
-        run->report->bytes_verified = between->recheck->bytes;
+        run->report->bytes_verified += between->recheck->bytes;
     if (between->reclaim)
         run->report->bytes_reclaimed = vx_reclaim_bytes(between->reclaim);
     return status;
@@ -92,7 +110,7 @@ static vhdx_status apply(struct vx_merge_run *run, struct vx_copier *copier, con
 
 static vhdx_status apply_between(struct vx_merge_run *run, struct vx_copier *copier, vhdx_error *err)
 {
-    struct between between = {0};
+    struct between between = {.run = run, .copier = copier};
     struct vx_recheck recheck = {0};
     vhdx_status status = VHDX_OK;
     if (run->options->verify) {
@@ -113,7 +131,9 @@ static vhdx_status apply_between(struct vx_merge_run *run, struct vx_copier *cop
 static vhdx_status move_payload(struct vx_merge_run *run, vhdx_error *err)
 {
     struct vx_copier copier;
-    struct vx_teller teller = {run->options, run->totals.bytes_to_copy + run->totals.bytes_to_share, 0};
+    uint64_t before = run->resume.moved_before;
+    uint64_t total = before + run->totals.bytes_to_copy + run->totals.bytes_to_share;
+    struct vx_teller teller = {run->options, total, 0, before};
     VX_TRY(vx_copier_open(&copier, run->target->file, err));
     vx_teller_attach(&teller, &copier);
     vhdx_status status = apply_between(run, &copier, err);
@@ -124,6 +144,7 @@ static vhdx_status move_payload(struct vx_merge_run *run, vhdx_error *err)
 static vhdx_status fill_target(struct vx_merge_run *run, vhdx_error *err)
 {
     VX_TRY(vx_grow(run->target, run->child->geometry.virtual_size, err));
+    VX_TRY(vx_resume_begin(run, err));
     VX_TRY(move_payload(run, err)); /* M3 */
     VX_TRY(vx_merge_take_items(run, false, err));
     VX_TRY(vx_clear_padding(run->target, err));
@@ -142,9 +163,10 @@ static vhdx_status merge_target(struct vx_merge_run *run, vhdx_error *err)
     return status;
 }
 
+/* M8. What it says is true: the target is complete and durable. */
 static vhdx_status settle(struct vx_merge_run *run, vhdx_error *err)
 {
-    struct vx_link link = {.linkage = run->identity};
+    struct vx_link link = {.linkage = run->identity, .linkage2 = run->bottom->header.data_write_guid};
     return vx_merge_link(run, run->bottom, &link, err);
 }
 
@@ -156,16 +178,31 @@ static vhdx_status link_uppers(struct vx_merge_run *run, vhdx_error *err)
     return VHDX_OK;
 }
 
+/* An earlier run was cut off at the very end, perhaps: the mark is there, and the log is still to be emptied. */
+static bool is_settled(const struct vx_merge_run *run, const struct vx_image *layer)
+{
+    return run->marked && layer->log == VHDX_LOG_STATE_CLEAN;
+}
+
+/* M8. Its parent is still the layer below it. */
+static vhdx_status mark_child(struct vx_merge_run *run, vhdx_error *err)
+{
+    struct vx_link link = {.linkage = run->chain->layers[1]->header.data_write_guid, .linkage2 = run->identity};
+    return vx_merge_link(run, run->child, &link, err);
+}
+
 static vhdx_status change(struct vx_merge_run *run, vhdx_error *err)
 {
     if (run->complete)
         run->identity = run->target->header.data_write_guid;
     else
         VX_TRY(merge_target(run, err));
-    if (!run->complete || run->guard.leftover_count == 0)
+    if (!run->complete || (run->guard.leftover_count == 0 && !is_settled(run, run->bottom)))
         VX_TRY(settle(run, err));
     VX_TRY(link_uppers(run, err));
-    return run->options->delete_merged ? vx_merge_remove(run, err) : VHDX_OK;
+    if (run->options->delete_merged)
+        return vx_merge_remove(run, err);
+    return run->into > 1 && !is_settled(run, run->child) ? mark_child(run, err) : VHDX_OK;
 }
 
 /* After the first write every message says what holds and how to go on. */

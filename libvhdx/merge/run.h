@@ -7,11 +7,21 @@
 #define VX_MERGE_RUN_H
 
 #include "chain/link.h"
+#include "format/merge_mark.h"
 #include "undo/undo_save.h"
 #include "merge/copy.h"
 #include "merge/guard.h"
 #include "merge/merge.h"
 #include "merge/totals.h"
+
+/* What an earlier run has done, and this one's mark: resume.h. */
+struct vx_resume {
+    struct vx_merge_mark mark;
+    bool goes_on;          /* what the mark found says is true: all before mark.done_end is done */
+    bool carried;          /* the target bears this run's mark */
+    uint64_t moved_before; /* bytes, by earlier runs */
+    uint64_t verified_end, verified_moved; /* with `verify`: so far windows were read back */
+};
 
 struct vx_merge_run {
     const vhdx_merge_options *options;
@@ -27,12 +37,14 @@ struct vx_merge_run {
     struct vx_image **uppers;
     size_t upper_count;
     struct vx_totals totals;
+    struct vx_resume resume;
     uint64_t window_bytes; /* payload between two commits; 0 = the default */
     vhdx_guid identity; /* the target's new one */
     vhdx_merge_report *report;
     struct vx_undo *undo; /* NULL: none is asked for, or not begun yet */
     bool begun;    /* something was written */
     bool complete; /* the target holds everything already */
+    bool marked;   /* the merged layers say so: M8 */
 };
 
 /* Checks everything that can be checked before the first write (M1), opens the layers above, and fills the plan's part
@@ -79,6 +91,7 @@ void vx_merge_close(struct vx_merge_run *run);
 struct vx_teller {
     const vhdx_merge_options *options;
     uint64_t total, told;
+    uint64_t before; /* moved by earlier runs */
 };
 /* Makes the copier tell its progress, and what it learns of sharing, to the caller. */
 void vx_teller_attach(struct vx_teller *teller, struct vx_copier *copier);

@@ -9,6 +9,7 @@
 #include "base/guid.h"
 #include "base/path.h"
 #include "chain/fork.h"
+#include "image/mark.h"
 #include "image/writing.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@
 static vhdx_status tell_moved(void *context, uint64_t copied, vhdx_error *err)
 {
     struct vx_teller *teller = context;
+    copied += teller->before;
     vhdx_progress progress = {VHDX_PHASE_COPY, copied, teller->total};
     if (!teller->options->progress || (copied - teller->told < 4 * VX_MIB && copied != teller->total))
         return VHDX_OK;
@@ -56,6 +58,7 @@ static vhdx_status take_over_items(struct vx_merge_run *run, const struct vx_for
     size_t count = 0;
     vx_put64(size, run->child->items.virtual_size);
     vx_put32(sector, run->child->items.physical_sector_size);
+    changes[count++] = vx_mark_removal();
     changes[count++] = (struct vx_item_change){vx_guid_virtual_disk_size, disk, size, sizeof size};
     changes[count++] = (struct vx_item_change){vx_guid_physical_sector_size, disk, sector, sizeof sector};
     changes[count++] =
@@ -81,7 +84,7 @@ vhdx_status vx_merge_take_items(struct vx_merge_run *run, bool check_only, vhdx_
     if (status == VHDX_OK)
         status = vx_fork_read_items(run->child, &theirs, err);
     struct vx_item_change *changes =
-        status == VHDX_OK ? vx_alloc(3 + own.count + theirs.count, sizeof *changes) : NULL;
+        status == VHDX_OK ? vx_alloc(4 + own.count + theirs.count, sizeof *changes) : NULL;
     if (changes)
         status = take_over_items(run, &own, &theirs, changes, check_only, err);
     else if (status == VHDX_OK)

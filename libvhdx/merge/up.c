@@ -150,7 +150,7 @@ static vhdx_status fill_child(struct vx_merge_run *run, struct vx_copier *copier
 static vhdx_status fill(struct vx_merge_run *run, vhdx_error *err)
 {
     struct vx_copier copier;
-    struct vx_teller teller = {run->options, run->totals.bytes_to_copy + run->totals.bytes_to_share, 0};
+    struct vx_teller teller = {run->options, run->totals.bytes_to_copy + run->totals.bytes_to_share, 0, 0};
     run->begun = true;
     VX_TRY(vx_copier_open(&copier, run->child->file, err));
     vx_teller_attach(&teller, &copier);

@@ -270,6 +270,16 @@ Test(crash, a_child_merged_into_its_parent)
     explore((struct scene_recipe){.layers = 2, .child = 1}, 1100);
 }
 
+Test(crash, the_second_step_beside_the_kept_layer_of_the_first)
+{
+    explore((struct scene_recipe){.layers = 3, .child = 2, .features = SCENE_STEP}, 600);
+}
+
+Test(crash, the_second_step_with_layers_above_and_removal)
+{
+    explore((struct scene_recipe){.layers = 4, .child = 2, .features = SCENE_STEP | SCENE_DELETE | SCENE_WINDOWS}, 400);
+}
+
 Test(crash, a_child_that_holds_nothing_and_dirty_logs)
 {
     explore((struct scene_recipe){.layers = 2, .child = 1, .features = SCENE_EMPTY | SCENE_DIRTY}, 800);

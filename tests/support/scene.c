@@ -236,6 +236,20 @@ static void build_model(struct scene *scene, struct crash_host *host, uint64_t *
     model_free(model);
 }
 
+/* The target is another disk then, and the layer above it only lies there. */
+static void merge_first_step(struct scene *scene, const vhdx_host *host)
+{
+    struct scene_layer *target = &scene->layers[scene->recipe.into];
+    vhdx_merge_options options = {.struct_size = sizeof options, .host = host, .direction = VHDX_DIRECTION_DOWN};
+    vhdx_open_options open = {.struct_size = sizeof open, .host = host};
+    vhdx_image *image;
+    vhdx_error err;
+    BLD_DEMAND(vhdx_merge(target[1].path, &options, NULL, &err) == VHDX_OK, "the first step cannot be merged");
+    BLD_DEMAND(vhdx_image_open(target->path, &open, &image, &err) == VHDX_OK, "the target cannot be opened");
+    target->identity = vhdx_image_info(image)->data_write_guid;
+    vhdx_image_free(image);
+}
+
 void scene_build(struct scene *scene, const struct scene_recipe *recipe, uint64_t seed, struct crash_host *host)
 {
     uint64_t chance = seed;
@@ -250,6 +264,8 @@ void scene_build(struct scene *scene, const struct scene_recipe *recipe, uint64_
         build_model(scene, host, &chance);
     else
         build_layers(scene, host, &chance);
+    if (has(recipe, SCENE_STEP))
+        merge_first_step(scene, crash_host_interface(host));
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
@@ -353,7 +369,7 @@ const char *scene_check_leaves(const struct scene *scene, struct crash_host *hos
         if (!has(recipe, SCENE_DELETE))
             return COMPLAIN("the child is gone");
         wrong = check_reads(scene->layers[recipe->into].path, scene->layers[recipe->child].digest, files);
-        for (size_t n = recipe->into + 1; n < recipe->child && !wrong; n++)
+        for (size_t n = recipe->into + 1; n < recipe->child && !wrong && !has(recipe, SCENE_STEP); n++)
             if (crash_host_exists(host, scene->layers[n].path))
                 wrong = COMPLAIN("%s outlived the child, nobody will remove it", scene->layers[n].path);
         first = recipe->child + 1;
@@ -466,15 +482,18 @@ static const char *check_merged(const struct scene *scene, struct crash_host *ho
 {
     const struct scene_recipe *recipe = &scene->recipe;
     const vhdx_host *files = crash_host_interface(host);
-    const struct scene_layer *child = &scene->layers[recipe->child], *bottom = &scene->layers[recipe->into + 1];
+    const struct scene_layer *child = &scene->layers[recipe->child];
+    const struct scene_layer *bottom = has(recipe, SCENE_STEP) ? child : &scene->layers[recipe->into + 1];
     bool deleted = has(recipe, SCENE_DELETE);
     struct facts facts;
     const char *wrong = check_target(scene, files, &facts);
-    for (size_t n = recipe->into + 1; n <= recipe->child && !wrong; n++)
+    for (size_t n = (size_t)(bottom - scene->layers); n <= recipe->child && !wrong; n++)
         if (crash_host_exists(host, scene->layers[n].path) == deleted)
             wrong = COMPLAIN("%s is %s", scene->layers[n].path, deleted ? "still there" : "gone");
     if (!wrong && !deleted)
-        wrong = check_link(bottom->path, &facts.info.data_write_guid, NULL, files);
+        wrong = check_link(bottom->path, &facts.info.data_write_guid, &bottom->identity, files);
+    if (!wrong && !deleted && child != bottom)
+        wrong = check_link(child->path, &child[-1].identity, &facts.info.data_write_guid, files);
     if (!wrong && recipe->child + 1 < recipe->layers)
         wrong = check_link(scene->layers[recipe->child + 1].path, &facts.info.data_write_guid,
                            deleted ? NULL : &child->identity, files);

@@ -42,6 +42,7 @@ enum scene_features {
     SCENE_UP = 1 << 15, /* the child becomes the base; the target is layer 0 */
     SCENE_UNDO = 1 << 16, /* what is overwritten goes to SCENE_UNDO_FILE first */
     SCENE_SHARE = 1 << 17, /* a host on which files share bytes */
+    SCENE_STEP = 1 << 18, /* the layer above the target was merged into it before, and kept */
 };
 
 #define SCENE_UNDO_FILE "/undo/of-merge"

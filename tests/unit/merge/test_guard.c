@@ -334,23 +334,116 @@ Test(guard, a_child_reached_through_a_symbolic_link_has_its_siblings_where_it_li
     end(&family);
 }
 
-Test(guard, what_an_earlier_merge_has_left_is_called_that)
+/* child <- top, `other` away, and the child merged and kept. family.child is the child's name. */
+static char *merge_first_step(struct family *family)
+{
+    struct heard heard;
+    vhdx_error err;
+    cr_assert_eq(unlink(family->other), 0);
+    char *top = files_path(family->directory, "top.avhdx");
+    vhdx_create_options create = {.struct_size = sizeof create, .parent = family->child};
+    cr_assert_eq(vhdx_create(top, &create, &err), VHDX_OK, "%s", err.message);
+    cr_assert_eq(merge(family, (vhdx_merge_options){0}, &heard, &err), VHDX_OK, "%s", err.message);
+    return top;
+}
+
+static void create_on(const char *path, const char *parent)
+{
+    vhdx_error err;
+    vhdx_create_options create = {.struct_size = sizeof create, .parent = parent};
+    cr_assert_eq(vhdx_create(path, &create, &err), VHDX_OK, "%s", err.message);
+}
+
+/* The first step told to keep the file. */
+Test(guard, a_merged_and_kept_child_is_no_sibling_of_the_next_step)
 {
     struct family family;
     struct heard heard;
     vhdx_error err;
     begin(&family);
-    cr_assert_eq(unlink(family.other), 0);
-    char *top = files_path(family.directory, "top.avhdx");
-    vhdx_create_options create = {.struct_size = sizeof create, .parent = family.child};
-    cr_assert_eq(vhdx_create(top, &create, &err), VHDX_OK, "%s", err.message);
-    cr_assert_eq(merge(&family, (vhdx_merge_options){0}, &heard, &err), VHDX_OK, "%s", err.message);
-    char *child = family.child;
+    char *child = family.child, *top = merge_first_step(&family);
     family.child = top;
-    must_refuse_naming(&family, "child.avhdx", "is left of an earlier merge");
-    cr_assert_eq(merge(&family, (vhdx_merge_options){0}, &heard, &err), VHDX_REFUSED);
-    cr_assert(strstr(err.advice, "remove that file"), "%s", err.advice);
+    cr_assert_eq(merge(&family, (vhdx_merge_options){0}, &heard, &err), VHDX_OK, "%s", err.message);
+    cr_assert(strstr(heard.text, "child.avhdx was merged before and kept"), "%s", heard.text);
     family.child = child;
+    free(top);
+    end(&family);
+}
+
+/* No layer above remembers it: its own mark is all that there is. */
+Test(guard, a_merged_and_kept_child_is_no_sibling_of_a_new_disk_either)
+{
+    struct family family;
+    struct heard heard;
+    vhdx_error err;
+    begin(&family);
+    char *child = family.child, *top = merge_first_step(&family);
+    cr_assert_eq(unlink(top), 0);
+    create_on(top, family.base);
+    family.child = top;
+    cr_assert_eq(merge(&family, (vhdx_merge_options){0}, &heard, &err), VHDX_OK, "%s", err.message);
+    cr_assert(strstr(heard.text, "child.avhdx was merged before and kept"), "%s", heard.text);
+    family.child = child;
+    free(top);
+    end(&family);
+}
+
+/* A disk made on the kept file afterwards reads through it into the base. */
+Test(guard, a_merged_and_kept_child_on_which_another_disk_hangs_is_a_sibling)
+{
+    struct family family;
+    begin(&family);
+    char *child = family.child, *top = merge_first_step(&family);
+    char *branch = files_path(family.directory, "branch.avhdx");
+    create_on(branch, child);
+    family.child = top;
+    must_refuse_naming(&family, "child.avhdx", "is another child");
+    family.child = child;
+    free(branch);
+    free(top);
+    end(&family);
+}
+
+/* What was written into it since is nowhere else. */
+Test(guard, a_merged_and_kept_child_that_was_written_to_is_a_sibling)
+{
+    struct family family;
+    struct heard heard;
+    vhdx_error err;
+    begin(&family);
+    char *child = family.child, *top = merge_first_step(&family);
+    char *newer = files_path(family.directory, "newer.avhdx");
+    create_on(newer, child);
+    cr_assert_eq(unlink(top), 0);
+    family.child = newer;
+    cr_assert_eq(merge(&family, (vhdx_merge_options){0}, &heard, &err), VHDX_OK, "%s", err.message);
+    cr_assert_eq(unlink(newer), 0);
+    create_on(top, family.base);
+    family.child = top;
+    must_refuse_naming(&family, "child.avhdx", "is another child");
+    family.child = child;
+    free(newer);
+    free(top);
+    end(&family);
+}
+
+Test(guard, a_merge_that_is_repeated_moves_nothing)
+{
+    struct family family;
+    vhdx_merge_report report = {.struct_size = sizeof report};
+    vhdx_error err;
+    uint64_t before, after;
+    begin(&family);
+    char *top = merge_first_step(&family);
+    vhdx_merge_options options = {
+        .struct_size = sizeof options, .parents = family.parents, .parent_count = 1};
+    cr_assert(files_digest(NULL, family.base, &before));
+    cr_assert_eq(vhdx_merge_plan(family.child, &options, &report, &err), VHDX_OK, "%s", err.message);
+    cr_expect(report.already_complete && report.bytes_to_copy == 0);
+    cr_assert_eq(vhdx_merge(family.child, &options, &report, &err), VHDX_OK, "%s", err.message);
+    cr_expect(report.already_complete && report.bytes_copied == 0);
+    cr_assert(files_digest(NULL, family.base, &after));
+    cr_expect_eq(before, after);
     free(top);
     end(&family);
 }
