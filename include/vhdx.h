@@ -539,6 +539,30 @@ typedef struct vhdx_merge_report {
     uint64_t bytes_done_before;  /* of it: payload that it had moved, durably, and that is not moved again */
 } vhdx_merge_report;
 
+typedef enum vhdx_merge_state {
+    VHDX_MERGE_STATE_NONE = 0,
+    VHDX_MERGE_STATE_BEGUN = 1,      /* a merge of this layer, and of some above it, into its parent stopped half way */
+    VHDX_MERGE_STATE_BEGUN_INTO = 2, /* a merge into this disk stopped half way: alone it shows a mixture */
+    VHDX_MERGE_STATE_DONE = 3,       /* its parent holds all of it; it was kept */
+} vhdx_merge_state;
+
+/* What a merge has left in a disk. Grows at its end. */
+typedef struct vhdx_merge_trace {
+    size_t struct_size; /* set by the caller */
+    vhdx_merge_state state;
+    uint32_t percent;   /* that were done, durably; UINT32_MAX = not known */
+    char child[1024];   /* the topmost layer that is, or was, merged; empty: not known */
+    char target[1024];  /* where to */
+    char repeat[4200];  /* the command that goes on with it; empty: not known, or there is nothing to go on with */
+} vhdx_merge_trace;
+
+/*
+ * Looks for what a merge has left in the disk at `path`; writes nothing. Fails as vhdx_image_open does; that there is
+ * no trace, or that its parent cannot be found, is no failure.
+ */
+VHDX_API vhdx_status vhdx_merge_look(const char *path, const vhdx_open_options *options, vhdx_merge_trace *trace,
+                                     vhdx_error *err);
+
 /*
  * Says what vhdx_merge would do, and refuses what it would refuse; writes nothing.
  */

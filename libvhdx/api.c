@@ -12,6 +12,7 @@
 #include "chain/export.h"
 #include "chain/fork.h"
 #include "chain/layered.h"
+#include "chain/merge_trace.h"
 #include "chain/relink.h"
 #include "image/protect.h"
 #include "undo/undo_apply.h"
@@ -378,6 +379,20 @@ static vhdx_status merge_with(const char *child, const vhdx_merge_options *optio
         vx_merge(child, options, plan_only, vx_siblings_disks(siblings), vx_lost_entries_check, &filled, err);
     vx_siblings_free(siblings);
     give_report(report, &filled, sizeof filled);
+    return status;
+}
+
+vhdx_status vhdx_merge_look(const char *path, const vhdx_open_options *given, vhdx_merge_trace *trace, vhdx_error *err)
+{
+    vhdx_open_options options;
+    struct vx_image *image;
+    vx_clear(err);
+    if (!path || !trace || trace->struct_size < sizeof *trace || !take_options(&options, sizeof options, given))
+        return fail_argument(err, "vhdx_merge_look: a path and a trace with its size are needed");
+    struct vx_search search = {options.parents, options.parent_count};
+    VX_TRY(vx_image_open(options.host, path, options.inspect_only ? VX_OPEN_INSPECT : 0, &image, err));
+    vhdx_status status = vx_merge_trace(image, &search, trace, err);
+    vx_image_close(image);
     return status;
 }
 

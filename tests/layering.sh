@@ -36,7 +36,7 @@ declare -A doors=(
     [image]="bat_walk bat_window claims create exam header_update image journal linkage log_needed log_replay log_scan mark
              payload protect region_look runs space survey traces writing"
     [config]="config config_find sid"
-    [chain]="beside chain export fork layered link relink resolve"
+    [chain]="beside chain export fork layered link merge_trace relink resolve"
     [evidence]="absent clue lead log_witnesses lost_entries old_bits region_doubt sizes told"
     [estate]="accounts estate trial"
     [rebuild]="rebuild"

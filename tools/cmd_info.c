@@ -8,12 +8,15 @@
 
 #include "exit.h"
 #include "report.h"
+#include "text.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct showing {
     const struct cli *cli;
+    const vhdx_open_options *options;
     struct json *json; /* inside the object of the file; NULL: text */
     bool chain_begun;
     bool several;       /* each file has an object of its own */
@@ -27,6 +30,55 @@ static void begin_chain_json(struct showing *showing)
     showing->chain_begun = true;
 }
 
+static void merge_json(struct json *json, const vhdx_merge_trace *trace)
+{
+    static const char *const states[] = {"none", "begun", "begun-into", "done"};
+    json_object_begin(json, "merge");
+    json_text(json, "state", states[trace->state]);
+    json_text(json, "child", trace->child[0] ? trace->child : NULL);
+    json_text(json, "target", trace->target);
+    if (trace->percent == UINT32_MAX)
+        json_null(json, "percent");
+    else
+        json_number(json, "percent", trace->percent);
+    json_text(json, "repeat", trace->repeat[0] ? trace->repeat : NULL);
+    json_object_end(json);
+}
+
+/* One row, and under it the command that goes on. */
+static void merge_text(const vhdx_merge_trace *trace, int indent)
+{
+    char text[2300], percent[32] = "";
+    if (trace->percent != UINT32_MAX)
+        snprintf(percent, sizeof percent, " at %u %%", (unsigned)trace->percent);
+    if (trace->state == VHDX_MERGE_STATE_DONE)
+        snprintf(text, sizeof text, "already merged into %s", trace->target);
+    else
+        snprintf(text, sizeof text, "a merge of %s into %s stopped half way%s; repeat:",
+                 trace->child[0] ? trace->child : "a child",
+                 trace->state == VHDX_MERGE_STATE_BEGUN_INTO ? "this disk" : trace->target, percent);
+    report_row(stdout, indent, "merge", text);
+    if (trace->repeat[0]) {
+        printf("%*s", indent + 22, "");
+        text_put(stdout, trace->repeat);
+        putchar('\n');
+    }
+}
+
+/* What a merge has left in the disk. Of a disk that cannot be looked at again nothing is said. */
+static void show_merge(const struct showing *showing, const char *path, int indent)
+{
+    vhdx_merge_trace trace = {.struct_size = sizeof trace};
+    bool found = vhdx_merge_look(path, showing->options, &trace, NULL) == VHDX_OK &&
+                 trace.state != VHDX_MERGE_STATE_NONE;
+    if (showing->json && found)
+        merge_json(showing->json, &trace);
+    else if (showing->json)
+        json_null(showing->json, "merge");
+    else if (found)
+        merge_text(&trace, indent);
+}
+
 /* A vhdx_layer_fn. */
 static void show_layer(void *context, size_t layer, const vhdx_info *info)
 {
@@ -35,13 +87,17 @@ static void show_layer(void *context, size_t layer, const vhdx_info *info)
         const char *part = layer == 0 ? (info->parent ? "leaf" : "the only one") : info->parent ? "between" : "base";
         printf("%slayer %zu (%s)\n", layer ? "\n" : "", layer, part);
         report_info_text(stdout, info, 2);
+        show_merge(showing, info->path, 2);
         return;
     }
-    if (layer == 0)
+    if (layer == 0) {
         report_info_json(showing->json, info);
+        show_merge(showing, info->path, 0);
+    }
     begin_chain_json(showing);
     json_object_begin(showing->json, NULL);
     report_info_json(showing->json, info);
+    show_merge(showing, info->path, 0);
     json_object_end(showing->json);
 }
 
@@ -66,6 +122,7 @@ static vhdx_status show_image(struct showing *showing, const char *path, const v
     else
         report_info_text(stdout, vhdx_image_info(image), 0);
     vhdx_image_free(image);
+    show_merge(showing, path, 0);
     return VHDX_OK;
 }
 
@@ -92,7 +149,7 @@ static int show_files(const struct cli *cli, const vhdx_open_options *options, b
 {
     struct json json;
     bool array = cli->json && cli->file_count > 1;
-    struct showing showing = {.cli = cli, .json = cli->json ? &json : NULL, .several = array};
+    struct showing showing = {.cli = cli, .options = options, .json = cli->json ? &json : NULL, .several = array};
     int worst = EXIT_DONE;
     if (cli->json)
         json_document_begin(&json, stdout);

@@ -241,17 +241,23 @@ static vhdx_status check_linkage(struct walk *walk, struct vx_verification *v, c
     bool carried = false;
     if (first == second)
         return VHDX_OK;
+    if (first && v->exam->header && vx_guid_equal(&names->linkage2, &v->exam->header->data_write_guid)) {
+        struct vx_finding merged = found_link(VX_FIND_PARENT_MERGED, v->exam);
+        merged.advice = "it may go when the machine has started once from the merged disk";
+        vx_verify_add(v, &merged);
+        return VHDX_OK;
+    }
     if (first)
         VX_TRY(is_carried(walk, v, parent, &names->linkage2, &carried, err));
     struct vx_finding finding =
         found_link(second ? VX_FIND_PARENT_MERGE_BEGUN : VX_FIND_PARENT_LINKAGE2, v->exam);
     if (second)
-        finding.advice = "'vhdx merge' with the same arguments goes on with it; until then the disk reads as before";
+        finding.advice = "repeat 'vhdx merge' with the same arguments, it goes on with it ('vhdx info' of this disk "
+                         "shows the command); until then the disk reads as before";
     if (carried) {
         finding.repair = VHDX_REPAIR_NONE;
-        finding.advice = "a disk beside it has that identity, or may have it: this may be the trace of an interrupted "
-                         "merge, which 'vhdx "
-                         "merge' with the same arguments completes";
+        finding.advice = "a disk beside it has that identity, or may have it: that disk holds all of this one by a "
+                         "merge, or will when 'vhdx merge' with the same arguments has completed it";
     }
     vx_verify_add(v, &finding);
     return VHDX_OK;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/sort_indices.h"
+#include "format/merge_mark.h"
 
 #include <string.h>
 
@@ -111,12 +112,32 @@ static void check_flags(struct vx_verification *v, uint32_t index, const struct 
         add(v, VX_FIND_METADATA_USER_REQUIRED, index, flags, flags & ~VX_ITEM_IS_REQUIRED);
 }
 
+/* Our own mark of a merge on its way; of one that anything else has written behind, nothing is left to say. */
+static void check_mark(struct vx_verification *v, const struct vx_metadata_entry *entry)
+{
+    const struct vx_exam *exam = v->exam;
+    uint8_t bytes[VX_MERGE_MARK_SIZE];
+    struct vx_merge_mark mark;
+    uint64_t offset = exam->metadata.file_offset + entry->offset;
+    if (!(entry->flags & VX_ITEM_IS_USER) || !vx_guid_equal(&entry->item_id, &vx_guid_merge_mark) ||
+        entry->length != sizeof bytes || !exam->header ||
+        vx_file_read(exam->view, bytes, sizeof bytes, offset, NULL) != VHDX_OK ||
+        vx_merge_mark_decode(vx_bytes_of(bytes, sizeof bytes), &mark) != VHDX_OK ||
+        !vx_guid_equal(&mark.identity, &exam->header->data_write_guid))
+        return;
+    struct vx_finding finding = vx_found(VX_FIND_MERGE_UNFINISHED, "metadata item", offset);
+    finding.text = mark.child_name[0] ? mark.child_name : "a child";
+    finding.advice = "repeat 'vhdx merge' with the same arguments; 'vhdx info' of this disk shows the command";
+    vx_verify_add(v, &finding);
+}
+
 static void check_entry(struct vx_verification *v, uint32_t index)
 {
     const struct vx_metadata_entry *entry = &v->exam->table->entries[index];
     uint32_t region = v->exam->metadata.length;
     uint32_t rules = vx_metadata_entry_rules(entry, region);
     const struct known_item *known = known_item(entry);
+    check_mark(v, entry);
     if (rules & VX_METADATA_ENTRY_RESERVED_SET)
         add(v, VX_FIND_METADATA_ENTRY_RESERVED, index, entry->flags, entry->flags & KNOWN_FLAGS);
     if (rules & VX_METADATA_ZERO_ID)

@@ -14,6 +14,12 @@ for option in --dry-run ""; do
     expect 0 vhdx merge --json $option disk_1.avhdx
     says out '"already_complete": true'
 done
+expect 0 vhdx info disk_1.avhdx
+says out "already merged into disk.vhdx"
+expect 0 vhdx info --json disk_1.avhdx
+json_is 'd["merge"]["state"], d["merge"]["target"]' "('done', 'disk.vhdx')"
+expect 0 vhdx verify -v --chain disk_1.avhdx
+says out VHDX-PARENT-MERGED
 expect 0 vhdx merge --dry-run disk_2.avhdx
 says err "disk_1.avhdx was merged before and kept"
 expect 0 vhdx merge disk_2.avhdx
@@ -55,6 +61,18 @@ done
 [ $status = 8 ] || skip "the merge cannot be interrupted in time"
 says err "run the same command again"
 reads_as big_1.avhdx 1.raw
+for disk in big.vhdx big_1.avhdx; do
+    expect 0 vhdx info $disk
+    says out "stopped half way at"
+    says out "vhdx merge big_1.avhdx"
+    expect 0 vhdx info --json --chain $disk
+    json_is 'd["merge"]["repeat"], d["merge"]["state"][:5], 0 < d["merge"]["percent"] < 100' "('vhdx merge big_1.avhdx', 'begun', True)"
+done
+expect 0 vhdx verify --chain big_1.avhdx
+says out "a merge of this disk into its parent stopped half way"
+says out "a merge of big_1.avhdx into this disk stopped half way"
+expect 4 vhdx orphans .
+says out "vhdx merge --into"
 expect 0 vhdx merge --dry-run big_1.avhdx
 says err "stopped half way; continuing at "
 says out "done before:"
@@ -65,3 +83,7 @@ json_is "d['bytes_done_before'] + d['bytes_copied'] + d['bytes_shared'] <= $mib 
 json_is "d['bytes_copied'] + d['bytes_shared'] <= $mib * 1048576 * 3 // 4" True
 reads_as big.vhdx 1.raw
 reads_as big_1.avhdx 1.raw
+expect 0 vhdx info --json big.vhdx
+json_is 'd["merge"]' None
+expect 0 vhdx verify big.vhdx
+says_not out "stopped half way"

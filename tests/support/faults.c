@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "format/merge_mark.h"
 #include "format/bat.h"
 #include "io/io.h"
 
@@ -682,6 +683,18 @@ static void metadata_locator_outside(struct fault_scene *s)
 static void metadata_item_unknown(struct fault_scene *s)
 {
     with_item(s, VX_ITEM_IS_REQUIRED, 8);
+}
+
+/* As merge leaves it when it is cut off. */
+static void merge_unfinished(struct fault_scene *s)
+{
+    uint8_t bytes[VX_MERGE_MARK_SIZE];
+    empty(s, VHDX_KIND_DYNAMIC);
+    fill(s);
+    struct vx_merge_mark mark = {.identity = *bld_data_write_guid(s->b), .child_name = "child.avhdx"};
+    vx_merge_mark_encode(&mark, bytes);
+    bld_item(s->b, &vx_guid_merge_mark, VX_ITEM_IS_USER, bytes, sizeof bytes);
+    finish(s);
 }
 
 static void metadata_incomplete(struct fault_scene *s)
@@ -1551,6 +1564,7 @@ static const struct fault faults[] = {
     F(METADATA_LEFT_LOCATOR, "a base with locator", metadata_left_locator, 0),
     F(METADATA_DISK_ID, "no virtual disk id", metadata_disk_id, 0),
     F(METADATA_REGION_LONG, "a region of 129 MiB", metadata_region_long, 0),
+    F(MERGE_UNFINISHED, "the mark of a merge on its way", merge_unfinished, 0),
     F(METADATA_TOTAL, "41 MiB of user items", metadata_total, 0),
     F(METADATA_ITEM_NO_ID, "an item without id", metadata_item_no_id, 0),
     F(METADATA_ITEM_NO_ID, "nine entries instead of five", metadata_count_large, 0),

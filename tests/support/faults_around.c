@@ -110,6 +110,15 @@ static void parent_linkage2(struct around_scene *scene)
     put(scene, &pair);
 }
 
+static void parent_merged(struct around_scene *scene)
+{
+    struct pair pair = sound();
+    struct bld *child = bld_new(&pair.child);
+    pair.linkage2 = *bld_data_write_guid(child);
+    bld_free(child);
+    put(scene, &pair);
+}
+
 static void parent_sector_size(struct around_scene *scene)
 {
     struct pair pair = sound();
@@ -322,6 +331,7 @@ static const struct around scenes[] = {
     {VX_FIND_PARENT_PATH_STALE, "a path that leads nowhere", parent_path_stale, 0},
     {VX_FIND_CHAIN_SIBLING, "another child", chain_sibling, 0},
     {VX_FIND_CHAIN_TWIN, "a copy of the base", chain_twin, 1},
+    {VX_FIND_PARENT_MERGED, "linkage2 is its own identity", parent_merged, 0},
     {VX_FIND_PARENT_UNREADABLE, "a base that cannot be read", parent_unreadable, 0},
     {VX_FIND_DATA_UNREADABLE, "a bad sector", data_unreadable, 0},
     {VX_FIND_DATA_CHANGED, "eight bytes changed", data_changed, 0},

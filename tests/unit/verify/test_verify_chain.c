@@ -288,14 +288,17 @@ Test(verify_chain, says_nothing_of_paths_of_another_system)
     cr_expect_words("/d/child.avhdx", "");
 }
 
-/* Which of the two linkages is the parent's identity: 1, 2, both (3). */
+/* Which of the two linkages is the parent's identity: 1, 2, both (3); 4: the second is the child's own. */
 static void write_linked_by(int which)
 {
     struct bld *base = layer(&usual, VHDX_KIND_DYNAMIC, 1), *child = layer(&usual, VHDX_KIND_DIFFERENCING, 2);
     vhdx_guid other = {{9, 9}};
     finish(base, "/d/base.vhdx");
-    bld_parent(child, which & 1 ? bld_data_write_guid(base) : &other, which & 2 ? bld_data_write_guid(base) : &other,
-               ".\\base.vhdx", NULL, NULL);
+    if (which == 4)
+        bld_parent(child, bld_data_write_guid(base), bld_data_write_guid(child), ".\\base.vhdx", NULL, NULL);
+    else
+        bld_parent(child, which & 1 ? bld_data_write_guid(base) : &other,
+                   which & 2 ? bld_data_write_guid(base) : &other, ".\\base.vhdx", NULL, NULL);
     finish(child, "/d/child.avhdx");
     bld_free(base);
     bld_free(child);
@@ -307,6 +310,8 @@ Test(verify_chain, tells_a_merge_that_was_begun_from_one_that_was_not)
     cr_expect_words("/d/child.avhdx", "0:VHDX-PARENT-MERGE-BEGUN");
     write_linked_by(1);
     cr_expect_words("/d/child.avhdx", "0:VHDX-PARENT-LINKAGE2");
+    write_linked_by(4);
+    cr_expect_words("/d/child.avhdx", "0:VHDX-PARENT-MERGED");
     write_linked_by(3);
     cr_expect_words("/d/child.avhdx", "");
 }

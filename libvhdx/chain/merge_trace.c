@@ -1,0 +1,119 @@
+/*
+ * Traces of merges. See merge_trace.h. The command that goes on with a merge is made of what its mark in the target
+ * says; without a mark, of what the layer next to the target knows.
+ */
+/* SPDX-License-Identifier: MIT */
+#include "chain/merge_trace.h"
+
+#include "base/alloc.h"
+#include "base/guid.h"
+#include "base/path.h"
+#include "base/quote.h"
+#include "image/mark.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct tracing {
+    const vhdx_host *host;
+    vhdx_merge_trace *trace;
+    struct vx_merge_mark mark;
+    bool has_mark;
+};
+
+/* The child's file beside `near`, when it is still there under its name. */
+static bool child_beside(struct tracing *t, const char *near)
+{
+    vhdx_guid identity;
+    char *directory = vx_path_directory(near, t->host->windows_paths);
+    char *path = directory ? vx_path_join(directory, t->mark.child_name, t->host->windows_paths) : NULL;
+    bool found = path && vx_image_peek_identity(t->host, path, &identity, NULL) == VHDX_OK &&
+                 vx_guid_equal(&identity, &t->mark.child);
+    if (found)
+        snprintf(t->trace->child, sizeof t->trace->child, "%s", path);
+    vx_free(path);
+    vx_free(directory);
+    return found;
+}
+
+static void name_child(struct tracing *t, const char *next)
+{
+    if (t->has_mark && t->mark.child_name[0]) {
+        if (!child_beside(t, t->trace->target) && !(next && child_beside(t, next)))
+            snprintf(t->trace->child, sizeof t->trace->child, "%s", t->mark.child_name);
+    } else if (next) {
+        snprintf(t->trace->child, sizeof t->trace->child, "%s", next);
+    }
+}
+
+static void say_repeat(struct tracing *t)
+{
+    struct vx_arena arena = {0};
+    vhdx_merge_trace *trace = t->trace;
+    bool windows = t->host->windows_paths;
+    const char *child = vx_quote_word(&arena, trace->child, windows);
+    const char *target = vx_quote_word(&arena, trace->target, windows);
+    bool into = t->has_mark && t->mark.layer_count > 1;
+    if (child && target)
+        snprintf(trace->repeat, sizeof trace->repeat, "vhdx merge%s%s%s%s %s",
+                 t->has_mark && t->mark.flags & VX_MERGE_MARK_DELETE ? " --delete" : "",
+                 t->has_mark && t->mark.flags & VX_MERGE_MARK_RECLAIM ? " --reclaim" : "", into ? " --into " : "",
+                 into ? target : "", child);
+    vx_arena_clear(&arena);
+}
+
+/* `next`: the layer next to the target; NULL: not known. */
+static void tell_begun(struct tracing *t, const char *target, const char *next)
+{
+    vhdx_merge_trace *trace = t->trace;
+    trace->state = next ? VHDX_MERGE_STATE_BEGUN : VHDX_MERGE_STATE_BEGUN_INTO;
+    snprintf(trace->target, sizeof trace->target, "%s", target);
+    if (t->has_mark && t->mark.total > 0)
+        trace->percent = (uint32_t)((double)vx_min(t->mark.moved, t->mark.total) / (double)t->mark.total * 100.0);
+    name_child(t, next);
+    say_repeat(t);
+}
+
+static vhdx_status look_at_parent(struct tracing *t, struct vx_image *image, const char *path, vhdx_error *err)
+{
+    const vhdx_parent_names *names = &image->parent_names;
+    struct vx_image *parent;
+    vhdx_status status = vx_image_open(t->host, path, VX_OPEN_PEEK | VX_OPEN_INSPECT, &parent, NULL);
+    if (status != VHDX_OK)
+        return status == VHDX_NOMEM ? vx_fail_memory(err, "a look at a parent") : VHDX_OK;
+    const vhdx_guid *identity = &parent->header.data_write_guid;
+    bool first = names->has_linkage && vx_guid_equal(&names->linkage, identity);
+    if (first && vx_image_is_merged(image)) {
+        t->trace->state = VHDX_MERGE_STATE_DONE;
+        snprintf(t->trace->child, sizeof t->trace->child, "%s", vx_image_path(image));
+        snprintf(t->trace->target, sizeof t->trace->target, "%s", path);
+    } else if (!first && names->has_linkage2 && vx_guid_equal(&names->linkage2, identity)) {
+        if (vx_mark_read(parent, &t->has_mark, &t->mark, NULL) != VHDX_OK)
+            t->has_mark = false;
+        tell_begun(t, path, vx_image_path(image));
+    }
+    vx_image_close(parent);
+    return VHDX_OK;
+}
+
+vhdx_status vx_merge_trace(struct vx_image *image, const struct vx_search *search, vhdx_merge_trace *trace,
+                           vhdx_error *err)
+{
+    struct tracing t = {.host = image->host, .trace = trace};
+    const vhdx_parent_names *names = &image->parent_names;
+    char *path;
+    *trace = (vhdx_merge_trace){.struct_size = trace->struct_size, .percent = UINT32_MAX};
+    if (vx_mark_read(image, &t.has_mark, &t.mark, NULL) == VHDX_OK && t.has_mark) {
+        tell_begun(&t, vx_image_path(image), NULL);
+        return VHDX_OK;
+    }
+    t.has_mark = false;
+    if (!image->info.parent || !names->has_linkage2 || vx_guid_is_zero(&names->linkage2))
+        return VHDX_OK;
+    vhdx_status status = vx_resolve_parent(image, search, &path, NULL);
+    if (status != VHDX_OK)
+        return status == VHDX_NOMEM ? vx_fail_memory(err, "the search for a parent") : VHDX_OK;
+    status = look_at_parent(&t, image, path, err);
+    vx_free(path);
+    return status;
+}
