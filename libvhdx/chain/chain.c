@@ -30,25 +30,38 @@ bool vx_same_path(const vhdx_host *host, const char *a, const char *b)
     return host->windows_paths ? vx_name_equal(left, right) : strcmp(left, right) == 0;
 }
 
-/* Hosts that hold files exclusively let nobody look at them twice: the name is asked first, the file's identity after
- * it. */
-bool vx_chain_holds(const struct vx_chain *chain, const char *path)
+/* Hosts that hold files exclusively open none of them twice: the name is asked first, the file's identity after it. */
+static bool is_file(const vhdx_host *host, struct vx_file *layer, const char *path)
 {
     struct vx_file *file;
-    bool holds = false, same;
-    for (size_t i = 0; i < chain->count && !holds; i++)
-        holds = vx_same_path(chain->host, path, vx_image_path(chain->layers[i]));
-    if (holds || vx_file_open(chain->host, path, VHDX_OPEN_PEEK, &file, NULL) != VHDX_OK)
-        return holds;
-    for (size_t i = 0; i < chain->count && !holds; i++)
-        holds = vx_file_same(file, chain->layers[i]->file, &same) && same;
+    bool same = false;
+    if (vx_same_path(host, path, vx_file_path(layer)))
+        return true;
+    if (vx_file_open(host, path, VHDX_OPEN_PEEK, &file, NULL) != VHDX_OK)
+        return false;
+    same = vx_file_same(file, layer, &same) && same;
     vx_file_close(file);
-    return holds;
+    return same;
+}
+
+bool vx_chain_holds(const struct vx_chain *chain, const char *path)
+{
+    for (size_t i = 0; i < chain->count; i++)
+        if (is_file(chain->host, chain->layers[i]->file, path))
+            return true;
+    return false;
 }
 
 vhdx_status vx_chain_check_output(const struct vx_chain *chain, const char *path, vhdx_error *err)
 {
-    if (!vx_chain_holds(chain, path))
+    for (size_t i = 0; i < chain->count; i++)
+        VX_TRY(vx_layer_check_output(chain->host, chain->layers[i]->file, path, err));
+    return VHDX_OK;
+}
+
+vhdx_status vx_layer_check_output(const vhdx_host *host, struct vx_file *layer, const char *path, vhdx_error *err)
+{
+    if (!is_file(host, layer, path))
         return VHDX_OK;
     vx_fail(err, VHDX_ARG, vx_at_file(path), "the output is a layer of the chain that is read");
     return vx_advise(err, VHDX_ARG, "choose another name for the output");
@@ -120,7 +133,8 @@ static vhdx_status check_parent(const struct vx_image *child, const struct vx_im
 {
     char found[VX_GUID_TEXT], expected[VX_GUID_TEXT];
     struct vx_where where = vx_at_file(vx_image_path(child));
-    if (!vx_is_parent(child, &parent->header.data_write_guid)) {
+    const struct vx_child named = vx_child_of(child);
+    if (!vx_is_parent(&named, &parent->header.data_write_guid)) {
         vx_guid_format(&child->parent_names.linkage, expected);
         vx_guid_format(&parent->header.data_write_guid, found);
         return vx_fail(err, VHDX_PARENT_MISMATCH, where, "the parent's id does not match: expected %s, found %s in %s",
@@ -145,7 +159,8 @@ static vhdx_status open_parent(struct opening *opening, vhdx_error *err)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_image_path(child)), "the chain has more than %u layers",
                        VX_CHAIN_MAX);
     vx_clear(&why);
-    vhdx_status status = vx_resolve_parent(child, opening->search, &path, &why);
+    const struct vx_child named = vx_child_of(child);
+    vhdx_status status = vx_resolve_parent(&named, opening->search, &path, &why);
     if (status == VHDX_BUSY) /* by ourselves, where even a look at the file is refused */
         VX_TRY(check_loop(opening, why.path, err));
     if (status != VHDX_OK) {
@@ -210,9 +225,10 @@ vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct 
 static size_t proven_layers(const struct vx_chain *chain)
 {
     size_t count = chain->count;
-    return count > 1 && !vx_is_parent(chain->layers[count - 2], &chain->layers[count - 1]->header.data_write_guid)
-               ? count - 1
-               : count;
+    if (count < 2)
+        return count;
+    const struct vx_child child = vx_child_of(chain->layers[count - 2]);
+    return vx_is_parent(&child, &chain->layers[count - 1]->header.data_write_guid) ? count : count - 1;
 }
 
 vhdx_status vx_chain_list(const vhdx_host *host, const char *path, const struct vx_search *search, unsigned flags,

@@ -47,6 +47,8 @@ bool vx_same_path(const vhdx_host *host, const char *a, const char *b);
 bool vx_chain_holds(const struct vx_chain *chain, const char *path);
 /* ARG when it does: nobody may write onto what is being read. */
 vhdx_status vx_chain_check_output(const struct vx_chain *chain, const char *path, vhdx_error *err);
+/* The same for the file of one layer. */
+vhdx_status vx_layer_check_output(const vhdx_host *host, struct vx_file *layer, const char *path, vhdx_error *err);
 
 static inline struct vx_image *vx_chain_leaf(const struct vx_chain *chain)
 {

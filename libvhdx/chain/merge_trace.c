@@ -110,7 +110,8 @@ vhdx_status vx_merge_trace(struct vx_image *image, const struct vx_search *searc
     t.has_mark = false;
     if (!image->info.parent || !names->has_linkage2 || vx_guid_is_zero(&names->linkage2))
         return VHDX_OK;
-    vhdx_status status = vx_resolve_parent(image, search, &path, NULL);
+    const struct vx_child child = vx_child_of(image);
+    vhdx_status status = vx_resolve_parent(&child, search, &path, NULL);
     if (status != VHDX_OK)
         return status == VHDX_NOMEM ? vx_fail_memory(err, "the search for a parent") : VHDX_OK;
     status = look_at_parent(&t, image, path, err);

@@ -37,13 +37,15 @@ static vhdx_status check_layer(const vhdx_host *host, struct vx_file *child, con
 {
     struct vx_search search = {0};
     struct vx_image *image;
+    struct vx_child named;
     vhdx_status status = VHDX_OK;
     *next = NULL;
     if (vx_image_open(host, path, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL) != VHDX_OK)
         return VHDX_OK; /* the parent is opened again by those who need it; what is wrong below is another matter */
+    named = vx_child_of(image);
     if (is_same_file(host, child, image))
         status = fail_loop(child, parent, path == parent, err);
-    else if (vx_image_has_parent(image) && vx_resolve_parent(image, &search, next, NULL) != VHDX_OK)
+    else if (vx_image_has_parent(image) && vx_resolve_parent(&named, &search, next, NULL) != VHDX_OK)
         *next = NULL;
     vx_image_close(image);
     return status;
@@ -103,7 +105,9 @@ static vhdx_status check_fit(const struct vx_image *child, const struct vx_image
                 child->geometry.logical_sector_size, vx_image_path(parent), parent->geometry.logical_sector_size);
         return vx_advise(err, VHDX_UNSUPPORTED, "these two cannot belong together; find the right parent");
     }
-    return force || vx_is_parent(child, &parent->header.data_write_guid) ? VHDX_OK : fail_mismatch(child, parent, err);
+    const struct vx_child named = vx_child_of(child);
+    return force || vx_is_parent(&named, &parent->header.data_write_guid) ? VHDX_OK
+                                                                          : fail_mismatch(child, parent, err);
 }
 
 static vhdx_status check_child(const struct vx_image *child, vhdx_error *err)
@@ -121,7 +125,8 @@ static vhdx_status check_child(const struct vx_image *child, vhdx_error *err)
 static struct vx_link link_to(const struct vx_image *child, const struct vx_image *parent)
 {
     struct vx_link link = {.linkage = parent->header.data_write_guid, .parent_path = vx_image_path(parent)};
-    if (vx_is_parent(child, &parent->header.data_write_guid)) {
+    const struct vx_child named = vx_child_of(child);
+    if (vx_is_parent(&named, &parent->header.data_write_guid)) {
         if (child->parent_names.has_linkage)
             link.linkage = child->parent_names.linkage;
         link.linkage2 = child->parent_names.linkage2;

@@ -16,7 +16,7 @@
 #include <string.h>
 
 struct resolve {
-    struct vx_image *child;
+    const struct vx_child *child;
     const vhdx_host *host;
     bool windows;
     const struct vx_search *search;
@@ -34,12 +34,13 @@ struct resolve {
     bool sweeping; /* over files that nothing names: those that do not fit are not worth a word */
 };
 
-bool vx_is_parent(const struct vx_image *child, const vhdx_guid *data_write_guid)
+bool vx_is_parent(const struct vx_child *child, const vhdx_guid *data_write_guid)
 {
-    const vhdx_parent_names *names = &child->parent_names;
+    const vhdx_parent_names *names = child->names;
     if (names->has_linkage && vx_guid_equal(&names->linkage, data_write_guid))
         return true;
-    return names->has_linkage2 && !vx_guid_is_zero(&names->linkage2) && !vx_image_is_merged(child) &&
+    return names->has_linkage2 && !vx_guid_is_zero(&names->linkage2) &&
+           !vx_is_merged_mark(names->has_linkage2, &names->linkage2, &child->id) &&
            vx_guid_equal(&names->linkage2, data_write_guid);
 }
 
@@ -212,7 +213,7 @@ static bool try_given_files(struct resolve *resolve)
 /* The locator's own words, in the order of the specification. */
 static bool try_locator_paths(struct resolve *resolve)
 {
-    const vhdx_parent_names *names = &resolve->child->parent_names;
+    const vhdx_parent_names *names = resolve->child->names;
     const char *absolute[2] = {names->volume_path, names->absolute_win32_path};
     if (names->relative_path && !vx_path_is_absolute(names->relative_path, true) &&
         try_below(resolve, resolve->directory, names->relative_path))
@@ -228,7 +229,7 @@ typedef bool (*path_fn)(struct resolve *resolve, const char *locator_path, const
 
 static bool for_each_path(struct resolve *resolve, path_fn try, const char *argument)
 {
-    const vhdx_parent_names *names = &resolve->child->parent_names;
+    const vhdx_parent_names *names = resolve->child->names;
     const char *paths[3] = {names->relative_path, names->volume_path, names->absolute_win32_path};
     for (size_t i = 0; i < 3; i++)
         if (paths[i] && *vx_tail_name(paths[i]) && try(resolve, paths[i], argument))
@@ -318,23 +319,22 @@ static bool try_given_directories(struct resolve *resolve)
     return false;
 }
 
-static vhdx_status check_locator(const struct vx_image *child, vhdx_error *err)
+static vhdx_status check_locator(const struct vx_child *child, vhdx_error *err)
 {
-    struct vx_where where = vx_at(vx_image_path(child), "parent locator", child->metadata.file_offset);
-    if (!child->items.locator)
+    struct vx_where where = vx_at(child->path, "parent locator", child->metadata_offset);
+    if (!child->locator)
         return vx_fail(err, VHDX_CORRUPT, where, "the disk has a parent, but no usable parent locator");
-    if (vx_locator_rules(child->items.locator) & VX_LOCATOR_BAD_TYPE)
+    if (vx_locator_rules(child->locator) & VX_LOCATOR_BAD_TYPE)
         return vx_fail(err, VHDX_UNSUPPORTED, where, "the parent locator is of an unknown type");
-    if (!child->parent_names.has_linkage && !child->parent_names.has_linkage2)
+    if (!child->names->has_linkage && !child->names->has_linkage2)
         return vx_fail(err, VHDX_CORRUPT, where, "the parent locator does not say who the parent is");
     return VHDX_OK;
 }
 
 static vhdx_status fail_nothing_found(struct resolve *resolve, vhdx_error *err)
 {
-    const vhdx_parent_names *names = &resolve->child->parent_names;
-    struct vx_where where =
-        vx_at(vx_image_path(resolve->child), "parent locator", resolve->child->metadata.file_offset);
+    const vhdx_parent_names *names = resolve->child->names;
+    struct vx_where where = vx_at(resolve->child->path, "parent locator", resolve->child->metadata_offset);
     char expected[VX_GUID_TEXT], found[VX_GUID_TEXT];
     vx_guid_format(&names->linkage, expected);
     if (resolve->no_memory)
@@ -359,7 +359,8 @@ static vhdx_status fail_nothing_found(struct resolve *resolve, vhdx_error *err)
     return vx_fail(err, VHDX_PARENT_MISSING, where, "the parent %s (id %s) was not found", name, expected);
 }
 
-vhdx_status vx_resolve_parent(struct vx_image *child, const struct vx_search *search, char **path, vhdx_error *err)
+vhdx_status vx_resolve_parent(const struct vx_child *child, const struct vx_search *search, char **path,
+                              vhdx_error *err)
 {
     char *candidate;
     vhdx_status status = vx_resolve_parent_or(child, search, path, &candidate, err);
@@ -367,14 +368,14 @@ vhdx_status vx_resolve_parent(struct vx_image *child, const struct vx_search *se
     return status;
 }
 
-vhdx_status vx_resolve_parent_or(struct vx_image *child, const struct vx_search *search, char **path, char **candidate,
-                                 vhdx_error *err)
+vhdx_status vx_resolve_parent_or(const struct vx_child *child, const struct vx_search *search, char **path,
+                                 char **candidate, vhdx_error *err)
 {
     *path = *candidate = NULL;
     struct resolve resolve = {
         .child = child, .host = child->host, .windows = child->host->windows_paths, .search = search};
     VX_TRY(check_locator(child, err));
-    resolve.directory = vx_path_directory(vx_image_path(child), resolve.windows);
+    resolve.directory = vx_path_directory(child->path, resolve.windows);
     if (!resolve.directory)
         return vx_fail_memory(err, "a path");
     bool found = try_given_files(&resolve) || try_locator_paths(&resolve) ||
@@ -390,13 +391,13 @@ vhdx_status vx_resolve_parent_or(struct vx_image *child, const struct vx_search 
     return status;
 }
 
-bool vx_resolve_relative(struct vx_image *child)
+bool vx_resolve_relative(const struct vx_child *child)
 {
     struct resolve resolve = {.child = child, .host = child->host, .windows = child->host->windows_paths};
-    const char *relative = child->parent_names.relative_path;
+    const char *relative = child->names->relative_path;
     if (!relative || vx_path_is_absolute(relative, true))
         return false;
-    resolve.directory = vx_path_directory(vx_image_path(child), resolve.windows);
+    resolve.directory = vx_path_directory(child->path, resolve.windows);
     bool found = resolve.directory && try_below(&resolve, resolve.directory, relative);
     vx_free(resolve.found);
     vx_free(resolve.mismatch);

@@ -31,10 +31,15 @@ static bool holds(const struct vx_bat_window *window, uint64_t bat_index)
     return bat_index >= window->first && bat_index - window->first < window->count;
 }
 
+static uint64_t entries_of(const struct vx_bat_window *window)
+{
+    return window->entries ? window->entries : window->image->geometry.entry_count;
+}
+
 static vhdx_status load(struct vx_bat_window *window, uint64_t bat_index, vhdx_error *err)
 {
     uint64_t first = bat_index - bat_index % window->capacity;
-    uint64_t count = vx_min(window->capacity, window->image->geometry.entry_count - first);
+    uint64_t count = vx_min(window->capacity, entries_of(window) - first);
     window->count = 0;
     VX_TRY(vx_image_read_metadata(window->image, window->bytes, (size_t)count * VX_BAT_ENTRY_SIZE,
                                   vx_bat_entry_offset(window->image, first), err));
@@ -72,7 +77,7 @@ static uint64_t skip_hole(struct vx_bat_window *window, uint64_t bat_index)
         return bat_index; /* pending pages are not in the file yet */
     vx_file_next_data(image->view, vx_bat_entry_offset(image, bat_index), &data, &length);
     if (length == 0)
-        return image->geometry.entry_count;
+        return entries_of(window);
     uint64_t index = (data - image->bat.file_offset) / VX_BAT_ENTRY_SIZE;
     return vx_max(bat_index, index - index % window->capacity);
 }

@@ -14,7 +14,8 @@
 
 struct vx_bat_window {
     struct vx_image *image;
-    uint32_t capacity; /* entries */
+    uint64_t entries;  /* of the BAT; 0: as many as the image's geometry says at that time */
+    uint32_t capacity; /* entries to hold at once */
     uint64_t first;    /* BAT index of the first entry held */
     uint32_t count;    /* entries held; 0 = none */
     uint8_t *bytes;

@@ -14,32 +14,29 @@ static uint64_t slot_offset(int slot)
 
 /* One half: the other copy becomes current. All that was written before is durable first, the copy before above all:
  * never are both in flight. */
-static vhdx_status update_other_slot(struct vx_image *image, const struct vx_header *values, vhdx_error *err)
+static vhdx_status update_other_slot(const struct vx_head *head, const struct vx_header *values, vhdx_error *err)
 {
     uint8_t bytes[VX_HEADER_SIZE];
     struct vx_header header = *values;
-    int slot = 1 - image->header_slot;
-    header.sequence_number = image->header.sequence_number + 1;
+    int slot = 1 - *head->slot;
+    header.sequence_number = head->header->sequence_number + 1;
     vx_header_encode(&header, bytes);
-    VX_TRY(vx_file_flush(image->file, err));
-    VX_TRY(vx_file_write(image->file, bytes, sizeof bytes, slot_offset(slot), err));
-    image->header = header;
-    image->header_slot = slot;
+    VX_TRY(vx_file_flush(head->file, err));
+    VX_TRY(vx_file_write(head->file, bytes, sizeof bytes, slot_offset(slot), err));
+    *head->header = header;
+    *head->slot = slot;
     return VHDX_OK;
 }
 
-vhdx_status vx_header_update(struct vx_image *image, const struct vx_header *values, vhdx_error *err)
+vhdx_status vx_header_update(const struct vx_head *head, const struct vx_header *values, vhdx_error *err)
 {
-    if (image->header.sequence_number > UINT64_MAX - 2)
-        return vx_fail(err, VHDX_LIMIT, vx_at(vx_image_path(image), "header", slot_offset(image->header_slot)),
+    if (head->header->sequence_number > UINT64_MAX - 2)
+        return vx_fail(err, VHDX_LIMIT, vx_at(vx_file_path(head->file), "header", slot_offset(*head->slot)),
                        "the header's sequence number is used up");
     struct vx_identity identity = vx_header_identity(values);
-    VX_TRY(vx_file_will_be(image->file, &identity, err));
-    VX_TRY(update_other_slot(image, values, err));
-    VX_TRY(update_other_slot(image, values, err));
-    image->info.file_write_guid = image->header.file_write_guid;
-    image->info.data_write_guid = image->header.data_write_guid;
-    return VHDX_OK;
+    VX_TRY(vx_file_will_be(head->file, &identity, err));
+    VX_TRY(update_other_slot(head, values, err));
+    return update_other_slot(head, values, err);
 }
 
 vhdx_status vx_new_guid(const vhdx_host *host, vhdx_guid *guid, vhdx_error *err)

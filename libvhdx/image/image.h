@@ -11,6 +11,7 @@
 #include "format/geometry.h"
 #include "format/header.h"
 #include "format/region.h"
+#include "image/header_update.h"
 #include "image/items.h"
 #include "image/log_scan.h"
 #include "image/survey.h"
@@ -73,6 +74,11 @@ vhdx_status vx_image_check_log(const struct vx_image *image, vhdx_error *err);
 static inline const char *vx_image_path(const struct vx_image *image)
 {
     return vx_file_path(image->file);
+}
+
+static inline struct vx_head vx_image_head(struct vx_image *image)
+{
+    return (struct vx_head){image->host, image->file, &image->header, &image->header_slot};
 }
 
 static inline bool vx_image_has_parent(const struct vx_image *image)

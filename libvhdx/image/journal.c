@@ -7,7 +7,6 @@
 
 #include "base/alloc.h"
 #include "image/header_update.h"
-#include "image/image.h"
 #include "image/log_write.h"
 
 #include <stdlib.h>
@@ -21,7 +20,7 @@ struct slot {
 };
 
 struct vx_journal {
-    struct vx_image *image;
+    struct vx_head head;
     struct vx_log_writer writer;
     struct slot *slots; /* hash table, open addressing */
     uint32_t slot_count; /* power of two, at least twice the capacity */
@@ -67,10 +66,10 @@ vhdx_status vx_journal_page(struct vx_journal *journal, uint64_t file_offset, ui
     struct slot *slot = find_slot(journal, file_offset);
     if (!slot->bytes) {
         if (journal->used == journal->capacity)
-            return vx_fail(err, VHDX_STATE, vx_at(vx_image_path(journal->image), "journal", file_offset),
+            return vx_fail(err, VHDX_STATE, vx_at(vx_file_path(journal->head.file), "journal", file_offset),
                            "one commit cannot take more than %u pages", journal->capacity);
         uint8_t *bytes = journal->memory + (size_t)journal->used * VX_PAGE;
-        VX_TRY(vx_file_read(journal->image->file, bytes, VX_PAGE, file_offset, err));
+        VX_TRY(vx_file_read(journal->head.file, bytes, VX_PAGE, file_offset, err));
         *slot = (struct slot){file_offset, bytes};
         journal->used++;
     }
@@ -103,7 +102,7 @@ static void gather_pages(struct vx_journal *journal)
 static vhdx_status write_home(struct vx_journal *journal, vhdx_error *err)
 {
     for (uint32_t i = 0; i < journal->used; i++)
-        VX_TRY(vx_file_write(journal->image->file, journal->pages[i].bytes, VX_PAGE, journal->pages[i].file_offset,
+        VX_TRY(vx_file_write(journal->head.file, journal->pages[i].bytes, VX_PAGE, journal->pages[i].file_offset,
                              err));
     return VHDX_OK;
 }
@@ -114,11 +113,11 @@ static vhdx_status announce_pages(const struct vx_journal *journal, vhdx_error *
 {
     struct vx_ranges ranges = {0};
     bool added = true;
-    if (!vx_file_is_protected(journal->image->file))
+    if (!vx_file_is_protected(journal->head.file))
         return VHDX_OK;
     for (uint32_t i = 0; i < journal->used && added; i++)
         added = vx_ranges_add(&ranges, &(struct vx_range){.offset = journal->pages[i].file_offset, .length = VX_PAGE});
-    vhdx_status status = added ? vx_file_will_change(journal->image->file, ranges.items, ranges.count, err)
+    vhdx_status status = added ? vx_file_will_change(journal->head.file, ranges.items, ranges.count, err)
                                : vx_fail_memory(err, "the pages of a commit");
     vx_ranges_clear(&ranges);
     return status;
@@ -128,12 +127,12 @@ static vhdx_status announce_pages(const struct vx_journal *journal, vhdx_error *
  * moment in which the header asks for a log that is not there. */
 static vhdx_status write_entry(struct vx_journal *journal, vhdx_error *err)
 {
-    struct vx_image *image = journal->image;
-    VX_TRY(vx_log_write(&journal->writer, image->file, journal->pages, journal->used, err));
-    VX_TRY(vx_file_flush(image->file, err)); /* J2 */
+    const struct vx_head *head = &journal->head;
+    VX_TRY(vx_log_write(&journal->writer, head->file, journal->pages, journal->used, err));
+    VX_TRY(vx_file_flush(head->file, err)); /* J2 */
     if (journal->begun)
         return VHDX_OK;
-    VX_TRY(vx_header_update(image, &journal->header, err)); /* J4 */
+    VX_TRY(vx_header_update(head, &journal->header, err)); /* J4 */
     journal->begun = true;
     return VHDX_OK;
 }
@@ -141,7 +140,7 @@ static vhdx_status write_entry(struct vx_journal *journal, vhdx_error *err)
 static vhdx_status commit(struct vx_journal *journal, vhdx_error *err)
 {
     VX_TRY(announce_pages(journal, err));
-    VX_TRY(vx_file_flush(journal->image->file, err)); /* J1: payload; J3: the pages of the commit before */
+    VX_TRY(vx_file_flush(journal->head.file, err)); /* J1: payload; J3: the pages of the commit before */
     VX_TRY(write_entry(journal, err));
     return write_home(journal, err);
 }
@@ -149,7 +148,7 @@ static vhdx_status commit(struct vx_journal *journal, vhdx_error *err)
 vhdx_status vx_journal_commit(struct vx_journal *journal, vhdx_error *err)
 {
     if (journal->failed)
-        return vx_fail(err, VHDX_POISONED, vx_at(vx_image_path(journal->image), "log", VHDX_NOWHERE),
+        return vx_fail(err, VHDX_POISONED, vx_at(vx_file_path(journal->head.file), "log", VHDX_NOWHERE),
                        "an earlier metadata update failed");
     if (journal->used == 0)
         return VHDX_OK;
@@ -186,36 +185,35 @@ static vhdx_status start(struct vx_journal *journal, const struct vx_header *val
                          vhdx_error *err)
 {
     journal->header = *values;
-    VX_TRY(vx_new_guid(journal->image->host, &journal->header.log_guid, err));
-    VX_TRY(vx_log_writer_open(&journal->writer, journal->image->host, &journal->header, err));
+    VX_TRY(vx_new_guid(journal->head.host, &journal->header.log_guid, err));
+    VX_TRY(vx_log_writer_open(&journal->writer, journal->head.host, &journal->header, err));
     VX_TRY(allocate(journal, err));
     return with_first_commit ? VHDX_OK : write_entry(journal, err);
 }
 
-vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, bool with_first_commit,
-                            vhdx_error *err)
+vhdx_status vx_journal_open(const struct vx_head *head, const struct vx_header *values, bool with_first_commit,
+                            struct vx_journal **out, vhdx_error *err)
 {
     struct vx_journal *journal = vx_alloc(1, sizeof *journal);
     if (!journal)
         return vx_fail_memory(err, "the journal");
-    journal->image = image;
+    journal->head = *head;
     vhdx_status status = start(journal, values, with_first_commit, err);
     if (status != VHDX_OK) {
         vx_journal_free(journal);
         return status;
     }
-    image->journal = journal;
+    *out = journal;
     return VHDX_OK;
 }
 
 vhdx_status vx_journal_close(struct vx_journal *journal, vhdx_error *err)
 {
-    struct vx_image *image = journal->image;
-    struct vx_header header = image->header;
+    struct vx_header header = *journal->head.header;
     if (!journal->begun)
         return VHDX_OK;
     memset(&header.log_guid, 0, sizeof header.log_guid);
-    return vx_header_update(image, &header, err); /* J3: flushes the pages first */
+    return vx_header_update(&journal->head, &header, err); /* J3: flushes the pages first */
 }
 
 void vx_journal_free(struct vx_journal *journal)

@@ -20,17 +20,18 @@
 
 #include "base/status.h"
 
-struct vx_image;
+struct vx_head;
+struct vx_header;
 struct vx_journal;
 
-struct vx_header;
 /*
  * Begins a new log; the one before must be empty. Its first entry becomes durable, then the header names it and takes
  * `values`' other fields. That happens here, with an empty entry, or, when only metadata is going to change,
- * `with_first_commit`: two flushes less, and nothing at all is written when nothing is committed.
+ * `with_first_commit`: two flushes less, and nothing at all is written when nothing is committed. What `head` points to
+ * must outlive the journal.
  */
-vhdx_status vx_journal_open(struct vx_image *image, const struct vx_header *values, bool with_first_commit,
-                            vhdx_error *err);
+vhdx_status vx_journal_open(const struct vx_head *head, const struct vx_header *values, bool with_first_commit,
+                            struct vx_journal **journal, vhdx_error *err);
 
 /* The page at `file_offset` (a multiple of 4096), as it will be after the commit, to be changed in memory. Valid until
  * commit. */

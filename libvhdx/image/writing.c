@@ -43,15 +43,16 @@ void vx_image_close_writer(struct vx_image *image)
 static vhdx_status replay_to_disk(struct vx_image *image, vhdx_error *err)
 {
     struct vx_header header = image->header;
+    const struct vx_head head = vx_image_head(image);
     if (image->log != VHDX_LOG_STATE_REPLAYED && image->log != VHDX_LOG_STATE_UNBEGUN)
         return VHDX_OK;
     VX_TRY(vx_new_guid(image->host, &header.file_write_guid, err));
     if (image->log == VHDX_LOG_STATE_REPLAYED) {
-        VX_TRY(vx_header_update(image, &header, err));
+        VX_TRY(vx_header_update(&head, &header, err));
         VX_TRY(vx_log_replay(image->file, &image->header, &image->sequence, image->file, err));
     }
     memset(&header.log_guid, 0, sizeof header.log_guid);
-    VX_TRY(vx_header_update(image, &header, err));
+    VX_TRY(vx_header_update(&head, &header, err));
     if (image->view != image->file)
         vx_file_close(image->view);
     image->view = image->file;
@@ -120,6 +121,13 @@ vhdx_status vx_image_unused_bytes(struct vx_image *image, uint64_t least, uint64
     return VHDX_OK;
 }
 
+/* What the public interface shows of the header, after it changed. */
+static void take_guids(struct vx_image *image)
+{
+    image->info.file_write_guid = image->header.file_write_guid;
+    image->info.data_write_guid = image->header.data_write_guid;
+}
+
 static vhdx_status begin(struct vx_image *image, const vhdx_guid *data_write_guid, bool with_first_commit,
                          vhdx_error *err)
 {
@@ -134,7 +142,10 @@ static vhdx_status begin(struct vx_image *image, const vhdx_guid *data_write_gui
     if (data_write_guid)
         header.data_write_guid = *data_write_guid;
     VX_TRY(place_log(image, &header, err));
-    return vx_journal_open(image, &header, with_first_commit, err);
+    const struct vx_head head = vx_image_head(image);
+    VX_TRY(vx_journal_open(&head, &header, with_first_commit, &image->journal, err));
+    take_guids(image);
+    return VHDX_OK;
 }
 
 vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err)
@@ -150,6 +161,7 @@ vhdx_status vx_image_begin_metadata(struct vx_image *image, vhdx_error *err)
 vhdx_status vx_image_commit(struct vx_image *image, vhdx_error *err)
 {
     VX_TRY(vx_journal_commit(image->journal, err));
+    take_guids(image);
     if (image->space)
         vx_space_committed(image->space); /* J5 */
     return VHDX_OK;

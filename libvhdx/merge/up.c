@@ -327,7 +327,8 @@ static vhdx_status resume_names(struct naming *naming, struct vx_image *child, c
 {
     const vhdx_merge_options *options = naming->run->options;
     struct vx_search search = {options->parents, options->parent_count};
-    VX_TRY(vx_resolve_parent(child, &search, &naming->ancestor, err));
+    const struct vx_child named = vx_child_of(child);
+    VX_TRY(vx_resolve_parent(&named, &search, &naming->ancestor, err));
     VX_TRY(find_neighbours(naming, also, err));
     VX_TRY(check_readable(naming->run, err));
     return change_names(naming, child, err);

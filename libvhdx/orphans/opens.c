@@ -7,11 +7,11 @@
 #include "base/path.h"
 #include "chain/resolve.h"
 
-static bool has_identity_at(const vhdx_host *host, const struct vx_image *child, const char *path)
+static bool has_identity_at(const struct vx_child *child, const char *path)
 {
     vhdx_guid identity;
-    return path && vx_path_is_absolute(path, host->windows_paths) &&
-           vx_image_peek_identity(host, path, &identity, NULL) == VHDX_OK && vx_is_parent(child, &identity);
+    return path && vx_path_is_absolute(path, child->host->windows_paths) &&
+           vx_image_peek_identity(child->host, path, &identity, NULL) == VHDX_OK && vx_is_parent(child, &identity);
 }
 
 bool vx_opens_here(const vhdx_host *host, const char *path, bool *no_memory)
@@ -22,8 +22,9 @@ bool vx_opens_here(const vhdx_host *host, const char *path, bool *no_memory)
     if (status != VHDX_OK)
         return false;
     const vhdx_parent_names *names = &image->parent_names;
-    bool opens = vx_resolve_relative(image) || has_identity_at(host, image, names->volume_path) ||
-                 has_identity_at(host, image, names->absolute_win32_path);
+    const struct vx_child child = vx_child_of(image);
+    bool opens = vx_resolve_relative(&child) || has_identity_at(&child, names->volume_path) ||
+                 has_identity_at(&child, names->absolute_win32_path);
     vx_image_close(image);
     return opens;
 }

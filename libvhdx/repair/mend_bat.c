@@ -269,7 +269,7 @@ static vhdx_status mend_bitmap_entries(struct vx_bat_mending *b, vhdx_error *err
 
 static vhdx_status mend_entries(struct vx_bat_mending *b, vhdx_error *err)
 {
-    uint64_t end = b->image.geometry.entry_count;
+    uint64_t end = b->entries;
     for (uint64_t index = 0;; index++) {
         VX_TRY(vx_bat_window_next_set(&b->walk, index, end, &index, err));
         if (index >= end)
@@ -284,12 +284,14 @@ static vhdx_status open_windows(struct vx_bat_mending *b, vhdx_error *err)
 {
     uint64_t room;
     VX_TRY(vx_file_size(b->m->plan->sketch, &b->file_size, err));
-    room = b->file_size - vx_min(b->file_size, b->image.bat.file_offset);
-    b->image.geometry.entry_count = vx_min(b->image.bat.length, room) / VX_BAT_ENTRY_SIZE;
-    if (b->image.geometry.entry_count < b->geometry.entry_count)
+    room = b->file_size - vx_min(b->file_size, b->image->bat.file_offset);
+    b->entries = vx_min(b->image->bat.length, room) / VX_BAT_ENTRY_SIZE;
+    if (b->entries < b->geometry.entry_count)
         return VHDX_OK;
-    VX_TRY(vx_bat_window_open(&b->image, VX_BAT_WINDOW_LARGE, &b->walk, err));
-    return vx_bat_window_open(&b->image, VX_BAT_WINDOW_SMALL, &b->bitmaps, err);
+    VX_TRY(vx_bat_window_open(b->image, VX_BAT_WINDOW_LARGE, &b->walk, err));
+    VX_TRY(vx_bat_window_open(b->image, VX_BAT_WINDOW_SMALL, &b->bitmaps, err));
+    b->walk.entries = b->bitmaps.entries = b->entries;
+    return VHDX_OK;
 }
 
 /* Whether whole pages may say nothing: that comes before single entries, or garbage is given up that the log still
@@ -324,7 +326,7 @@ static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
 
 vhdx_status vx_mend_bat(struct vx_mending *m, vhdx_error *err)
 {
-    struct vx_bat_mending b = {.m = m, .image = m->exam->image, .geometry = m->exam->geometry, .chunk = UINT64_MAX};
+    struct vx_bat_mending b = {.m = m, .image = &m->exam->image, .geometry = m->exam->geometry, .chunk = UINT64_MAX};
     if (!vx_exam_is_readable(m->exam) || vx_sizes_are_doubted(m))
         return VHDX_OK;
     b.fixed = m->exam->image.info.kind == VHDX_KIND_FIXED;

@@ -12,8 +12,9 @@
 
 struct vx_bat_mending {
     struct vx_mending *m;
-    struct vx_image image;      /* the exam's, but its BAT has as many entries as the region has room for */
-    struct vx_geometry geometry; /* the true one */
+    struct vx_image *image;     /* the exam's */
+    struct vx_geometry geometry; /* the exam's */
+    uint64_t entries;           /* as many as the region, and the file, have room for: padding is a part of the BAT */
     uint64_t file_size;         /* of the sketch as it was examined */
     bool fixed;
     struct vx_bat_window walk, bitmaps;

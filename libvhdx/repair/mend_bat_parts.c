@@ -16,7 +16,7 @@ vhdx_status vx_bat_put(struct vx_bat_mending *b, uint64_t bat_index, const struc
     vx_put64(bytes, vx_bat_entry_encode(entry));
     vx_bat_window_put(&b->walk, bat_index, entry);
     vx_bat_window_put(&b->bitmaps, bat_index, entry);
-    return vx_plan_put(b->m->plan, bytes, sizeof bytes, vx_bat_entry_offset(&b->image, bat_index), reason, err);
+    return vx_plan_put(b->m->plan, bytes, sizeof bytes, vx_bat_entry_offset(b->image, bat_index), reason, err);
 }
 
 vhdx_status vx_bat_take_space(struct vx_bat_mending *b, uint64_t length, const struct vx_reason *reason,
@@ -53,7 +53,7 @@ vhdx_status vx_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, boo
         uint8_t bytes[VX_PAGE];
         struct vx_bat_page_look look;
         size_t got;
-        VX_TRY(vx_file_read_some(b->m->plan->sketch, bytes, sizeof bytes, b->image.bat.file_offset + page * VX_PAGE,
+        VX_TRY(vx_file_read_some(b->m->plan->sketch, bytes, sizeof bytes, b->image->bat.file_offset + page * VX_PAGE,
                                  &got, err));
         b->page_is_nonsense = vx_bat_page_is_nonsense(&world, page, bytes, &look);
         b->judged_page = page + 1;

@@ -133,11 +133,10 @@ static vhdx_status read_locator(struct mending_locator *l, vhdx_error *err)
 /* Any disk that the caller names, or that lies beside the child, if it has the identity that the child names. */
 static vhdx_status find_by_identity(struct mending_locator *l, const struct vx_search *search, vhdx_error *err)
 {
-    struct vx_image child = l->m->exam->image;
-    child.parent_names = (vhdx_parent_names){.has_linkage = true,
-                                             .linkage = l->link.linkage,
-                                             .has_linkage2 = true,
-                                             .linkage2 = l->link.linkage2};
+    const vhdx_parent_names names = {
+        .has_linkage = true, .linkage = l->link.linkage, .has_linkage2 = true, .linkage2 = l->link.linkage2};
+    struct vx_child child = vx_child_of(&l->m->exam->image);
+    child.names = &names;
     vhdx_status status = vx_resolve_parent(&child, search, &l->parent, NULL);
     if (status != VHDX_OK)
         l->parent = NULL;
@@ -189,7 +188,7 @@ static vhdx_status take_named(struct mending_locator *l, const char *path, vhdx_
 /* The file that is found instead, as long as the content speaks for it. The same search as that of the finding. */
 static vhdx_status find_by_content(struct mending_locator *l, const struct vx_search *search, vhdx_error *err)
 {
-    struct vx_image child = l->m->exam->image;
+    const struct vx_child child = vx_child_of(&l->m->exam->image);
     struct vx_proof proof;
     char *path, *candidate;
     vhdx_status status = vx_resolve_parent_or(&child, search, &path, &candidate, NULL);

@@ -73,7 +73,7 @@ static vhdx_status keep_rival(struct overlaps *o, const struct vx_range *claim, 
     if (!meets_another(o, claim->offset, claim->length))
         return VHDX_OK;
     if (o->rivals.count == RIVALS_MAX)
-        return vx_fail(err, VHDX_LIMIT, vx_at(vx_file_path(o->b->m->plan->file), "BAT", o->b->image.bat.file_offset),
+        return vx_fail(err, VHDX_LIMIT, vx_at(vx_file_path(o->b->m->plan->file), "BAT", o->b->image->bat.file_offset),
                        "more than %u blocks claim space that others claim too", RIVALS_MAX);
     return vx_ranges_add(&o->rivals, claim) ? VHDX_OK : vx_fail_memory(err, "the blocks that overlap");
 }
@@ -138,7 +138,7 @@ static vhdx_status visit_blocks(struct overlaps *o, claim_fn *visit, vhdx_error 
 /* Two points when the last version of the page that the log remembers has the same entry. */
 static vhdx_status log_speaks(struct overlaps *o, const struct vx_range *claim, unsigned *points, vhdx_error *err)
 {
-    uint64_t place = vx_bat_entry_offset(&o->b->image, claim->owner_index);
+    uint64_t place = vx_bat_entry_offset(o->b->image, claim->owner_index);
     const struct vx_log_witness *witness = vx_log_witness_find(&o->log, vx_round_down(place, VX_PAGE));
     struct vx_bat_entry entry;
     uint8_t page[VX_PAGE];

@@ -163,7 +163,7 @@ static vhdx_status mend_bad_entry(struct vx_bat_mending *b, struct vx_log_witnes
     bool is_payload = vx_geometry_is_payload(&b->geometry, index, &block);
     if (index >= b->geometry.entry_count)
         return vx_bat_put(b, index, &entry, &reason, err);
-    VX_TRY(remembered(log, vx_bat_entry_offset(&b->image, index), &entry, &known, err));
+    VX_TRY(remembered(log, vx_bat_entry_offset(b->image, index), &entry, &known, err));
     if (is_payload && block < b->geometry.payload_count)
         VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
                            known ? &doubtful_place : &lost_entry, err));
@@ -177,15 +177,15 @@ vhdx_status vx_mend_bad_entries(struct vx_bat_mending *b, vhdx_error *err)
     const struct vx_header *header = b->m->exam->header;
     const struct vx_patient *bad = &b->m->plan->bad;
     struct vx_log_witnesses log = {0};
-    uint64_t count = b->image.geometry.entry_count; /* the padding is a part of the BAT */
+    uint64_t count = b->entries;
     uint64_t length = count * VX_BAT_ENTRY_SIZE;
-    if (!b->m->salvage || !vx_patient_bad(bad, b->image.bat.file_offset, length, NULL))
+    if (!b->m->salvage || !vx_patient_bad(bad, b->image->bat.file_offset, length, NULL))
         return VHDX_OK;
     vhdx_status status = VHDX_OK;
     if (b->m->exam->has_log)
         status = vx_log_witnesses_open(&log, b->m->plan->sketch, header->log_offset, header->log_length, NULL, err);
     for (uint64_t index = 0; status == VHDX_OK && index < count; index++)
-        if (vx_patient_bad(bad, vx_bat_entry_offset(&b->image, index), VX_BAT_ENTRY_SIZE, NULL))
+        if (vx_patient_bad(bad, vx_bat_entry_offset(b->image, index), VX_BAT_ENTRY_SIZE, NULL))
             status = mend_bad_entry(b, &log, index, err);
     vx_log_witnesses_close(&log);
     return status;

@@ -1,8 +1,5 @@
 /*
  * Applying a plan. See repair_apply.h for what holds at each instant.
- *
- * Easy to get wrong: no image can be opened on a damaged disk, so the journal and the header updates work on a struct
- * vx_image that knows nothing but its file and its header. They use no more of it.
  */
 /* SPDX-License-Identifier: MIT */
 #include "repair/repair_apply.h"
@@ -30,7 +27,9 @@ struct page {
 
 struct applying {
     struct vx_plan *plan;
-    struct vx_image image; /* file and header only */
+    struct vx_header header; /* the current one, and where it is */
+    int header_slot;
+    struct vx_journal *journal;
     struct page *pages;
     size_t count, room;
 };
@@ -185,6 +184,12 @@ vhdx_status vx_repair_check_undo(struct vx_plan *plan, const char *undo, vhdx_er
 
 /* ---- the first MiB ---- */
 
+/* No image can be opened on a damaged disk; the journal and the header updates need no more than this. */
+static struct vx_head head_of(struct applying *applying)
+{
+    return (struct vx_head){applying->plan->host, applying->plan->file, &applying->header, &applying->header_slot};
+}
+
 static vhdx_status put_header(struct applying *applying, int slot, const struct vx_header *header, vhdx_error *err)
 {
     uint8_t bytes[VX_HEADER_SIZE];
@@ -194,16 +199,16 @@ static vhdx_status put_header(struct applying *applying, int slot, const struct 
     vx_header_encode(header, bytes);
     VX_TRY(vx_file_write(file, bytes, sizeof bytes, slot == 0 ? VX_HEADER1_OFFSET : VX_HEADER2_OFFSET, err));
     VX_TRY(vx_file_flush(file, err));
-    applying->image.header = *header;
-    applying->image.header_slot = slot;
+    applying->header = *header;
+    applying->header_slot = slot;
     return VHDX_OK;
 }
 
 /* Both copies with the content that is current, and small numbers: the copy that is not current first. */
 static vhdx_status begin_numbers_anew(struct applying *applying, vhdx_error *err)
 {
-    struct vx_header header = applying->image.header;
-    int current = applying->image.header_slot;
+    struct vx_header header = applying->header;
+    int current = applying->header_slot;
     header.sequence_number = FIRST_SEQUENCE;
     VX_TRY(put_header(applying, 1 - current, &header, err));
     header.sequence_number++;
@@ -220,9 +225,9 @@ static vhdx_status begin_header(struct applying *applying, const struct vx_surve
         header.sequence_number = FIRST_SEQUENCE;
         return put_header(applying, 0, &header, err);
     }
-    applying->image.header = survey->headers[slot].header;
-    applying->image.header_slot = slot;
-    if (applying->image.header.sequence_number > UINT64_MAX - SEQUENCE_NUMBERS_LEFT)
+    applying->header = survey->headers[slot].header;
+    applying->header_slot = slot;
+    if (applying->header.sequence_number > UINT64_MAX - SEQUENCE_NUMBERS_LEFT)
         return begin_numbers_anew(applying, err);
     return VHDX_OK;
 }
@@ -262,16 +267,17 @@ static vhdx_status begin(struct applying *applying, vhdx_error *err)
 static vhdx_status replay(struct applying *applying, vhdx_error *err)
 {
     struct vx_plan *plan = applying->plan;
-    struct vx_header header = applying->image.header;
+    struct vx_header header = applying->header;
     if (plan->log != VX_PLAN_LOG_REPLAY)
         return VHDX_OK;
+    const struct vx_head head = head_of(applying);
     VX_TRY(vx_new_guid(plan->host, &header.file_write_guid, err));
     header.log_offset = plan->log_header.log_offset; /* where it was found, if the header did not say so */
     header.log_length = plan->log_header.log_length;
-    VX_TRY(vx_header_update(&applying->image, &header, err));
+    VX_TRY(vx_header_update(&head, &header, err));
     VX_TRY(vx_log_replay(plan->file, &plan->log_header, &plan->sequence, plan->file, err));
     memset(&header.log_guid, 0, sizeof header.log_guid);
-    return vx_header_update(&applying->image, &header, err);
+    return vx_header_update(&head, &header, err);
 }
 
 /* A3: what lies beyond the old end nobody refers to yet. */
@@ -318,7 +324,7 @@ static bool needs_journal(const struct applying *applying, const struct page *pa
 
 static vhdx_status journal_page(struct applying *applying, const struct page *page, vhdx_error *err)
 {
-    struct vx_journal *journal = applying->image.journal;
+    struct vx_journal *journal = applying->journal;
     uint8_t *bytes;
     size_t length;
     if (vx_journal_room(journal) == 0)
@@ -332,7 +338,7 @@ static vhdx_status journal_pages(struct applying *applying, vhdx_error *err)
     for (size_t i = 0; i < applying->count; i++)
         if (needs_journal(applying, &applying->pages[i]))
             VX_TRY(journal_page(applying, &applying->pages[i], err));
-    return vx_journal_commit(applying->image.journal, err);
+    return vx_journal_commit(applying->journal, err);
 }
 
 static size_t count_journaled(const struct applying *applying)
@@ -347,17 +353,18 @@ static size_t count_journaled(const struct applying *applying)
 static vhdx_status change(struct applying *applying, vhdx_error *err)
 {
     struct vx_plan *plan = applying->plan;
-    struct vx_header header = plan->has_header ? plan->header : applying->image.header;
+    struct vx_header header = plan->has_header ? plan->header : applying->header;
+    const struct vx_head head = head_of(applying);
     VX_TRY(vx_new_guid(plan->host, &header.file_write_guid, err));
     if (count_journaled(applying) == 0)
-        return vx_header_update(&applying->image, &header, err);
+        return vx_header_update(&head, &header, err);
     header.log_version = VX_LOG_VERSION;
-    VX_TRY(vx_journal_open(&applying->image, &header, true, err));
+    VX_TRY(vx_journal_open(&head, &header, true, &applying->journal, err));
     vhdx_status status = journal_pages(applying, err);
     if (status == VHDX_OK)
-        status = vx_journal_close(applying->image.journal, err);
-    vx_journal_free(applying->image.journal);
-    applying->image.journal = NULL;
+        status = vx_journal_close(applying->journal, err);
+    vx_journal_free(applying->journal);
+    applying->journal = NULL;
     return status;
 }
 
@@ -384,8 +391,7 @@ static vhdx_status write_all(struct applying *applying, vhdx_error *err)
 
 vhdx_status vx_repair_apply(struct vx_plan *plan, const char *undo_path, bool *begun, vhdx_error *err)
 {
-    struct applying applying = {.plan = plan,
-                                .image = {.host = plan->host, .file = plan->file, .view = plan->file}};
+    struct applying applying = {.plan = plan};
     struct vx_undo *undo = NULL;
     *begun = false;
     vhdx_status status = gather_pages(&applying, err);

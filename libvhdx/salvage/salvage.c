@@ -270,12 +270,8 @@ static vhdx_status put_pieces(struct output *output, vhdx_error *err)
 
 static vhdx_status check_output(const struct vx_salvage_layers *layers, const char *path, vhdx_error *err)
 {
-    for (size_t i = 0; i < layers->count; i++) {
-        struct vx_image file = {.host = layers->host, .file = layers->items[i].file}; /* no more of it is looked at */
-        struct vx_image *image = layers->items[i].image ? layers->items[i].image : &file;
-        const struct vx_chain one = {layers->host, &image, 1};
-        VX_TRY(vx_chain_check_output(&one, path, err));
-    }
+    for (size_t i = 0; i < layers->count; i++)
+        VX_TRY(vx_layer_check_output(layers->host, layers->items[i].file, path, err));
     return vx_export_check_no_disk(layers->host, path, err);
 }
 

@@ -229,7 +229,8 @@ static vhdx_status open_parent(struct opening *opening, bool *opened, vhdx_error
     vhdx_error why;
     char *path = NULL;
     *opened = false;
-    vhdx_status status = vx_resolve_parent(child, &search, &path, &why);
+    const struct vx_child named = vx_child_of(child);
+    vhdx_status status = vx_resolve_parent(&named, &search, &path, &why);
     if (status == VHDX_OK) {
         status = try_parent(opening, path, false, opened, err);
         vx_free(path);

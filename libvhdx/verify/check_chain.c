@@ -320,7 +320,8 @@ static bool leads_elsewhere(struct walk *walk, const char *path, const struct la
 static void check_paths(struct walk *walk, struct vx_verification *v, const struct layer *parent)
 {
     const vhdx_parent_names *names = &v->exam->image.parent_names;
-    if (names->relative_path && !vx_resolve_relative(&v->exam->image))
+    const struct vx_child child = vx_child_of(&v->exam->image);
+    if (names->relative_path && !vx_resolve_relative(&child))
         report_stale(v, "relative_path", names->relative_path);
     if (leads_elsewhere(walk, names->absolute_win32_path, parent))
         report_stale(v, "absolute_win32_path", names->absolute_win32_path);
@@ -364,7 +365,8 @@ vhdx_status vx_check_own_link(struct vx_verification *v, vhdx_error *err)
     char *path, *candidate;
     if (!has_parent(v->exam))
         return VHDX_OK;
-    vhdx_status status = vx_resolve_parent_or(&v->exam->image, &walk.search, &path, &candidate, &why);
+    const struct vx_child child = vx_child_of(&v->exam->image);
+    vhdx_status status = vx_resolve_parent_or(&child, &walk.search, &path, &candidate, &why);
     if (status == VHDX_NOMEM)
         return vx_fail_memory(err, "the search for a parent");
     if (status == VHDX_OK)
@@ -425,7 +427,8 @@ static vhdx_status go_down(struct walk *walk, struct vx_verification *v, struct 
         return VHDX_OK;
     }
     vx_clear(&why);
-    vhdx_status status = vx_resolve_parent_or(&v->exam->image, &walk->search, &path, &candidate, &why);
+    const struct vx_child child = vx_child_of(&v->exam->image);
+    vhdx_status status = vx_resolve_parent_or(&child, &walk->search, &path, &candidate, &why);
     if (status == VHDX_OK)
         status = examine_parent(walk, v, path, next, err);
     else
