@@ -30,7 +30,7 @@ declare -A may=(
 # The headers of a room that other rooms may include. Those of base are all doors.
 declare -A doors=(
     [format]="bat bat_page bitmap file_id geometry header layout locator log_entry merge_mark metadata region security vhd"
-    [io]="io overlay pages patient rescue_map thread tolerant"
+    [io]="io overlay pages patient rescue_map thread"
     [undo]="undo_apply undo_save"
     [guest]="anchors content filesystems partitions proof_ext4 proof_lvm proof_ntfs proof_xfs two_views"
     [image]="bat_walk bat_window claims create exam header_update image journal linkage log_needed log_replay log_scan mark

@@ -1,6 +1,6 @@
 /*
- * Reading on behind what cannot be read. See patient.h. What fails is tried again page by page, so that one bad sector
- * costs one page.
+ * Reading on behind what cannot be read. See patient.h. What fails is tried again in halves, down to a page, so that
+ * one bad sector costs one page.
  */
 /* SPDX-License-Identifier: MIT */
 #include "io/patient.h"
@@ -10,12 +10,13 @@
 
 #include <string.h>
 
-#define PAGE 4096u
-#define RANGES_MAX 65536u
+#define PAGE UINT64_C(4096)
 
 struct patient_file {
     struct vx_file *base;
     struct vx_patient *patient;
+    struct vx_patient own; /* with a base of its own */
+    bool owns;
 };
 
 /* The first range that ends behind `offset`. */
@@ -33,81 +34,92 @@ static size_t find_range(const struct vx_ranges *ranges, uint64_t offset)
     return low;
 }
 
+static bool next_refused(const struct vx_ranges *ranges, uint64_t offset, uint64_t end, uint64_t *bad_offset,
+                         uint64_t *bad_length)
+{
+    size_t i = find_range(ranges, offset);
+    if (i == ranges->count || ranges->items[i].offset >= end)
+        return false;
+    const struct vx_range *range = &ranges->items[i];
+    *bad_offset = vx_max(offset, range->offset);
+    *bad_length = vx_min(end, range->offset + range->length) - *bad_offset;
+    return true;
+}
+
+bool vx_patient_next_bad(const struct vx_patient *patient, uint64_t offset, uint64_t end, uint64_t *bad_offset,
+                         uint64_t *bad_length)
+{
+    uint64_t other, other_length;
+    bool found = patient->map && vx_rescue_map_next_bad(patient->map, offset, end, bad_offset, bad_length);
+    if (!next_refused(&patient->ranges, offset, end, &other, &other_length))
+        return found;
+    if (!found || other < *bad_offset) {
+        *bad_offset = other;
+        *bad_length = other_length;
+    }
+    return true;
+}
+
 bool vx_patient_bad(const struct vx_patient *patient, uint64_t offset, uint64_t length, uint64_t *bad)
 {
-    size_t i = find_range(&patient->ranges, offset);
-    if (i == patient->ranges.count || length == 0 || patient->ranges.items[i].offset > offset + (length - 1))
-        return false;
-    if (bad)
-        *bad = vx_max(offset, patient->ranges.items[i].offset);
-    return true;
+    uint64_t at, bytes;
+    bool found = vx_patient_next_bad(patient, offset, offset + vx_min(length, UINT64_MAX - offset), &at, &bytes);
+    if (found && bad)
+        *bad = at;
+    return found;
 }
 
-/* Ranges stay sorted and joined, so that a second reading of a bad sector adds nothing. */
-static bool remember(struct vx_patient *patient, uint64_t offset, uint64_t length)
+/* Ranges stay sorted and joined. All of them are kept: one that was forgotten would be zeros that are believed. */
+static vhdx_status remember(struct vx_patient *patient, uint64_t offset, uint64_t length, vhdx_error *err)
 {
     struct vx_ranges *ranges = &patient->ranges;
+    struct vx_range added = {.offset = offset, .length = length};
     size_t i = find_range(ranges, offset == 0 ? 0 : offset - 1);
-    struct vx_range *at = i < ranges->count ? &ranges->items[i] : NULL;
-    if (at && at->offset <= offset) { /* begins before, reaches at least up to here */
+    patient->refused = true;
+    if (i < ranges->count && ranges->items[i].offset <= offset) { /* begins before, reaches at least up to here */
+        struct vx_range *at = &ranges->items[i];
         at->length = vx_max(at->offset + at->length, offset + length) - at->offset;
-        return true;
+        return VHDX_OK;
     }
-    if (ranges->count >= RANGES_MAX) {
-        patient->more = true;
-        return true;
-    }
-    if (!vx_ranges_add(ranges, &(struct vx_range){.offset = offset, .length = length}))
-        return false;
-    vx_ranges_sort(ranges);
-    return true;
-}
-
-/* What is not known to be bad: one page or a part of one. */
-static vhdx_status read_piece(struct patient_file *file, uint8_t *buf, size_t length, uint64_t offset, vhdx_error *err)
-{
-    vhdx_status status = vx_file_read(file->base, buf, length, offset, err);
-    if (status != VHDX_IO)
-        return status;
-    memset(buf, 0, length);
-    file->patient->refused = true;
-    if (!remember(file->patient, offset, length))
-        return vx_fail_memory(err, "the list of unreadable places");
-    vx_clear(err);
+    if (!vx_ranges_add(ranges, &added))
+        return vx_fail_memory(err, "the list of bytes that cannot be read");
+    memmove(ranges->items + i + 1, ranges->items + i, (ranges->count - 1 - i) * sizeof *ranges->items);
+    ranges->items[i] = added;
     return VHDX_OK;
 }
 
-/* How far what holds at `offset` goes: to the end of a bad place, or to the next one. */
-static size_t same_state(const struct vx_ranges *ranges, uint64_t offset, size_t length, bool *bad)
+/* Halves the range, at pages, until what cannot be read is in one page. Only a medium's refusal is tolerated. */
+static vhdx_status read_around(struct patient_file *file, uint8_t *buf, uint64_t length, uint64_t offset,
+                               vhdx_error *err)
 {
-    size_t i = find_range(ranges, offset);
-    const struct vx_range *range = i < ranges->count ? &ranges->items[i] : NULL;
-    *bad = range && range->offset <= offset;
-    if (*bad)
-        return (size_t)vx_min(length, range->offset + range->length - offset);
-    return range ? (size_t)vx_min(length, range->offset - offset) : length;
+    vhdx_status status = vx_file_read(file->base, buf, (size_t)length, offset, err);
+    if (status != VHDX_IO)
+        return status;
+    vx_clear(err);
+    uint64_t middle = vx_round_down(offset + length / 2, PAGE);
+    if (middle <= offset)
+        middle = vx_round_down(offset, PAGE) + PAGE;
+    if (middle >= offset + length) {
+        memset(buf, 0, (size_t)length);
+        return remember(file->patient, offset, length, err);
+    }
+    VX_TRY(read_around(file, buf, middle - offset, offset, err));
+    return read_around(file, buf + (middle - offset), offset + length - middle, middle, err);
 }
 
 static vhdx_status patient_read(void *context, void *buf, size_t length, uint64_t offset, vhdx_error *err)
 {
     struct patient_file *file = context;
     uint8_t *bytes = buf;
-    if (!vx_patient_bad(file->patient, offset, length, NULL)) {
-        vhdx_status status = vx_file_read(file->base, buf, length, offset, err);
-        if (status != VHDX_IO)
-            return status;
-    }
-    for (size_t done = 0; done < length;) {
-        bool bad;
-        uint64_t at = offset + done;
-        size_t here = same_state(&file->patient->ranges, at, length - done, &bad);
-        if (!bad)
-            here = (size_t)vx_min(here, PAGE - at % PAGE);
-        if (bad)
-            memset(bytes + done, 0, here);
-        else
-            VX_TRY(read_piece(file, bytes + done, here, at, err));
-        done += here;
+    uint64_t end = offset + length;
+    while (offset < end) {
+        uint64_t bad = end, bad_length = 0;
+        vx_patient_next_bad(file->patient, offset, end, &bad, &bad_length);
+        if (bad > offset)
+            VX_TRY(read_around(file, bytes, bad - offset, offset, err));
+        memset(bytes + (bad - offset), 0, (size_t)bad_length);
+        bytes += bad - offset + bad_length;
+        offset = bad + bad_length;
     }
     return VHDX_OK;
 }
@@ -144,7 +156,11 @@ static void patient_dont_need(void *context, uint64_t offset, uint64_t length)
 
 static void patient_close(void *context)
 {
-    vx_free(context);
+    struct patient_file *file = context;
+    if (file->owns)
+        vx_file_close(file->base);
+    vx_ranges_clear(&file->own.ranges);
+    vx_free(file);
 }
 
 /* Read-only; vx_file_wrap() keeps writers out, and the table has no doors for them. */
@@ -159,11 +175,36 @@ static const vhdx_io_ops patient_ops = {
     .dont_need = patient_dont_need,
 };
 
+static vhdx_status wrap(const struct patient_file *values, struct patient_file **made, struct vx_file **file,
+                        vhdx_error *err)
+{
+    *made = vx_alloc(1, sizeof **made);
+    if (!*made)
+        return vx_fail_memory(err, "a file on a failing medium");
+    **made = *values;
+    if (values->owns)
+        (*made)->patient = &(*made)->own;
+    return vx_file_wrap((vhdx_io){&patient_ops, *made}, vx_file_path(values->base), false, file, err);
+}
+
 vhdx_status vx_patient_open(struct vx_file *base, struct vx_patient *patient, struct vx_file **file, vhdx_error *err)
 {
-    struct patient_file *made = vx_alloc(1, sizeof *made);
-    if (!made)
-        return vx_fail_memory(err, "a file on a failing medium");
-    *made = (struct patient_file){base, patient};
-    return vx_file_wrap((vhdx_io){&patient_ops, made}, vx_file_path(base), false, file, err);
+    struct patient_file *made;
+    return wrap(&(struct patient_file){.base = base, .patient = patient}, &made, file, err);
+}
+
+vhdx_status vx_patient_open_path(const vhdx_host *host, const char *path, vhdx_open_mode mode,
+                                 const struct vx_rescue_map *map, struct vx_file **file,
+                                 const struct vx_patient **patient, vhdx_error *err)
+{
+    struct vx_file *base;
+    struct patient_file *made;
+    VX_TRY(vx_file_open(host, path, mode, &base, err));
+    vhdx_status status =
+        wrap(&(struct patient_file){.base = base, .owns = true, .own = {.map = map}}, &made, file, err);
+    if (status != VHDX_OK && !made)
+        vx_file_close(base);
+    if (status == VHDX_OK)
+        *patient = made->patient;
+    return status;
 }

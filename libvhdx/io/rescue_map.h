@@ -56,4 +56,11 @@ size_t vx_rescue_map_begin_text(const char *what, char *text, size_t room);
 /* The line of one range with its line end, terminated. Returns its length. */
 size_t vx_rescue_map_range_text(const struct vx_rescue_range *range, char text[VX_RESCUE_LINE_ROOM]);
 
+/* Reads and parses a map of ddrescue. CORRUPT names the line; LIMIT: larger than 256 MiB. */
+vhdx_status vx_rescue_map_load(const vhdx_host *host, const char *path, struct vx_rescue_map *map, vhdx_error *err);
+/* EXISTS when something lies at `path` that a map must not replace: whatever is neither empty nor a map of this
+ * library. ddrescue's own map is such a thing: without it, all that it has read must be read again from a dying medium.
+ */
+vhdx_status vx_rescue_map_check_output(const vhdx_host *host, const char *path, vhdx_error *err);
+
 #endif

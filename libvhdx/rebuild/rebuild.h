@@ -10,7 +10,7 @@
  * `lossless`: the evidence leaves no other reading; everything else is salvage.
  *
  * The one thing that is easy to get wrong: the file must be read through an open file that gives zeros for unreadable
- * bytes (tolerant.h), or a bad sector ends the search that is meant to help against it.
+ * bytes (patient.h), or a bad sector ends the search that is meant to help against it.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_REBUILD_REBUILD_H
@@ -135,8 +135,8 @@ vhdx_status vx_rebuilt_entry(const struct vx_rebuilt *rebuilt, uint64_t bat_inde
 struct vx_rebuild_options {
     const vhdx_host *host;
     struct vx_told_sizes told;
-    const struct vx_tolerant
-        *tolerant; /* of `file`, when it is one: tells what could not be read from what is zero. NULL: all was read */
+    /* of `file`, when it is one: tells what could not be read from what is zero. NULL: all was read */
+    const struct vx_patient *patient;
     const struct vx_parent_hint *parent; /* NULL = none is known */
     bool search_content; /* look for lost blocks by what the guest wrote in them: reads all space that nobody owns */
     vhdx_progress_fn progress;

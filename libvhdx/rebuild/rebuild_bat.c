@@ -27,8 +27,8 @@ struct pages {
 static bool unreadable(const struct vx_rebuilding *work, uint64_t offset, uint64_t length)
 {
     uint64_t bad, bad_length;
-    return work->options->tolerant &&
-           vx_tolerant_next_bad(work->options->tolerant, offset, offset + length, &bad, &bad_length);
+    return work->options->patient &&
+           vx_patient_next_bad(work->options->patient, offset, offset + length, &bad, &bad_length);
 }
 
 /* A page of nonsense becomes a page of zeros in the view, and is remembered as lost. */

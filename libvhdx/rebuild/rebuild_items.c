@@ -85,8 +85,8 @@ static bool read_item(struct vx_rebuilding *work, const struct source *source, c
         return true;
     }
     uint64_t bad, bad_length;
-    if (work->options->tolerant &&
-        vx_tolerant_next_bad(work->options->tolerant, at, at + entry->length, &bad, &bad_length))
+    if (work->options->patient &&
+        vx_patient_next_bad(work->options->patient, at, at + entry->length, &bad, &bad_length))
         return false;
     return vx_file_read_some(work->view, bytes, entry->length, at, &got, NULL) == VHDX_OK && got == entry->length;
 }

@@ -10,7 +10,7 @@
 #include "format/bat_page.h"
 #include "rebuild/rebuild.h"
 #include "evidence/log_witnesses.h"
-#include "io/tolerant.h"
+#include "io/patient.h"
 
 #define VX_DISTRUSTED 16u /* known items are six */
 

@@ -14,7 +14,7 @@
 #include "repair/forecast.h"
 #include "repair/maps.h"
 #include "repair/planning.h"
-#include "io/tolerant.h"
+#include "io/rescue_map.h"
 
 #include <string.h>
 

@@ -147,11 +147,11 @@ static vhdx_status put_bytes(struct output *output, size_t length, uint64_t virt
 static vhdx_status judge_data(struct output *output, const struct vx_salvage_piece *piece, uint64_t done,
                               uint64_t length, vhdx_error *err)
 {
-    const struct vx_tolerant *tolerant = output->layers->items[piece->layer].tolerant;
+    const struct vx_patient *patient = output->layers->items[piece->layer].patient;
     uint64_t at = piece->file_offset + done, end = at + length;
     while (at < end) {
         uint64_t bad = end, bad_length = 0;
-        vx_tolerant_next_bad(tolerant, at, end, &bad, &bad_length);
+        vx_patient_next_bad(patient, at, end, &bad, &bad_length);
         uint64_t place = piece->virtual_offset + (at - piece->file_offset);
         VX_TRY(judge(output, place, bad - at, piece->kind, piece->reason, err));
         VX_TRY(judge(output, place + (bad - at), bad_length, VHDX_SALVAGE_LOST, unreadable, err));

@@ -11,10 +11,10 @@
 #include "chain/chain.h"
 #include "image/runs.h"
 #include "rebuild/rebuild.h"
-#include "io/tolerant.h"
+#include "io/patient.h"
 
 struct vx_salvage_layer {
-    struct vx_tolerant *tolerant; /* the file as it lies there; NULL: all of it can be read */
+    const struct vx_patient *patient; /* the file as it lies there; NULL: all of it can be read */
     struct vx_file *file;
     bool borrowed; /* `file` belongs to somebody else */
     struct vx_rebuilt *rebuilt;

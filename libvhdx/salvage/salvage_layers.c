@@ -105,7 +105,7 @@ static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_laye
 {
     struct vx_rebuild_options options = {
         .host = opening->layers->host,
-        .tolerant = layer->tolerant,
+        .patient = layer->patient,
         .parent = opening->has_hint ? &opening->hint : NULL,
         .search_content = true,
         .progress = opening->options->progress,
@@ -162,7 +162,7 @@ static vhdx_status open_layer(struct opening *opening, const char *path, bool do
     VX_TRY(add_layer(opening, &layer, err));
     layer->doubt = doubtful ? "it comes from a parent that nothing proves to be the one" : NULL;
     const struct vx_rescue_map *bad = layers->count == 0 && layers->bad.count > 0 ? &layers->bad : NULL;
-    VX_TRY(vx_tolerant_open(layers->host, path, VHDX_OPEN_READ, bad, &layer->file, &layer->tolerant, err));
+    VX_TRY(vx_patient_open_path(layers->host, path, VHDX_OPEN_READ, bad, &layer->file, &layer->patient, err));
     layers->count++;
     VX_TRY(rebuild_layer(opening, layer, err));
     if (layers->count > 1 && !layer->image)

@@ -106,7 +106,7 @@ static bool bits_are_good(struct vx_salvage_layer *layer, uint64_t payload_block
         return false;
     uint64_t at = entry.file_offset + vx_geometry_bitmap_offset(geometry, payload_block);
     uint64_t end = at + vx_geometry_bitmap_length(geometry);
-    if (layer->tolerant && vx_tolerant_next_bad(layer->tolerant, at, end, &bad, &bad_length))
+    if (layer->patient && vx_patient_next_bad(layer->patient, at, end, &bad, &bad_length))
         return false;
     return end <= layer->view_size && !vx_rebuilt_shared(layer->rebuilt, at, end - at);
 }
