@@ -25,14 +25,10 @@ struct session {
 
 static vhdx_status add(struct vx_log_witnesses *log, const struct vx_log_witness *witness, vhdx_error *err)
 {
-    if (log->count == log->room) {
-        size_t room = log->room ? log->room * 2 : 256;
-        struct vx_log_witness *pages = vx_resize(log->pages, room, sizeof *pages);
-        if (!pages)
-            return vx_fail_memory(err, "old pages of the log");
-        log->pages = pages;
-        log->room = room;
-    }
+    struct vx_log_witness *pages = vx_room_for(log->pages, log->count, &log->room, sizeof *pages);
+    if (!pages)
+        return vx_fail_memory(err, "old pages of the log");
+    log->pages = pages;
     log->pages[log->count++] = *witness;
     return VHDX_OK;
 }

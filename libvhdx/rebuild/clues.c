@@ -3,6 +3,7 @@
  * rebuild_parts.h.
  */
 /* SPDX-License-Identifier: MIT */
+#include "base/notice.h"
 #include "rebuild/rebuild_parts.h"
 
 #include <stdarg.h>
@@ -23,7 +24,6 @@ void vx_clue_set(struct vx_rebuilding *work, enum vx_part part, enum vx_witness 
 vhdx_status vx_rebuild_progress(const struct vx_rebuilding *work, uint64_t done, uint64_t total, vhdx_error *err)
 {
     const vhdx_progress now = {VHDX_PHASE_PLAN, done, total};
-    if (!work->options->progress || work->options->progress(work->options->progress_context, &now))
-        return VHDX_OK;
-    return vx_fail(err, VHDX_CANCELLED, vx_at_file(vx_file_path(work->file)), "the search was cancelled");
+    return vx_progress(work->options->progress, work->options->progress_context, &now, vx_file_path(work->file),
+                       "the search", err);
 }

@@ -129,14 +129,10 @@ static vhdx_status add_stray(struct vx_rebuilding *work, uint64_t offset, uint64
             return VHDX_OK;
         }
     }
-    if (out->stray_count == out->stray_room) {
-        size_t room = out->stray_room ? out->stray_room * 2 : 64;
-        struct vx_stray *strays = vx_resize(out->strays, room, sizeof *strays);
-        if (!strays)
-            return vx_fail_memory(err, "the list of pieces");
-        out->strays = strays;
-        out->stray_room = room;
-    }
+    struct vx_stray *strays = vx_room_for(out->strays, out->stray_count, &out->stray_room, sizeof *strays);
+    if (!strays)
+        return vx_fail_memory(err, "the list of pieces");
+    out->strays = strays;
     out->strays[out->stray_count++] = (struct vx_stray){offset, length};
     return VHDX_OK;
 }

@@ -179,16 +179,12 @@ static vhdx_status vote(struct search *search, uint64_t file_offset, uint64_t pa
             return VHDX_OK;
         }
     }
-    if (search->count == search->room) {
-        size_t room = search->room ? search->room * 2 : 256;
-        if (room > CANDIDATES_MAX)
-            return VHDX_OK; /* enough is known */
-        struct candidate *candidates = vx_resize(search->candidates, room, sizeof *candidates);
-        if (!candidates)
-            return vx_fail_memory(err, "the places of lost blocks");
-        search->candidates = candidates;
-        search->room = room;
-    }
+    if (search->count == CANDIDATES_MAX)
+        return VHDX_OK; /* enough is known */
+    struct candidate *candidates = vx_room_for(search->candidates, search->count, &search->room, sizeof *candidates);
+    if (!candidates)
+        return vx_fail_memory(err, "the places of lost blocks");
+    search->candidates = candidates;
     search->candidates[search->count++] = (struct candidate){file_offset, payload_block, 1, false};
     return VHDX_OK;
 }

@@ -5,6 +5,7 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/guid.h"
+#include "base/text.h"
 #include "image/region_look.h"
 #include "rebuild/rebuild_parts.h"
 
@@ -18,8 +19,8 @@ static const vhdx_guid *const known_ids[] = {&vx_guid_bat_region, &vx_guid_metad
 
 static void say(struct vx_region_mended *mended, const char *what)
 {
-    size_t used = strlen(mended->evidence);
-    snprintf(mended->evidence + used, sizeof mended->evidence - used, "%s%s", used ? "; " : "", what);
+    struct vx_text text = vx_text_go_on(mended->evidence, sizeof mended->evidence);
+    vx_text_add(&text, "%s%s", text.length ? "; " : "", what);
     mended->changed = true;
 }
 

@@ -7,6 +7,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/text.h"
 #include "image/region_look.h"
 #include "rebuild/rebuild_parts.h"
 #include "evidence/region_doubt.h"
@@ -102,9 +103,8 @@ struct settling {
 static void found_at(struct settling *s, struct vx_region *region, uint64_t offset, bool lossless, const char *name,
                      const char *how)
 {
-    size_t used = strlen(s->evidence);
-    snprintf(s->evidence + used, sizeof s->evidence - used, "%s%s was found at 0x%" PRIx64 " %s", used ? "; " : "",
-             name, offset, how);
+    struct vx_text text = vx_text_go_on(s->evidence, sizeof s->evidence);
+    vx_text_add(&text, "%s%s was found at 0x%" PRIx64 " %s", text.length ? "; " : "", name, offset, how);
     region->file_offset = offset;
     s->lossless = s->lossless && lossless;
     s->changed = true;
@@ -262,9 +262,8 @@ static void fit_metadata(struct settling *s)
     uint64_t needs = vx_region_metadata_needs(work->view, region->file_offset);
     if (!(vx_region_rules(region) & VX_REGION_BAD_LENGTH) && region->length >= needs)
         return;
-    size_t used = strlen(s->evidence);
-    snprintf(s->evidence + used, sizeof s->evidence - used, "%sthe metadata items take 0x%" PRIx64 " bytes",
-             used ? "; " : "", needs);
+    struct vx_text text = vx_text_go_on(s->evidence, sizeof s->evidence);
+    vx_text_add(&text, "%sthe metadata items take 0x%" PRIx64 " bytes", text.length ? "; " : "", needs);
     region->length = (uint32_t)needs;
     s->changed = true;
 }
