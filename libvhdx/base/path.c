@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/crc32c.h"
+#include "base/guid.h"
 #include "base/utf.h"
 
 static bool has_drive(const char *path, bool windows)
@@ -171,4 +172,14 @@ bool vx_path_is_disk_name(const char *path, bool windows)
         if (vx_path_has_extension(path, extensions[i], windows))
             return true;
     return false;
+}
+
+size_t vx_path_family_length(const char *name, bool windows)
+{
+    enum { GUID = 36 };
+    size_t stem = (size_t)(vx_path_extension(name, windows) - name);
+    vhdx_guid guid;
+    if (stem > GUID + 1 && name[stem - GUID - 1] == '_' && vx_guid_parse(name + stem - GUID, GUID, &guid))
+        return stem - GUID - 1;
+    return stem;
 }

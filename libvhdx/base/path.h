@@ -8,6 +8,7 @@
 #define VX_BASE_PATH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 bool vx_path_is_separator(char c, bool windows);
 /* Whether the meaning does not depend on a current directory: "/x", "C:\x", "\\server\share\x", also "\x". */
@@ -35,5 +36,8 @@ bool vx_path_is_disk_name(const char *path, bool windows);
  * either.
  */
 char *vx_path_unfinished(const char *path, bool windows);
+/* The length of what a VHD set and its members have in common: "disk" of the names "disk.vhds" and
+ * "disk_<GUID>.avhdx"; of any other name what is before its extension. */
+size_t vx_path_family_length(const char *name, bool windows);
 
 #endif

@@ -36,19 +36,25 @@ size_t vx_utf8_put(uint32_t code, char *text)
     return 4;
 }
 
+/* One character of UTF-16LE, 2 bytes at least; returns how many bytes it took. */
+static size_t get_utf16(struct vx_bytes in, uint32_t *code)
+{
+    uint32_t first = vx_get16(in.data), next = in.size >= 4 ? vx_get16(in.data + 2) : 0;
+    bool pair = IS_HIGH_SURROGATE(first) && IS_LOW_SURROGATE(next);
+    *code = pair ? 0x10000 + ((first & 0x3FF) << 10 | (next & 0x3FF)) : first;
+    return pair ? 4 : 2;
+}
+
 size_t vx_utf16_to_utf8(struct vx_bytes in, char *text)
 {
     size_t length = 0;
-    for (size_t i = 0; in.size - i >= 2; i += 2) {
-        uint32_t code = vx_get16(in.data + i);
+    while (in.size >= 2) {
+        uint32_t code;
+        size_t taken = get_utf16(in, &code);
         if (code == 0)
             break;
-        uint32_t next = in.size - i >= 4 ? vx_get16(in.data + i + 2) : 0;
-        if (IS_HIGH_SURROGATE(code) && IS_LOW_SURROGATE(next)) {
-            code = 0x10000 + ((code & 0x3FF) << 10 | (next & 0x3FF));
-            i += 2;
-        }
         length += vx_utf8_put(code, text + length);
+        in = vx_bytes_of(in.data + taken, in.size - taken);
     }
     text[length] = '\0';
     return length;
@@ -160,21 +166,49 @@ static uint32_t capital(uint32_t code)
     return code;
 }
 
-/* Reads one character as its capital; a byte that is no UTF-8 becomes a number that no character has. */
+/* Reads one character of `size` bytes as its capital; a byte that is no UTF-8 becomes a number that no character has.
+ * Returns how many bytes it took. */
+static size_t get_capital(const char *text, size_t size, uint32_t *code)
+{
+    *code = (uint8_t)*text;
+    if (*code < 0x80) { /* nearly all of them, and a search compares millions */
+        *code = *code >= 'a' && *code <= 'z' ? *code - 32 : *code;
+        return 1;
+    }
+    size_t taken = vx_utf8_get(text, size, code);
+    *code = taken ? capital(*code) : 0x110000u + (uint8_t)*text;
+    return taken ? taken : 1;
+}
+
 static uint32_t next_capital(const char **text)
 {
-    uint32_t code = (uint8_t)**text;
-    if (code < 0x80) { /* nearly all of them, and a search compares millions */
-        (*text)++;
-        return code >= 'a' && code <= 'z' ? code - 32 : code;
+    uint32_t code;
+    *text += get_capital(*text, SIZE_MAX, &code);
+    return code;
+}
+
+static bool begins_with_name(struct vx_bytes in, const char *name, bool wide)
+{
+    while (*name) {
+        uint32_t code, wanted = next_capital(&name);
+        if (in.size < (wide ? 2u : 1u))
+            return false;
+        size_t taken = wide ? get_utf16(in, &code) : get_capital((const char *)in.data, in.size, &code);
+        if ((wide ? capital(code) : code) != wanted)
+            return false;
+        in = vx_bytes_of(in.data + taken, in.size - taken);
     }
-    size_t taken = vx_utf8_get(*text, SIZE_MAX, &code);
-    if (taken == 0) {
-        code = 0x110000u + (uint8_t) * *text;
-        taken = 1;
+    return true;
+}
+
+bool vx_bytes_hold_name(struct vx_bytes in, const char *name)
+{
+    for (size_t at = 0; at < in.size; at++) {
+        struct vx_bytes rest = vx_bytes_of(in.data + at, in.size - at);
+        if (begins_with_name(rest, name, false) || begins_with_name(rest, name, true))
+            return true;
     }
-    *text += taken;
-    return capital(code);
+    return false;
 }
 
 /* Parts end at separators or at the end of the text, so no character is cut. */

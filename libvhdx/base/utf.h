@@ -38,6 +38,10 @@ static inline bool vx_is_surrogate(uint32_t code)
     return code >= 0xD800 && code <= 0xDFFF;
 }
 
+/* Whether the bytes, of whatever structure, hold the name somewhere: as UTF-8 or as UTF-16LE, whatever the letter
+ * case. */
+bool vx_bytes_hold_name(struct vx_bytes in, const char *name);
+
 /* Whether two UTF-8 names are equal but for letter case. Bytes that are no UTF-8 are compared as they are. */
 bool vx_name_equal(const char *a, const char *b);
 

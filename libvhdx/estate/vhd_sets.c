@@ -24,16 +24,6 @@ static bool is_beside(const struct vx_machine *set, const struct vx_disk *disk, 
            strncmp(set->absolute, disk->absolute, length) == 0;
 }
 
-/* "disk" of "disk_<GUID>.avhdx" and of "disk.vhds": the name that a set and its members share. */
-static size_t family_length(const char *name, bool windows)
-{
-    size_t stem = (size_t)(vx_path_extension(name, windows) - name);
-    vhdx_guid guid;
-    if (stem > 37 && name[stem - 37] == '_' && vx_guid_parse(name + stem - 36, 36, &guid))
-        return stem - 37;
-    return stem;
-}
-
 static bool is_member(const struct vx_machine *set, const struct vx_disk *disk, bool windows)
 {
     const char *set_name = vx_path_name(set->absolute, windows), *name = vx_path_name(disk->absolute, windows);
@@ -44,7 +34,8 @@ static bool is_member(const struct vx_machine *set, const struct vx_disk *disk, 
         return false;
     if (set->pub.info->drive_count == 0)
         return true; /* a set that says nothing may own each of them */
-    return vx_name_equal_part(set_name, family_length(set_name, windows), name, family_length(name, windows));
+    return vx_name_equal_part(set_name, vx_path_family_length(set_name, windows), name,
+                              vx_path_family_length(name, windows));
 }
 
 void vx_set_take(struct vx_estate *estate, const struct vx_machine *set)

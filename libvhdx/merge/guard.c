@@ -69,14 +69,10 @@ static void take_linkage(struct vx_neighbour *neighbour, const struct vx_linkage
 
 static vhdx_status append(struct vx_neighbours *neighbours, const struct vx_neighbour *neighbour, vhdx_error *err)
 {
-    if (neighbours->count == neighbours->room) {
-        size_t room = neighbours->room ? neighbours->room * 2 : 16;
-        struct vx_neighbour *items = vx_resize(neighbours->items, room, sizeof *items);
-        if (!items)
-            return vx_fail_memory(err, "the disks beside the layers");
-        neighbours->items = items;
-        neighbours->room = room;
-    }
+    struct vx_neighbour *items = vx_room_for(neighbours->items, neighbours->count, &neighbours->room, sizeof *items);
+    if (!items)
+        return vx_fail_memory(err, "the disks beside the layers");
+    neighbours->items = items;
     neighbours->items[neighbours->count++] = *neighbour;
     return VHDX_OK;
 }
@@ -157,58 +153,21 @@ static vhdx_status visit_file(struct finder *finder, const char *name)
     return status;
 }
 
-/* "disk" of "disk_<36 characters of GUID>.avhdx"; the whole stem where it does not end that way. */
-static size_t family_length(const char *name, bool windows)
-{
-    size_t stem = (size_t)(vx_path_extension(name, windows) - name);
-    vhdx_guid guid;
-    if (stem > 37 && name[stem - 37] == '_' && vx_guid_parse(name + stem - 36, 36, &guid))
-        return stem - 37;
-    return stem;
-}
-
-static bool same_family(const char *set_name, const char *layer_name, bool windows)
-{
-    char a[512], b[512];
-    size_t a_length = (size_t)(vx_path_extension(set_name, windows) - set_name);
-    size_t b_length = family_length(layer_name, windows);
-    if (a_length >= sizeof a || b_length >= sizeof b)
-        return false;
-    memcpy(a, set_name, a_length);
-    a[a_length] = '\0';
-    memcpy(b, layer_name, b_length);
-    b[b_length] = '\0';
-    return vx_name_equal(a, b);
-}
-
-/* Whether the bytes hold the name, as UTF-8 or UTF-16LE. */
-static bool holds_name(const uint8_t *bytes, size_t size, const char *name)
-{
-    uint8_t wide[1024];
-    size_t narrow_size = strlen(name), wide_size = vx_utf8_to_utf16(name, wide, sizeof wide);
-    for (size_t at = 0; at < size; at++) {
-        if (narrow_size <= size - at && memcmp(bytes + at, name, narrow_size) == 0)
-            return true;
-        if (wide_size <= sizeof wide && wide_size <= size - at && memcmp(bytes + at, wide, wide_size) == 0)
-            return true;
-    }
-    return false;
-}
-
 /*
  * A VHD set is a small file that names its members; its format is not public. A set that bears a layer's name, or holds
  * it, or says nothing that could be read, is taken to own the layer: its bookkeeping would be wrong after a merge.
  */
 static bool set_owns_layer(struct finder *finder, const char *set_name, const uint8_t *bytes, size_t size)
 {
-    static const char suffix[] = ".avhdx";
     bool windows = finder->chain->host->windows_paths;
     for (size_t i = 0; i < finder->layer_count; i++) {
         const char *name = vx_path_name(vx_image_path(finder->chain->layers[i]), windows);
-        if (same_family(set_name, name, windows) || holds_name(bytes, size, name))
+        if (vx_name_equal_part(set_name, vx_path_family_length(set_name, windows), name,
+                               vx_path_family_length(name, windows)) ||
+            vx_bytes_hold_name(vx_bytes_of(bytes, size), name))
             return true;
     }
-    return !holds_name(bytes, size, suffix) && !holds_name(bytes, size, ".AVHDX");
+    return !vx_bytes_hold_name(vx_bytes_of(bytes, size), ".avhdx");
 }
 
 #define SET_BYTES ((size_t)(256 * VX_KIB))

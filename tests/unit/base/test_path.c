@@ -167,3 +167,19 @@ Test(path, a_detour_is_taken_out_and_what_goes_up_from_the_root_is_left)
     straight("C:\\..\\b", true, "C:\\..\\b");
     straight("...\\..\\b", true, "b");
 }
+
+Test(path, a_vhd_set_and_its_members_are_one_family)
+{
+    static const struct {
+        const char *name, *family;
+    } rows[] = {
+        {"disk_11111111-2222-3333-4444-555555555555.avhdx", "disk"},
+        {"disk.vhds", "disk"},
+        {"base.vhdx", "base"},
+        {"disk_11111111-2222-3333-4444-55555555555.avhdx", "disk_11111111-2222-3333-4444-55555555555"},
+        {"_11111111-2222-3333-4444-555555555555.avhdx", "_11111111-2222-3333-4444-555555555555"},
+        {"disk", "disk"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        cr_expect_eq(vx_path_family_length(rows[i].name, true), strlen(rows[i].family), "%s", rows[i].name);
+}

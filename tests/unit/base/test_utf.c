@@ -185,3 +185,30 @@ Test(utf, a_character_that_is_cut_off_is_none)
         cr_expect_eq(code, rows[i].code, "row %zu: %x", i, (unsigned)code);
     }
 }
+
+Test(utf, a_name_is_found_in_bytes_in_either_form_and_any_case)
+{
+    static const struct {
+        const char *bytes, *name;
+        bool held;
+    } rows[] = {
+        {"0102 64 69 73 6B 2E 61 76 68 64 78 00", "disk.avhdx", true},
+        {"0102 44 49 53 4B 2E 41 56 68 64 78", "disk.avhdx", true},
+        {"01 4400 6900 7300 6B00", "disk", true}, /* at an odd place */
+        {"6400 6900 7300", "disk", false},
+        {"64 69 73", "disk", false},
+        {"C3 84 78", "\xC3\xA4x", true},
+        {"C400 7800", "\xC3\xA4x", true},
+        {"E4 78", "\xC3\xA4x", false},
+        {"3DD8 00DE", "\xF0\x9F\x98\x80", true},
+        {"3DD8", "\xF0\x9F\x98\x80", false},
+        {"61 FF 62", "\xFF", true}, /* a name that is no UTF-8 */
+        {"61 C3", "\xC3\xA4", false},
+        {"", "a", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t in[64];
+        size_t size = hex_into(in, sizeof in, rows[i].bytes);
+        cr_expect_eq(vx_bytes_hold_name(vx_bytes_of(in, size), rows[i].name), rows[i].held, "row %zu", i);
+    }
+}

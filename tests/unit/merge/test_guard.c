@@ -468,3 +468,23 @@ Test(guard, a_damaged_layer_above_stops_the_merge_until_it_is_given_up)
     free(top);
     end(&family);
 }
+
+/* Windows takes no notice of the case of letters, and a set may have been written by any program. */
+Test(guard, a_vhd_set_that_names_the_child_in_other_letters_owns_it)
+{
+    static const char set[] = "\1\2CHILD.AvhdX\0other.avhdx";
+    struct family family;
+    struct heard heard;
+    vhdx_error err;
+    begin(&family);
+    remove(family.other);
+    char *path = files_path(family.directory, "set.vhds");
+    FILE *file = fopen(path, "wb");
+    cr_assert(file);
+    cr_assert_eq(fwrite(set, 1, sizeof set, file), sizeof set);
+    fclose(file);
+    cr_expect_eq(merge(&family, (vhdx_merge_options){0}, &heard, &err), VHDX_REFUSED, "%s", err.message);
+    cr_expect(strstr(err.message, "set.vhds"), "%s", err.message);
+    free(path);
+    end(&family);
+}
