@@ -84,18 +84,6 @@ static void stand_in(struct vx_exam *exam, struct vx_derived *derived, bool miss
     exam->regions = rebuilt->regions;
 }
 
-static vhdx_status rebuild(struct vx_verification *v, struct vx_derived *derived, vhdx_error *err)
-{
-    struct vx_parent_hint hint;
-    bool known_parent = vx_parent_hint_find(v->host, v->options->parents, v->options->parent_count, &hint);
-    const struct vx_rebuild_options options = {.host = v->host,
-                                               .told = v->told,
-                                               .parent = known_parent ? &hint : NULL,
-                                               .progress = v->options->progress,
-                                               .progress_context = v->options->progress_context};
-    return vx_rebuild(v->exam->file, &options, &derived->rebuilt, err);
-}
-
 static void tell_of_values(struct vx_verification *v, const struct vx_derived *derived)
 {
     char text[EVIDENCE_ROOM];
@@ -175,7 +163,7 @@ vhdx_status vx_derive_begin(struct vx_verification *v, struct vx_derived *derive
         VX_TRY(vx_regions_doubtful(v->exam, &doubtful, err));
     if (!doubtful)
         return settle_sizes(v, derived, err);
-    VX_TRY(rebuild(v, derived, err));
+    VX_TRY(vx_verify_rebuild(v, &derived->rebuilt, err));
     const bool moved = differs(v->exam, derived->rebuilt);
     if (moved)
         tell_of_regions(v, derived->rebuilt);

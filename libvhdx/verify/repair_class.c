@@ -241,15 +241,8 @@ vhdx_status vx_check_evidence(struct vx_verification *v, const struct vx_rebuilt
     struct vx_rebuilt *rebuilt = NULL;
     if (!something_is_lost(v))
         return VHDX_OK;
-    struct vx_parent_hint hint;
-    bool known_parent = vx_parent_hint_find(v->host, v->options->parents, v->options->parent_count, &hint);
-    const struct vx_rebuild_options options = {.host = v->host,
-                                               .told = v->told,
-                                               .parent = known_parent ? &hint : NULL,
-                                               .progress = v->options->progress,
-                                               .progress_context = v->options->progress_context};
     if (!known)
-        VX_TRY(vx_rebuild(v->exam->file, &options, &rebuilt, err));
+        VX_TRY(vx_verify_rebuild(v, &rebuilt, err));
     tell_all(v, known ? known : rebuilt);
     hold_back(v);
     vx_rebuild_free(rebuilt);

@@ -45,6 +45,10 @@ static inline void vx_verify_add(struct vx_verification *v, const struct vx_find
 /* Tells the caller how far the work is; CANCELLED when it is to end. */
 vhdx_status vx_verify_step(struct vx_verification *v, uint64_t done, uint64_t total, vhdx_error *err);
 
+struct vx_rebuilt;
+/* What the disk must have been, by its own evidence and what the caller says; for vx_rebuild_free(). */
+vhdx_status vx_verify_rebuild(struct vx_verification *v, struct vx_rebuilt **rebuilt, vhdx_error *err);
+
 /* Pages of the BAT in which something else stands: check_bat.c finds them, others must not take their entries at their
  * word. */
 vhdx_status vx_verify_set_nonsense(struct vx_verification *v, uint64_t page, vhdx_error *err);
