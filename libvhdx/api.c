@@ -8,6 +8,7 @@
 #include "api_siblings.h"
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/options.h"
 #include "base/quote.h"
 #include "chain/export.h"
 #include "chain/fork.h"
@@ -85,20 +86,6 @@ static vhdx_status fail_argument(vhdx_error *err, const char *what)
     return vx_fail(err, VHDX_ARG, vx_at_file(NULL), "%s", what);
 }
 
-/* Copies the caller's options, of whichever version, over defaults: what its struct does not have yet stays zero. */
-static bool take_options(void *to, size_t size, const void *from)
-{
-    size_t given;
-    memset(to, 0, size);
-    if (!from)
-        return true;
-    memcpy(&given, from, sizeof given);
-    if (given < sizeof given)
-        return false;
-    memcpy(to, from, given < size ? given : size);
-    return true;
-}
-
 static bool parents_are_there(const char *const *parents, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -111,8 +98,9 @@ vhdx_status vhdx_image_open(const char *path, const vhdx_open_options *given, vh
 {
     vhdx_open_options options;
     vx_clear(err);
-    if (!path || !image || !take_options(&options, sizeof options, given))
+    if (!path || !image)
         return fail_argument(err, "vhdx_image_open: a path and a place for the handle are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     vhdx_image *handle = vx_alloc(1, sizeof *handle);
     if (!handle)
         return vx_fail_memory(err, "an image");
@@ -153,8 +141,9 @@ vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *given, vh
 {
     vhdx_open_options options;
     vx_clear(err);
-    if (!path || !chain || !take_options(&options, sizeof options, given))
+    if (!path || !chain)
         return fail_argument(err, "vhdx_chain_open: a path and a place for the handle are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (!parents_are_there(options.parents, options.parent_count))
         return fail_argument(err, "vhdx_chain_open: a parent has no name");
     struct vx_search search = {options.parents, options.parent_count};
@@ -180,8 +169,9 @@ vhdx_status vhdx_chain_list(const char *path, const vhdx_open_options *given, vh
 {
     vhdx_open_options options;
     vx_clear(err);
-    if (!path || !layer || !take_options(&options, sizeof options, given))
+    if (!path || !layer)
         return fail_argument(err, "vhdx_chain_list: a path and a function are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (!parents_are_there(options.parents, options.parent_count))
         return fail_argument(err, "vhdx_chain_list: a parent has no name");
     struct vx_search search = {options.parents, options.parent_count};
@@ -301,8 +291,9 @@ vhdx_status vhdx_chain_stream(vhdx_chain *chain, vhdx_sink_fn sink, void *contex
 {
     vhdx_stream_options options;
     vx_clear(err);
-    if (!chain || !sink || !take_options(&options, sizeof options, given))
+    if (!chain || !sink)
         return fail_argument(err, "vhdx_chain_stream: a chain and a sink are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     tell_lost_entries(chain);
     return vx_chain_stream(chain->chain, 0, sink, context, &options, err);
 }
@@ -311,8 +302,9 @@ vhdx_status vhdx_chain_export(vhdx_chain *chain, const char *path, const vhdx_st
 {
     vhdx_stream_options options;
     vx_clear(err);
-    if (!chain || !path || !take_options(&options, sizeof options, given))
+    if (!chain || !path)
         return fail_argument(err, "vhdx_chain_export: a chain and a path are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     tell_lost_entries(chain);
     return vx_chain_export(chain->chain, path, &options, err);
 }
@@ -321,8 +313,9 @@ vhdx_status vhdx_chain_hash(vhdx_chain *chain, uint8_t hash[16], const vhdx_stre
 {
     vhdx_stream_options options;
     vx_clear(err);
-    if (!chain || !hash || !take_options(&options, sizeof options, given))
+    if (!chain || !hash)
         return fail_argument(err, "vhdx_chain_hash: a chain and a place for the hash are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     tell_lost_entries(chain);
     return vx_chain_hash(chain->chain, hash, &options, err);
 }
@@ -331,8 +324,9 @@ vhdx_status vhdx_create(const char *path, const vhdx_create_options *given, vhdx
 {
     vhdx_create_options options;
     vx_clear(err);
-    if (!path || !given || !take_options(&options, sizeof options, given))
+    if (!path || !given)
         return fail_argument(err, "vhdx_create: a path and options are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     struct vx_create_spec spec = {.virtual_size = options.virtual_size,
                                   .block_size = options.block_size,
                                   .logical_sector_size = options.logical_sector_size,
@@ -401,8 +395,9 @@ vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options *given, 
 {
     vhdx_merge_options options;
     vx_clear(err);
-    if (!child || !report || !take_options(&options, sizeof options, given))
+    if (!child || !report)
         return fail_argument(err, "vhdx_merge_plan: a child and a place for the report are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (!parents_are_there(options.parents, options.parent_count) ||
         !parents_are_there(options.siblings, options.sibling_count))
         return fail_argument(err, "vhdx_merge_plan: a parent or a place has no name");
@@ -415,8 +410,9 @@ vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *given, vhdx_
 {
     vhdx_merge_options options;
     vx_clear(err);
-    if (!child || !take_options(&options, sizeof options, given))
+    if (!child)
         return fail_argument(err, "vhdx_merge: a child is needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (!parents_are_there(options.parents, options.parent_count) ||
         !parents_are_there(options.siblings, options.sibling_count))
         return fail_argument(err, "vhdx_merge: a parent or a place has no name");
@@ -437,8 +433,9 @@ vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_o
 {
     vhdx_merge_options options;
     vx_clear(err);
-    if (!child || !path || !take_options(&options, sizeof options, given))
+    if (!child || !path)
         return fail_argument(err, "vhdx_flatten: a child and a path are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (!parents_are_there(options.parents, options.parent_count))
         return fail_argument(err, "vhdx_flatten: a parent has no name");
     if (options.into || options.delete_merged || options.force_siblings || options.undo)
@@ -454,8 +451,9 @@ vhdx_status vhdx_relink(const char *child, const char *parent, const vhdx_relink
 {
     vhdx_relink_options options;
     vx_clear(err);
-    if (!child || !parent || !take_options(&options, sizeof options, given))
+    if (!child || !parent)
         return fail_argument(err, "vhdx_relink: a child and a parent are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     vhdx_status status = vx_relink(options.host, child, parent, options.force, err);
     if (status == VHDX_PARENT_MISMATCH)
         vx_mismatch_explain(options.host, child, parent, err);
@@ -466,8 +464,9 @@ vhdx_status vhdx_undo(const char *path, const vhdx_undo_options *given, vhdx_und
 {
     vhdx_undo_options options;
     vx_clear(err);
-    if (!path || !take_options(&options, sizeof options, given))
+    if (!path)
         return fail_argument(err, "vhdx_undo: a path is needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     vhdx_undo_report filled = {.struct_size = sizeof filled};
     vhdx_status status = vx_undo_apply(path, &options, vx_image_identify, &filled, err);
     give_report(report, &filled, sizeof filled);
@@ -478,8 +477,9 @@ vhdx_status vhdx_config_open(const char *path, const vhdx_config_options *given,
 {
     vhdx_config_options options;
     vx_clear(err);
-    if (!path || !config || !take_options(&options, sizeof options, given))
+    if (!path || !config)
         return fail_argument(err, "vhdx_config_open: a path and a place for the handle are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     vhdx_config *handle = vx_alloc(1, sizeof *handle);
     if (!handle)
         return vx_fail_memory(err, "a configuration");
@@ -514,9 +514,11 @@ vhdx_status vhdx_config_find(const char *const *disks, size_t disk_count, const 
 {
     vhdx_config_find_options options;
     vx_clear(err);
-    if (!visit || !parents_are_there(disks, disk_count) || !take_options(&options, sizeof options, given) ||
-        !parents_are_there(options.configs, options.config_count))
-        return fail_argument(err, "vhdx_config_find: names of disks and somebody to tell are needed");
+    if (!visit || !parents_are_there(disks, disk_count))
+        return fail_argument(err, "vhdx_config_find: names of disks and a function to call are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
+    if (!parents_are_there(options.configs, options.config_count))
+        return fail_argument(err, "vhdx_config_find: a configuration has no name");
     return vx_config_find(disks, disk_count, &options, visit, context, err);
 }
 
@@ -544,8 +546,9 @@ vhdx_status vhdx_verify(const char *path, const vhdx_verify_options *given, vhdx
 {
     vhdx_verify_options options;
     vx_clear(err);
-    if (!path || !report || !take_options(&options, sizeof options, given))
+    if (!path || !report)
         return fail_argument(err, "vhdx_verify: a path and a place for the report are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (!parents_are_there(options.parents, options.parent_count))
         return fail_argument(err, "vhdx_verify: a parent has no name");
     if (options.manifest && !options.data)
@@ -557,8 +560,9 @@ vhdx_status vhdx_repair(const char *path, const vhdx_repair_options *given, vhdx
 {
     vhdx_repair_options options;
     vx_clear(err);
-    if (!path || !report || !take_options(&options, sizeof options, given))
+    if (!path || !report)
         return fail_argument(err, "vhdx_repair: a path and a place for the report are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (!parents_are_there(options.parents, options.parent_count))
         return fail_argument(err, "vhdx_repair: a parent has no name");
     if (options.undo && options.no_undo)
@@ -596,8 +600,9 @@ vhdx_status vhdx_salvage(const char *child, const char *raw, const vhdx_salvage_
 {
     vhdx_salvage_options options;
     vx_clear(err);
-    if (!child || !raw || !take_options(&options, sizeof options, given))
+    if (!child || !raw)
         return fail_argument(err, "vhdx_salvage: a child and a raw file are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (!parents_are_there(options.parents, options.parent_count))
         return fail_argument(err, "vhdx_salvage: a parent has no name");
     vhdx_salvage_report filled = {.struct_size = sizeof filled};

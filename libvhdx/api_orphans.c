@@ -7,6 +7,7 @@
 
 #include "api_trial.h"
 #include "base/alloc.h"
+#include "base/options.h"
 #include "orphans/orphans.h"
 
 #include <string.h>
@@ -18,17 +19,6 @@ struct vhdx_orphans {
 static vhdx_status fail_argument(vhdx_error *err, const char *what)
 {
     return vx_fail(err, VHDX_ARG, vx_at_file(NULL), "%s", what);
-}
-
-static bool take_options(vhdx_orphans_options *to, const vhdx_orphans_options *from)
-{
-    memset(to, 0, sizeof *to);
-    if (!from)
-        return true;
-    if (from->struct_size < sizeof from->struct_size)
-        return false;
-    memcpy(to, from, from->struct_size < sizeof *to ? from->struct_size : sizeof *to);
-    return true;
 }
 
 static bool all_there(const char *const *texts, size_t count)
@@ -44,8 +34,9 @@ vhdx_status vhdx_orphans_scan(const char *const *roots, size_t root_count, const
 {
     vhdx_orphans_options options;
     vx_clear(err);
-    if (!orphans || !take_options(&options, given))
+    if (!orphans)
         return fail_argument(err, "vhdx_orphans_scan: a place for the handle is needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (root_count == 0 && options.report_count == 0)
         return fail_argument(err, "vhdx_orphans_scan: there is nothing to search");
     if (!all_there(roots, root_count) || !all_there(options.configs, options.config_count) ||
