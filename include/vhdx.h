@@ -10,7 +10,10 @@
  *  - It returns a vhdx_status; VHDX_OK is zero. Outputs are written only on VHDX_OK unless the function says more.
  *  - `err` may be NULL. If it is not, it is filled on failure and left cleared on success.
  *  - Options are structs that begin with their own size (`struct_size = sizeof(...)`). A NULL pointer or a struct whose
- *    other members are zero means the defaults.
+ *    other members are zero means the defaults. A struct may be larger than the library knows, when what it does not
+ *    know is zero: else VHDX_ARG, since an option that is not understood must not be dropped in silence.
+ *  - Structs that the library hands out by pointer grow at their end. Those that a caller allocates, or that are handed
+ *    out as arrays, carry their size, or their comment says "frozen" and why: they never change after version 1.0.
  *  - A handle has one function ending in `_free`, which takes NULL. Nothing is for the caller's own free().
  *  - What a handle knows is asked for by `vhdx_THING_NOUN(handle)`, with a number for one of several, and NULL where it
  *    has none of that number. The answer belongs to the handle.
@@ -86,10 +89,15 @@ VHDX_API const char *vhdx_status_name(vhdx_status status);
 /* Says "no offset" and "no index" in the struct below. */
 #define VHDX_NOWHERE UINT64_MAX
 
+/* Room for a path and its NUL where a struct of the caller's has one: that of Linux, which opens no longer ones. */
+#define VHDX_PATH_ROOM 4096
+
 /*
  * What happened. The caller owns the struct; no memory hangs on it and it may be copied. `message` says what is wrong
  * (with expected and found values where there are any), `path`, `structure`, `offset` and `index` say where, `advice`
- * says what to do about it. Strings are UTF-8, always terminated, cut in the middle when too long.
+ * says what to do about it. Strings are UTF-8 and always terminated. A path that has no room (only Windows has such) is
+ * cut in the middle for people to read, and `path_length` says so: half a path must not be opened. Some 6 KiB: mind it
+ * on small stacks. Frozen: callers allocate it and callbacks fill it, each with the vhdx.h that it was compiled with.
  */
 typedef struct vhdx_error {
     vhdx_status status;
@@ -97,7 +105,8 @@ typedef struct vhdx_error {
     const char *structure; /* "header", "BAT", ...: static storage; NULL = none */
     uint64_t offset;       /* in the file at `path`, or VHDX_NOWHERE */
     uint64_t index;        /* of the entry, block or descriptor in that structure, or VHDX_NOWHERE */
-    char path[1024];
+    size_t path_length;    /* bytes of the whole path; VHDX_PATH_ROOM or more: `path` is cut */
+    char path[VHDX_PATH_ROOM];
     char message[640];
     char advice[512];
 } vhdx_error;
@@ -120,7 +129,7 @@ typedef enum vhdx_shell {
  */
 VHDX_API size_t vhdx_quote(const char *name, vhdx_shell shell, char *text, size_t room);
 
-/* A GUID as its 16 bytes on disk (first three groups little-endian). */
+/* A GUID as its 16 bytes on disk (first three groups little-endian). Frozen: a GUID has no more. */
 typedef struct vhdx_guid {
     uint8_t bytes[16];
 } vhdx_guid;
@@ -151,6 +160,10 @@ typedef enum vhdx_file_attributes {
     VHDX_FILE_CAN_SHARE = 64,
 } vhdx_file_attributes;
 
+/*
+ * What a host knows of a file. Frozen: the library allocates it and a host fills it whole, each compiled with its own
+ * vhdx.h, and neither must write beyond what the other knows. More facts will come by a new callback.
+ */
 typedef struct vhdx_file_facts {
     uint64_t volume;     /* with `file`: equal for two names of one file, different otherwise; all 0 = not known */
     uint64_t file[2];
@@ -192,6 +205,7 @@ typedef struct vhdx_io_ops {
     vhdx_status (*security)(void *file, void *buf, size_t room, size_t *size, vhdx_error *err);
 } vhdx_io_ops;
 
+/* Frozen: hosts and the library hand it to each other by value. */
 typedef struct vhdx_io {
     const vhdx_io_ops *ops;
     void *file;
@@ -205,6 +219,7 @@ typedef enum vhdx_open_mode {
     VHDX_OPEN_PEEK = 4,   /* read without taking or respecting locks: only for looking at files of unknown owners */
 } vhdx_open_mode;
 
+/* Frozen, as vhdx_file_facts is. */
 typedef struct vhdx_space {
     uint64_t free_bytes;    /* UINT64_MAX = not known */
     uint64_t max_file_size; /* of one file on this volume; UINT64_MAX = not known */
@@ -262,6 +277,7 @@ typedef enum vhdx_phase {
     VHDX_PHASE_READ = 4,
 } vhdx_phase;
 
+/* Valid during the call only. Grows at its end. */
 typedef struct vhdx_progress {
     vhdx_phase phase;
     uint64_t bytes_done;
@@ -303,7 +319,8 @@ typedef enum vhdx_log_state {
     VHDX_LOG_STATE_STALE = 4,
 } vhdx_log_state;
 
-/* Text of the parent locator's keys as found in the file (MS-VHDX 2.6.2.6.3), NULL where a key is absent. */
+/* Text of the parent locator's keys as found in the file (MS-VHDX 2.6.2.6.3), NULL where a key is absent.
+ * Frozen: part of vhdx_found_file. */
 typedef struct vhdx_parent_names {
     const char *relative_path;
     const char *volume_path;
@@ -398,6 +415,7 @@ typedef enum vhdx_extent_state {
     VHDX_EXTENT_ABSENT = 3, /* no layer says anything: reads as zeros; `layer` is the base */
 } vhdx_extent_state;
 
+/* Frozen: the caller allocates it, perhaps an array, and it is filled for each extent of a disk. */
 typedef struct vhdx_extent {
     uint64_t virtual_offset;
     uint64_t length;
@@ -484,59 +502,74 @@ typedef enum vhdx_zero_detect {
 
 typedef struct vhdx_merge_options {
     size_t struct_size;
+    /* Which files. */
     const vhdx_host *host;
     const char *const *parents; /* where to look for ancestors, as in vhdx_open_options */
     size_t parent_count;
-    const char *into;           /* the ancestor that receives; NULL = the child's parent */
-    bool delete_merged;         /* remove the merged layers after success */
-    bool force_siblings;        /* go on although other files become invalid; each is named in a notice */
-    vhdx_progress_fn progress;
-    void *progress_context;
-    vhdx_notice_fn notice;
-    void *notice_context;
-    bool reclaim;               /* give the merged layers' space back while merging; see vhdx_merge */
-    bool verify;                /* read what was moved back from the disk, through the target, and compare hashes */
-    uint64_t window_bytes;      /* payload between two commits, and with `reclaim` the extra space; 0 = 256 MiB */
-    vhdx_direction direction;
-    /* path of an undo file to be made, see vhdx_undo; NULL = none. Not with `delete_merged` or `reclaim` */
-    const char *undo;
-    vhdx_zero_detect zero_detect;
-    /* the caller itself tells what the machine's configuration needs: such notices are left out */
-    bool machine_known;
     /* where other children of the layers may be, besides the layers' own directories: directories, with all below them,
      * and JSON reports of 'vhdx orphans'. What is found there counts like a disk beside the layers */
     const char *const *siblings;
     size_t sibling_count;
+    const char *into; /* the ancestor that receives; NULL = the child's parent */
+    /* How. */
+    vhdx_direction direction;
+    vhdx_zero_detect zero_detect;
+    uint64_t window_bytes; /* payload between two commits, and with `reclaim` the extra space; 0 = 256 MiB */
+    bool verify;           /* read what was moved back from the disk, through the target, and compare hashes */
+    bool reclaim;          /* give the merged layers' space back while merging; see vhdx_merge */
+    bool delete_merged;    /* remove the merged layers after success */
+    bool force_siblings;   /* go on although other files become invalid; each is named in a notice */
+    /* path of an undo file to be made, see vhdx_undo; NULL = none. Not with `delete_merged` or `reclaim` */
+    const char *undo;
+    /* What the caller hears. */
+    vhdx_progress_fn progress;
+    void *progress_context;
+    vhdx_notice_fn notice;
+    void *notice_context;
+    bool machine_known; /* the caller itself tells what the machine's configuration needs: no such notices */
 } vhdx_merge_options;
+
+/* Why a merge goes the way it goes. */
+typedef enum vhdx_merge_reason {
+    VHDX_MERGE_REASON_NONE = 0,       /* the merge did not come that far, or writes a new disk */
+    VHDX_MERGE_REASON_ASKED = 1,      /* the options say so */
+    VHDX_MERGE_REASON_CHEAPER = 2,    /* less is written, and the names come out the same */
+    VHDX_MERGE_REASON_KEPT = 3,       /* without `delete_merged` the result belongs at the ancestor's path */
+    VHDX_MERGE_REASON_DOWN_ONLY = 4,  /* `reclaim` and `verify` go down only */
+    VHDX_MERGE_REASON_HAS_PARENT = 5, /* the ancestor has a parent itself */
+    VHDX_MERGE_REASON_OTHER_KIND = 6, /* the child would not make the same kind of disk as the ancestor is */
+} vhdx_merge_reason;
 
 /* What a merge will do, or did. Grows at its end. */
 typedef struct vhdx_merge_report {
     size_t struct_size;          /* set by the caller */
-    char target[1024];           /* path of the merged disk */
-    uint32_t layers_merged;
+    /* What is made of what. */
+    char target[VHDX_PATH_ROOM]; /* path of the merged disk; "" when it does not fit */
     uint64_t virtual_size;
-    uint64_t bytes_to_copy;      /* payload that is read and written */
-    uint64_t bytes_to_zero;      /* payload that is overwritten with zeros */
-    uint64_t blocks_to_allocate; /* payload blocks new in the target */
-    uint64_t blocks_to_zero;     /* payload blocks that only change their state to ZERO */
-    uint64_t bytes_needed;       /* free space that the volume must have, at the most while the work is done */
-    uint64_t bytes_free;         /* that it has; UINT64_MAX = not known */
-    uint64_t bytes_copied;       /* that really moved; 0 in a plan */
-    uint64_t flushes;            /* of the target; in a plan about as many as it will be */
+    uint32_t layers_merged;
     uint32_t relinked;           /* layers above the child that now name the target */
-    bool already_complete;       /* an earlier run had done the work; only its end was left */
-    uint64_t bytes_reclaimed;    /* blocks of the merged layers that were given back */
-    uint64_t bytes_verified;     /* read back and found equal */
     vhdx_direction direction;    /* the one taken */
-    uint64_t bytes_to_share;     /* payload that the host lets both files have without copying (reflink) */
-    uint64_t bytes_shared;       /* that really was shared; 0 in a plan */
-    /* of bytes_needed: what is still in use at the end, removed layers' space given back */
-    uint64_t bytes_added;
-    /* to be copied and zeroed in the other direction; UINT64_MAX = it is impossible, or was not looked at */
-    uint64_t bytes_other_way;
-    char direction_reason[160];  /* why this direction: a few words */
+    vhdx_merge_reason direction_reason;
+    bool already_complete;       /* an earlier run had done the work; only its end was left */
     bool begun_before;           /* an earlier run of this merge was cut off */
     uint64_t bytes_done_before;  /* of it: payload that it had moved, durably, and that is not moved again */
+    /* The plan. */
+    uint64_t bytes_to_copy;      /* payload that is read and written */
+    uint64_t bytes_to_zero;      /* payload that is overwritten with zeros */
+    uint64_t bytes_to_share;     /* payload that the host lets both files have without copying (reflink) */
+    uint64_t blocks_to_allocate; /* payload blocks new in the target */
+    uint64_t blocks_to_zero;     /* payload blocks that only change their state to ZERO */
+    /* to be copied and zeroed in the other direction; UINT64_MAX = it is impossible, or was not looked at */
+    uint64_t bytes_other_way;
+    uint64_t bytes_needed;       /* free space that the volume must have, at the most while the work is done */
+    uint64_t bytes_added;        /* of these: what is still in use at the end, removed layers' space given back */
+    uint64_t bytes_free;         /* that the volume has; UINT64_MAX = not known */
+    uint64_t flushes;            /* of the target; in a plan about as many as it will be */
+    /* What was done; 0 in a plan. */
+    uint64_t bytes_copied;       /* that really moved */
+    uint64_t bytes_shared;       /* that really was shared */
+    uint64_t bytes_reclaimed;    /* blocks of the merged layers that were given back */
+    uint64_t bytes_verified;     /* read back and found equal */
 } vhdx_merge_report;
 
 typedef enum vhdx_merge_state {
@@ -551,8 +584,8 @@ typedef struct vhdx_merge_trace {
     size_t struct_size; /* set by the caller */
     vhdx_merge_state state;
     uint32_t percent;   /* that were done, durably; UINT32_MAX = not known */
-    char child[1024];   /* the topmost layer that is, or was, merged; empty: not known */
-    char target[1024];  /* where to */
+    char child[VHDX_PATH_ROOM];  /* the topmost layer that is, or was, merged; empty: not known */
+    char target[VHDX_PATH_ROOM]; /* where to */
     char repeat[4200];  /* the command that goes on with it; empty: not known, or there is nothing to go on with */
 } vhdx_merge_trace;
 
@@ -871,8 +904,8 @@ typedef struct vhdx_salvage_report {
     uint64_t bytes_pieces;
     uint32_t layers; /* that were opened */
     bool parent_missing;
-    char map[1024];
-    char pieces[1024]; /* the file of pieces; "" when there are none */
+    char map[VHDX_PATH_ROOM];
+    char pieces[VHDX_PATH_ROOM]; /* the file of pieces; "" when there are none */
 } vhdx_salvage_report;
 
 /*
@@ -914,7 +947,7 @@ typedef enum vhdx_controller {
 } vhdx_controller;
 
 /* A medium that is attached. Empty drives are not listed. */
-typedef struct vhdx_drive {
+typedef struct vhdx_drive { /* frozen: arrays of them are handed out */
     const char *path; /* as in the file: a Windows path of the host that the configuration is from */
     const char *type; /* as in the file: "VHD" (any virtual hard disk), "ISO", "VFD", others; "" when it is not there */
     vhdx_controller controller;
@@ -930,7 +963,7 @@ typedef enum vhdx_saved_state {
     VHDX_SAVED_STATE_PRESENT = 2, /* a guest lies frozen and expects its disks as they are */
 } vhdx_saved_state;
 
-typedef struct vhdx_texts {
+typedef struct vhdx_texts { /* frozen: part of other structs */
     const char *const *items;
     size_t count;
 } vhdx_texts;
@@ -1108,7 +1141,7 @@ VHDX_API const char *vhdx_disk_flag_name(uint32_t flag);
 
 /* What a search has to say of a file or configuration. ERROR means that something is orphaned, broken or unreadable;
  * WARNING is worth a look, and no file is wrong. */
-typedef struct vhdx_remark {
+typedef struct vhdx_remark { /* frozen: arrays of them are handed out */
     const char *id; /* stable, for example "ORPHANS-PARENT-MISSING"; static */
     vhdx_severity severity;
     const char *message;
@@ -1125,14 +1158,15 @@ typedef enum vhdx_step_kind {
     VHDX_STEP_HYPERV = 8,     /* for PowerShell on the Hyper-V host */
 } vhdx_step_kind;
 
-/* One thing to be done, in its turn. `text` is for the host's shell, for PowerShell, or prose. */
+/* One thing to be done, in its turn. `text` is for the host's shell, for PowerShell, or prose. Frozen: arrays of them
+ * are handed out. */
 typedef struct vhdx_found_step {
     vhdx_step_kind kind;
     const char *text;
     size_t file; /* that it is about, or VHDX_NONE */
 } vhdx_found_step;
 
-/* A configuration that names a disk. */
+/* A configuration that names a disk. Frozen: arrays of them are handed out. */
 typedef struct vhdx_found_reference {
     size_t config; /* number of the configuration */
     size_t disk;   /* number of the medium in it */
@@ -1155,60 +1189,65 @@ typedef enum vhdx_access {
 
 /* One disk (or what is named like one). Strings and arrays belong to the search. Grows at its end. */
 typedef struct vhdx_found_file {
+    /* The file. */
     const char *path;
+    const char *absolute;           /* the whole path */
     const char *const *other_names; /* further paths that lead to this very file (hard and symbolic links) */
     size_t other_name_count;
+    uint64_t file_size;
+    uint64_t allocated; /* bytes that it takes on its volume; `file_size` where that is not known */
+    int64_t modified;   /* seconds since 1970; 0 = not known */
+    unsigned source;    /* 0 = found by this search; else the number of the report that tells of it, from 1 */
+    /* What it is. */
     vhdx_disk_kind kind;
     vhdx_disk_role role;
     vhdx_disk_status status;
-    uint32_t flags; /* vhdx_disk_flags */
-    uint64_t file_size;
-    uint64_t allocated;     /* bytes that it takes on its volume; `file_size` where that is not known */
-    int64_t modified;       /* seconds since 1970; 0 = not known */
-    uint64_t virtual_size;  /* this and what follows: 0 where it could not be read */
+    uint32_t flags;      /* vhdx_disk_flags */
+    bool is_vhdx;        /* its first bytes say so */
+    bool has_identity;   /* a valid header gave data_write_guid */
+    bool readable;       /* header and metadata: kind, sizes and names can be relied on */
+    const char *trouble; /* why not, one sentence; else NULL */
+    uint64_t virtual_size; /* this and the other sizes: 0 where it could not be read */
     uint32_t block_size, logical_sector_size, physical_sector_size;
     vhdx_guid data_write_guid, file_write_guid, virtual_disk_id; /* of a VHD: its unique id, and zeros */
+    /* Its relations. */
     vhdx_parent_names names; /* of its parent; all NULL and false without */
     size_t parent;           /* number of the parent's file, proven by its identity; VHDX_NONE = none or not found */
     /* file that lies where the parent should be and is not (any more) the parent, or VHDX_NONE */
     size_t suspect;
-    const size_t *children;  /* numbers of the files whose `parent` this is */
+    const size_t *children; /* numbers of the files whose `parent` this is */
     size_t child_count;
-    size_t twin;             /* with a duplicate: another file of the same identity, else VHDX_NONE */
+    size_t family;
+    size_t twin; /* with a duplicate: another file of the same identity, else VHDX_NONE */
+    vhdx_comparison comparison; /* with the twin, or with what lies below */
+    uint64_t differing_bytes;
+    /* Who uses it. */
     const vhdx_found_reference *references; /* configurations that name this very disk */
     size_t reference_count;
-    const vhdx_remark *findings;
-    size_t finding_count;
-    const char *const *advice; /* the family's steps that concern this file, one text each */
-    size_t advice_count;
-    size_t family;
-    vhdx_comparison comparison;
-    uint64_t differing_bytes;
-    const char *absolute;  /* the whole path */
-    bool is_vhdx;          /* its first bytes say so */
-    bool has_identity;     /* a valid header gave data_write_guid */
-    bool readable;         /* header and metadata: kind, sizes and names can be relied on */
-    const char *trouble;   /* why not, one sentence; else NULL */
-    unsigned source;       /* 0 = found by this search; else the number of the report that tells of it, from 1 */
     vhdx_access access;
     /* ids of machines that were given the disk, also when all may open it: whose it is or was */
     const vhdx_guid *accounts;
     size_t account_count;
+    /* What is to be said. */
+    const vhdx_remark *remarks;
+    size_t remark_count;
+    const char *const *advice; /* the family's steps that concern this file, one text each */
+    size_t advice_count;
 } vhdx_found_file;
 
 /* One configuration. Grows at its end. */
 typedef struct vhdx_found_config {
     const char *path;
-    const vhdx_machine_info *info; /* never NULL; of one that could not be read only path and `complete` = false */
-    const vhdx_drive *disks; /* info->drive_count of them */
-    const size_t *files;          /* for each of them the file that it is, VHDX_NONE = not found or no disk */
+    const char *absolute;
+    unsigned source; /* as of a file */
+    bool extra;      /* found in a place for configurations only */
     /* all of it was read; false: what it names is not known, and nothing is proposed to go */
     bool readable;
-    const vhdx_remark *findings;
-    size_t finding_count;
-    unsigned source;              /* as of a file */
-    bool extra;                   /* found in a place for configurations only */
-    const char *absolute;
+    const vhdx_machine_info *info; /* never NULL; of one that could not be read only path and `complete` = false */
+    const vhdx_drive *drives;      /* info->drive_count of them */
+    const size_t *files;           /* for each of them the file that it is, VHDX_NONE = not found or no disk */
+    const vhdx_remark *remarks;
+    size_t remark_count;
 } vhdx_found_config;
 
 typedef enum vhdx_side_kind {
@@ -1228,13 +1267,13 @@ VHDX_API const char *vhdx_side_kind_name(vhdx_side_kind kind);
 /* A file that belongs to machines or disks and is neither disk nor configuration. Grows at its end. */
 typedef struct vhdx_found_side {
     const char *path;
+    const char *absolute;
+    unsigned source; /* as of a file */
     vhdx_side_kind kind;
     uint64_t file_size;
     size_t file; /* the disk that it belongs to, or VHDX_NONE */
-    const vhdx_remark *findings;
-    size_t finding_count;
-    unsigned source; /* as of a file */
-    const char *absolute;
+    const vhdx_remark *remarks;
+    size_t remark_count;
 } vhdx_found_side;
 
 /* One line of disks, leaf first, down to where it ends or breaks. */

@@ -84,13 +84,33 @@ static const char *direction_name(const vhdx_merge_report *report)
     return report->direction == VHDX_DIRECTION_UP ? "up" : "down";
 }
 
+static const char *direction_reason(const vhdx_merge_report *report)
+{
+    switch (report->direction_reason) {
+    case VHDX_MERGE_REASON_ASKED:
+        return "as asked for";
+    case VHDX_MERGE_REASON_CHEAPER:
+        return "this way less is written, and the names come out the same";
+    case VHDX_MERGE_REASON_KEPT:
+        return "the usual way: without --delete the result belongs at the ancestor's path";
+    case VHDX_MERGE_REASON_DOWN_ONLY:
+        return "giving space back and verifying go down only";
+    case VHDX_MERGE_REASON_HAS_PARENT:
+        return "the ancestor has a parent itself";
+    case VHDX_MERGE_REASON_OTHER_KIND:
+        return "the child would not make the same kind of disk";
+    default:
+        return "";
+    }
+}
+
 static void print_direction(const struct work *work)
 {
     const vhdx_merge_report *plan = &work->report;
-    char text[1400];
+    char text[VHDX_PATH_ROOM + 200];
     bool up = plan->direction == VHDX_DIRECTION_UP;
     snprintf(text, sizeof text, "%s, into %s (%s)", direction_name(plan), platform_base_name(plan->target),
-             plan->direction_reason);
+             direction_reason(plan));
     printf("  direction:            ");
     text_put_wrapped_line(stdout, text, 24);
     putchar('\n');
@@ -158,7 +178,7 @@ static void print_plan(const struct work *work)
     else
         headline(work, "Would merge");
     report_size_row(stdout, 2, "virtual size", plan->virtual_size);
-    if (plan->direction_reason[0])
+    if (plan->direction_reason != VHDX_MERGE_REASON_NONE)
         print_direction(work);
     before_row(work, plan->bytes_to_share + plan->bytes_to_copy);
     size_row(work, "to share (reflink)", plan->bytes_to_share);
@@ -240,7 +260,7 @@ static void plan_members(struct json *json, const struct work *work)
     json_text(json, "direction", direction_name(plan));
     json_number(json, "layers_merged", plan->layers_merged);
     json_number(json, "virtual_size", plan->virtual_size);
-    json_text(json, "direction_reason", plan->direction_reason);
+    json_text(json, "direction_reason", direction_reason(plan));
     number_or_null(json, "bytes_other_way", plan->bytes_other_way);
     json_number(json, "bytes_to_share", plan->bytes_to_share);
     json_number(json, "bytes_to_copy", plan->bytes_to_copy);

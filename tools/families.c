@@ -11,8 +11,8 @@
 static unsigned danger_of_file(const vhdx_found_file *file)
 {
     bool errors = false;
-    for (size_t i = 0; i < file->finding_count; i++)
-        errors = errors || file->findings[i].severity == VHDX_SEVERITY_ERROR;
+    for (size_t i = 0; i < file->remark_count; i++)
+        errors = errors || file->remarks[i].severity == VHDX_SEVERITY_ERROR;
     if (!errors)
         return 0;
     switch (file->status) {

@@ -297,7 +297,7 @@ static void put_references(const struct page *p, const vhdx_found_file *file)
         put_in(p, config->info->checkpoint ? "checkpoint " : "", machine_name(config), "");
         if (r->disk < config->info->drive_count) {
             put(p, " &middot; ");
-            put_place_on_controller(p, &config->disks[r->disk]);
+            put_place_on_controller(p, &config->drives[r->disk]);
         }
         put(p, "</a>");
     }
@@ -349,7 +349,7 @@ static void put_disk(const struct page *p, const struct graph_row *row)
     put_lanes(p, row, looks[look_of(file->status)].shape);
     put(p, "<div class=\"what\">");
     put_name(p, file);
-    put_findings(p, file->findings, file->finding_count);
+    put_findings(p, file->remarks, file->remark_count);
     put(p, "</div>");
     put_bar(p, file);
     put(p, "</div>\n");
@@ -489,7 +489,7 @@ static void put_config_disks(const struct page *p, const vhdx_found_config *conf
 {
     put(p, "<ul class=\"plain\">");
     for (size_t i = 0; i < config->info->drive_count; i++) {
-        const vhdx_drive *disk = &config->disks[i];
+        const vhdx_drive *disk = &config->drives[i];
         put(p, "<li>");
         put_place_on_controller(p, disk);
         put(p, " ");
@@ -516,7 +516,7 @@ static void put_config(const struct page *p, size_t number, const vhdx_found_con
         put(p, " <span class=\"pill bad\">not read whole</span>");
     put_in(p, "<div class=\"where\">", info->id_text, "</div>");
     put_in(p, "<div class=\"where\">", config->path, "</div>");
-    put_findings(p, config->findings, config->finding_count);
+    put_findings(p, config->remarks, config->remark_count);
     put(p, "</td><td>");
     put_config_disks(p, config);
     put(p, "</td></tr>\n");
@@ -545,7 +545,7 @@ static void put_sides(const struct page *p)
                    "disks</h2>\n<table><thead><tr><th>file</th><th>kind</th><th>size</th></tr>"
                    "</thead><tbody>\n");
         put_in(p, "<tr><td>", side->path, "");
-        put_findings(p, side->findings, side->finding_count);
+        put_findings(p, side->remarks, side->remark_count);
         put_in(p, "</td><td>", vhdx_side_kind_name(side->kind), "</td><td>");
         put_size(p, side->file_size);
         put(p, "</td></tr>\n");

@@ -114,7 +114,7 @@ static void references(struct json *json, const vhdx_orphans *orphans, const vhd
     json_array_begin(json, "references");
     for (size_t i = 0; i < file->reference_count; i++) {
         const vhdx_found_config *config = vhdx_orphans_config(orphans, file->references[i].config);
-        const vhdx_drive *disk = &config->disks[file->references[i].disk];
+        const vhdx_drive *disk = &config->drives[file->references[i].disk];
         json_row_begin(json, NULL);
         json_text(json, "name", report_machine_name(config));
         json_text(json, "id", config->info->id_text);
@@ -211,7 +211,7 @@ static void file_members(struct json *json, const vhdx_orphans *orphans, const v
     json_text(json, "parent", file_path(orphans, file->parent));
     paths(json, "children", orphans, file->children, file->child_count);
     machines(json, orphans, file);
-    findings(json, file->findings, file->finding_count);
+    findings(json, file->remarks, file->remark_count);
     texts(json, "advice", file->advice, file->advice_count);
     references(json, orphans, file);
     json_number(json, "family", file->family);
@@ -238,7 +238,7 @@ static void config_disks(struct json *json, const vhdx_orphans *orphans, const v
 {
     json_array_begin(json, "disks");
     for (size_t i = 0; i < config->info->drive_count; i++) {
-        const vhdx_drive *disk = &config->disks[i];
+        const vhdx_drive *disk = &config->drives[i];
         json_row_begin(json, NULL);
         json_text(json, "path", disk->path);
         json_text(json, "type", disk->type);
@@ -275,7 +275,7 @@ static void config_members(struct json *json, const vhdx_orphans *orphans, const
     config_disks(json, orphans, config);
     texts(json, "machines", info->machines.items, info->machines.count);
     texts(json, "reasons", info->reasons.items, info->reasons.count);
-    findings(json, config->findings, config->finding_count);
+    findings(json, config->remarks, config->remark_count);
 }
 
 static void side_members(struct json *json, const vhdx_orphans *orphans, const vhdx_found_side *side)
@@ -285,7 +285,7 @@ static void side_members(struct json *json, const vhdx_orphans *orphans, const v
     json_number(json, "file_size", side->file_size);
     json_text(json, "file", file_path(orphans, side->file));
     json_text(json, "absolute_path", side->absolute);
-    findings(json, side->findings, side->finding_count);
+    findings(json, side->remarks, side->remark_count);
 }
 
 static void family_members(struct json *json, const vhdx_orphans *orphans, const vhdx_found_family *family)

@@ -162,7 +162,7 @@ static void print_disk(const struct page *page, size_t number, size_t depth)
     report_size_short(file->allocated, size);
     fprintf(page->out, "  (%s%s)\n", size, file->flags & VHDX_DISK_FLAG_QUARANTINED ? ", put aside" : "");
     print_owners(page, file, indent);
-    print_findings(page, file->findings, file->finding_count, indent);
+    print_findings(page, file->remarks, file->remark_count, indent);
     print_comparison(page, file, indent);
 }
 
@@ -350,10 +350,10 @@ static void print_config(const struct page *page, const vhdx_found_config *confi
     fputc('\n', page->out);
     for (size_t i = 0; i < config->info->drive_count; i++) {
         fputs("    ", page->out);
-        text_put(page->out, config->disks[i].path);
+        text_put(page->out, config->drives[i].path);
         fputc('\n', page->out);
     }
-    print_findings(page, config->findings, config->finding_count, 4);
+    print_findings(page, config->remarks, config->remark_count, 4);
     fputc('\n', page->out);
 }
 
@@ -362,7 +362,7 @@ static void print_configs(const struct page *page)
     const vhdx_found_config *config;
     bool headed = false;
     for (size_t i = 0; (config = vhdx_orphans_config(page->orphans, i)) != NULL; i++) {
-        if (!has_news(page, config->findings, config->finding_count) && !page->verbose)
+        if (!has_news(page, config->remarks, config->remark_count) && !page->verbose)
             continue;
         if (!headed)
             fputs("Configurations\n\n", page->out);
@@ -375,11 +375,11 @@ static void print_sides(const struct page *page)
 {
     const vhdx_found_side *side;
     for (size_t i = 0; (side = vhdx_orphans_side(page->orphans, i)) != NULL; i++) {
-        if (!has_news(page, side->findings, side->finding_count))
+        if (!has_news(page, side->remarks, side->remark_count))
             continue;
         text_put(page->out, side->path);
         fprintf(page->out, "  (%s)\n", vhdx_side_kind_name(side->kind));
-        print_findings(page, side->findings, side->finding_count, 4);
+        print_findings(page, side->remarks, side->remark_count, 4);
         fputc('\n', page->out);
     }
 }

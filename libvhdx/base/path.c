@@ -183,3 +183,11 @@ size_t vx_path_family_length(const char *name, bool windows)
         return stem - GUID - 1;
     return stem;
 }
+
+void vx_path_put(char text[VHDX_PATH_ROOM], const char *path)
+{
+    size_t length = strlen(path);
+    text[0] = '\0';
+    if (length < VHDX_PATH_ROOM)
+        memcpy(text, path, length + 1);
+}

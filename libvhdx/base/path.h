@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <vhdx.h>
+
 bool vx_path_is_separator(char c, bool windows);
 /* Whether the meaning does not depend on a current directory: "/x", "C:\x", "\\server\share\x", also "\x". */
 bool vx_path_is_absolute(const char *path, bool windows);
@@ -36,6 +38,8 @@ bool vx_path_is_disk_name(const char *path, bool windows);
  * either.
  */
 char *vx_path_unfinished(const char *path, bool windows);
+/* Copies the path, or makes `text` empty when it does not fit: half a path is another one. */
+void vx_path_put(char text[VHDX_PATH_ROOM], const char *path);
 /* The length of what a VHD set and its members have in common: "disk" of the names "disk.vhds" and
  * "disk_<GUID>.avhdx"; of any other name what is before its extension. */
 size_t vx_path_family_length(const char *name, bool windows);

@@ -80,7 +80,11 @@ void vx_clear(vhdx_error *err)
 {
     if (!err)
         return;
-    memset(err, 0, sizeof *err);
+    err->status = VHDX_OK; /* member by member: most of it is room for a path, and errors are cleared often */
+    err->system_code = 0;
+    err->structure = NULL;
+    err->path_length = 0;
+    err->path[0] = err->message[0] = err->advice[0] = '\0';
     err->offset = VHDX_NOWHERE;
     err->index = VHDX_NOWHERE;
 }
@@ -89,8 +93,10 @@ void vx_locate(vhdx_error *err, struct vx_where where)
 {
     if (!err)
         return;
-    if (!err->path[0] && where.path)
+    if (!err->path[0] && where.path) {
+        err->path_length = strlen(where.path);
         copy_cut(err->path, sizeof err->path, where.path);
+    }
     if (!err->structure)
         err->structure = where.structure;
     if (err->offset == VHDX_NOWHERE)

@@ -135,7 +135,7 @@ const char *vx_advice_host_path(struct vx_adviser *a, size_t number)
     const struct vx_disk *disk = vx_advice_disk(a, number);
     for (size_t i = 0; i < disk->pub.reference_count; i++) {
         const vhdx_found_reference *r = &disk->pub.references[i];
-        return a->estate->machines[r->config].pub.disks[r->disk].path;
+        return a->estate->machines[r->config].pub.drives[r->disk].path;
     }
     for (size_t i = 0; i < disk->pub.child_count; i++) {
         const struct vx_disk *child = vx_advice_disk(a, disk->pub.children[i]);
@@ -149,13 +149,13 @@ const char *vx_advice_host_path(struct vx_adviser *a, size_t number)
     size_t length = vx_tail_directory(disk->absolute);
     if (other && vx_tail_directory(other->absolute) == length &&
         strncmp(other->absolute, disk->absolute, length) == 0) {
-        const char *path = a->estate->machines[r->config].pub.disks[r->disk].path;
+        const char *path = a->estate->machines[r->config].pub.drives[r->disk].path;
         return vx_advice_say(a, "%.*s%s", (int)vx_tail_directory(path), path, vx_tail_name(disk->pub.path));
     }
     if (vx_advice_is_windows(a, disk))
         return disk->absolute;
     const char *near =
-        other ? below_same_directory(a, other, a->estate->machines[r->config].pub.disks[r->disk].path, disk) : NULL;
+        other ? below_same_directory(a, other, a->estate->machines[r->config].pub.drives[r->disk].path, disk) : NULL;
     return near ? near : vx_advice_say(a, "<where the host has %s>", vx_tail_name(disk->pub.path));
 }
 
@@ -190,7 +190,7 @@ bool vx_can_be_typed(const struct vx_adviser *a, const struct vx_disk *disk)
 void vx_advice_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk)
 {
     static const char *const controllers[] = {"SCSI", "IDE", "SCSI", "SCSI", "SCSI"};
-    const vhdx_drive *medium = &a->estate->machines[reference->config].pub.disks[reference->disk];
+    const vhdx_drive *medium = &a->estate->machines[reference->config].pub.drives[reference->disk];
     unsigned kind = medium->controller <= VHDX_CONTROLLER_OTHER ? medium->controller : 0;
     vx_advice_step(a, VHDX_STEP_HYPERV, disk,
                    "Set-VMHardDiskDrive -VMName %s -ControllerType %s -ControllerNumber %" PRIu32

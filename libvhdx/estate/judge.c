@@ -24,8 +24,8 @@ static bool settle_disks(struct vx_estate *estate)
 {
     for (size_t i = 0; i < estate->disk_count; i++) {
         vhdx_found_file *pub = &estate->disks[i].pub;
-        pub->findings = vx_estate_notes(estate, &estate->disks[i].notes);
-        pub->finding_count = estate->disks[i].notes.count;
+        pub->remarks = vx_estate_notes(estate, &estate->disks[i].notes);
+        pub->remark_count = estate->disks[i].notes.count;
         pub->absolute = estate->disks[i].absolute;
         pub->is_vhdx = estate->disks[i].is_vhdx;
         pub->has_identity = estate->disks[i].has_identity;
@@ -50,8 +50,8 @@ static void settle_rest(struct vx_estate *estate)
     vhdx_found_totals *totals = &estate->totals;
     for (size_t i = 0; i < estate->machine_count; i++) {
         struct vx_machine *machine = &estate->machines[i];
-        machine->pub.findings = vx_estate_notes(estate, &machine->notes);
-        machine->pub.finding_count = machine->notes.count;
+        machine->pub.remarks = vx_estate_notes(estate, &machine->notes);
+        machine->pub.remark_count = machine->notes.count;
         machine->pub.source = machine->source;
         machine->pub.extra = machine->is_extra;
         machine->pub.absolute = machine->absolute;
@@ -59,8 +59,8 @@ static void settle_rest(struct vx_estate *estate)
     }
     for (size_t i = 0; i < estate->side_count; i++) {
         struct vx_side *side = &estate->sides[i];
-        side->pub.findings = vx_estate_notes(estate, &side->notes);
-        side->pub.finding_count = side->notes.count;
+        side->pub.remarks = vx_estate_notes(estate, &side->notes);
+        side->pub.remark_count = side->notes.count;
         side->pub.source = side->source;
         side->pub.absolute = side->absolute;
     }

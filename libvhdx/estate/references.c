@@ -105,7 +105,7 @@ static bool find_medium(struct vx_estate *estate, const struct vx_machine *machi
 static bool take_medium(struct vx_estate *estate, size_t number, size_t medium)
 {
     struct vx_machine *machine = &estate->machines[number];
-    const vhdx_drive *disk = &machine->pub.disks[medium];
+    const vhdx_drive *disk = &machine->pub.drives[medium];
     struct vx_hits hits;
     machine->files[medium] = VHDX_NONE;
     if (!disk->path || !disk->path[0])

@@ -28,7 +28,7 @@ static bool is_member(const struct vx_machine *set, const struct vx_disk *disk, 
 {
     const char *set_name = vx_path_name(set->absolute, windows), *name = vx_path_name(disk->absolute, windows);
     for (size_t i = 0; i < set->pub.info->drive_count; i++)
-        if (vx_name_equal(vx_tail_name(set->pub.disks[i].path), name))
+        if (vx_name_equal(vx_tail_name(set->pub.drives[i].path), name))
             return true;
     if (!vx_path_has_extension(name, ".avhdx", windows))
         return false;

@@ -35,19 +35,6 @@ struct vx_file {
     struct vx_file_counters counters;
 };
 
-/* vx_clear() without wiping the long strings: this runs before every read. */
-static void begin(vhdx_error *err)
-{
-    if (!err)
-        return;
-    err->status = VHDX_OK;
-    err->system_code = 0;
-    err->structure = NULL;
-    err->offset = VHDX_NOWHERE;
-    err->index = VHDX_NOWHERE;
-    err->path[0] = err->message[0] = err->advice[0] = '\0';
-}
-
 /* Completes what the host said of its failure: a caller's host fills code and message at most. */
 static vhdx_status host_failed(vhdx_error *err, vhdx_status status, struct vx_where where, const char *action)
 {
@@ -100,7 +87,7 @@ vhdx_status vx_host_list_entries(const vhdx_host *host, const char *directory, v
 {
     bool tells = host->struct_size > offsetof(vhdx_host, list_entries) && host->list_entries;
     struct plain_names names = {visit, visitor};
-    begin(err);
+    vx_clear(err);
     vhdx_status status = tells ? host->list_entries(host->context, directory, visit, visitor, err)
                                : host->list(host->context, directory, visit_plain_name, &names, err);
     return vx_host_result(status, directory, "read the directory", err);
@@ -117,7 +104,7 @@ vhdx_status vx_host_look(const vhdx_host *host, const char *path, vhdx_entry_typ
                          vhdx_error *err)
 {
     struct vx_file *file;
-    begin(err);
+    vx_clear(err);
     memset(facts, 0, sizeof *facts);
     if (host->struct_size > offsetof(vhdx_host, look) && host->look)
         return vx_host_result(host->look(host->context, path, type, facts, err), path, "look at it", err);
@@ -128,7 +115,7 @@ vhdx_status vx_host_look(const vhdx_host *host, const char *path, vhdx_entry_typ
         vx_file_close(file);
     } else if (host->list(host->context, path, stop_at_once, NULL, NULL) == VHDX_OK) {
         *type = VHDX_ENTRY_DIRECTORY;
-        begin(err);
+        vx_clear(err);
         status = VHDX_OK;
     }
     return status;
@@ -184,7 +171,7 @@ vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_open_mode
                          vhdx_error *err)
 {
     host = vx_host_or_native(host);
-    begin(err);
+    vx_clear(err);
     bool writable = access != VHDX_OPEN_READ && access != VHDX_OPEN_PEEK;
     struct vx_file *made = file_new(path, writable);
     if (!made)
@@ -205,7 +192,7 @@ vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_open_mode
 
 vhdx_status vx_file_wrap(vhdx_io io, const char *path, bool writable, struct vx_file **file, vhdx_error *err)
 {
-    begin(err);
+    vx_clear(err);
     struct vx_file *made = file_new(path, writable);
     if (!made) {
         io.ops->close(io.file);
@@ -273,7 +260,7 @@ bool vx_file_same(const struct vx_file *a, const struct vx_file *b, bool *same)
 
 vhdx_status vx_file_size(struct vx_file *file, uint64_t *size, vhdx_error *err)
 {
-    begin(err);
+    vx_clear(err);
     if (file->size_known) {
         *size = file->size;
         return VHDX_OK;
@@ -334,7 +321,7 @@ vhdx_status vx_file_read(struct vx_file *file, void *buf, size_t length, uint64_
 {
     uint64_t size = 0;
     uint64_t end;
-    begin(err);
+    vx_clear(err);
     if (length == 0)
         return VHDX_OK;
     if (ends_before(file, length, offset, &size) || !range_end(offset, length, &end))
@@ -420,7 +407,7 @@ bool vx_file_is_protected(const struct vx_file *file)
 
 vhdx_status vx_file_will_change(struct vx_file *file, const struct vx_range *ranges, size_t count, vhdx_error *err)
 {
-    begin(err);
+    vx_clear(err);
     if (!file->protector || count == 0)
         return VHDX_OK;
     return file->protector->save(file->protector->context, ranges, count, err);
@@ -428,7 +415,7 @@ vhdx_status vx_file_will_change(struct vx_file *file, const struct vx_range *ran
 
 vhdx_status vx_file_will_be(struct vx_file *file, const struct vx_identity *identity, vhdx_error *err)
 {
-    begin(err);
+    vx_clear(err);
     return file->protector ? file->protector->announce(file->protector->context, identity, err) : VHDX_OK;
 }
 
@@ -444,7 +431,7 @@ static vhdx_status about_to_change(struct vx_file *file, uint64_t offset, uint64
 static vhdx_status may_write(const struct vx_file *file, uint64_t offset, uint64_t length, uint64_t *end,
                              vhdx_error *err)
 {
-    begin(err);
+    vx_clear(err);
     if (!file->writable)
         return vx_fail(err, VHDX_READ_ONLY, vx_at_file(file->path), "the file was not opened for writing");
     if (file->poisoned)
@@ -490,7 +477,7 @@ static void reached(struct vx_file *file, uint64_t end)
 
 static vhdx_status put(struct vx_file *file, const void *buf, size_t length, uint64_t offset, vhdx_error *err)
 {
-    begin(err);
+    vx_clear(err);
     file->clean = false;
     vhdx_status status = file->ops.write(file->io.file, buf, length, offset, err);
     if (status != VHDX_OK)
@@ -543,7 +530,7 @@ vhdx_status vx_file_write(struct vx_file *file, const void *buf, size_t length, 
 
 static vhdx_status set_size(struct vx_file *file, uint64_t size, vhdx_error *err)
 {
-    begin(err);
+    vx_clear(err);
     file->clean = false;
     vhdx_status status = file->ops.set_size(file->io.file, size, err);
     if (status != VHDX_OK)
@@ -605,7 +592,7 @@ static vhdx_status punch(struct vx_file *file, uint64_t offset, uint64_t length,
     vhdx_status status = file->ops.punch(file->io.file, offset, length, err);
     if (status == VHDX_UNSUPPORTED) {
         file->cannot_punch = true;
-        begin(err);
+        vx_clear(err);
     } else if (status != VHDX_OK) {
         return change_failed(file, status, offset, "punch a hole", err);
     }
@@ -657,7 +644,7 @@ vhdx_status vx_file_clone(struct vx_file *file, uint64_t offset, struct vx_file 
     file->clean = false;
     vhdx_status status = file->ops.clone(file->io.file, offset, source->io.file, source_offset, length, err);
     if (status == VHDX_UNSUPPORTED)
-        begin(err);
+        vx_clear(err);
     else if (status != VHDX_OK)
         return change_failed(file, status, offset, "share bytes of another file", err);
     else {

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/path.h"
 #include "base/size_text.h"
 #include "image/writing.h"
 #include "merge/aftermath.h"
@@ -334,7 +335,7 @@ static uint64_t flushes_of(const struct vx_totals *totals)
 void vx_merge_fill_report(struct vx_merge_run *run)
 {
     vhdx_merge_report *report = run->report;
-    snprintf(report->target, sizeof report->target, "%s", vx_image_path(run->target));
+    vx_path_put(report->target, vx_image_path(run->target));
     report->layers_merged = (uint32_t)run->into;
     report->virtual_size = run->child->geometry.virtual_size;
     report->bytes_to_copy = run->totals.bytes_to_copy;

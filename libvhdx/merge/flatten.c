@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "merge/merge.h"
 
+#include "base/path.h"
 #include "chain/fork.h"
 #include "image/create.h"
 #include "image/writing.h"
@@ -83,7 +84,7 @@ static vhdx_status make_new(struct vx_chain *chain, const char *path, const vhdx
     VX_TRY(vx_chain_check_output(chain, path, err));
     VX_TRY(create_target(chain, path, &target, err));
     vhdx_status status = fill(chain, target, options, report, err);
-    snprintf(report->target, sizeof report->target, "%s", path);
+    vx_path_put(report->target, path);
     if (status == VHDX_OK)
         return vx_create_finish(target, path, err);
     vx_create_abandon(target);

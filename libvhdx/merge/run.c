@@ -231,16 +231,16 @@ static bool could_replace(const struct vx_image *child, const struct vx_image *t
            vx_file_facts(child->file)->volume == vx_file_facts(target->file)->volume;
 }
 
-/* Why there is no choice; NULL: with removal the names come out the same either way. */
-static const char *why_only_down(const struct vx_merge_run *run)
+/* Why there is no choice; NONE: with removal the names come out the same either way. */
+static vhdx_merge_reason why_only_down(const struct vx_merge_run *run)
 {
     if (!run->options->delete_merged)
-        return "the usual way: without --delete the result belongs at the ancestor's path";
+        return VHDX_MERGE_REASON_KEPT;
     if (run->options->reclaim || run->options->verify)
-        return "giving space back and verifying go down only";
+        return VHDX_MERGE_REASON_DOWN_ONLY;
     if (vx_image_has_parent(run->target))
-        return "the ancestor has a parent itself";
-    return could_replace(run->child, run->target) ? NULL : "the child would not make the same kind of disk";
+        return VHDX_MERGE_REASON_HAS_PARENT;
+    return could_replace(run->child, run->target) ? VHDX_MERGE_REASON_NONE : VHDX_MERGE_REASON_OTHER_KIND;
 }
 
 static vhdx_status find_costs(struct vx_merge_run *run, uint64_t *down, uint64_t *up, vhdx_error *err)
@@ -257,9 +257,9 @@ static vhdx_status find_costs(struct vx_merge_run *run, uint64_t *down, uint64_t
 static vhdx_status choose_direction(struct vx_merge_run *run, vhdx_error *err)
 {
     vhdx_merge_report *report = run->report;
-    const char *only_down = why_only_down(run);
+    vhdx_merge_reason only_down = why_only_down(run);
     bool asked = run->options->direction != VHDX_DIRECTION_AUTO;
-    bool choice = !asked && !only_down;
+    bool choice = !asked && only_down == VHDX_MERGE_REASON_NONE;
     uint64_t down = 0, up = 0;
     report->direction = asked ? run->options->direction : VHDX_DIRECTION_DOWN;
     report->bytes_other_way = UINT64_MAX;
@@ -269,8 +269,9 @@ static vhdx_status choose_direction(struct vx_merge_run *run, vhdx_error *err)
             report->direction = VHDX_DIRECTION_UP;
         report->bytes_other_way = report->direction == VHDX_DIRECTION_UP ? down : up;
     }
-    snprintf(report->direction_reason, sizeof report->direction_reason, "%s",
-             asked ? "as asked for" : choice ? "this way less is written, and the names come out the same" : only_down);
+    report->direction_reason = asked    ? VHDX_MERGE_REASON_ASKED
+                               : choice ? VHDX_MERGE_REASON_CHEAPER
+                                        : only_down;
     return VHDX_OK;
 }
 

@@ -124,8 +124,7 @@ static vhdx_status check(struct vx_merge_run *run, vhdx_error *err)
     VX_TRY(check_links(run, err));
     VX_TRY(vx_up_plan(run, err));
     vx_merge_fill_report(run);
-    snprintf(run->report->target, sizeof run->report->target, "%s",
-             run->options->delete_merged ? vx_image_path(run->target) : run->child_path);
+    vx_path_put(run->report->target, run->options->delete_merged ? vx_image_path(run->target) : run->child_path);
     struct vx_room room = {.at_most = UINT64_MAX};
     if (run->options->delete_merged)
         room.released = vx_merge_released(run, 1, run->into + 1);
@@ -277,7 +276,7 @@ static vhdx_status change_names(struct naming *naming, struct vx_image *child, v
     VX_TRY(forget_ancestor_at(naming->host, naming->ancestor, err));
     link.also_path = NULL;
     VX_TRY(for_each_upper(naming, &link, err));
-    snprintf(run->report->target, sizeof run->report->target, "%s", naming->ancestor);
+    vx_path_put(run->report->target, naming->ancestor);
     run->report->relinked = (uint32_t)run->upper_count;
     return VHDX_OK;
 }
@@ -343,7 +342,7 @@ vhdx_status vx_up_resume(struct vx_merge_run *run, const struct vx_search *also,
     struct vx_image *child = vx_chain_leaf(run->chain);
     run->report->virtual_size = child->geometry.virtual_size;
     run->report->already_complete = true;
-    snprintf(run->report->target, sizeof run->report->target, "%s", run->child_path);
+    vx_path_put(run->report->target, run->child_path);
     run->report->direction = VHDX_DIRECTION_UP;
     if (run->options->delete_merged && !child->items.locator) {
         vx_fail(err, VHDX_ARG, vx_at_file(run->child_path), "the disk has no parent, there is no name to take over");

@@ -258,7 +258,7 @@ static vhdx_status take_config(struct taker *t, const struct vx_json *value)
     if (!take_texts(t, value, "machines", &info->machines.items, &info->machines.count) ||
         !take_texts(t, value, "reasons", &info->reasons.items, &info->reasons.count))
         return vx_fail_memory(t->err, "a report");
-    return take_media(t, value, info, &machine->pub.disks);
+    return take_media(t, value, info, &machine->pub.drives);
 }
 
 /* ---- the rest ---- */

@@ -331,7 +331,7 @@ static bool keep_machine(struct walker *walker, struct vx_machine *machine, cons
         return false;
     if (machine->config) {
         machine->pub.info = &machine->config->info;
-        machine->pub.disks = machine->config->disks;
+        machine->pub.drives = machine->config->disks;
         machine->pub.readable = machine->pub.info->complete;
     }
     machine->is_extra = walk->extra;

@@ -69,8 +69,8 @@ static uint64_t digest(const vhdx_orphans *found)
     const vhdx_found_family *family;
     for (size_t i = 0; (file = vhdx_orphans_file(found, i)) != NULL; i++) {
         sum = add(sum, file->path) + (uint64_t)file->status * 3 + file->flags * 5 + (uint64_t)file->comparison;
-        for (size_t j = 0; j < file->finding_count; j++)
-            sum = add(sum, file->findings[j].message);
+        for (size_t j = 0; j < file->remark_count; j++)
+            sum = add(sum, file->remarks[j].message);
     }
     for (size_t i = 0; (family = vhdx_orphans_family(found, i)) != NULL; i++)
         for (size_t j = 0; j < family->step_count; j++)

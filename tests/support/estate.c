@@ -126,14 +126,14 @@ void est_names(struct est *e, size_t machine, const char *disk)
     vhdx_machine_info *info = est_info(e, machine);
     vhdx_drive *disks = demand(vx_arena_take(&e->estate->arena, info->drive_count + 1, sizeof *disks));
     if (info->drive_count)
-        memcpy(disks, e->estate->machines[machine].pub.disks, info->drive_count * sizeof *disks);
+        memcpy(disks, e->estate->machines[machine].pub.drives, info->drive_count * sizeof *disks);
     disks[info->drive_count] = (vhdx_drive){.path = text(e, disk),
                                                  .type = "VHD",
                                                  .controller = VHDX_CONTROLLER_SCSI,
                                                  .location = (uint32_t)info->drive_count,
                                                  .instance = ""};
     info->drive_count++;
-    e->estate->machines[machine].pub.disks = disks;
+    e->estate->machines[machine].pub.drives = disks;
 }
 
 void est_side(struct est *e, const char *path, vhdx_side_kind kind)
@@ -169,8 +169,8 @@ const char *est_status(const struct est *e, const char *path)
 bool est_has_finding(const struct est *e, const char *path, const char *id)
 {
     const struct vx_disk *disk = est_disk(e, path);
-    for (size_t i = 0; disk && i < disk->pub.finding_count; i++)
-        if (strcmp(disk->pub.findings[i].id, id) == 0)
+    for (size_t i = 0; disk && i < disk->pub.remark_count; i++)
+        if (strcmp(disk->pub.remarks[i].id, id) == 0)
             return true;
     return false;
 }

@@ -64,11 +64,17 @@ Test(status, the_line_is_cut_to_the_room_there_is)
 Test(status, a_long_path_loses_its_middle_and_keeps_its_ends)
 {
     vhdx_error err;
-    char path[3000];
+    char path[9000];
     memset(path, 'x', sizeof path);
     memcpy(path, "/start", 6);
     memcpy(path + sizeof path - 5, ".end", 5);
+    path[VHDX_PATH_ROOM - 1] = '\0';
     vx_fail(&err, VHDX_IO, vx_at_file(path), "m");
+    cr_assert_str_eq(err.path, path);
+    cr_assert_eq(err.path_length, VHDX_PATH_ROOM - 1);
+    path[VHDX_PATH_ROOM - 1] = 'x';
+    vx_fail(&err, VHDX_IO, vx_at_file(path), "m");
+    cr_assert_eq(err.path_length, sizeof path - 1);
     cr_assert_eq(strlen(err.path), sizeof err.path - 1);
     cr_assert_eq(memcmp(err.path, "/start", 6), 0);
     cr_assert_str_eq(err.path + sizeof err.path - 5, ".end");

@@ -14,7 +14,7 @@
 #define DISKS "/mnt/Mail/Virtual Hard Disks/"
 
 static struct vx_memory_host *memory;
-static char told[4096]; /* "MACHINE:DISK " for each drive, "?PATH " for what was not read */
+static char told[2 * VHDX_PATH_ROOM]; /* "MACHINE:DISK " for each drive, "?PATH " for what was not read */
 static size_t limit;    /* mentions after which no more are wanted */
 
 static void begin(void)

@@ -283,8 +283,8 @@ Test(classify, a_missing_parent_is_told_with_its_name)
     expect_status("/vms/a/leaf.avhdx", "parent-missing");
     expect_status("/vms/a/base.vhdx", "standalone");
     const struct vx_disk *disk = est_disk(&e, "/vms/a/leaf.avhdx");
-    cr_assert_gt(disk->pub.finding_count, 0);
-    cr_expect(strstr(disk->pub.findings[0].message, "gone.vhdx"));
+    cr_assert_gt(disk->pub.remark_count, 0);
+    cr_expect(strstr(disk->pub.remarks[0].message, "gone.vhdx"));
 }
 
 Test(classify, a_parent_in_another_place_is_found_by_identity_and_relinked)
@@ -494,8 +494,8 @@ Test(classify, a_listed_machine_whose_configuration_is_not_there_may_need_any_di
         cr_expect_eq(est_has_step(&e, VHDX_STEP_QUARANTINE, NULL), listed == 1);
         size_t named = 0;
         for (size_t i = 0; i < e.estate->machine_count; i++)
-            for (size_t j = 0; j < e.estate->machines[i].pub.finding_count; j++)
-                named += strstr(e.estate->machines[i].pub.findings[j].message, "993f7b33") != NULL;
+            for (size_t j = 0; j < e.estate->machines[i].pub.remark_count; j++)
+                named += strstr(e.estate->machines[i].pub.remarks[j].message, "993f7b33") != NULL;
         cr_expect_eq(named, listed - 1);
     }
 }

@@ -68,14 +68,14 @@ static void expect_status(const char *name, const char *status)
 {
     const vhdx_found_file *it = file(name);
     cr_expect_str_eq(vhdx_disk_status_name(it->status), status, "%s is '%s', expected '%s' (%s)", name,
-                     vhdx_disk_status_name(it->status), status, it->finding_count ? it->findings[0].message : "");
+                     vhdx_disk_status_name(it->status), status, it->remark_count ? it->remarks[0].message : "");
 }
 
 static bool finding_says(const char *name, const char *words)
 {
     const vhdx_found_file *it = file(name);
-    for (size_t i = 0; i < it->finding_count; i++)
-        if (strstr(it->findings[i].message, words))
+    for (size_t i = 0; i < it->remark_count; i++)
+        if (strstr(it->remarks[i].message, words))
             return true;
     return false;
 }
