@@ -93,10 +93,118 @@ VHDX_API const char *vhdx_status_name(vhdx_status status);
 #define VHDX_PATH_ROOM 4096
 
 /*
+ * What to do about an error, a finding or a notice, for programs: buttons, translations, words of their own. Beside it
+ * `advice_text` has the library's words, which speak of operations and never of a command's options, and
+ * `advice_arguments` what they say besides (paths, values; not quoted). Numbers are pinned as those of statuses are. A
+ * program that does not know one shows the text.
+ */
+typedef enum vhdx_advice {
+    VHDX_ADVICE_NONE = 0, /* nothing is to be done, and there is no text */
+    VHDX_ADVICE_TEXT = 1, /* something outside of this library, or another argument: the text says it */
+    /* Make the same call again, after what the words say. */
+    VHDX_ADVICE_CALL_AGAIN = 10,  /* to go on, or to try once more */
+    VHDX_ADVICE_FREE_SPACE = 11, /* on the volume */
+    VHDX_ADVICE_CHECK_VOLUME = 12,
+    VHDX_ADVICE_END_OTHER_USE = 13,
+    VHDX_ADVICE_FREE_SPACE_OR_KEEP = 14,
+    VHDX_ADVICE_FREE_SPACE_TO_RECLAIM = 15,
+    VHDX_ADVICE_FREE_SPACE_OR_RECLAIM = 16,
+    VHDX_ADVICE_MERGE_UNFINISHED = 17, /* {1} the child, which reads as before; see `advice_then` */
+    VHDX_ADVICE_GO_ON_OR_UNDO = 18,
+    VHDX_ADVICE_FREE_SPACE_GO_ON_OR_UNDO = 19,
+    /* Repair; nothing is lost by that. */
+    VHDX_ADVICE_REPAIR = 20,
+    VHDX_ADVICE_REPAIR_LOG_FIRST = 21,
+    VHDX_ADVICE_REPAIR_KEEPS_BLOCKS = 22,
+    VHDX_ADVICE_REPAIR_EMPTIES_LOG = 23,
+    VHDX_ADVICE_REPAIR_ENTRIES_FIRST = 24,
+    VHDX_ADVICE_REPAIR_ENTRIES = 25,
+    VHDX_ADVICE_REPAIR_MAKES = 26,
+    VHDX_ADVICE_REPAIR_MAKES_BY = 27,
+    VHDX_ADVICE_REPAIR_ROOM = 28,
+    VHDX_ADVICE_REPAIR_SETS = 29,
+    VHDX_ADVICE_REPAIR_MARKS_CHILD = 30,
+    VHDX_ADVICE_REPAIR_LINKAGE = 31,
+    VHDX_ADVICE_REPAIR_PATHS = 32,
+    VHDX_ADVICE_REPAIR_LINKS = 33,
+    VHDX_ADVICE_REPAIR_ASSUME = 34,
+    VHDX_ADVICE_REPAIR_ASSUME_BLOCK_SIZE = 35,
+    /* Repair with losses allowed (`salvage`): what is lost already is given up, and listed. */
+    VHDX_ADVICE_LOSSY = 40,
+    VHDX_ADVICE_LOSSY_ENTRIES_FIRST = 41,
+    VHDX_ADVICE_LOSSY_ENTRIES = 42,
+    VHDX_ADVICE_LOSSY_MAKES = 43,
+    VHDX_ADVICE_LOSSY_MAKES_BY = 44,
+    VHDX_ADVICE_LOSSY_ROOM = 45,
+    VHDX_ADVICE_LOSSY_SETS = 46,
+    VHDX_ADVICE_LOSSY_LINKS = 47,
+    VHDX_ADVICE_LOSSY_CLEARS = 48,
+    VHDX_ADVICE_LOSSY_MAKES_PRESENT = 49,
+    VHDX_ADVICE_LOSSY_GIVES_UP = 50,
+    VHDX_ADVICE_LOSSY_MOVED = 51,
+    VHDX_ADVICE_LOSSY_TELLS = 52,
+    VHDX_ADVICE_LOSSY_FORGETS_PARENT = 53,
+    /* Salvage to a new file (vhdx_salvage): it reads what is left and changes nothing. */
+    VHDX_ADVICE_SALVAGE = 60,
+    VHDX_ADVICE_SALVAGE_THEN_REPAIR = 61,
+    VHDX_ADVICE_SALVAGE_THEN_REPLAY = 62,
+    VHDX_ADVICE_SALVAGE_PIECES = 63,
+    VHDX_ADVICE_SALVAGE_RUIN = 64,
+    VHDX_ADVICE_SALVAGE_AND_REPORT = 65,
+    VHDX_ADVICE_SALVAGE_OR_LOSSY = 66,
+    /* The parent: name it, or link the child to it (vhdx_relink, with `force` where its id does not prove it). */
+    VHDX_ADVICE_NAME_PARENT = 70,
+    VHDX_ADVICE_NAME_RIGHT_PARENT = 71,
+    VHDX_ADVICE_NAME_PARENT_AND_RELINK = 72,
+    VHDX_ADVICE_RELINK_FORCED = 73,
+    VHDX_ADVICE_RELINK_FORCED_MIXTURE = 74,
+    VHDX_ADVICE_RELINK_FORCED_DAMAGE = 75,
+    VHDX_ADVICE_RELINK_FORCED_WRITTEN = 76,
+    VHDX_ADVICE_LOSSY_OR_RELINK_FORCED = 77,
+    VHDX_ADVICE_RELINK_CHILD = 78,
+    VHDX_ADVICE_RELINK_CHILDREN = 79,
+    /* Merge, otherwise. */
+    VHDX_ADVICE_LIST_LAYERS = 80,
+    VHDX_ADVICE_MERGE_TO_NEW = 81,
+    VHDX_ADVICE_MERGE_TO_NEW_OR_FORCE = 82,
+    VHDX_ADVICE_MERGE_REPEAT = 83,
+    VHDX_ADVICE_MEND_SIBLING_OR_FORCE = 84,
+    VHDX_ADVICE_MEND_LAYER_OR_FORCE = 85,
+    VHDX_ADVICE_MERGE_INTO_BASE_OR_DOWN = 86,
+    VHDX_ADVICE_MERGE_DOWN_OR_KEEP = 87,
+    VHDX_ADVICE_MERGE_GOES_ON = 88,
+    VHDX_ADVICE_MERGE_COMPLETES = 89,
+    /* Verify. */
+    VHDX_ADVICE_VERIFY = 90,
+    VHDX_ADVICE_VERIFY_FILE = 91,
+    VHDX_ADVICE_VERIFY_WITHOUT_MANIFEST = 92,
+    /* Other places for files that protect or tell. */
+    VHDX_ADVICE_UNDO_ELSEWHERE_OR_SPACE = 100,
+    VHDX_ADVICE_UNDO_ELSEWHERE = 101,
+    VHDX_ADVICE_UNDO_NAME = 102,
+    VHDX_ADVICE_UNDO_FILE_ITSELF = 103,
+    VHDX_ADVICE_UNDO_FORCED = 104,
+    VHDX_ADVICE_MAP_ELSEWHERE_OR_SPACE = 105,
+    VHDX_ADVICE_MAP_ELSEWHERE = 106,
+    VHDX_ADVICE_MAP_NAME = 107,
+    VHDX_ADVICE_RESCUE_AND_REPAIR = 108,
+    VHDX_ADVICE_NAME_REPORTS = 109,
+} vhdx_advice;
+
+/* Whether the same call is to be made again, after what the words say. */
+#define VHDX_ADVICE_IS_AGAIN(advice) ((advice) >= VHDX_ADVICE_CALL_AGAIN && (advice) < VHDX_ADVICE_REPAIR)
+/* Whether a repair without losses does it, or one with losses allowed. */
+#define VHDX_ADVICE_IS_REPAIR(advice) ((advice) >= VHDX_ADVICE_REPAIR && (advice) < VHDX_ADVICE_LOSSY)
+#define VHDX_ADVICE_IS_LOSSY(advice) ((advice) >= VHDX_ADVICE_LOSSY && (advice) < VHDX_ADVICE_SALVAGE)
+
+/* Its name without the prefix, for example "NAME_PARENT"; "UNKNOWN" for a number that is none. Static. */
+VHDX_API const char *vhdx_advice_name(vhdx_advice advice);
+
+/*
  * What happened. The caller owns the struct; no memory hangs on it and it may be copied. `message` says what is wrong
  * (with expected and found values where there are any), `path`, `structure`, `offset` and `index` say where, `advice`
  * says what to do about it. Strings are UTF-8 and always terminated. A path that has no room (only Windows has such) is
- * cut in the middle for people to read, and `path_length` says so: half a path must not be opened. Some 6 KiB: mind it
+ * cut in the middle for people to read, and `path_length` says so: half a path must not be opened. Some 10 KiB: mind it
  * on small stacks. Frozen: callers allocate it and callbacks fill it, each with the vhdx.h that it was compiled with.
  */
 typedef struct vhdx_error {
@@ -108,12 +216,15 @@ typedef struct vhdx_error {
     size_t path_length;    /* bytes of the whole path; VHDX_PATH_ROOM or more: `path` is cut */
     char path[VHDX_PATH_ROOM];
     char message[640];
-    char advice[512];
+    vhdx_advice advice;
+    vhdx_advice advice_then; /* of MERGE_UNFINISHED: what to do before the merge is called again; else NONE */
+    char advice_argument[VHDX_PATH_ROOM]; /* {1} of the advice; "" = it has none, or no room for it */
+    char advice_text[1024];               /* "" = nothing is to be done */
 } vhdx_error;
 
 /*
- * Writes the error as the one line the command prints, "PATH: what (where); what to do", without a line end, into
- * `text` (cut to fit, always terminated when `text_size` is not 0).
+ * Writes the error as one line in the library's words, "PATH: what (where); what to do", without a line end, into
+ * `text`: cut to fit, always terminated when `text_size` is not 0.
  */
 VHDX_API void vhdx_error_format(const vhdx_error *err, char *text, size_t text_size);
 
@@ -294,8 +405,17 @@ typedef enum vhdx_notice_kind {
     VHDX_NOTICE_NOTE = 4,    /* worth knowing while the work goes on; nothing is wrong */
 } vhdx_notice_kind;
 
-/* `text` is one line or some, without a line end at its end, and valid during the call only. */
-typedef void (*vhdx_notice_fn)(void *context, vhdx_notice_kind kind, const char *text);
+/* Grows at its end. */
+typedef struct vhdx_notice {
+    vhdx_notice_kind kind;
+    const char *text; /* one line or some, without a line end at its end */
+    vhdx_advice advice;
+    const char *advice_arguments[2]; /* NULL = none */
+    const char *advice_text;         /* "" = none; not in `text` */
+} vhdx_notice;
+
+/* The notice is valid during the call only. */
+typedef void (*vhdx_notice_fn)(void *context, const vhdx_notice *notice);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* One image                                                                                                        */
@@ -729,8 +849,10 @@ typedef struct vhdx_finding {
     uint64_t lost_offset;      /* the range of the virtual disk that is lost or in doubt, when lost_length is not 0 */
     uint64_t lost_length;
     const char *message;
-    const char *advice; /* what to do about it; "" = nothing */
-    bool corrected;     /* by a repair */
+    bool corrected; /* by a repair */
+    vhdx_advice advice;
+    const char *advice_arguments[2]; /* NULL = none */
+    const char *advice_text;         /* what to do about it; "" = nothing */
 } vhdx_finding;
 
 typedef enum vhdx_verdict {
@@ -809,6 +931,7 @@ typedef struct vhdx_repair_write {
     bool salvage;      /* it gives something up */
     const char *gives; /* what it gives back */
     const char *costs; /* what it gives up, NULL = nothing */
+    vhdx_advice advice; /* what to do about what it gives up: RELINK_CHILDREN, or NONE */
 } vhdx_repair_write;
 
 typedef void (*vhdx_repair_write_fn)(void *context, const vhdx_repair_write *write);

@@ -381,8 +381,9 @@ vhdx_status vhdx_merge_look(const char *path, const vhdx_open_options *given, vh
     vhdx_open_options options;
     struct vx_image *image;
     vx_clear(err);
-    if (!path || !trace || trace->struct_size < sizeof *trace || !take_options(&options, sizeof options, given))
+    if (!path || !trace || trace->struct_size < sizeof *trace)
         return fail_argument(err, "vhdx_merge_look: a path and a trace with its size are needed");
+    VX_TRY(vx_take_options(&options, sizeof options, given, err));
     struct vx_search search = {options.parents, options.parent_count};
     VX_TRY(vx_image_open(options.host, path, options.inspect_only ? VX_OPEN_INSPECT : 0, &image, err));
     vhdx_status status = vx_merge_trace(image, &search, trace, err);

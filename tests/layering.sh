@@ -101,6 +101,20 @@ while read -r place name; do
     [[ $name != */* ]] || is_door "" "$name" || complain "$place: $name is not a door of its room"
 done < <(includes libvhdx/*.c libvhdx/*.h)
 
+# The library names operations, not options of the command, whose words are in tools/advice.c. What a search proposes
+# (estate/advice_*.c) is commands, and these few sentences of searches, and the command that repeats a merge, still name options.
+while read -r place; do
+    complain "$place names an option of the command"
+done < <(grep -nE '"[^"]*('"'"'?vhdx (info|map|hash|export|create|merge|relink|repair|undo|verify|config|orphans)\>|[ '"'"'(]--[a-z])' \
+    $(ls libvhdx/*/*.c libvhdx/*/*.def libvhdx/*.c | grep -v '^libvhdx/estate/advice_') |
+    grep -vE '^libvhdx/(estate/(disk_findings|references)|orphans/(report_read|scan)|chain/merge_trace).c:|cp --sparse=never' | cut -d: -f1,2)
+
+# The command has words of its own for every advice that the library has words for.
+while read -r name; do
+    complain "tools/advice.c: no words for VHDX_ADVICE_$name"
+done < <(comm -23 <(sed -nE 's/^VX_ADVICE\(([A-Z_]+), ".*/\1/p' libvhdx/base/advice.def | sort) \
+    <(sed -nE 's/^ *\{VHDX_ADVICE_([A-Z_]+),.*/\1/p' tools/advice.c | sort))
+
 # The name of a file says which file is meant.
 while read -r name; do
     complain "$name: the name of more than one file of the library"

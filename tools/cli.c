@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
+#include "advice.h"
 #include "exit.h"
 #include "json.h"
 #include "nearest.h"
@@ -61,16 +62,18 @@ static bool is_damage(const vhdx_error *err)
 vhdx_error cli_advised(const struct cli *cli, const vhdx_error *err)
 {
     vhdx_error advised = *err;
-    char word[sizeof err->path + 64];
-    size_t used = strlen(err->advice);
-    if (cli->judges || !is_damage(err) || strstr(err->advice, "vhdx verify") ||
+    char word[sizeof err->path + 64], room[ADVICE_ROOM];
+    snprintf(advised.advice_text, sizeof advised.advice_text, "%s", advice_of_error(err, room));
+    advised.advice = advised.advice_text[0] ? VHDX_ADVICE_TEXT : VHDX_ADVICE_NONE; /* worded */
+    size_t used = strlen(advised.advice_text);
+    if (cli->judges || !is_damage(err) || strstr(advised.advice_text, "vhdx verify") ||
         vhdx_quote(err->path, VHDX_SHELL_HERE, word, sizeof word) == 0)
         return advised;
-    int more = snprintf(advised.advice + used, sizeof advised.advice - used, "%s'vhdx verify %s' says what can be done",
-                        used ? "; " : "", word);
-    if (!word[0] || more < 0 || (size_t)more >= sizeof advised.advice - used) /* half a name is another one */
-        snprintf(advised.advice + used, sizeof advised.advice - used, "%s'vhdx verify' says what can be done",
-                 used ? "; " : "");
+    char *end = advised.advice_text + used;
+    size_t rest = sizeof advised.advice_text - used;
+    int more = snprintf(end, rest, "%s'vhdx verify %s' says what can be done", used ? "; " : "", word);
+    if (!word[0] || more < 0 || (size_t)more >= rest) /* half a name is another one */
+        snprintf(end, rest, "%s'vhdx verify' says what can be done", used ? "; " : "");
     return advised;
 }
 
@@ -85,7 +88,7 @@ int cli_error(const struct cli *cli, const vhdx_error *err)
     vhdx_error advised = cli_advised(cli, err);
     if (cli_status(err) == EXIT_USAGE)
         return cli_usage_error(cli->command, "%s", err->message);
-    char line[sizeof advised.path + sizeof advised.message + sizeof advised.advice + 256];
+    char line[sizeof advised.path + sizeof advised.message + sizeof advised.advice_text + 256];
     vhdx_error_format(&advised, line, sizeof line);
     fflush(stdout); /* both may go to one log */
     fputs("vhdx: ", stderr);
@@ -114,7 +117,8 @@ static void refuse(const struct cli *cli, const char *path, const char *message,
     vhdx_error err = {.status = VHDX_EXISTS, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE};
     snprintf(err.path, sizeof err.path, "%s", path);
     snprintf(err.message, sizeof err.message, "%s", message);
-    snprintf(err.advice, sizeof err.advice, "%s", advice);
+    err.advice = VHDX_ADVICE_TEXT;
+    snprintf(err.advice_text, sizeof err.advice_text, "%s", advice);
     cli_fail(cli, &err);
 }
 
@@ -146,7 +150,8 @@ static vhdx_status denied(vhdx_error *err, const char *path, int code, const cha
         .status = VHDX_READ_ONLY, .system_code = code, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE};
     snprintf(err->path, sizeof err->path, "%s", path);
     snprintf(err->message, sizeof err->message, "cannot %s: %s", action, strerror(code));
-    snprintf(err->advice, sizeof err->advice, "%s",
+    err->advice = VHDX_ADVICE_TEXT;
+    snprintf(err->advice_text, sizeof err->advice_text, "%s",
              code == EROFS ? "work on a copy on another volume" : "run it as a user who has the right to do so");
     return VHDX_READ_ONLY;
 }
@@ -177,11 +182,14 @@ void cli_warning(const char *text)
     fputc('\n', stderr);
 }
 
-void cli_notice(void *context, vhdx_notice_kind kind, const char *text)
+void cli_notice(void *context, const vhdx_notice *notice)
 {
     (void)context;
-    if (kind == VHDX_NOTICE_WARNING)
-        cli_warning(text);
+    if (notice->kind != VHDX_NOTICE_WARNING)
+        return;
+    char *text = advice_with_notice(notice);
+    cli_warning(text ? text : notice->text);
+    free(text);
 }
 
 /* The power of two of a unit, -1 for none; *rest is what follows it. */

@@ -123,6 +123,6 @@ vhdx_status cli_may_make(const char *path, vhdx_error *err);
 /* Prints "vhdx: warning: text". */
 void cli_warning(const char *text);
 /* A vhdx_notice_fn for who opens disks to read them: warnings go to standard error at once. `context` means nothing. */
-void cli_notice(void *context, vhdx_notice_kind kind, const char *text);
+void cli_notice(void *context, const vhdx_notice *notice);
 
 #endif

@@ -43,7 +43,8 @@ static vhdx_status stream_failed(vhdx_error *err, vhdx_status status, int code)
     snprintf(err->path, sizeof err->path, "standard output");
     snprintf(err->message, sizeof err->message, "the disk was not written to its end: %s",
              code ? strerror(code) : "it was asked to stop");
-    snprintf(err->advice, sizeof err->advice, "%s", not_whole);
+    snprintf(err->advice_text, sizeof err->advice_text, "%s", not_whole);
+    err->advice = VHDX_ADVICE_TEXT;
     return status;
 }
 

@@ -48,7 +48,7 @@ static void merge_json(struct json *json, const vhdx_merge_trace *trace)
 /* One row, and under it the command that goes on. */
 static void merge_text(const vhdx_merge_trace *trace, int indent)
 {
-    char text[2300], percent[32] = "";
+    char text[2 * VHDX_PATH_ROOM + 200], percent[32] = "";
     if (trace->percent != UINT32_MAX)
         snprintf(percent, sizeof percent, " at %u %%", (unsigned)trace->percent);
     if (trace->state == VHDX_MERGE_STATE_DONE)

@@ -106,7 +106,8 @@ static vhdx_status page_failed(vhdx_error *err, const char *path, vhdx_status st
                         .index = VHDX_NOWHERE};
     snprintf(err->path, sizeof err->path, "%s", path);
     snprintf(err->message, sizeof err->message, "%s", message);
-    snprintf(err->advice, sizeof err->advice, "%s", advice);
+    snprintf(err->advice_text, sizeof err->advice_text, "%s", advice);
+    err->advice = VHDX_ADVICE_TEXT;
     return status;
 }
 

@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 
+#include "advice.h"
 #include "assume.h"
 #include "exit.h"
 #include "findings.h"
@@ -25,6 +26,7 @@ struct planned {
     uint64_t offset, length;
     bool resize, salvage;
     const char *id, *gives, *costs; /* static storage of the library */
+    vhdx_advice advice;
 };
 
 struct repair {
@@ -71,7 +73,8 @@ static void take_write(void *context, const vhdx_repair_write *write)
                                                      .salvage = write->salvage,
                                                      .id = write->id,
                                                      .gives = write->gives,
-                                                     .costs = write->costs};
+                                                     .costs = write->costs,
+                                                     .advice = write->advice};
 }
 
 static void print_place(const struct planned *planned)
@@ -84,13 +87,24 @@ static void print_place(const struct planned *planned)
         printf("  0x%012" PRIx64 "  %s\n", planned->offset, size);
 }
 
+/* What is given up, and in brackets what is to be done about it; NULL = nothing. */
+static const char *costs_of(const struct planned *planned, char text[ADVICE_ROOM])
+{
+    char room[ADVICE_ROOM];
+    if (!planned->costs || planned->advice == VHDX_ADVICE_NONE)
+        return planned->costs;
+    snprintf(text, ADVICE_ROOM, "%s (%s)", planned->costs, advice_alone(planned->advice, room));
+    return text;
+}
+
 static void print_reason(const struct planned *planned)
 {
+    char room[ADVICE_ROOM];
     printf("      %s\n      gives back: ", planned->id);
     text_put_wrapped(stdout, planned->gives, 18);
     if (planned->costs) {
         printf("\n      gives up: ");
-        text_put_wrapped(stdout, planned->costs, 16);
+        text_put_wrapped(stdout, costs_of(planned, room), 16);
     }
     putchar('\n');
 }
@@ -135,6 +149,7 @@ static void plan_json(struct json *json, const struct repair *repair)
     json_array_begin(json, "plan");
     for (size_t i = 0; i < repair->count; i++) {
         const struct planned *planned = &repair->plan[i];
+        char room[ADVICE_ROOM];
         json_object_begin(json, NULL);
         json_text(json, "write", planned->resize ? "size" : "bytes");
         json_number(json, "offset", planned->offset);
@@ -142,7 +157,7 @@ static void plan_json(struct json *json, const struct repair *repair)
         json_text(json, "id", planned->id);
         json_bool(json, "salvage", planned->salvage);
         json_text(json, "gives_back", planned->gives);
-        json_text(json, "gives_up", planned->costs);
+        json_text(json, "gives_up", costs_of(planned, room));
         json_object_end(json);
     }
     json_array_end(json);

@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "findings.h"
 
+#include "advice.h"
 #include "report.h"
 #include "text.h"
 
@@ -136,9 +137,11 @@ static void print_group(FILE *out, const vhdx_report *report, size_t file, size_
     }
     if (shown < count)
         fprintf(out, "%*sand %zu more of this kind; '-v' shows them\n", INDENT, "", count - shown);
-    if (head->advice[0] && !head->corrected) {
+    char room[ADVICE_ROOM];
+    const char *advice = advice_of_finding(head, room);
+    if (advice[0] && !head->corrected) {
         fprintf(out, "%*s-> ", INDENT, "");
-        put_wrapped(out, head->advice, INDENT + 3, INDENT + 3);
+        put_wrapped(out, advice, INDENT + 3, INDENT + 3);
     }
 }
 
@@ -252,6 +255,8 @@ static void optional_number(struct json *json, const char *key, bool there, uint
 static void finding_json(struct json *json, const vhdx_finding *finding)
 {
     json_object_begin(json, NULL);
+    char room[ADVICE_ROOM];
+    const char *advice = advice_of_finding(finding, room);
     json_text(json, "id", finding->id);
     json_text(json, "severity", severity_name(finding->severity));
     json_text(json, "structure", finding->structure);
@@ -261,7 +266,7 @@ static void finding_json(struct json *json, const vhdx_finding *finding)
     optional_number(json, "found", finding->has_found, finding->found);
     optional_number(json, "expected", finding->has_expected, finding->expected);
     json_text(json, "message", finding->message);
-    json_text(json, "advice", finding->advice[0] ? finding->advice : NULL);
+    json_text(json, "advice", advice[0] ? advice : NULL);
     json_bool(json, "repairable", finding->repair != VHDX_REPAIR_NONE);
     json_text(json, "repair", repair_name(finding->repair));
     json_bool(json, "corrected", finding->corrected);
@@ -294,10 +299,12 @@ void findings_json(struct json *json, const vhdx_report *report, size_t file)
 
 void findings_failure_json(struct json *json, const char *path, const vhdx_error *err)
 {
+    char room[ADVICE_ROOM];
+    const char *advice = advice_of_error(err, room);
     json_text(json, "path", path);
     json_text(json, "status", "unreadable");
     json_text(json, "reason", err->message);
-    json_text(json, "advice", err->advice[0] ? err->advice : NULL);
+    json_text(json, "advice", advice[0] ? advice : NULL);
     json_array_begin(json, "findings");
     json_array_end(json);
     json_number(json, "left_out", 0);

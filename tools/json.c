@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "json.h"
 
+#include "advice.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -165,11 +166,13 @@ static void place(struct json *json, const char *key, uint64_t value)
 
 void json_error(struct json *json, const vhdx_error *err)
 {
+    char room[ADVICE_ROOM];
+    const char *advice = advice_of_error(err, room);
     json_object_begin(json, "error");
     json_text(json, "status", vhdx_status_name(err->status));
     json_text(json, "path", err->path[0] ? err->path : NULL);
     json_text(json, "message", err->message);
-    json_text(json, "advice", err->advice[0] ? err->advice : NULL);
+    json_text(json, "advice", advice[0] ? advice : NULL);
     json_text(json, "structure", err->structure);
     place(json, "offset", err->offset);
     place(json, "index", err->index);

@@ -168,7 +168,7 @@ TOOL_PRINTF(3, 4) static void tell(struct notices *notices, vhdx_notice_kind kin
     int length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     if (length >= 0 && (size_t)length < sizeof line) /* half a command is worse than none */
-        notices_take(notices, kind, line);
+        notices_take(notices, &(vhdx_notice){.kind = kind, .text = line});
 }
 
 /* Cut names become ''. */

@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "notices.h"
 
+#include "advice.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -37,11 +38,9 @@ static void show(const char *lead, const char *text)
     fputc('\n', stderr);
 }
 
-void notices_take(void *context, vhdx_notice_kind kind, const char *text)
+static void take(struct notices *notices, vhdx_notice_kind kind, const char *text)
 {
-    struct notices *notices = context;
     const struct cli *cli = notices->cli;
-    progress_clear(notices->progress);
     switch (kind) {
     case VHDX_NOTICE_DETAIL:
         if (cli->verbose && !cli->quiet)
@@ -62,6 +61,15 @@ void notices_take(void *context, vhdx_notice_kind kind, const char *text)
             show("now to be done: ", text);
         return;
     }
+}
+
+void notices_take(void *context, const vhdx_notice *notice)
+{
+    struct notices *notices = context;
+    char *text = advice_with_notice(notice);
+    progress_clear(notices->progress);
+    take(notices, notice->kind, text ? text : notice->text);
+    free(text);
 }
 
 void texts_free(struct texts *texts)

@@ -25,7 +25,7 @@ struct notices {
 };
 
 /* A vhdx_notice_fn; `context` is the struct notices. */
-void notices_take(void *context, vhdx_notice_kind kind, const char *text);
+void notices_take(void *context, const vhdx_notice *notice);
 void notices_free(struct notices *notices);
 
 /* Members "next" and "warnings" of an object. */

@@ -16,7 +16,8 @@ static vhdx_status fail(vhdx_error *err, vhdx_status status, const char *path, c
     *err = (vhdx_error){.status = status, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE};
     snprintf(err->path, sizeof err->path, "%s", path);
     snprintf(err->message, sizeof err->message, "%s", message);
-    snprintf(err->advice, sizeof err->advice, "%s", advice);
+    snprintf(err->advice_text, sizeof err->advice_text, "%s", advice);
+    err->advice = VHDX_ADVICE_TEXT;
     return status;
 }
 

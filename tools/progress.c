@@ -179,6 +179,8 @@ void progress_clear(struct progress *progress)
 
 void progress_advise(vhdx_error *err, const char *advice)
 {
-    if (err->status == VHDX_CANCELLED)
-        snprintf(err->advice, sizeof err->advice, "%s", advice);
+    if (err->status != VHDX_CANCELLED)
+        return;
+    snprintf(err->advice_text, sizeof err->advice_text, "%s", advice);
+    err->advice = VHDX_ADVICE_TEXT;
 }

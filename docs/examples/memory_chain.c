@@ -285,11 +285,11 @@ static bool step(void *context, const vhdx_progress *progress)
     return !(work->cancel && work->moved > 0);
 }
 
-static void notice(void *context, vhdx_notice_kind kind, const char *text)
+static void notice(void *context, const vhdx_notice *notice)
 {
     (void)context;
-    if (kind == VHDX_NOTICE_WARNING)
-        printf("warning: %s\n", text);
+    if (notice->kind == VHDX_NOTICE_WARNING)
+        printf("warning: %s\n", notice->text);
 }
 
 static int complain(const vhdx_error *err)

@@ -4,6 +4,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/notice.h"
 
+#include "base/advice.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -16,7 +18,18 @@ void vx_notice(vhdx_notice_fn notice, void *context, vhdx_notice_kind kind, cons
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    notice(context, kind, text);
+    vx_notice_advised(notice, context, &(vhdx_notice){.kind = kind, .text = text});
+}
+
+void vx_notice_advised(vhdx_notice_fn notice, void *context, const vhdx_notice *given)
+{
+    char words[4096];
+    vhdx_notice told = *given;
+    if (!notice)
+        return;
+    vx_advice_format(told.advice, told.advice_arguments[0], told.advice_arguments[1], words, sizeof words);
+    told.advice_text = words;
+    notice(context, &told);
 }
 
 vhdx_status vx_progress(vhdx_progress_fn progress, void *context, const vhdx_progress *now, const char *path,

@@ -9,6 +9,8 @@
 
 /* Sends one formatted notice. `notice` may be NULL. */
 void vx_notice(vhdx_notice_fn notice, void *context, vhdx_notice_kind kind, const char *format, ...) VX_PRINTF(4, 5);
+/* Sends one with an advice, whose words are added here. */
+void vx_notice_advised(vhdx_notice_fn notice, void *context, const vhdx_notice *given);
 
 /* Tells the progress. CANCELLED, "`what` was cancelled", when the listener wants no more of it. `progress` may be NULL;
  * `path` as in vx_at_file(). */

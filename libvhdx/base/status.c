@@ -4,6 +4,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/status.h"
 
+#include "base/advice.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,36 +16,47 @@
 struct status_row {
     vhdx_status status;
     const char *name;
-    const char *advice;
+    const char *words; /* NULL = those of the advice */
+    vhdx_advice advice;
 };
 
 static const struct status_row status_rows[] = {
-    {VHDX_OK, "OK", ""},
-    {VHDX_NOMEM, "NOMEM", "end other programs, or run on a machine with more memory"},
-    {VHDX_ARG, "ARG", "see the help text"},
-    {VHDX_STATE, "STATE", "this is a mistake of the calling program"},
-    {VHDX_CANCELLED, "CANCELLED", "nothing is lost; run the same command again to go on"},
-    {VHDX_IO, "IO", "check the volume and its medium, then run the same command again"},
-    {VHDX_TRUNCATED, "TRUNCATED", "get a whole copy of the file; what it still holds can be copied from a copy of it"},
-    {VHDX_NO_SPACE, "NO_SPACE", "free space on the volume, then run the same command again"},
-    {VHDX_READ_ONLY, "READ_ONLY", "make the file and its volume writable, or work on a copy"},
-    {VHDX_BUSY, "BUSY", "shut down the machine or end the program that uses the disk, then try again"},
-    {VHDX_POISONED, "POISONED", "check the volume, then run the same command again"},
-    {VHDX_NOT_FOUND, "NOT_FOUND", "check the name"},
-    {VHDX_EXISTS, "EXISTS", "choose another name, or remove that file first"},
-    {VHDX_NOT_VHDX, "NOT_VHDX", "check that this is the right file; 'file' or 'qemu-img info' may know what it is"},
-    {VHDX_UNSUPPORTED, "UNSUPPORTED", "use the program that wrote it, or a newer version of this one"},
+    {VHDX_OK, "OK", "", VHDX_ADVICE_NONE},
+    {VHDX_NOMEM, "NOMEM", "end other programs, or run on a machine with more memory", VHDX_ADVICE_TEXT},
+    {VHDX_ARG, "ARG", "see the help text", VHDX_ADVICE_TEXT},
+    {VHDX_STATE, "STATE", "this is a mistake of the calling program", VHDX_ADVICE_TEXT},
+    {VHDX_CANCELLED, "CANCELLED", "nothing is lost; run the same command again to go on", VHDX_ADVICE_CALL_AGAIN},
+    {VHDX_IO, "IO", "check the volume and its medium, then run the same command again", VHDX_ADVICE_CHECK_VOLUME},
+    {VHDX_TRUNCATED, "TRUNCATED",
+     "get a whole copy of the file; what it still holds can be copied from a copy of it",
+     VHDX_ADVICE_TEXT},
+    {VHDX_NO_SPACE, "NO_SPACE", "free space on the volume, then run the same command again", VHDX_ADVICE_FREE_SPACE},
+    {VHDX_READ_ONLY, "READ_ONLY", "make the file and its volume writable, or work on a copy", VHDX_ADVICE_TEXT},
+    {VHDX_BUSY, "BUSY",
+     "shut down the machine or end the program that uses the disk, then try again",
+     VHDX_ADVICE_END_OTHER_USE},
+    {VHDX_POISONED, "POISONED", "check the volume, then run the same command again", VHDX_ADVICE_CHECK_VOLUME},
+    {VHDX_NOT_FOUND, "NOT_FOUND", "check the name", VHDX_ADVICE_TEXT},
+    {VHDX_EXISTS, "EXISTS", "choose another name, or remove that file first", VHDX_ADVICE_TEXT},
+    {VHDX_NOT_VHDX, "NOT_VHDX",
+     "check that this is the right file; 'file' or 'qemu-img info' may know what it is",
+     VHDX_ADVICE_TEXT},
+    {VHDX_UNSUPPORTED, "UNSUPPORTED",
+     "use the program that wrote it, or a newer version of this one",
+     VHDX_ADVICE_TEXT},
     {VHDX_CORRUPT, "CORRUPT",
-     "make a copy of the file before anything else; then restore it from a backup, or repair the copy"},
-    {VHDX_LOG_DIRTY, "LOG_DIRTY", "open it for writing once so that its log is replayed"},
-    {VHDX_LIMIT, "LIMIT", "see the limits in the manual"},
-    {VHDX_NOT_CONFIG, "NOT_CONFIG", "give a .vmcx, .vmrs, .xml or .vhds file"},
-    {VHDX_PARENT_MISSING, "PARENT_MISSING", "find the file and name it, or its directory, with --parent"},
-    {VHDX_PARENT_MISMATCH, "PARENT_MISMATCH",
-     "find the file with the expected id and name it, or its directory, with --parent"},
-    {VHDX_PARENT_LOOP, "PARENT_LOOP", "the locators were tampered with; restore the layers from a backup"},
-    {VHDX_REFUSED, "REFUSED", "merge into a new file with '-o NEW', which touches no input"},
-    {VHDX_UNDO_MISMATCH, "UNDO_MISMATCH", "check that this is the undo file of that disk"},
+     "make a copy of the file before anything else; then restore it from a backup, or repair the copy",
+     VHDX_ADVICE_TEXT},
+    {VHDX_LOG_DIRTY, "LOG_DIRTY", "open it for writing once so that its log is replayed", VHDX_ADVICE_TEXT},
+    {VHDX_LIMIT, "LIMIT", "see the limits in the manual", VHDX_ADVICE_TEXT},
+    {VHDX_NOT_CONFIG, "NOT_CONFIG", "give a .vmcx, .vmrs, .xml or .vhds file", VHDX_ADVICE_TEXT},
+    {VHDX_PARENT_MISSING, "PARENT_MISSING", NULL, VHDX_ADVICE_NAME_PARENT},
+    {VHDX_PARENT_MISMATCH, "PARENT_MISMATCH", NULL, VHDX_ADVICE_NAME_RIGHT_PARENT},
+    {VHDX_PARENT_LOOP, "PARENT_LOOP",
+     "the locators were tampered with; restore the layers from a backup",
+     VHDX_ADVICE_TEXT},
+    {VHDX_REFUSED, "REFUSED", NULL, VHDX_ADVICE_MERGE_TO_NEW},
+    {VHDX_UNDO_MISMATCH, "UNDO_MISMATCH", "check that this is the undo file of that disk", VHDX_ADVICE_TEXT},
 };
 
 static const struct status_row *status_row(vhdx_status status)
@@ -84,7 +97,8 @@ void vx_clear(vhdx_error *err)
     err->system_code = 0;
     err->structure = NULL;
     err->path_length = 0;
-    err->path[0] = err->message[0] = err->advice[0] = '\0';
+    err->advice = err->advice_then = VHDX_ADVICE_NONE;
+    err->path[0] = err->message[0] = err->advice_text[0] = err->advice_argument[0] = '\0';
     err->offset = VHDX_NOWHERE;
     err->index = VHDX_NOWHERE;
 }
@@ -114,8 +128,9 @@ static void fail(vhdx_error *err, vhdx_status status, struct vx_where where, int
     vx_locate(err, where);
     vsnprintf(err->message, sizeof err->message, format, arguments);
     const struct status_row *row = status_row(status);
+    err->advice = row ? row->advice : VHDX_ADVICE_NONE;
     if (row)
-        copy_cut(err->advice, sizeof err->advice, row->advice);
+        copy_cut(err->advice_text, sizeof err->advice_text, row->words ? row->words : vx_advice_words(row->advice));
 }
 
 vhdx_status vx_fail(vhdx_error *err, vhdx_status status, struct vx_where where, const char *format, ...)
@@ -141,14 +156,50 @@ vhdx_status vx_fail_system(vhdx_error *err, vhdx_status status, struct vx_where 
     return status;
 }
 
+static void advise(vhdx_error *err, vhdx_advice advice, const char *format, va_list arguments)
+{
+    vsnprintf(err->advice_text, sizeof err->advice_text, format, arguments);
+    err->advice = err->advice_text[0] ? advice : VHDX_ADVICE_NONE;
+    err->advice_then = VHDX_ADVICE_NONE;
+    err->advice_argument[0] = '\0';
+}
+
 vhdx_status vx_advise(vhdx_error *err, vhdx_status status, const char *format, ...)
 {
     if (!err)
         return status;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(err->advice, sizeof err->advice, format, arguments);
+    advise(err, VHDX_ADVICE_TEXT, format, arguments);
     va_end(arguments);
+    return status;
+}
+
+vhdx_status vx_advise_as(vhdx_error *err, vhdx_status status, vhdx_advice advice, const char *format, ...)
+{
+    if (!err)
+        return status;
+    va_list arguments;
+    va_start(arguments, format);
+    advise(err, advice, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+void vx_put_argument(vhdx_error *err, const char *argument)
+{
+    bool fits = argument && strlen(argument) < sizeof err->advice_argument;
+    memcpy(err->advice_argument, fits ? argument : "", fits ? strlen(argument) + 1 : 1);
+}
+
+vhdx_status vx_advise_code(vhdx_error *err, vhdx_status status, vhdx_advice advice, const char *argument)
+{
+    if (!err)
+        return status;
+    err->advice = advice;
+    err->advice_then = VHDX_ADVICE_NONE;
+    vx_put_argument(err, argument);
+    vx_advice_format(advice, argument, NULL, err->advice_text, sizeof err->advice_text);
     return status;
 }
 
@@ -163,5 +214,6 @@ void vhdx_error_format(const vhdx_error *err, char *text, size_t text_size)
     if (err->offset != VHDX_NOWHERE)
         vx_text_add(&out, "%soffset 0x%" PRIx64, out.length ? ", " : "", err->offset);
     snprintf(text, text_size, "%s%s%s%s%s%s%s%s", err->path, err->path[0] ? ": " : "", err->message,
-             where[0] ? " (" : "", where, where[0] ? ")" : "", err->advice[0] ? "; " : "", err->advice);
+             where[0] ? " (" : "", where, where[0] ? ")" : "", err->advice_text[0] ? "; " : "",
+             err->advice_text);
 }

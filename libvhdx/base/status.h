@@ -48,8 +48,15 @@ vhdx_status vx_fail(vhdx_error *err, vhdx_status status, struct vx_where where, 
 vhdx_status vx_fail_system(vhdx_error *err, vhdx_status status, struct vx_where where, int system_code,
                            const char *format, ...) VX_PRINTF(5, 6);
 
-/* Replaces the advice of the error. Returns its status. */
+/* Replaces the advice of the error by words that need no number. Returns its status. */
 vhdx_status vx_advise(vhdx_error *err, vhdx_status status, const char *format, ...) VX_PRINTF(3, 4);
+/* By a number, with words of its own. */
+vhdx_status vx_advise_as(vhdx_error *err, vhdx_status status, vhdx_advice advice, const char *format, ...)
+    VX_PRINTF(4, 5);
+/* By a number, in the words of advice.def; `argument` (NULL = none) is its {1}. */
+vhdx_status vx_advise_code(vhdx_error *err, vhdx_status status, vhdx_advice advice, const char *argument);
+/* Sets {1} alone; NULL = none. One that has no room is left out: half a path is another one. */
+void vx_put_argument(vhdx_error *err, const char *argument);
 
 /* Makes `err` say "nothing happened". Takes NULL. */
 void vx_clear(vhdx_error *err);

@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "chain/beside.h"
 
+#include "base/notice.h"
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/guid.h"
@@ -139,17 +140,16 @@ static vhdx_status tell_child(void *context, const struct vx_image *image, const
     struct vx_arena arena = {0};
     if (!is_child(image, telling->id))
         return VHDX_OK;
-    const char *parent = vx_quote_word(&arena, telling->parent, telling->host->windows_paths);
-    const char *child = vx_quote_word(&arena, path, telling->host->windows_paths);
-    const char *text = parent && child
-                           ? vx_arena_format(&arena,
-                                             "%s was made on this disk as it was, and refuses it with other "
-                                             "content. To go on in spite of what is lost:\n"
-                                             "  vhdx relink --force --parent %s %s",
-                                             path, parent, child)
-                           : NULL;
+    const char *text = vx_arena_format(&arena,
+                                       "%s was made on this disk as it was, and refuses it with other content. To go "
+                                       "on in spite of what is lost:",
+                                       path);
     if (text)
-        telling->notice(telling->context, VHDX_NOTICE_NEXT, text);
+        vx_notice_advised(telling->notice, telling->context,
+                          &(vhdx_notice){.kind = VHDX_NOTICE_NEXT,
+                                         .text = text,
+                                         .advice = VHDX_ADVICE_RELINK_CHILD,
+                                         .advice_arguments = {telling->parent, path}});
     vx_arena_clear(&arena);
     return text ? VHDX_OK : vx_fail_memory(err, "a notice");
 }

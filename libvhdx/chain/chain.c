@@ -182,7 +182,7 @@ static vhdx_status fail_no_ancestor(const struct opening *opening, vhdx_error *e
     const struct vx_image *leaf = vx_chain_leaf(opening->chain);
     if (opening->access->into) {
         vx_fail(err, VHDX_ARG, vx_at_file(opening->access->into), "it is no ancestor of %s", vx_image_path(leaf));
-        return vx_advise(err, VHDX_ARG, "see 'vhdx info --chain' for the layers below that disk");
+        return vx_advise_code(err, VHDX_ARG, VHDX_ADVICE_LIST_LAYERS, NULL);
     }
     vx_fail(err, VHDX_ARG, vx_at_file(vx_image_path(leaf)), "the disk has no parent, there is nothing to merge into");
     return vx_advise(err, VHDX_ARG, "name the layer (AVHDX) that is to be merged, not the base");

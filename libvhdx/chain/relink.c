@@ -92,9 +92,7 @@ static vhdx_status fail_mismatch(const struct vx_image *child, const struct vx_i
     else
         vx_fail(err, VHDX_PARENT_MISMATCH, where, "its parent locator does not say who the parent is; %s is %s",
                 vx_image_path(parent), found);
-    return vx_advise(err, VHDX_PARENT_MISMATCH,
-                     "find the file with the expected id; if that is lost and this one differs from it in nothing that "
-                     "the child relies on, work on copies and use '--force', then check the file systems inside");
+    return vx_advise_code(err, VHDX_PARENT_MISMATCH, VHDX_ADVICE_RELINK_FORCED, NULL);
 }
 
 static vhdx_status check_fit(const struct vx_image *child, const struct vx_image *parent, bool force, vhdx_error *err)

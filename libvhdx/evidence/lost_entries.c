@@ -4,7 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "evidence/lost_entries.h"
 
-#include "base/quote.h"
+#include "base/notice.h"
 #include "evidence/absent.h"
 #include "evidence/old_bits.h"
 
@@ -115,29 +115,30 @@ vhdx_status vx_lost_entries_find(struct vx_image *image, enum vx_lost_effort eff
 static void say_old_bits(const struct vx_image *image, vhdx_notice_fn notice, void *context)
 {
     char line[LINE];
-    struct vx_arena arena = {0};
-    const char *word = vx_quote_word(&arena, vx_image_path(image), image->host->windows_paths);
     snprintf(line, sizeof line,
              "%s: its log has sectors that its sector bitmaps do not have, and no header names the log any more: they "
-             "read as the parent's; see 'vhdx verify %s'",
-             vx_image_path(image), word ? word : "FILE");
-    notice(context, VHDX_NOTICE_WARNING, line);
-    vx_arena_clear(&arena);
+             "read as the parent's",
+             vx_image_path(image));
+    vx_notice_advised(notice, context,
+                      &(vhdx_notice){.kind = VHDX_NOTICE_WARNING,
+                                     .text = line,
+                                     .advice = VHDX_ADVICE_VERIFY_FILE,
+                                     .advice_arguments = {vx_image_path(image), NULL}});
 }
 
 static void say(const struct vx_image *image, const struct vx_lost_entries *lost, vhdx_notice_fn notice, void *context)
 {
     char line[LINE];
-    struct vx_arena arena = {0};
-    const char *word = vx_quote_word(&arena, vx_image_path(image), image->host->windows_paths);
     snprintf(line, sizeof line,
              "%s: entries of the BAT %s lost: %" PRIu64 " blocks of the disk, the first at 0x%" PRIx64
-             ", read as if they were never written, and content that no block owns is in the file; "
-             "see 'vhdx verify %s'",
+             ", read as if they were never written, and content that no block owns is in the file",
              vx_image_path(image), lost->sure ? "are" : "seem to be", lost->blocks,
-             lost->first_block * image->geometry.block_size, word ? word : "FILE");
-    notice(context, VHDX_NOTICE_WARNING, line);
-    vx_arena_clear(&arena);
+             lost->first_block * image->geometry.block_size);
+    vx_notice_advised(notice, context,
+                      &(vhdx_notice){.kind = VHDX_NOTICE_WARNING,
+                                     .text = line,
+                                     .advice = VHDX_ADVICE_VERIFY_FILE,
+                                     .advice_arguments = {vx_image_path(image), NULL}});
 }
 
 bool vx_lost_entries_tell(struct vx_image *image, enum vx_lost_effort effort, vhdx_notice_fn notice, void *context)
@@ -166,7 +167,6 @@ vhdx_status vx_lost_entries_check(struct vx_image *image, vhdx_notice_fn notice,
             "entries are lost: %" PRIu64 " blocks of the disk, the first at 0x%" PRIx64
             ", read as if they were never written, and content that no block owns is in the file",
             lost.blocks, lost.first_block * image->geometry.block_size);
-    return vx_advise(err, VHDX_REFUSED,
-                     lost.lossless ? "nothing was changed; 'vhdx repair' puts them back"
-                                   : "nothing was changed; 'vhdx repair --salvage' puts them back; see 'vhdx verify'");
+    return vx_advise_code(err, VHDX_REFUSED,
+                          lost.lossless ? VHDX_ADVICE_REPAIR_ENTRIES_FIRST : VHDX_ADVICE_LOSSY_ENTRIES_FIRST, NULL);
 }

@@ -5,6 +5,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "findings/findings.h"
 
+#include "base/advice.h"
 #include "base/alloc.h"
 #include "base/checked.h"
 
@@ -44,18 +45,23 @@ void vx_found_values(struct vx_finding *finding, uint64_t found, uint64_t expect
     finding->has_expected = true;
 }
 
-static const char *usual_advice(const struct vx_finding *finding)
+static vhdx_advice usual_advice(vhdx_repair_class repair)
 {
-    if (finding->advice)
-        return finding->advice;
-    switch (finding->repair) {
-    case VHDX_REPAIR_LOSSLESS:
-        return "'vhdx repair' corrects it, and nothing is lost by that";
-    case VHDX_REPAIR_SALVAGE:
-        return "'vhdx repair --salvage' makes the best of it and lists what is lost";
-    default:
-        return "";
-    }
+    return repair == VHDX_REPAIR_LOSSLESS  ? VHDX_ADVICE_REPAIR
+           : repair == VHDX_REPAIR_SALVAGE ? VHDX_ADVICE_LOSSY
+                                           : VHDX_ADVICE_NONE;
+}
+
+/* What is shown of a record that is kept: its strings live as long. */
+static void show_advice(const struct vx_finding *record, vhdx_finding *shown)
+{
+    bool usual = !record->advice;
+    shown->advice = usual ? usual_advice(record->repair) : record->advice_code;
+    shown->advice_text = usual ? vx_advice_words(shown->advice) : record->advice;
+    for (size_t i = 0; i < 2 && !usual; i++)
+        shown->advice_arguments[i] = record->advice_arguments[i];
+    if (!shown->advice_text[0])
+        shown->advice = VHDX_ADVICE_NONE;
 }
 
 static size_t row_of(enum vx_find kind)
@@ -104,12 +110,21 @@ static void free_text(const char *text)
     vx_free((char *)(uintptr_t)text);
 }
 
+static void free_advice(struct vx_finding *record)
+{
+    free_text(record->advice);
+    free_text(record->advice_arguments[0]);
+    free_text(record->advice_arguments[1]);
+    record->advice = record->advice_arguments[0] = record->advice_arguments[1] = NULL;
+    record->advice_code = VHDX_ADVICE_NONE;
+}
+
 static void free_file(struct file *file)
 {
     for (size_t i = 0; i < file->count; i++) {
         free_text(file->records[i].text);
         free_text(file->records[i].note);
-        free_text(file->records[i].advice);
+        free_advice(&file->records[i]);
     }
     for (size_t i = 0; file->findings && i < file->shown.finding_count; i++)
         free_text(file->findings[i].message);
@@ -169,6 +184,31 @@ static bool keep_text(const char **text)
     return *text != NULL;
 }
 
+void vx_finding_advise(struct vx_finding *finding, vhdx_advice advice, const char *first, const char *second)
+{
+    finding->advice_code = advice;
+    finding->advice = advice == VHDX_ADVICE_TEXT ? first : NULL;
+    finding->advice_arguments[0] = advice == VHDX_ADVICE_TEXT ? NULL : first;
+    finding->advice_arguments[1] = second;
+}
+
+/* Copies of an advice's strings; its words are made here, from its number. */
+static bool keep_advice(struct vx_finding *record)
+{
+    bool first = keep_text(&record->advice_arguments[0]), second = keep_text(&record->advice_arguments[1]);
+    if (record->advice && record->advice_code == VHDX_ADVICE_NONE)
+        record->advice_code = VHDX_ADVICE_TEXT;
+    if (record->advice || record->advice_code == VHDX_ADVICE_NONE)
+        return keep_text(&record->advice) && first && second;
+    const char *one = record->advice_arguments[0], *two = record->advice_arguments[1];
+    size_t length = vx_advice_format(record->advice_code, one, two, NULL, 0);
+    char *words = vx_alloc(length + 1, 1);
+    if (words)
+        vx_advice_format(record->advice_code, one, two, words, length + 1);
+    record->advice = words;
+    return words && first && second;
+}
+
 static bool keep(struct file *file, const struct vx_finding *finding)
 {
     struct vx_finding *records = vx_room_for(file->records, file->count, &file->room, sizeof *records);
@@ -176,7 +216,7 @@ static bool keep(struct file *file, const struct vx_finding *finding)
         return false;
     file->records = records;
     struct vx_finding record = *finding;
-    bool text = keep_text(&record.text), note = keep_text(&record.note), advice = keep_text(&record.advice);
+    bool text = keep_text(&record.text), note = keep_text(&record.note), advice = keep_advice(&record);
     file->records[file->count++] = record; /* also when a string is missing: then it is NULL, and freed as such */
     return text && note && advice;
 }
@@ -268,11 +308,12 @@ void vx_report_forget_lost(vhdx_report *report, size_t number)
     report->files[number].lost_count = 0;
 }
 
-void vx_report_advise(vhdx_report *report, struct vx_finding *finding, const char *advice)
+void vx_report_advise(vhdx_report *report, struct vx_finding *finding, vhdx_advice advice, const char *first,
+                      const char *second)
 {
-    free_text(finding->advice);
-    finding->advice = advice ? vx_copy_string(advice) : NULL;
-    if (advice && !finding->advice)
+    free_advice(finding);
+    vx_finding_advise(finding, advice, first, second);
+    if (!keep_advice(finding))
         report->no_memory = true;
 }
 
@@ -379,8 +420,8 @@ static bool show(const struct vx_finding *record, size_t scattered, uint64_t mor
                             .lost_offset = record->lost_offset,
                             .lost_length = record->lost_length,
                             .message = vx_copy_string(message),
-                            .advice = usual_advice(record),
                             .corrected = record->corrected};
+    show_advice(record, shown);
     return shown->message != NULL;
 }
 

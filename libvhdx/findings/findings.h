@@ -56,7 +56,10 @@ struct vx_finding {
     bool has_found, has_expected;
     uint64_t lost_offset, lost_length; /* of the virtual disk */
     const char *text, *note;           /* for the sentence; NULL = "" */
-    const char *advice;                /* NULL = what the class of repair suggests */
+    /* NULL and NONE: what the class of repair suggests; with a number the words are those of base/advice.def */
+    const char *advice;
+    vhdx_advice advice_code;
+    const char *advice_arguments[2];
     /* may be joined with the record before: same kind, index one further, same values of the strings */
     bool gather;
     bool corrected;                    /* by a repair */
@@ -101,8 +104,11 @@ void vx_report_forget_lost(vhdx_report *report, size_t file);
 struct vx_finding *vx_report_record(vhdx_report *report, size_t file, size_t record);
 /* NOMEM: a record is missing. Whoever plans by the records must ask first: what is not found is not mended. */
 vhdx_status vx_report_check(const vhdx_report *report, vhdx_error *err);
-/* Gives a record of the report another advice; NULL: what its class suggests. */
-void vx_report_advise(vhdx_report *report, struct vx_finding *finding, const char *advice);
+/* An advice by its number, or in words of its own (TEXT). Strings are copied when the record is handed in. */
+void vx_finding_advise(struct vx_finding *finding, vhdx_advice advice, const char *first, const char *second);
+/* Gives a record of the report another advice; NONE: what its class suggests. With TEXT `first` has the words. */
+void vx_report_advise(vhdx_report *report, struct vx_finding *finding, vhdx_advice advice, const char *first,
+                      const char *second);
 /* Of a repair: where its undo file is; NULL = none. */
 void vx_report_undo_path(vhdx_report *report, size_t file, const char *path);
 /* Sorts, writes the messages, settles the verdicts. Then the functions of vhdx.h may be asked. NOMEM: something is

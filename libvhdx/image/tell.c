@@ -5,6 +5,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "image/image.h"
 
+#include "base/notice.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -14,6 +16,7 @@ void vx_image_tell(const struct vx_image *image, vhdx_notice_fn notice, void *co
 {
     char line[LINE];
     const char *path = vx_image_path(image);
+    vhdx_notice told = {.kind = VHDX_NOTICE_WARNING, .text = line};
     if (image->log == VHDX_LOG_STATE_UNBEGUN)
         snprintf(line, sizeof line,
                  "%s: the log is marked as in use, but nothing was ever logged (a program was killed): the disk is "
@@ -22,17 +25,18 @@ void vx_image_tell(const struct vx_image *image, vhdx_notice_fn notice, void *co
     else if (image->log == VHDX_LOG_STATE_STALE)
         snprintf(line, sizeof line,
                  "%s: its log is older than the disk: a replay would take away %" PRIu64
-                 " blocks that were added since, so it was not replayed; 'vhdx repair' empties the log",
+                 " blocks that were added since, so it was not replayed",
                  path, image->log_age.newer_blocks);
     else if (image->log_age.newer_blocks > 0)
         snprintf(line, sizeof line,
                  "%s: its log was replayed in memory, and that takes away %" PRIu64
-                 " blocks to which the disk itself leads; see 'vhdx verify'",
+                 " blocks to which the disk itself leads",
                  path, image->log_age.newer_blocks);
     else
         return;
-    if (notice)
-        notice(context, VHDX_NOTICE_WARNING, line);
+    if (image->log_age.newer_blocks > 0)
+        told.advice = image->log == VHDX_LOG_STATE_STALE ? VHDX_ADVICE_REPAIR_EMPTIES_LOG : VHDX_ADVICE_VERIFY;
+    vx_notice_advised(notice, context, &told);
 }
 
 vhdx_status vx_image_check_log(const struct vx_image *image, vhdx_error *err)
@@ -46,8 +50,6 @@ vhdx_status vx_image_check_log(const struct vx_image *image, vhdx_error *err)
             "behind the log's back",
             image->log_age.newer_blocks);
     if (image->log == VHDX_LOG_STATE_STALE)
-        return vx_advise(err, VHDX_REFUSED,
-                         "nothing was changed; 'vhdx repair' keeps these blocks and empties the log");
-    return vx_advise(err, VHDX_REFUSED,
-                     "nothing was changed; save the disk with 'vhdx export --salvage', then 'vhdx repair --salvage'");
+        return vx_advise_code(err, VHDX_REFUSED, VHDX_ADVICE_REPAIR_LOG_FIRST, NULL);
+    return vx_advise_code(err, VHDX_REFUSED, VHDX_ADVICE_SALVAGE_THEN_REPAIR, NULL);
 }

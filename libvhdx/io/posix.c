@@ -146,9 +146,9 @@ static vhdx_status fail_unseen(vhdx_error *err, int fd, const char *path, const 
     vx_fail(err, VHDX_BUSY, vx_at_file(path), "the file is %s another program, which cannot be seen from here", what);
     if (geteuid() != 0)
         return vx_advise(err, VHDX_BUSY, "as root the same command says which one, if it runs on this host");
-    return vx_advise(err, VHDX_BUSY,
-                     "no process of this host has it open, so the kernel (a file server), another container or another "
-                     "host holds it: shut down the machine that uses the disk there, then try again");
+    return vx_advise_as(err, VHDX_BUSY, VHDX_ADVICE_END_OTHER_USE,
+                        "no process of this host has it open, so the kernel (a file server), another container or "
+                        "another host holds it: shut down the machine that uses the disk there, then try again");
 }
 
 /* `what` completes "the file is ... PROGRAM". */

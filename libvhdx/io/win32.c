@@ -407,9 +407,9 @@ static vhdx_status fail_open(vhdx_error *err, DWORD code, const char *path, vhdx
     if (vx_win32_holders(path, holders, sizeof holders))
         return vx_fail_system(err, VHDX_BUSY, vx_at_file(path), (int)code, "the file is in use by %s", holders);
     vx_win32_fail(err, code, is_writing(access), path, "open the file");
-    return vx_advise(err, VHDX_BUSY,
-                     "no program of this host can be seen that has it open: a running machine, a mounted disk, the "
-                     "system or another host may hold it; end that, then try again");
+    return vx_advise_as(err, VHDX_BUSY, VHDX_ADVICE_END_OTHER_USE,
+                        "no program of this host can be seen that has it open: a running machine, a mounted disk, the "
+                        "system or another host may hold it; end that, then try again");
 }
 
 static vhdx_status open_wide(const wchar_t *wide, const char *path, vhdx_open_mode access, vhdx_io *io,

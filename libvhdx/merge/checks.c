@@ -129,15 +129,11 @@ static vhdx_status advise_room(const struct vx_merge_run *run, vhdx_error *err)
     if (run->options->reclaim && run->options->window_bytes > VX_MIB && least <= run->report->bytes_free)
         return vx_advise(err, VHDX_NO_SPACE, "give a smaller window, or none: then it is chosen by what is free");
     if (run->options->reclaim)
-        return vx_advise(err, VHDX_NO_SPACE,
-                         "free space on the volume (%s are the least for '--reclaim' here), then run the command again",
-                         text);
+        return vx_advise_code(err, VHDX_NO_SPACE, VHDX_ADVICE_FREE_SPACE_TO_RECLAIM, text);
     if (run->options->undo || least > run->report->bytes_free)
-        return vx_advise(err, VHDX_NO_SPACE, "free space on the volume, then run the command again");
-    return vx_advise(err, VHDX_NO_SPACE,
-                     "free space on the volume, or give the merged layers' space back meanwhile with '--reclaim' "
-                     "(needs %s), then run the command again",
-                     text);
+        return vx_advise_as(err, VHDX_NO_SPACE, VHDX_ADVICE_FREE_SPACE,
+                            "free space on the volume, then run the command again");
+    return vx_advise_code(err, VHDX_NO_SPACE, VHDX_ADVICE_FREE_SPACE_OR_RECLAIM, text);
 }
 
 static vhdx_status check_room(struct vx_merge_run *run, vhdx_error *err)
@@ -172,13 +168,9 @@ static const char *sibling_text(const struct vx_neighbour *sibling)
     return "is another child of a layer that this merge changes, and would become invalid";
 }
 
-static const char *sibling_advice(const struct vx_neighbour *sibling)
+static vhdx_advice sibling_advice(const struct vx_neighbour *sibling)
 {
-    if (sibling->is_obscure)
-        return "move that file to another directory if it does not belong to these disks, else mend it first; or give "
-               "it up "
-               "with '--force-siblings'";
-    return "merge into a new file with '-o NEW', or give that disk up with '--force-siblings'";
+    return sibling->is_obscure ? VHDX_ADVICE_MEND_SIBLING_OR_FORCE : VHDX_ADVICE_MERGE_TO_NEW_OR_FORCE;
 }
 
 /* Named first is what weighs most: a sound child, then what may be one. */
@@ -200,7 +192,7 @@ static vhdx_status fail_siblings(const struct vx_merge_run *run, vhdx_error *err
         vx_notice(run->options->notice, run->options->notice_context, VHDX_NOTICE_WARNING, "%s %s",
                   run->guard.siblings[i]->path, sibling_text(run->guard.siblings[i]));
     vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path), "%s%s %s", first->path, more, sibling_text(first));
-    return vx_advise(err, VHDX_REFUSED, "%s", sibling_advice(first));
+    return vx_advise_code(err, VHDX_REFUSED, sibling_advice(first), NULL);
 }
 
 static void tell_invalid(const struct vx_merge_run *run, const struct vx_neighbour *sibling)
@@ -291,11 +283,7 @@ static vhdx_status open_uppers(struct vx_merge_run *run, vhdx_error *err)
                                            &run->uppers[run->upper_count], err);
         bool damaged = status == VHDX_CORRUPT || status == VHDX_UNSUPPORTED;
         if (damaged && !run->options->force_siblings)
-            return vx_advise(
-                err, status,
-                "it is a layer above %s and must be linked to the merged disk: mend it first, or give it up with "
-                "'--force-siblings'",
-                run->child_path);
+            return vx_advise_code(err, status, VHDX_ADVICE_MEND_LAYER_OR_FORCE, run->child_path);
         if (status != VHDX_OK && !damaged)
             return status;
         if (damaged)

@@ -32,8 +32,8 @@ static vhdx_status check_room(const struct vx_merge_run *run, vhdx_error *err)
     vx_fail(err, VHDX_NO_SPACE, vx_at_file(path),
             "the undo file may need %s of free space, what the merge itself takes there included; the volume has %s",
             vx_size_text(needed, wanted), vx_size_text(space.free_bytes, there));
-    return vx_advise(err, VHDX_NO_SPACE,
-                     "put the undo file on another volume, or free space and run the command again");
+    return vx_advise_as(err, VHDX_NO_SPACE, VHDX_ADVICE_FREE_SPACE,
+                        "put the undo file on another volume, or free space and run the command again");
 }
 
 vhdx_status vx_merge_protect(struct vx_merge_run *run, bool up, vhdx_error *err)

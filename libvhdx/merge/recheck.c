@@ -47,8 +47,8 @@ static vhdx_status compare(struct vx_recheck *recheck, const struct vx_moved *mo
     vx_fail(err, VHDX_CORRUPT, vx_at_file(path),
             "%" PRIu64 " bytes at 0x%" PRIx64 " of the virtual disk read back otherwise than they were written",
             moved->length, moved->virtual_offset);
-    return vx_advise(err, VHDX_CORRUPT,
-                     "check the medium and the memory of this machine, then run the same command again");
+    return vx_advise_as(err, VHDX_CORRUPT, VHDX_ADVICE_CHECK_VOLUME,
+                        "check the medium and the memory of this machine, then run the same command again");
 }
 
 vhdx_status vx_recheck_window(struct vx_recheck *recheck, vhdx_error *err)

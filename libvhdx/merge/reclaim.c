@@ -33,7 +33,7 @@ static vhdx_status punched(const struct vx_image *layer, vhdx_status status, vhd
         return status;
     vx_fail(err, status, vx_at_file(vx_image_path(layer)),
             "its file system cannot give back the space of a part of a file");
-    return vx_advise(err, status, "free space on the volume, then run the command again without '--reclaim'");
+    return vx_advise_code(err, status, VHDX_ADVICE_FREE_SPACE_OR_KEEP, NULL);
 }
 
 static vhdx_status begin_layers(struct vx_reclaim *reclaim, vhdx_error *err)

@@ -208,14 +208,19 @@ static vhdx_status change(struct vx_merge_run *run, vhdx_error *err)
 /* After the first write every message says what holds and how to go on. */
 static vhdx_status explain(const struct vx_merge_run *run, vhdx_status status, vhdx_error *err)
 {
-    char advice[sizeof err->advice];
+    char cure[sizeof err->advice_text];
     if (status == VHDX_OK || !run->begun || !err)
         return status;
-    const char *cure = status == VHDX_CANCELLED ? "run the same command again to go on" : err->advice;
-    snprintf(advice, sizeof advice, "the merge is not finished, %.200s still reads as before; %.220s%s",
-             run->child_path, cure, strstr(cure, "again") ? "" : ", then run the same command again");
+    vhdx_advice then = err->advice;
+    snprintf(cure, sizeof cure, "%s",
+             status == VHDX_CANCELLED ? "run the same command again to go on" : err->advice_text);
     vx_locate(err, vx_at_file(run->child_path));
-    return vx_advise(err, status, "%s", advice);
+    vx_advise_as(err, status, VHDX_ADVICE_MERGE_UNFINISHED,
+                 "the merge is not finished, %.200s still reads as before; %.220s%s", run->child_path, cure,
+                 VHDX_ADVICE_IS_AGAIN(then) ? "" : ", then run the same command again");
+    err->advice_then = then;
+    vx_put_argument(err, run->child_path);
+    return status;
 }
 
 /* Whether the child, as a base under the target's name, would be the same kind of disk: nothing of the target that a

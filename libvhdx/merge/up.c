@@ -43,7 +43,7 @@ vhdx_status vx_up_plan(struct vx_merge_run *run, vhdx_error *err)
     if (vx_image_has_parent(run->target)) {
         vx_fail(err, VHDX_REFUSED, vx_at_file(vx_image_path(run->target)),
                 "it has a parent itself; merging upwards ends at a base");
-        return vx_advise(err, VHDX_REFUSED, "name the base with '--into', or merge with '--direction down'");
+        return vx_advise_code(err, VHDX_REFUSED, VHDX_ADVICE_MERGE_INTO_BASE_OR_DOWN, NULL);
     }
     return vx_merge_plan_totals(&task, run->options->window_bytes, run->plan_only, &run->totals, err);
 }
@@ -56,7 +56,7 @@ static vhdx_status check_volume(const struct vx_merge_run *run, vhdx_error *err)
         return VHDX_OK;
     vx_fail(err, VHDX_REFUSED, vx_at_file(run->child_path), "%s lies on another volume, its name cannot be taken over",
             vx_image_path(run->target));
-    return vx_advise(err, VHDX_REFUSED, "merge with '--direction down', or without '--delete'");
+    return vx_advise_code(err, VHDX_REFUSED, VHDX_ADVICE_MERGE_DOWN_OR_KEEP, NULL);
 }
 
 /* No block is partial any more: the bitmaps may go, some commits long. */

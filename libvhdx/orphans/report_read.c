@@ -343,6 +343,6 @@ vhdx_status vx_orphans_read_report(struct vx_estate *estate, const vhdx_host *ho
     vx_free(bytes);
     vx_file_close(file);
     if (status == VHDX_CORRUPT)
-        return vx_advise(err, status, "name reports that 'vhdx orphans --json' has written");
+        return vx_advise_code(err, status, VHDX_ADVICE_NAME_REPORTS, NULL);
     return status;
 }

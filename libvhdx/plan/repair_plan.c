@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char vx_costs_ids[] = "the ids of the disk: children must be linked to it anew";
+const char vx_costs_link[] = "the link of disks that were made on it";
+
 /* Data pages of a sketch: the whole BAT of a 16 TiB disk with 1 MiB blocks may be new. */
 #define SKETCH_LIMIT (160 * VX_MIB)
 #define COMPARE_ROOM 4096u
@@ -147,7 +150,7 @@ static vhdx_status note(struct vx_plan *plan, uint64_t offset, uint64_t length, 
     if (plan->count == WRITES_MAX) {
         vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(plan->file)),
                 "more than %u places of it would have to be written anew: too little is right", WRITES_MAX);
-        return vx_advise(err, VHDX_LIMIT, "'vhdx export --salvage' writes what is left to a new file");
+        return vx_advise_code(err, VHDX_LIMIT, VHDX_ADVICE_SALVAGE, NULL);
     }
     struct vx_plan_write *writes = vx_room_for(plan->writes, plan->count, &plan->room, sizeof *writes);
     if (!writes)

@@ -21,6 +21,9 @@ struct vx_reason {
     const char *costs; /* what it gives up; NULL = nothing */
 };
 
+/* What a write gives up that children have to be linked anew for; recognized by the pointer. */
+extern const char vx_costs_ids[], vx_costs_link[];
+
 struct vx_plan_write {
     uint64_t offset, length; /* length 0: the file's size becomes `offset` */
     struct vx_reason reason;

@@ -48,7 +48,7 @@ static vhdx_status foresee(const char *path, struct vx_file *file, const vhdx_re
 static void set_class(vhdx_report *report, struct vx_finding *finding, vhdx_repair_class class)
 {
     if (finding->repair != class && finding->repair != VHDX_REPAIR_NONE)
-        vx_report_advise(report, finding, NULL);
+        vx_report_advise(report, finding, VHDX_ADVICE_NONE, NULL, NULL);
     finding->repair = class;
 }
 

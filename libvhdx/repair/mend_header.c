@@ -72,9 +72,7 @@ static bool makes_sense(const struct vx_mending *m, const struct vx_survey_heade
 /* Nothing is left of either copy. Whether a log was to be replayed only the ring itself can tell. */
 static vhdx_status make_header(struct vx_mending *m, vhdx_error *err)
 {
-    static const struct vx_reason reason = {VX_FIND_HEADERS_LOST, true, "the disk has a header",
-                                            "the ids of the disk: children must be linked to it anew ('vhdx relink "
-                                            "--force')"};
+    static const struct vx_reason reason = {VX_FIND_HEADERS_LOST, true, "the disk has a header", vx_costs_ids};
     VX_TRY(vx_mending_rebuild(m, false, err));
     const struct vx_header *header = &m->rebuilt->header;
     uint64_t end = header->log_offset + header->log_length;

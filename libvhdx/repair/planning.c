@@ -77,8 +77,7 @@ static vhdx_status refuse_failing_medium(const struct vx_exam *exam, vhdx_error 
         return VHDX_OK;
     vx_fail(err, VHDX_IO, vx_at(vx_file_path(exam->raw), NULL, bad->items[bad->count - 1].offset),
             "the medium under the file fails, and structures of the disk cannot be read");
-    return vx_advise(err, VHDX_IO,
-                     "nothing was changed; copy the file with ddrescue and repair the copy with --bad-ranges MAPFILE");
+    return vx_advise_code(err, VHDX_IO, VHDX_ADVICE_RESCUE_AND_REPAIR, NULL);
 }
 
 static bool same_thing(const struct vx_finding *a, const struct vx_finding *b)
@@ -205,7 +204,7 @@ static vhdx_status change_identity(struct vx_planning *p, vhdx_error *err)
         struct vx_header header = survey->headers[survey->current].header;
         struct vx_reason reason = costly_reason(plan);
         reason.gives = "the disk has a new DataWriteGuid, because its content is not what it was";
-        reason.costs = "the link of disks that were made on it ('vhdx relink --force')";
+        reason.costs = vx_costs_link;
         p->former_id = header.data_write_guid;
         p->ids[p->id_count++] = p->former_id;
         status = vx_new_guid(plan->host, &header.data_write_guid, err);
@@ -302,12 +301,12 @@ static bool is_forbidden(const struct vx_planning *p, unsigned finding)
 /* A fault of this program: it is told, and the rest of the disk is mended all the same. */
 static void tell_fault(const struct vx_planning *p, const struct vx_audit_fault *fault)
 {
-    char place[96] = "";
+    char text[4096], place[96] = "";
     if (fault->by_disk) {
-        vx_notice(p->options->notice, p->options->notice_context, VHDX_NOTICE_WARNING,
-                  "%s: nothing is repaired, because by it %s: 'vhdx export --salvage' copies what can be had, and "
-                  "'vhdx repair --salvage' repairs the rest",
-                  vx_file_path(p->file), fault->what);
+        snprintf(text, sizeof text, "%s: nothing is repaired, because by it %s", vx_file_path(p->file), fault->what);
+        vx_notice_advised(p->options->notice, p->options->notice_context,
+                          &(vhdx_notice){.kind = VHDX_NOTICE_WARNING, .text = text,
+                                         .advice = VHDX_ADVICE_SALVAGE_OR_LOSSY});
         return;
     }
     if (fault->virtual_offset != VHDX_NOWHERE)
@@ -316,11 +315,12 @@ static void tell_fault(const struct vx_planning *p, const struct vx_audit_fault 
     else if (fault->file_offset != VHDX_NOWHERE)
         snprintf(place, sizeof place, " (%" PRIu64 " bytes at 0x%" PRIx64 " of the file)", fault->length,
                  fault->file_offset);
-    vx_notice(p->options->notice, p->options->notice_context, VHDX_NOTICE_WARNING,
-              "%s: a planned repair%s%s was refused, because by it %s%s; it is left out, and "
-              "'vhdx export --salvage' copies what can be had (please report this fault)",
-              vx_file_path(p->file), fault->finding ? " of " : "",
-              fault->finding ? vx_finding_kind((enum vx_find)fault->finding)->id : "", fault->what, place);
+    snprintf(text, sizeof text, "%s: a planned repair%s%s was refused, because by it %s%s; it is left out",
+             vx_file_path(p->file), fault->finding ? " of " : "",
+             fault->finding ? vx_finding_kind((enum vx_find)fault->finding)->id : "", fault->what, place);
+    vx_notice_advised(p->options->notice, p->options->notice_context,
+                      &(vhdx_notice){.kind = VHDX_NOTICE_WARNING, .text = text,
+                                     .advice = VHDX_ADVICE_SALVAGE_AND_REPORT});
 }
 
 static vhdx_status draft_until_sound(struct vx_planning *p, vhdx_error *err)

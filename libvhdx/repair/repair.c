@@ -33,12 +33,15 @@ struct repair {
 static vhdx_status show_write(const struct repair *r, const struct vx_plan_write *write, vhdx_error *err)
 {
     uint8_t bytes[SHOWN_AT_ONCE];
+    const char *costs = write->reason.costs;
+    bool links = costs == vx_costs_ids || costs == vx_costs_link;
     vhdx_repair_write shown = {.path = vx_file_path(r->file),
                                .offset = write->offset,
                                .id = vx_finding_kind((enum vx_find)write->reason.finding)->id,
                                .salvage = write->reason.salvage,
                                .gives = write->reason.gives,
-                               .costs = write->reason.costs};
+                               .costs = costs,
+                               .advice = links ? VHDX_ADVICE_RELINK_CHILDREN : VHDX_ADVICE_NONE};
     uint64_t done = 0;
     if (write->length == 0)
         r->options->write(r->options->write_context, &shown);
@@ -63,12 +66,9 @@ static vhdx_status show_plan(const struct repair *r, vhdx_error *err)
 
 static vhdx_status advise_both_ways(const struct repair *r, vhdx_status status, vhdx_error *err)
 {
-    struct vx_arena arena = {0};
-    const char *undo = vx_quote_word(&arena, r->undo, r->host->windows_paths);
-    vx_advise(err, status, "%srun the same command again to go on; to go back: vhdx undo %s",
-              status == VHDX_NO_SPACE ? "free space on the volume, then " : "", undo ? undo : "UNDO-FILE");
-    vx_arena_clear(&arena);
-    return status;
+    return vx_advise_code(err, status,
+                          status == VHDX_NO_SPACE ? VHDX_ADVICE_FREE_SPACE_GO_ON_OR_UNDO : VHDX_ADVICE_GO_ON_OR_UNDO,
+                          r->undo);
 }
 
 /* The directory of the disk may be full, or not for us to write to. */
@@ -77,10 +77,9 @@ static vhdx_status advise_undo_place(const struct repair *r, vhdx_status status,
     if (!err || strcmp(err->path, r->undo) != 0)
         return status;
     if (status == VHDX_NO_SPACE)
-        return vx_advise(err, status,
-                         "nothing was changed; free space, or give the undo file another place with --undo");
+        return vx_advise_code(err, status, VHDX_ADVICE_UNDO_ELSEWHERE_OR_SPACE, NULL);
     if (status == VHDX_READ_ONLY || status == VHDX_NOT_FOUND)
-        return vx_advise(err, status, "nothing was changed; give the undo file another place with --undo");
+        return vx_advise_code(err, status, VHDX_ADVICE_UNDO_ELSEWHERE, NULL);
     return status;
 }
 
@@ -155,9 +154,9 @@ static vhdx_status write_map(const struct repair *r, vhdx_error *err)
     vhdx_status status = vx_maps_write(planning->plan, planning->virtual_size, planning->ids, planning->id_count,
                                        r->options->map, err);
     if (status == VHDX_NO_SPACE)
-        return vx_advise(err, status, "the disk was not changed; free space, or give the map another place with --map");
+        return vx_advise_code(err, status, VHDX_ADVICE_MAP_ELSEWHERE_OR_SPACE, NULL);
     return status == VHDX_OK ? status
-                             : vx_advise(err, status, "the disk was not changed; choose another place with --map");
+                             : vx_advise_code(err, status, VHDX_ADVICE_MAP_ELSEWHERE, NULL);
 }
 
 /* What lies beside a device lies in memory, and is gone when it is needed. */
@@ -170,7 +169,7 @@ static vhdx_status refuse_beside_device(const struct repair *r, vhdx_error *err)
         return VHDX_OK;
     vx_fail(err, VHDX_REFUSED, vx_at_file(path), "the disk is a device, and %s beside it would not last",
             undo ? "an undo file" : "a map");
-    return vx_advise(err, VHDX_REFUSED, "say with %s where it goes", undo ? "--undo" : "--map");
+    return vx_advise_code(err, VHDX_REFUSED, undo ? VHDX_ADVICE_UNDO_NAME : VHDX_ADVICE_MAP_NAME, NULL);
 }
 
 static vhdx_status map_and_apply(struct repair *r, vhdx_error *err)

@@ -52,7 +52,7 @@ static vhdx_status decode_header(struct vx_file *file, uint64_t *seed, vhdx_erro
     VX_TRY(vx_file_read_some(file, in, sizeof in, 0, &got, err));
     if (got < sizeof in || memcmp(in, file_magic, sizeof file_magic) != 0) {
         vx_fail(err, VHDX_NOT_VHDX, where, "this is no undo file: its first bytes are not 'vhdxundo'");
-        return vx_advise(err, VHDX_NOT_VHDX, "name the file that was given to --undo");
+        return vx_advise_code(err, VHDX_NOT_VHDX, VHDX_ADVICE_UNDO_FILE_ITSELF, NULL);
     }
     if (vx_get64(in + 56) != XXH3_64bits(in, 56))
         return vx_fail(err, VHDX_CORRUPT, where, "the header's checksum is wrong");

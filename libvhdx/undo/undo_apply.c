@@ -265,9 +265,7 @@ static vhdx_status check_content(struct applying *applying, vhdx_error *err)
     if (content->damaged && !applying->options->force) {
         vx_fail(err, VHDX_CORRUPT, vx_at(applying->path, "undo file", content->end),
                 "records are damaged that were whole once; what they hold cannot be put back");
-        return vx_advise(err, VHDX_CORRUPT,
-                         "get another copy of the undo file; '--force' puts back what stands before the "
-                         "damage, which leaves a disk that is neither old nor new");
+        return vx_advise_code(err, VHDX_CORRUPT, VHDX_ADVICE_UNDO_FORCED, NULL);
     }
     bool holds_any = false;
     for (size_t i = 0; i < content->target_count; i++)
@@ -297,8 +295,8 @@ static vhdx_status undo(struct applying *applying, vhdx_error *err)
     VX_TRY(open_targets(applying, err));
     vhdx_status status = apply_records(applying, err);
     if (status != VHDX_OK)
-        return vx_advise(err, status,
-                         "the undo is not finished, and the disks must not be used; run the same command again");
+        return vx_advise_as(err, status, VHDX_ADVICE_CALL_AGAIN,
+                            "the undo is not finished, and the disks must not be used; run the same command again");
     return VHDX_OK;
 }
 

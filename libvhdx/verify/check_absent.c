@@ -56,8 +56,7 @@ static vhdx_status add(void *context, const struct vx_absent *absent, vhdx_error
     finding.text = reason_of(absent);
     finding.severity = absent->sure ? VHDX_SEVERITY_ERROR : VHDX_SEVERITY_WARNING;
     finding.repair = absent->lossless ? VHDX_REPAIR_LOSSLESS : VHDX_REPAIR_SALVAGE;
-    finding.advice = absent->lossless ? "'vhdx repair' puts them back: each block has one place in the file"
-                                      : "'vhdx repair --salvage' puts them back, and lists the blocks as in doubt";
+    finding.advice_code = absent->lossless ? VHDX_ADVICE_REPAIR_ENTRIES : VHDX_ADVICE_LOSSY_ENTRIES;
     finding.lost_offset = absent->first_block * geometry->block_size;
     if (!absent->lossless) /* else it is at its place, and a plain repair says so */
         finding.lost_length = vx_min((absent->last_block + 1) * geometry->block_size, geometry->virtual_size) -
@@ -187,7 +186,7 @@ static vhdx_status check_left(const struct check *check, vhdx_error *err)
         return VHDX_OK;
     struct vx_finding finding = vx_found(VX_FIND_BAT_UNOWNED, "BAT", v->exam->bat.file_offset);
     finding.text = look.found.block ? "has room for a block" : "lies beside a block";
-    finding.advice = "if something is missing on the disk, 'vhdx export --salvage' saves it in pieces";
+    finding.advice_code = VHDX_ADVICE_SALVAGE_PIECES;
     if (vx_absent_is_qemu(&look.room)) /* it leaves a block each time it is killed, and was mostly just that */
         finding.severity = VHDX_SEVERITY_INFO;
     vx_verify_add(v, &finding);

@@ -81,7 +81,7 @@ static void make_note(struct vx_finding *finding)
 
 /* An entry that should be zero. Where it leads to content it is all that knows it. */
 static vhdx_status add_needless(struct pass *pass, enum vx_find kind, uint64_t bat_index, uint64_t number,
-                                uint64_t raw, const char *advice, vhdx_error *err)
+                                uint64_t raw, vhdx_advice advice, vhdx_error *err)
 {
     struct vx_finding finding = found(pass, kind, bat_index, number);
     bool content;
@@ -93,7 +93,7 @@ static vhdx_status add_needless(struct pass *pass, enum vx_find kind, uint64_t b
         if (finding.severity < VHDX_SEVERITY_WARNING)
             finding.severity = VHDX_SEVERITY_WARNING;
         finding.repair = VHDX_REPAIR_SALVAGE;
-        finding.advice = advice;
+        finding.advice_code = advice;
     }
     vx_verify_add(pass->v, &finding);
     return VHDX_OK;
@@ -102,9 +102,7 @@ static vhdx_status add_needless(struct pass *pass, enum vx_find kind, uint64_t b
 static vhdx_status add_padding(struct pass *pass, uint64_t bat_index, uint64_t raw, vhdx_error *err)
 {
     return add_needless(pass, VX_FIND_BAT_PADDING, bat_index, bat_index, raw,
-                        "if the disk was larger once, that is its content: make sure of the size first; "
-                        "'vhdx repair --salvage' clears the entry",
-                        err);
+                        VHDX_ADVICE_LOSSY_CLEARS, err);
 }
 
 static vhdx_status add_anchor(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry,
@@ -140,8 +138,7 @@ static vhdx_status add_stray(struct pass *pass, uint64_t bat_index, uint64_t blo
     }
     if (changed) {
         finding.severity = VHDX_SEVERITY_WARNING;
-        finding.advice = "the place leads to content that no other block owns, and the blocks around say that it is "
-                         "this one's: 'vhdx repair --salvage' makes it present";
+        vx_finding_advise(&finding, VHDX_ADVICE_LOSSY_MAKES_PRESENT, NULL, NULL);
         lose(pass, &finding, block, 0);
         VX_TRY(vx_claims_take(pass->claims, entry->file_offset, pass->geometry->block_size, err)); /* it is no puzzle */
     }
@@ -176,7 +173,7 @@ static vhdx_status add_garbage(struct pass *pass, uint64_t bat_index, uint64_t b
     vx_found_values(&finding, entry->reserved, 0);
     finding.severity = VHDX_SEVERITY_ERROR;
     finding.repair = VHDX_REPAIR_SALVAGE;
-    finding.advice = "nothing of the entry makes sense: 'vhdx repair --salvage' gives the block up";
+    finding.advice_code = VHDX_ADVICE_LOSSY_GIVES_UP;
     lose(pass, &finding, block, 0);
     vx_verify_add(pass->v, &finding);
     return VHDX_OK;
@@ -270,9 +267,7 @@ static vhdx_status take_bitmap(struct pass *pass, uint64_t bat_index, uint64_t r
     }
     return add_needless(pass, entry.state == VX_BITMAP_PRESENT ? VX_FIND_BITMAP_IN_BASE : VX_FIND_BITMAP_SLOT,
                         bat_index, pass->chunk, raw,
-                        "the entry leads to content that no block owns, as if entries of the BAT had moved: "
-                        "'vhdx repair --salvage' makes the best of it",
-                        err);
+                        VHDX_ADVICE_LOSSY_MOVED, err);
 }
 
 /* A child's BAT has room for the bitmap of its last chunk, too. */

@@ -10,6 +10,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "verify/verify.h"
 
+#include "base/advice.h"
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/quote.h"
@@ -114,33 +115,19 @@ static void report_missing(struct vx_verification *v, const vhdx_parent_names *n
     vx_guid_format(&names->linkage, id);
     snprintf(text, sizeof text, "%.300s, id %s", path, id);
     finding.text = text;
-    finding.advice = "say where it is with --parent DIRECTORY; when it is found, 'vhdx relink --parent PARENT CHILD' "
-                     "writes that down";
+    finding.advice_code = VHDX_ADVICE_NAME_PARENT_AND_RELINK;
     vx_verify_add(v, &finding);
 }
 
 /* The next step that a person may choose where the content leaves it open, or speaks against it. */
-static const char *advise_mismatch(struct vx_arena *arena, const struct vx_exam *child, const char *candidate,
-                                   enum vx_proof_word word)
+static void advise_mismatch(struct vx_finding *finding, const struct vx_exam *child, const char *candidate,
+                            enum vx_proof_word word)
 {
-    bool windows = child->image.host->windows_paths;
-    const char *parent = vx_quote_word(arena, candidate, windows);
-    const char *path = vx_quote_word(arena, vx_file_path(child->raw), windows);
-    if (word == VX_PROOF_STATE)
-        return "'vhdx repair' writes its id into the parent locator";
-    if (!parent || !path)
-        return NULL;
-    if (word == VX_PROOF_OTHER)
-        return vx_arena_format(arena,
-                               "look for the right file (a copy, a backup); what this one lacks or has too much shows "
-                               "as damage inside of the disk. "
-                               "Only 'vhdx relink --force --parent %s %s' links to it all the same; work on copies",
-                               parent, path);
-    return vx_arena_format(
-        arena,
-        "look for the right file first (a copy, a backup); if this one was merely written to since, work on copies: "
-        "%s'vhdx relink --force --parent %s %s', then look at what the guest says",
-        word == VX_PROOF_DISK ? "'vhdx repair --salvage', or " : "", parent, path);
+    vhdx_advice advice = word == VX_PROOF_STATE   ? VHDX_ADVICE_REPAIR_LINKAGE
+                         : word == VX_PROOF_OTHER ? VHDX_ADVICE_RELINK_FORCED_DAMAGE
+                         : word == VX_PROOF_DISK  ? VHDX_ADVICE_LOSSY_OR_RELINK_FORCED
+                                                  : VHDX_ADVICE_RELINK_FORCED_WRITTEN;
+    vx_finding_advise(finding, advice, candidate, vx_file_path(child->raw));
 }
 
 static vhdx_repair_class class_of(enum vx_proof_word word)
@@ -157,7 +144,6 @@ static vhdx_status report_mismatch(struct walk *walk, struct vx_verification *v,
     struct vx_finding finding = found_link(VX_FIND_PARENT_MISMATCH, v->exam);
     char text[2400], expected[VX_GUID_TEXT], found[VX_GUID_TEXT] = "?";
     struct vx_proof proof = {0};
-    struct vx_arena arena = {0};
     vhdx_guid id;
     const struct vx_proof_progress progress = {v->options->progress, v->options->progress_context};
     if (candidate)
@@ -171,9 +157,9 @@ static vhdx_status report_mismatch(struct walk *walk, struct vx_verification *v,
              proof.text);
     finding.text = text;
     finding.repair = class_of(proof.word);
-    finding.advice = candidate ? advise_mismatch(&arena, v->exam, candidate, proof.word) : NULL;
+    if (candidate)
+        advise_mismatch(&finding, v->exam, candidate, proof.word);
     vx_verify_add(v, &finding);
-    vx_arena_clear(&arena);
     return VHDX_OK;
 }
 
@@ -183,7 +169,11 @@ static void report_unreadable(struct vx_verification *v, const vhdx_error *why)
     char text[900];
     snprintf(text, sizeof text, "%.300s: %.500s", why->path, why->message);
     finding.text = text;
-    finding.advice = why->advice;
+    bool argued = why->advice_argument[0] != '\0';
+    if (why->advice > VHDX_ADVICE_TEXT && vx_advice_words(why->advice))
+        vx_finding_advise(&finding, why->advice, argued ? why->advice_argument : NULL, NULL);
+    else
+        finding.advice = why->advice_text;
     vx_verify_add(v, &finding);
 }
 
@@ -252,12 +242,10 @@ static vhdx_status check_linkage(struct walk *walk, struct vx_verification *v, c
     struct vx_finding finding =
         found_link(second ? VX_FIND_PARENT_MERGE_BEGUN : VX_FIND_PARENT_LINKAGE2, v->exam);
     if (second)
-        finding.advice = "repeat 'vhdx merge' with the same arguments, it goes on with it ('vhdx info' of this disk "
-                         "shows the command); until then the disk reads as before";
+        finding.advice_code = VHDX_ADVICE_MERGE_GOES_ON;
     if (carried) {
         finding.repair = VHDX_REPAIR_NONE;
-        finding.advice = "a disk beside it has that identity, or may have it: that disk holds all of this one by a "
-                         "merge, or will when 'vhdx merge' with the same arguments has completed it";
+        finding.advice_code = VHDX_ADVICE_MERGE_COMPLETES;
     }
     vx_verify_add(v, &finding);
     return VHDX_OK;
@@ -300,7 +288,7 @@ static void report_stale(struct vx_verification *v, const char *key, const char 
     char text[500];
     snprintf(text, sizeof text, "%s (%.400s)", key, path);
     finding.text = text;
-    finding.advice = "'vhdx repair' writes the paths anew, as 'vhdx relink --parent PARENT CHILD' does";
+    finding.advice_code = VHDX_ADVICE_REPAIR_PATHS;
     vx_verify_add(v, &finding);
 }
 

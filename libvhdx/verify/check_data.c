@@ -504,7 +504,7 @@ vhdx_status vx_check_data(struct vx_verification *v, const char *manifest, vhdx_
         if (!manifest)
             return VHDX_OK;
         vx_fail(err, VHDX_CORRUPT, vx_at_file(vx_file_path(exam->raw)), "the disk is too damaged for a manifest of it");
-        return vx_advise(err, VHDX_CORRUPT, "see what 'vhdx verify' says without --manifest");
+        return vx_advise_code(err, VHDX_CORRUPT, VHDX_ADVICE_VERIFY_WITHOUT_MANIFEST, NULL);
     }
     r.file = exam->view == exam->file ? exam->raw : exam->view;
     r.total = v->owned_blocks > 0 ? v->owned_blocks * exam->geometry.block_size : exam->survey->file_size;

@@ -144,9 +144,7 @@ static void add_short(struct vx_verification *v)
 static void add_left(struct vx_verification *v)
 {
     struct vx_finding finding = found(v, VX_FIND_METADATA_LEFT_LOCATOR);
-    finding.advice = "harmless when a merge has left it; if the disk was a checkpoint, its mark is lost, and "
-                     "'--salvage' would remove "
-                     "what is known of its parent";
+    finding.advice_code = VHDX_ADVICE_LOSSY_FORGETS_PARENT;
     vx_verify_add(v, &finding);
 }
 

@@ -354,11 +354,11 @@ static void add_contradiction(struct ring_walk *walk, vhdx_repair_class repair)
     finding.repair = repair;
     if (repair == VHDX_REPAIR_LOSSLESS) {
         finding.text = "it is not replayed";
-        finding.advice = "'vhdx repair' keeps the blocks and empties the log; nothing is lost by that";
+        finding.advice_code = VHDX_ADVICE_REPAIR_KEEPS_BLOCKS;
     } else {
         finding.severity = VHDX_SEVERITY_ERROR;
         finding.text = "and the log has something that the disk lacks";
-        finding.advice = "'vhdx export --salvage' first; 'vhdx repair --salvage' replays the log and gives these up";
+        finding.advice_code = VHDX_ADVICE_SALVAGE_THEN_REPLAY;
     }
     vx_verify_add(walk->v, &finding);
 }

@@ -127,7 +127,7 @@ static void check_mark(struct vx_verification *v, const struct vx_metadata_entry
         return;
     struct vx_finding finding = vx_found(VX_FIND_MERGE_UNFINISHED, "metadata item", offset);
     finding.text = mark.child_name[0] ? mark.child_name : "a child";
-    finding.advice = "repeat 'vhdx merge' with the same arguments; 'vhdx info' of this disk shows the command";
+    finding.advice_code = VHDX_ADVICE_MERGE_REPEAT;
     vx_verify_add(v, &finding);
 }
 

@@ -21,7 +21,7 @@ static uint64_t place_of(const struct vx_exam *exam, const vhdx_guid *id)
 static void add_size(struct vx_verification *v, const struct vx_size_answer *sizes, enum vx_part part,
                      const vhdx_guid *id, uint64_t found, uint64_t expected)
 {
-    char advice[384];
+    char value[24];
     struct vx_finding finding = vx_found(VX_FIND_METADATA_CONTRADICTED, "metadata item", place_of(v->exam, id));
     finding.text = vx_part_name(part);
     finding.note = sizes->evidence;
@@ -29,16 +29,15 @@ static void add_size(struct vx_verification *v, const struct vx_size_answer *siz
     if (sizes->by_guest_only)
         finding.severity = VHDX_SEVERITY_WARNING;
     vx_found_values(&finding, found, expected);
-    snprintf(advice, sizeof advice, "'vhdx repair%s' sets it to %" PRIu64 ", with which all of that agrees",
-             sizes->lossless ? "" : " --salvage", expected);
-    finding.advice = advice;
+    snprintf(value, sizeof value, "%" PRIu64, expected);
+    vx_finding_advise(&finding, sizes->lossless ? VHDX_ADVICE_REPAIR_SETS : VHDX_ADVICE_LOSSY_SETS, value, NULL);
     vx_verify_add(v, &finding);
 }
 
 /* Which of the values is wrong is not known: the finding is about the first in which the answers differ. */
 static void add_tie(struct vx_verification *v, const struct vx_size_answer *sizes)
 {
-    char advice[384];
+    char one[64], other[64];
     const struct {
         enum vx_part part;
         const vhdx_guid *id;
@@ -61,11 +60,9 @@ static void add_tie(struct vx_verification *v, const struct vx_size_answer *size
         finding.note = sizes->evidence;
         finding.repair = VHDX_REPAIR_NONE;
         vx_found_value(&finding, rows[i].stored);
-        snprintf(advice, sizeof advice,
-                 "more than one value would do; say which with 'vhdx repair --assume %s=%" PRIu64
-                 "' or 'vhdx repair --assume %s=%" PRIu64 "'",
-                 rows[i].word, rows[i].one, rows[i].word, rows[i].other);
-        finding.advice = advice;
+        snprintf(one, sizeof one, "%s=%" PRIu64, rows[i].word, rows[i].one);
+        snprintf(other, sizeof other, "%s=%" PRIu64, rows[i].word, rows[i].other);
+        vx_finding_advise(&finding, VHDX_ADVICE_REPAIR_ASSUME, one, other);
         vx_verify_add(v, &finding);
         return;
     }
@@ -80,8 +77,7 @@ static void add_contradiction(struct vx_verification *v, const struct vx_size_an
     finding.note = sizes->evidence[0] ? sizes->evidence : "the BAT has entries of blocks behind the disk's end";
     finding.repair = VHDX_REPAIR_NONE;
     vx_found_value(&finding, sizes->stored_block_size);
-    finding.advice = "nothing says which value is the right one; 'vhdx repair --assume block-size=BYTES' takes one "
-                     "that is known from elsewhere";
+    finding.advice_code = VHDX_ADVICE_REPAIR_ASSUME_BLOCK_SIZE;
     vx_verify_add(v, &finding);
 }
 

@@ -339,8 +339,7 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
                 finding.severity = VHDX_SEVERITY_ERROR;
             finding.lost_length = exam->geometry.virtual_size;
         }
-        finding.advice = "'vhdx repair --salvage' puts back what the log and the blocks tell; 'vhdx export --salvage' "
-                         "saves the rest in pieces";
+        finding.advice_code = VHDX_ADVICE_LOSSY_TELLS;
         vx_verify_add(v, &finding);
     }
     return VHDX_OK;
@@ -416,8 +415,7 @@ static void judge_locator(struct vx_verification *v)
         if (finding->kind == VX_FIND_METADATA_LEFT_LOCATOR) {
             finding->severity = VHDX_SEVERITY_ERROR;
             finding->repair = VHDX_REPAIR_LOSSLESS;
-            vx_report_advise(v->report, finding,
-                             "it is a child whose mark is gone, as its BAT shows; 'vhdx repair' marks it again");
+            vx_report_advise(v->report, finding, VHDX_ADVICE_REPAIR_MARKS_CHILD, NULL, NULL);
         }
 }
 

@@ -16,15 +16,11 @@
 static void advise(enum vx_proof_word word, vhdx_error *err)
 {
     if (word == VX_PROOF_STATE)
-        vx_advise(err, err->status, "'vhdx repair --parent PARENT CHILD' links to it");
+        vx_advise_code(err, err->status, VHDX_ADVICE_REPAIR_LINKS, NULL);
     else if (word == VX_PROOF_DISK)
-        vx_advise(err, err->status,
-                  "the content speaks for it: 'vhdx repair --salvage --parent PARENT CHILD' links to it, and 'vhdx "
-                  "undo' takes that back; else look for the file with the expected id");
+        vx_advise_code(err, err->status, VHDX_ADVICE_LOSSY_LINKS, NULL);
     else if (word >= VX_PROOF_DOUBT)
-        vx_advise(err, err->status,
-                  "look for the right file (a copy, a backup): through this one the child reads as a mixture of two "
-                  "states. Only '--force' takes it all the same; work on copies");
+        vx_advise_code(err, err->status, VHDX_ADVICE_RELINK_FORCED_MIXTURE, NULL);
 }
 
 void vx_mismatch_explain(const vhdx_host *host, const char *child, const char *parent, vhdx_error *err)

@@ -27,9 +27,7 @@ static vhdx_status refuse(const struct vx_exam *exam, const char *foreign, vhdx_
                     : "it has neither the signature nor any header or region table of one, nor anything "
                       "else that proves it to be one",
             foreign ? foreign : "");
-    return vx_advise(err, VHDX_NOT_VHDX,
-                     "check that this is the right file; if it was a VHDX, 'vhdx export --salvage' reads what is left "
-                     "of it");
+    return vx_advise_code(err, VHDX_NOT_VHDX, VHDX_ADVICE_SALVAGE_RUIN, NULL);
 }
 
 static void describe(const struct vx_traces *traces, char *text)

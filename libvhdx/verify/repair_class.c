@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ADVICE_ROOM 384
 
 static enum vx_part part_of_item(const char *name)
 {
@@ -131,7 +130,6 @@ static bool is_others_fault(const struct vx_rebuilt *rebuilt, enum vx_part part)
 static void tell(struct vx_verification *v, struct vx_finding *finding, const struct vx_rebuilt *rebuilt,
                  enum vx_part part)
 {
-    char text[ADVICE_ROOM];
     if (finding->kind == VX_FIND_METADATA_SIGNATURE && v->exam->table && v->exam->table->count <= VX_METADATA_MAX)
         return; /* the table behind it is whole */
     if (is_foreign(finding))
@@ -142,17 +140,22 @@ static void tell(struct vx_verification *v, struct vx_finding *finding, const st
     }
     if (is_others_fault(rebuilt, part)) {
         finding->repair = vx_evidence_class(rebuilt, VX_PART_LOGICAL_SECTOR);
-        vx_report_advise(v->report, finding, "the size is right when the logical sector size is");
+        vx_report_advise(v->report, finding, VHDX_ADVICE_TEXT, "the size is right when the logical sector size is",
+                         NULL);
         return;
     }
     finding->repair =
         part == VX_PART_METADATA ? vx_evidence_table_class(rebuilt) : vx_evidence_class(rebuilt, part);
     if (finding->repair == VHDX_REPAIR_NONE)
         return;
-    snprintf(text, sizeof text, "'vhdx repair%s' makes the %s anew%s%s",
-             finding->repair == VHDX_REPAIR_LOSSLESS ? "" : " --salvage", vx_part_name(part),
-             rebuilt->clues[part].evidence[0] ? "; the evidence: " : "", rebuilt->clues[part].evidence);
-    vx_report_advise(v->report, finding, text);
+    const char *evidence = rebuilt->clues[part].evidence;
+    bool lossless = finding->repair == VHDX_REPAIR_LOSSLESS;
+    if (evidence[0])
+        vx_report_advise(v->report, finding, lossless ? VHDX_ADVICE_REPAIR_MAKES_BY : VHDX_ADVICE_LOSSY_MAKES_BY,
+                         vx_part_name(part), evidence);
+    else
+        vx_report_advise(v->report, finding, lossless ? VHDX_ADVICE_REPAIR_MAKES : VHDX_ADVICE_LOSSY_MAKES,
+                         vx_part_name(part), NULL);
 }
 
 vhdx_repair_class vx_evidence_room_class(const struct vx_rebuilt *rebuilt)
@@ -181,13 +184,12 @@ static const char *cure_of(enum vx_room_cure cure)
 static void tell_of_room(struct vx_verification *v, struct vx_finding *finding, const struct vx_rebuilt *rebuilt)
 {
     const struct vx_room *room = &rebuilt->room;
-    char text[ADVICE_ROOM];
     finding->repair = vx_evidence_room_class(rebuilt);
     if (finding->repair == VHDX_REPAIR_NONE)
         return;
-    snprintf(text, sizeof text, "'vhdx repair%s' %s; the evidence: %s",
-             finding->repair == VHDX_REPAIR_LOSSLESS ? "" : " --salvage", cure_of(room->cure), room->clue.evidence);
-    vx_report_advise(v->report, finding, text);
+    vx_report_advise(v->report, finding,
+                     finding->repair == VHDX_REPAIR_LOSSLESS ? VHDX_ADVICE_REPAIR_ROOM : VHDX_ADVICE_LOSSY_ROOM,
+                     cure_of(room->cure), room->clue.evidence);
 }
 
 static bool hangs_on_evidence(const struct vx_finding *finding)

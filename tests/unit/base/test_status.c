@@ -25,7 +25,7 @@ Test(status, every_status_has_a_name_and_advice_of_its_own)
             cr_assert_str_neq(name, vhdx_status_name(every_status[j]));
         vhdx_error err;
         vx_fail(&err, every_status[i], vx_at_file("f"), "m");
-        cr_assert_eq(err.advice[0] != '\0', every_status[i] != VHDX_OK, "%s", name);
+        cr_assert_eq(err.advice_text[0] != '\0', every_status[i] != VHDX_OK, "%s", name);
     }
     cr_assert_str_eq(vhdx_status_name((vhdx_status)999), "UNKNOWN");
 }
@@ -35,9 +35,9 @@ Test(status, an_error_says_what_where_and_what_to_do)
     vhdx_error err;
     char line[2048];
     cr_assert_eq(vx_fail(&err, VHDX_CORRUPT, vx_at_index("a.vhdx", "BAT", 0x300010, 2), "state %d", 4), VHDX_CORRUPT);
-    vx_advise(&err, VHDX_CORRUPT, "run '%s'", "vhdx verify");
+    vx_advise(&err, VHDX_CORRUPT, "look at '%s'", "b.vhdx");
     vhdx_error_format(&err, line, sizeof line);
-    cr_assert_str_eq(line, "a.vhdx: state 4 (BAT 2, offset 0x300010); run 'vhdx verify'");
+    cr_assert_str_eq(line, "a.vhdx: state 4 (BAT 2, offset 0x300010); look at 'b.vhdx'");
 }
 
 Test(status, an_error_without_a_place_reads_without_one)

@@ -98,7 +98,7 @@ static void refused(const char *child, const char *parent, bool force, vhdx_stat
     cr_assert_eq(got, status, "%s: %s", vhdx_status_name(got), err.message);
     cr_assert(strstr(err.message, text), "%s", err.message);
     cr_assert(err.path[0], "the error names no file");
-    cr_assert(err.advice[0], "the error gives no advice");
+    cr_assert(err.advice_text[0], "the error gives no advice");
     cr_assert_eq(digest_of(child), before[0]);
     cr_assert_eq(digest_of(parent), before[1]);
 }

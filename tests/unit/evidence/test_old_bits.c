@@ -83,10 +83,10 @@ Test(old_bits, a_plain_repair_leaves_the_log_that_knows_more_alone)
     end(&s);
 }
 
-static void count(void *context, vhdx_notice_kind kind, const char *text)
+static void count(void *context, const vhdx_notice *notice)
 {
     unsigned *warnings = context;
-    *warnings += kind == VHDX_NOTICE_WARNING && strstr(text, "its sector bitmaps do not have") != NULL;
+    *warnings += notice->kind == VHDX_NOTICE_WARNING && strstr(notice->text, "its sector bitmaps do not have") != NULL;
 }
 
 Test(old_bits, a_bitmap_that_has_all_bits_of_the_log_is_not_old)

@@ -142,7 +142,7 @@ static void found(vhdx_repair_class class)
     vhdx_report *report = verify();
     const vhdx_finding *finding = find(report, ID);
     cr_assert(finding, "nothing is contradicted");
-    cr_assert_eq(finding->repair, class, "class %d: %s -> %s", finding->repair, finding->message, finding->advice);
+    cr_assert_eq(finding->repair, class, "class %d: %s -> %s", finding->repair, finding->message, finding->advice_text);
     vhdx_report_free(report);
 }
 

@@ -191,7 +191,7 @@ Test(io, the_hosts_own_words_and_code_survive)
     cr_expect_str_eq(err.message, "the tape is torn");
     cr_expect_str_eq(err.path, "disk.vhdx");
     cr_expect_eq(err.offset, 7u);
-    cr_expect_neq(err.advice[0], '\0');
+    cr_expect_neq(err.advice_text[0], '\0');
 }
 
 Test(io, a_host_that_says_nothing_gets_a_sentence)

@@ -83,12 +83,12 @@ static bool progress(void *context, const vhdx_progress *progress)
     return progress->bytes_done < s->stop_at;
 }
 
-static void listen(void *context, vhdx_notice_kind kind, const char *text)
+static void listen(void *context, const vhdx_notice *notice)
 {
     struct scene *s = context;
     size_t used = strlen(s->heard);
-    if (kind == VHDX_NOTICE_NOTE)
-        snprintf(s->heard + used, sizeof s->heard - used, "%s\n", text);
+    if (notice->kind == VHDX_NOTICE_NOTE)
+        snprintf(s->heard + used, sizeof s->heard - used, "%s\n", notice->text);
 }
 
 /* The child reads the same afterwards, whatever came of it. */

@@ -471,7 +471,9 @@ Test(repair_link, names_the_command_where_the_content_leaves_it_open)
     cr_assert(finding);
     cr_expect_eq(finding->repair, VHDX_REPAIR_NONE);
     cr_expect(strstr(finding->message, "together they seem to fit"), "%s", finding->message);
-    cr_expect(strstr(finding->advice, "vhdx relink --force --parent /d/base.vhdx " AROUND_PATH), "%s", finding->advice);
+    cr_expect_eq(finding->advice, VHDX_ADVICE_RELINK_FORCED_WRITTEN, "%s", finding->advice_text);
+    cr_expect_str_eq(finding->advice_arguments[0], "/d/base.vhdx");
+    cr_expect_str_eq(finding->advice_arguments[1], AROUND_PATH);
     vhdx_report_free(report);
 }
 
@@ -541,14 +543,14 @@ static void put_states(uint8_t disk)
     bld_free(child);
 }
 
-static void must_say(vhdx_repair_class class, const char *message, const char *advice)
+static void must_say(vhdx_repair_class class, const char *message, vhdx_advice advice)
 {
     vhdx_report *report = verify();
     const vhdx_finding *finding = find(report, VX_FIND_PARENT_MISMATCH);
     cr_assert(finding);
     cr_expect_eq(finding->repair, class, "%s", finding->message);
     cr_expect(strstr(finding->message, message), "%s", finding->message);
-    cr_expect(strstr(finding->advice, advice), "%s", finding->advice);
+    cr_expect_eq(finding->advice, advice, "%s", finding->advice_text);
     vhdx_report_free(report);
 }
 
@@ -561,7 +563,7 @@ Test(repair_link, links_without_loss_to_the_state_that_a_journal_goes_on_from)
         put_states(5);
         uint64_t damaged = digest(AROUND_PATH), other = digest(BASE);
         must_say(VHDX_REPAIR_LOSSLESS, "the content shows that it is the state that this one was made on",
-                 "'vhdx repair' writes");
+                 VHDX_ADVICE_REPAIR_LINKAGE);
         vhdx_report_free(repair(place_count, true));
         cr_assert_eq(digest(AROUND_PATH), damaged, "a dry run writes");
         vhdx_report *report = repair(place_count, false);
@@ -589,7 +591,7 @@ Test(repair_link, gives_something_up_where_only_bitmaps_fit)
     ext4_image_super(candidate, 2001, 100, false); /* it was changed by a program that needs no journal */
     put_states(5);
     must_say(VHDX_REPAIR_SALVAGE, "both belong to one disk: of the ext4 file system at 0x0",
-             "'vhdx repair --salvage', or");
+             VHDX_ADVICE_LOSSY_OR_RELINK_FORCED);
     must_do_nothing(0);
     vhdx_report_free(salvage(0));
     must_read_as_expected();
@@ -601,19 +603,19 @@ Test(repair_link, links_to_no_other_state_of_the_disk_even_if_told_to_give_somet
     live_on(candidate, 1500, 3); /* later: only the journal tells, all that else differs is hidden by the child */
     put_states(5);
     must_say(VHDX_REPAIR_NONE, "another state of the disk, or another disk: of the ext4 file system at 0x0",
-             "Only 'vhdx relink --force");
+             VHDX_ADVICE_RELINK_FORCED_DAMAGE);
     must_not_be_salvaged("a later state");
     begin_states();
     ext4_image_change(candidate, 3, 9);
     put_states(5);
-    must_say(VHDX_REPAIR_NONE, "the block bitmap of group 3 has not the checksum", "Only 'vhdx relink --force");
+    must_say(VHDX_REPAIR_NONE, "the block bitmap of group 3 has not the checksum", VHDX_ADVICE_RELINK_FORCED_DAMAGE);
     must_not_be_salvaged("another state");
     begin_states();
     memset(candidate, 0, sizeof candidate);
     ext4_image_make(candidate, 8);
     ext4_image_change(candidate, 3, 9);
     put_states(5);
-    must_say(VHDX_REPAIR_NONE, "another state of the disk, or another disk", "Only 'vhdx relink --force");
+    must_say(VHDX_REPAIR_NONE, "another state of the disk, or another disk", VHDX_ADVICE_RELINK_FORCED_DAMAGE);
     must_not_be_salvaged("another disk");
 }
 
@@ -630,7 +632,7 @@ Test(repair_link, says_nothing_of_states_while_a_journal_is_to_be_replayed)
     begin_states();
     ext4_image_super(after, 2000, 200, true);
     put_states(5);
-    must_say(VHDX_REPAIR_NONE, "together they seem to fit", "relink --force");
+    must_say(VHDX_REPAIR_NONE, "together they seem to fit", VHDX_ADVICE_RELINK_FORCED_WRITTEN);
     must_not_be_salvaged("a journal to be replayed");
 }
 
@@ -641,15 +643,15 @@ Test(repair_link, weighs_a_file_system_more_than_the_partition_table)
     with_gpt = true;
     begin_states();
     put_states(5);
-    must_say(VHDX_REPAIR_LOSSLESS, "the ext4 file system at 0x100000 of the disk", "'vhdx repair' writes");
+    must_say(VHDX_REPAIR_LOSSLESS, "the ext4 file system at 0x100000 of the disk", VHDX_ADVICE_REPAIR_LINKAGE);
     live_on(candidate, 1500, 3);
     put_states(5);
-    must_say(VHDX_REPAIR_NONE, "another state of the disk", "Only 'vhdx relink --force");
+    must_say(VHDX_REPAIR_NONE, "another state of the disk", VHDX_ADVICE_RELINK_FORCED_DAMAGE);
     must_not_be_salvaged("a later state");
     begin_states();
     ext4_image_super(after + volume, 2000, 200, true);
     put_states(5);
-    must_say(VHDX_REPAIR_SALVAGE, "the GPT, of which a part lies in each", "'vhdx repair --salvage', or");
+    must_say(VHDX_REPAIR_SALVAGE, "the GPT, of which a part lies in each", VHDX_ADVICE_LOSSY_OR_RELINK_FORCED);
 }
 
 static void put_boot_record(uint8_t *disk)
@@ -675,8 +677,9 @@ Test(repair_link, proves_no_state_beside_a_volume_that_cannot_be_asked)
         }
         put_states(5);
         if (encrypted)
-            must_say(VHDX_REPAIR_SALVAGE, "both belong to one disk: of the ext4 file system at 0x100000", "--salvage");
+            must_say(VHDX_REPAIR_SALVAGE, "both belong to one disk: of the ext4 file system at 0x100000",
+                     VHDX_ADVICE_LOSSY_OR_RELINK_FORCED);
         else
-            must_say(VHDX_REPAIR_LOSSLESS, "the state that this one was made on", "'vhdx repair' writes");
+            must_say(VHDX_REPAIR_LOSSLESS, "the state that this one was made on", VHDX_ADVICE_REPAIR_LINKAGE);
     }
 }

@@ -429,7 +429,7 @@ Test(verify_data, notices_every_changed_byte_of_a_manifest_and_every_cut)
     for (size_t i = 0; i < size; i++) {
         cr_assert(vx_memory_host_put(memory, list, bytes, i));
         cr_expect_eq(try_verify(list, &report, &err), VHDX_CORRUPT, "%zu bytes", i);
-        cr_expect(err.advice[0]);
+        cr_expect(err.advice_text[0]);
     }
     cr_assert(vx_memory_host_put(memory, list, bytes, size));
     report = verify(list);

@@ -43,7 +43,7 @@ static void cr_expect_only(const char *id, vhdx_severity severity, const char *a
         cr_assert(finding, "%s is not there", id);
         cr_expect_str_eq(finding->id, id);
         cr_expect_eq(finding->severity, severity);
-        cr_expect(strstr(finding->advice, advice), "%s", finding->advice);
+        cr_expect(strstr(finding->advice_text, advice), "%s", finding->advice_text);
         finding = vhdx_report_finding(report, 0, 1);
     }
     cr_expect(!finding, "%s", finding ? finding->id : "");
