@@ -242,6 +242,7 @@ $$($(1)_exe): $$($(1)_tool_objects) $$($(1)_dir)/libvhdx.a
 	$$(call say,LD,$$@)
 	$$(Q)$$($(1)_linker) -o $$@ $$^ $$($(1)_libs)
 
+objects += $$($(1)_dir)/testdata/guest.o
 $$($(1)_dir)/guest: $$($(1)_dir)/testdata/guest.o $$($(1)_support_objects) $$($(1)_dir)/libvhdx.a
 	$$(call say,LD,$$@)
 	$$(Q)$$($(1)_linker) -o $$@ $$^ $$($(1)_libs)
@@ -275,7 +276,7 @@ wrapped = $(patsubst %,-Wl$(comma)--wrap=%,$(shell \
 comma := ,
 
 define replay
-objects += $$($(1)_dir)/fuzz/fuzz_$(2).o
+objects += $$(patsubst %.c,$$($(1)_dir)/%.o,fuzz/fuzz_$(2).c fuzz/replay.c $$(FUZZ_SUPPORT))
 $$($(1)_dir)/replay-$(2): $$(patsubst %.c,$$($(1)_dir)/%.o,fuzz/fuzz_$(2).c fuzz/replay.c $$(FUZZ_SUPPORT)) \
     $$($(1)_dir)/libvhdx.a
 	$$(call say,LD,$$@)
