@@ -381,15 +381,3 @@ void vx_exam_close(struct vx_exam *exam)
     vx_ranges_clear(&exam->patient.ranges);
     vx_free(exam);
 }
-
-static bool meet(const struct vx_header *header, const struct vx_region *region)
-{
-    return header->log_offset < region->file_offset + region->length &&
-           region->file_offset < header->log_offset + header->log_length;
-}
-
-bool vx_exam_log_is_shared(const struct vx_exam *exam)
-{
-    return exam->header && exam->has_log && ((exam->has_bat && meet(exam->header, &exam->bat)) ||
-                                             (exam->has_metadata && meet(exam->header, &exam->metadata)));
-}

@@ -78,8 +78,6 @@ bool vx_exam_is_plain(const struct vx_exam *exam);
 /* Whether `exam->image` may be given to bat windows and run readers. */
 bool vx_exam_is_readable(const struct vx_exam *exam);
 
-/* Whether the log lies, in part at least, where the metadata or the BAT are. */
-bool vx_exam_log_is_shared(const struct vx_exam *exam);
 
 static inline bool vx_exam_knows(const struct vx_exam *exam, unsigned what)
 {

@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/checked.h"
+#include "io/host_calls.h"
 
 #define ZERO_PIECE VX_MIB
 
@@ -35,29 +36,6 @@ struct vx_file {
     struct vx_file_counters counters;
 };
 
-/* Completes what the host said of its failure: a caller's host fills code and message at most. */
-static vhdx_status host_failed(vhdx_error *err, vhdx_status status, struct vx_where where, const char *action)
-{
-    if (!err)
-        return status;
-    if (err->status != status || !err->message[0]) {
-        char message[sizeof err->message];
-        memcpy(message, err->message, sizeof message);
-        message[sizeof message - 1] = '\0';
-        if (message[0])
-            vx_fail_system(err, status, where, err->system_code, "%s", message);
-        else
-            vx_fail_system(err, status, where, err->system_code, "the file's host failed to %s", action);
-    }
-    vx_locate(err, where);
-    return status;
-}
-
-vhdx_status vx_host_result(vhdx_status status, const char *path, const char *action, vhdx_error *err)
-{
-    return status == VHDX_OK ? VHDX_OK : host_failed(err, status, vx_at_file(path), action);
-}
-
 /* File offsets are signed 64-bit numbers on every system. */
 static bool range_end(uint64_t offset, uint64_t length, uint64_t *end)
 {
@@ -65,61 +43,6 @@ static bool range_end(uint64_t offset, uint64_t length, uint64_t *end)
 }
 
 /* ---- opening ---- */
-
-const vhdx_host *vx_host_or_native(const vhdx_host *host)
-{
-    return host ? host : vhdx_native_host();
-}
-
-struct plain_names {
-    vx_visit_entry_fn *visit;
-    void *visitor;
-};
-
-static bool visit_plain_name(void *context, const char *name)
-{
-    const struct plain_names *names = context;
-    return names->visit(names->visitor, name, VHDX_ENTRY_UNKNOWN);
-}
-
-vhdx_status vx_host_list_entries(const vhdx_host *host, const char *directory, vx_visit_entry_fn *visit, void *visitor,
-                                 vhdx_error *err)
-{
-    bool tells = host->struct_size > offsetof(vhdx_host, list_entries) && host->list_entries;
-    struct plain_names names = {visit, visitor};
-    vx_clear(err);
-    vhdx_status status = tells ? host->list_entries(host->context, directory, visit, visitor, err)
-                               : host->list(host->context, directory, visit_plain_name, &names, err);
-    return vx_host_result(status, directory, "read the directory", err);
-}
-
-static bool stop_at_once(void *visitor, const char *name)
-{
-    (void)visitor;
-    (void)name;
-    return false;
-}
-
-vhdx_status vx_host_look(const vhdx_host *host, const char *path, vhdx_entry_type *type, vhdx_file_facts *facts,
-                         vhdx_error *err)
-{
-    struct vx_file *file;
-    vx_clear(err);
-    memset(facts, 0, sizeof *facts);
-    if (host->struct_size > offsetof(vhdx_host, look) && host->look)
-        return vx_host_result(host->look(host->context, path, type, facts, err), path, "look at it", err);
-    vhdx_status status = vx_file_open(host, path, VHDX_OPEN_PEEK, &file, err);
-    if (status == VHDX_OK) {
-        *type = VHDX_ENTRY_FILE;
-        *facts = *vx_file_facts(file);
-        vx_file_close(file);
-    } else if (host->list(host->context, path, stop_at_once, NULL, NULL) == VHDX_OK) {
-        *type = VHDX_ENTRY_DIRECTORY;
-        vx_clear(err);
-        status = VHDX_OK;
-    }
-    return status;
-}
 
 static struct vx_file *file_new(const char *path, bool writable)
 {
@@ -157,7 +80,7 @@ static vhdx_status adopt(struct vx_file *file, vhdx_io io, vhdx_error *err)
     if (file->ops.facts) {
         vhdx_status status = file->ops.facts(io.file, &file->facts, err);
         if (status != VHDX_OK)
-            return host_failed(err, status, vx_at_file(file->path), "say what kind of file this is");
+            return vx_host_failed(err, status, vx_at_file(file->path), "say what kind of file this is");
     }
     file->sparse_harms = (file->facts.attributes & VHDX_FILE_SPARSE_HARMS) != 0;
     if (!file->writable)
@@ -179,7 +102,7 @@ vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_open_mode
     vhdx_io io = {NULL, NULL};
     vhdx_status status = host->open(host->context, path, access, &io, err);
     if (status != VHDX_OK)
-        host_failed(err, status, vx_at_file(path), "open it");
+        vx_host_failed(err, status, vx_at_file(path), "open it");
     else
         status = adopt(made, io, err);
     if (status != VHDX_OK) {
@@ -268,7 +191,7 @@ vhdx_status vx_file_size(struct vx_file *file, uint64_t *size, vhdx_error *err)
     uint64_t found = 0;
     vhdx_status status = file->ops.size(file->io.file, &found, err);
     if (status != VHDX_OK)
-        return host_failed(err, status, vx_at_file(file->path), "tell its size");
+        return vx_host_failed(err, status, vx_at_file(file->path), "tell its size");
     if (found > INT64_MAX)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(file->path), "the file's size 0x%" PRIx64 " is out of range", found);
     *size = found;
@@ -314,7 +237,7 @@ static vhdx_status read_failed(struct vx_file *file, vhdx_status status, uint64_
     uint64_t size = 0;
     if (file->ops.size(file->io.file, &size, NULL) == VHDX_OK && (offset > size || length > size - offset))
         return truncated(file, size, length, offset, err);
-    return host_failed(err, status, vx_at(file->path, NULL, offset), "read");
+    return vx_host_failed(err, status, vx_at(file->path, NULL, offset), "read");
 }
 
 vhdx_status vx_file_read(struct vx_file *file, void *buf, size_t length, uint64_t offset, vhdx_error *err)
@@ -465,7 +388,7 @@ static vhdx_status change_failed(struct vx_file *file, vhdx_status status, uint6
     if (!outcome_is_sure(status))
         file->poisoned = true;
     file->size_known = false;
-    return host_failed(err, status, vx_at(file->path, NULL, offset), action);
+    return vx_host_failed(err, status, vx_at(file->path, NULL, offset), action);
 }
 
 /* The bytes up to `end` are there now. */
@@ -580,7 +503,7 @@ vhdx_status vx_file_flush(struct vx_file *file, vhdx_error *err)
     if (file->clean)
         return VHDX_OK;
     file->poisoned = true;
-    return host_failed(err, status, vx_at_file(file->path), "make its bytes durable");
+    return vx_host_failed(err, status, vx_at_file(file->path), "make its bytes durable");
 }
 
 /* UNSUPPORTED, once and for all, when holes cannot or must not be made. */

@@ -14,76 +14,19 @@
 #include "io/io.h"
 #include "base/path.h"
 #include "io/thread.h"
-#include "orphans/probe.h"
+#include "orphans/scan_parts.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HANDFUL 64u          /* names in one task */
 #define TELL_EVERY 512u      /* files between two words of progress */
 #define DEPTH_MAX 512u       /* directories inside of each other */
 
-/* A directory, as it is known while something in it is still to be looked at. */
-struct folder {
-    char *path;     /* as it is told */
-    char *absolute; /* as it is compared */
-    uint64_t volume;
-    uint64_t id[2];
-    unsigned depth;
-    bool by_link;
-    bool by_link_itself; /* met under the name of a link: listed after all that have names of their own */
-    atomic_uint users;
-};
-
-struct task {
-    struct task *next;
-    struct folder *folder;
-    size_t name_count; /* 0: list the folder */
-    struct {
-        char *name;
-        vhdx_entry_type type;
-    } names[HANDFUL];
-};
-
-struct seen {
-    uint64_t volume, id[2];
-};
-
-struct walk {
-    struct vx_estate *estate;
-    const vhdx_host *host;
-    const vhdx_orphans_options *options;
-    bool windows, extra;
-    struct vx_lock *lock;
-    /* under the lock */
-    struct task *heap;
-    struct task *later;      /* directories behind links, until the heap is empty for good */
-    unsigned busy;           /* members that work on something */
-    struct seen *seen;       /* directories, as a hash table; volume 0 = free */
-    size_t seen_count, seen_room;
-    vhdx_orphans_progress progress;
-    uint64_t told_at;
-    atomic_bool stop; /* written under the lock, looked at by everyone */
-    vhdx_status status;
-    vhdx_error *err;
-};
-
-/* One thread. */
-struct walker {
-    struct walk *walk;
-    struct vx_probe *probe;
-    unsigned number;
-    struct task *gathering; /* names of the folder that is being listed */
-    struct folder *folder;
-    bool no_memory;
-};
-
 /* ---- folders and tasks ---- */
 
-static struct folder *folder_new(const char *path, const char *absolute)
+static struct vx_folder *folder_new(const char *path, const char *absolute)
 {
-    struct folder *folder = vx_alloc(1, sizeof *folder);
+    struct vx_folder *folder = vx_alloc(1, sizeof *folder);
     if (!folder)
         return NULL;
     folder->path = vx_copy_string(path);
@@ -97,14 +40,14 @@ static struct folder *folder_new(const char *path, const char *absolute)
     return NULL;
 }
 
-static void name_folder(struct folder *folder, const vhdx_file_facts *facts)
+static void name_folder(struct vx_folder *folder, const vhdx_file_facts *facts)
 {
     folder->volume = facts->volume;
     folder->id[0] = facts->file[0];
     folder->id[1] = facts->file[1];
 }
 
-static void folder_leave(struct folder *folder)
+static void folder_leave(struct vx_folder *folder)
 {
     if (!folder || atomic_fetch_sub(&folder->users, 1) != 1)
         return;
@@ -113,7 +56,7 @@ static void folder_leave(struct folder *folder)
     vx_free(folder);
 }
 
-static void task_free(struct task *task)
+static void task_free(struct vx_scan_task *task)
 {
     if (!task)
         return;
@@ -123,9 +66,9 @@ static void task_free(struct task *task)
     vx_free(task);
 }
 
-static struct task *task_new(struct folder *folder)
+static struct vx_scan_task *task_new(struct vx_folder *folder)
 {
-    struct task *task = vx_alloc(1, sizeof *task);
+    struct vx_scan_task *task = vx_alloc(1, sizeof *task);
     if (!task)
         return NULL;
     atomic_fetch_add(&folder->users, 1);
@@ -133,17 +76,10 @@ static struct task *task_new(struct folder *folder)
     return task;
 }
 
-static void fail(struct walk *walk, vhdx_status status)
-{
-    if (walk->status == VHDX_OK)
-        walk->status = status;
-    walk->stop = true;
-}
-
-static void put_task(struct walk *walk, struct task *task)
+static void put_task(struct vx_walk *walk, struct vx_scan_task *task)
 {
     vx_lock_take(walk->lock);
-    struct task **heap = task->name_count == 0 && task->folder->by_link_itself ? &walk->later : &walk->heap;
+    struct vx_scan_task **heap = task->name_count == 0 && task->folder->by_link_itself ? &walk->later : &walk->heap;
     task->next = *heap;
     *heap = task;
     vx_lock_wake(walk->lock);
@@ -151,7 +87,7 @@ static void put_task(struct walk *walk, struct task *task)
 }
 
 /* NULL: all is done, or the walk is to stop. */
-static struct task *take_task(struct walk *walk)
+static struct vx_scan_task *take_task(struct vx_walk *walk)
 {
     vx_lock_take(walk->lock);
     walk->busy--;
@@ -161,7 +97,7 @@ static struct task *take_task(struct walk *walk)
         walk->heap = walk->later;
         walk->later = NULL;
     }
-    struct task *task = walk->stop ? NULL : walk->heap;
+    struct vx_scan_task *task = walk->stop ? NULL : walk->heap;
     if (task) {
         walk->heap = task->next;
         walk->busy++;
@@ -174,7 +110,7 @@ static struct task *take_task(struct walk *walk)
 
 /* ---- directories that were met ---- */
 
-static size_t slot_of(const struct seen *table, size_t room, const struct seen *wanted)
+static size_t slot_of(const struct vx_seen *table, size_t room, const struct vx_seen *wanted)
 {
     uint64_t hash = (wanted->volume * 31 + wanted->id[0]) * UINT64_C(0x9E3779B97F4A7C15) ^ wanted->id[1];
     size_t slot = (size_t)(hash >> 17) & (room - 1);
@@ -183,10 +119,10 @@ static size_t slot_of(const struct seen *table, size_t room, const struct seen *
     return slot;
 }
 
-static bool grow_seen(struct walk *walk)
+static bool grow_seen(struct vx_walk *walk)
 {
     size_t room = walk->seen_room ? walk->seen_room * 2 : 256;
-    struct seen *table = vx_alloc(room, sizeof *table);
+    struct vx_seen *table = vx_alloc(room, sizeof *table);
     if (!table)
         return false;
     for (size_t i = 0; i < walk->seen_room; i++)
@@ -199,17 +135,17 @@ static bool grow_seen(struct walk *walk)
 }
 
 /* Whether the directory is met for the first time; a host that does not tell who it is has no links. */
-static bool is_new_directory(struct walk *walk, const struct folder *folder)
+static bool is_new_directory(struct vx_walk *walk, const struct vx_folder *folder)
 {
-    struct seen wanted = {folder->volume, {folder->id[0], folder->id[1]}};
+    struct vx_seen wanted = {folder->volume, {folder->id[0], folder->id[1]}};
     if (folder->volume == 0)
         return true;
     vx_lock_take(walk->lock);
     bool is_new = false;
     if (walk->seen_count * 2 >= walk->seen_room && !grow_seen(walk)) {
-        fail(walk, VHDX_NOMEM);
+        vx_walk_fail(walk, VHDX_NOMEM);
     } else {
-        struct seen *slot = &walk->seen[slot_of(walk->seen, walk->seen_room, &wanted)];
+        struct vx_seen *slot = &walk->seen[slot_of(walk->seen, walk->seen_room, &wanted)];
         is_new = slot->volume == 0;
         walk->seen_count += is_new;
         *slot = wanted;
@@ -218,170 +154,12 @@ static bool is_new_directory(struct walk *walk, const struct folder *folder)
     return is_new;
 }
 
-static void add_place(struct walk *walk, const char *path, bool searched, const char *reason)
-{
-    vx_lock_take(walk->lock);
-    if (!vx_estate_add_place(walk->estate, path, searched, reason))
-        fail(walk, VHDX_NOMEM);
-    vx_lock_give(walk->lock);
-}
-
-static void add_nowhere(struct walk *walk, const char *path, const char *reason)
-{
-    vhdx_found_place place = {.path = path, .reason = reason, .nowhere = true};
-    vx_lock_take(walk->lock);
-    if (!vx_estate_put_place(walk->estate, &place))
-        fail(walk, VHDX_NOMEM);
-    vx_lock_give(walk->lock);
-}
-
-/* ---- what a look at a file found ---- */
-
-static bool in_quarantine(const char *path, bool windows)
-{
-    while (*path) {
-        size_t length = 0;
-        while (path[length] && !vx_path_is_separator(path[length], windows))
-            length++;
-        if (path[length] && vx_name_equal_part(path, length, VX_QUARANTINE, strlen(VX_QUARANTINE)))
-            return true;
-        path += length;
-        path += *path != '\0';
-    }
-    return false;
-}
-
-struct found_paths {
-    char *path, *absolute;
-};
-
-/* In the walker's arena. When both are the same text it is kept once. */
-static bool keep_paths(struct walker *walker, const char *path, const char *absolute, const char **kept,
-                       const char **kept_absolute)
-{
-    struct vx_arena *arena = vx_probe_arena(walker->probe);
-    *kept = vx_arena_text(arena, path);
-    *kept_absolute = strcmp(path, absolute) == 0 ? *kept : vx_arena_text(arena, absolute);
-    return *kept && *kept_absolute;
-}
-
-static bool take_disk(struct walker *walker, const struct vx_sighting *sighting, const struct found_paths *paths,
-                      bool by_link)
-{
-    struct walk *walk = walker->walk;
-    const char *path, *absolute;
-    if (!keep_paths(walker, paths->path, paths->absolute, &path, &absolute))
-        return false;
-    vx_lock_take(walk->lock);
-    struct vx_disk *disk = vx_estate_add_disk(walk->estate);
-    if (disk) {
-        *disk = sighting->disk;
-        disk->pub.path = path;
-        disk->absolute = absolute;
-        disk->by_link = by_link;
-        if (in_quarantine(absolute, walk->windows))
-            disk->pub.flags |= VHDX_DISK_FLAG_QUARANTINED;
-        walk->progress.disks_found++;
-    }
-    vx_lock_give(walk->lock);
-    return disk != NULL;
-}
-
-static bool take_side(struct walker *walker, const struct vx_sighting *sighting, const struct found_paths *paths)
-{
-    struct walk *walk = walker->walk;
-    const char *path, *absolute;
-    if (!keep_paths(walker, paths->path, paths->absolute, &path, &absolute))
-        return false;
-    vx_lock_take(walk->lock);
-    struct vx_side *side = vx_estate_add_side(walk->estate);
-    if (side) {
-        side->pub.path = path;
-        side->absolute = absolute;
-        side->pub.kind = sighting->side_kind;
-        side->pub.file_size = sighting->file_size;
-    }
-    vx_lock_give(walk->lock);
-    return side != NULL;
-}
-
-/* What could not be read at all still is a configuration: one of which nothing is known. */
-static bool stand_in(struct walker *walker, struct vx_machine *machine, const char *path, const vhdx_error *trouble)
-{
-    struct vx_arena *arena = vx_probe_arena(walker->probe);
-    vhdx_machine_info *info = vx_arena_take(arena, 1, sizeof *info);
-    const char **reasons = vx_arena_take(arena, 1, sizeof *reasons);
-    if (!info || !reasons)
-        return false;
-    reasons[0] = vx_arena_text(arena, trouble->message[0] ? trouble->message : "it cannot be read");
-    info->path = path;
-    info->format = vx_path_has_extension(path, ".xml", walker->walk->windows) ? VHDX_CONFIG_XML : VHDX_CONFIG_VMCX;
-    info->reasons = (vhdx_texts){reasons, 1};
-    machine->pub.info = info;
-    return reasons[0] != NULL;
-}
-
-/* On success the machine's configuration, if it has one, belongs to the estate. */
-static bool keep_machine(struct walker *walker, struct vx_machine *machine, const struct found_paths *paths,
-                         const vhdx_error *trouble)
-{
-    struct walk *walk = walker->walk;
-    if (!keep_paths(walker, paths->path, paths->absolute, &machine->pub.path, &machine->absolute) ||
-        (!machine->config && !stand_in(walker, machine, machine->pub.path, trouble)))
-        return false;
-    if (machine->config) {
-        machine->pub.info = &machine->config->info;
-        machine->pub.drives = machine->config->disks;
-        machine->pub.readable = machine->pub.info->complete;
-    }
-    machine->is_extra = walk->extra;
-    vx_lock_take(walk->lock);
-    struct vx_machine *kept = vx_estate_add_machine(walk->estate);
-    if (kept)
-        *kept = *machine;
-    walk->progress.configs_found += kept != NULL;
-    vx_lock_give(walk->lock);
-    return kept != NULL;
-}
-
-static bool take_config(struct walker *walker, const struct found_paths *paths)
-{
-    struct vx_machine machine = {0};
-    vhdx_error trouble;
-    vhdx_status status = vx_config_read(walker->walk->host, paths->path, 0, &machine.config, &trouble);
-    if (status == VHDX_NOT_CONFIG || status == VHDX_NOT_FOUND)
-        return true;
-    if (status != VHDX_NOMEM && keep_machine(walker, &machine, paths, &trouble))
-        return true;
-    vx_config_free(machine.config);
-    return false;
-}
-
-static bool take(struct walker *walker, const struct vx_sighting *sighting, const struct found_paths *paths,
-                 bool by_link)
-{
-    struct walk *walk = walker->walk;
-    if (sighting->sight == VX_SIGHT_CONFIG)
-        return take_config(walker, paths);
-    if (sighting->sight == VX_SIGHT_SIDE && sighting->side_kind == VHDX_SIDE_VHD_SET && !take_config(walker, paths))
-        return false;
-    if (walk->extra && sighting->sight != VX_SIGHT_BLOCKED)
-        return true;
-    if (sighting->sight == VX_SIGHT_DISK)
-        return take_disk(walker, sighting, paths, by_link);
-    if (sighting->sight == VX_SIGHT_SIDE)
-        return take_side(walker, sighting, paths);
-    if (sighting->sight == VX_SIGHT_BLOCKED)
-        add_place(walk, paths->path, false, sighting->reason);
-    return true;
-}
-
 /* ---- the walk ---- */
 
 /* Only the caller's own thread speaks to the caller. */
-static void tell_progress(struct walker *walker, bool at_end)
+static void tell_progress(struct vx_walker *walker, bool at_end)
 {
-    struct walk *walk = walker->walk;
+    struct vx_walk *walk = walker->walk;
     const vhdx_orphans_options *options = walk->options;
     if (walker->number != 0 || !options->progress)
         return;
@@ -394,35 +172,35 @@ static void tell_progress(struct walker *walker, bool at_end)
     if (!due || options->progress(options->progress_context, &progress))
         return;
     vx_lock_take(walk->lock);
-    fail(walk, VHDX_CANCELLED);
+    vx_walk_fail(walk, VHDX_CANCELLED);
     vx_lock_wake(walk->lock);
     vx_lock_give(walk->lock);
 }
 
-static bool look_at_file(struct walker *walker, const struct found_paths *paths, bool by_link)
+static bool look_at_file(struct vx_walker *walker, const struct vx_found_paths *paths, bool by_link)
 {
     struct vx_sighting sighting;
     vhdx_status status = vx_probe_file(walker->probe, paths->path, &sighting, NULL);
     vx_lock_take(walker->walk->lock);
     walker->walk->progress.files_seen++;
     vx_lock_give(walker->walk->lock);
-    return status == VHDX_OK && take(walker, &sighting, paths, by_link);
+    return status == VHDX_OK && vx_walker_take(walker, &sighting, paths, by_link);
 }
 
 /* Puts a directory on the heap, unless it was met before, lies on another volume that is not wanted, or is too deep. */
-static bool enter(struct walker *walker, const struct folder *above, const struct found_paths *paths,
+static bool enter(struct vx_walker *walker, const struct vx_folder *above, const struct vx_found_paths *paths,
                   const vhdx_file_facts *facts, bool by_link)
 {
-    struct walk *walk = walker->walk;
+    struct vx_walk *walk = walker->walk;
     if (walk->options->one_file_system && facts->volume != above->volume) {
-        add_place(walk, paths->path, false, "another file system is mounted there (--one-file-system)");
+        vx_walk_add_place(walk, paths->path, false, "another file system is mounted there (--one-file-system)");
         return true;
     }
     if (above->depth >= DEPTH_MAX) {
-        add_place(walk, paths->path, false, "too many directories inside of each other");
+        vx_walk_add_place(walk, paths->path, false, "too many directories inside of each other");
         return true;
     }
-    struct folder *folder = folder_new(paths->path, paths->absolute);
+    struct vx_folder *folder = folder_new(paths->path, paths->absolute);
     if (!folder)
         return false;
     name_folder(folder, facts);
@@ -430,7 +208,7 @@ static bool enter(struct walker *walker, const struct folder *above, const struc
     folder->by_link = by_link || above->by_link;
     folder->by_link_itself = by_link;
     bool wanted = by_link || is_new_directory(walk, folder);
-    struct task *task = wanted ? task_new(folder) : NULL;
+    struct vx_scan_task *task = wanted ? task_new(folder) : NULL;
     bool ok = task || !wanted;
     if (task)
         put_task(walk, task);
@@ -438,12 +216,13 @@ static bool enter(struct walker *walker, const struct folder *above, const struc
     return ok;
 }
 
-static bool look_at_name(struct walker *walker, const struct folder *folder, const char *name, vhdx_entry_type type)
+static bool look_at_name(struct vx_walker *walker, const struct vx_folder *folder, const char *name,
+                         vhdx_entry_type type)
 {
-    struct walk *walk = walker->walk;
+    struct vx_walk *walk = walker->walk;
     bool by_link = type == VHDX_ENTRY_LINK, ok = true;
     vhdx_file_facts facts = {0};
-    struct found_paths paths = {vx_path_join(folder->path, name, walk->windows),
+    struct vx_found_paths paths = {vx_path_join(folder->path, name, walk->windows),
                                 vx_path_join(folder->absolute, name, walk->windows)};
     ok = paths.path && paths.absolute;
     if (ok && (type == VHDX_ENTRY_LINK || type == VHDX_ENTRY_UNKNOWN || type == VHDX_ENTRY_DIRECTORY)) {
@@ -452,9 +231,9 @@ static bool look_at_name(struct walker *walker, const struct folder *folder, con
         if (status != VHDX_OK)
             type = VHDX_ENTRY_OTHER;
         if (status == VHDX_NOT_FOUND && by_link)
-            add_nowhere(walk, paths.path, trouble.message);
+            vx_walk_add_nowhere(walk, paths.path, trouble.message);
         else if (status != VHDX_OK && status != VHDX_NOT_FOUND)
-            add_place(walk, paths.path, false, trouble.message);
+            vx_walk_add_place(walk, paths.path, false, trouble.message);
     }
     if (ok && type == VHDX_ENTRY_FILE)
         ok = look_at_file(walker, &paths, by_link || folder->by_link);
@@ -467,12 +246,12 @@ static bool look_at_name(struct walker *walker, const struct folder *folder, con
 
 static bool gather_name(void *context, const char *name, vhdx_entry_type type)
 {
-    struct walker *walker = context;
+    struct vx_walker *walker = context;
     if (type == VHDX_ENTRY_OTHER)
         return true;
     if (!walker->gathering)
         walker->gathering = task_new(walker->folder);
-    struct task *task = walker->gathering;
+    struct vx_scan_task *task = walker->gathering;
     char *copy = task ? vx_copy_string(name) : NULL;
     if (!copy) {
         walker->no_memory = true;
@@ -480,16 +259,16 @@ static bool gather_name(void *context, const char *name, vhdx_entry_type type)
     }
     task->names[task->name_count].type = type;
     task->names[task->name_count++].name = copy;
-    if (task->name_count == HANDFUL) {
+    if (task->name_count == VX_HANDFUL) {
         put_task(walker->walk, task);
         walker->gathering = NULL;
     }
     return !walker->walk->stop;
 }
 
-static bool list_folder(struct walker *walker, struct folder *folder)
+static bool list_folder(struct vx_walker *walker, struct vx_folder *folder)
 {
-    struct walk *walk = walker->walk;
+    struct vx_walk *walk = walker->walk;
     vhdx_error trouble;
     if (folder->by_link_itself && !is_new_directory(walk, folder))
         return true;
@@ -503,11 +282,11 @@ static bool list_folder(struct walker *walker, struct folder *folder)
     walk->progress.directories_seen++;
     vx_lock_give(walk->lock);
     if (status != VHDX_OK && status != VHDX_NOT_FOUND)
-        add_place(walk, folder->path, false, trouble.message);
+        vx_walk_add_place(walk, folder->path, false, trouble.message);
     return status != VHDX_NOMEM && !walker->no_memory;
 }
 
-static bool do_task(struct walker *walker, struct task *task)
+static bool do_task(struct vx_walker *walker, struct vx_scan_task *task)
 {
     if (task->name_count == 0)
         return list_folder(walker, task->folder);
@@ -519,9 +298,9 @@ static bool do_task(struct walker *walker, struct task *task)
 
 static void work(void *context, unsigned number)
 {
-    struct walk *walk = context;
-    struct walker walker = {.walk = walk, .number = number, .probe = vx_probe_new(walk->host)};
-    struct task *task;
+    struct vx_walk *walk = context;
+    struct vx_walker walker = {.walk = walk, .number = number, .probe = vx_probe_new(walk->host)};
+    struct vx_scan_task *task;
     bool ok = walker.probe != NULL;
     vx_lock_take(walk->lock);
     walk->busy++;
@@ -533,7 +312,7 @@ static void work(void *context, unsigned number)
     }
     vx_lock_take(walk->lock);
     if (!ok) {
-        fail(walk, VHDX_NOMEM);
+        vx_walk_fail(walk, VHDX_NOMEM);
         walk->busy--;
         vx_lock_wake(walk->lock);
     }
@@ -565,7 +344,7 @@ static void cut_separators(char *path, bool windows)
 }
 
 /* A root that is a file becomes one name in its directory. */
-static bool put_root(struct walk *walk, const char *path, const char *absolute, vhdx_entry_type type,
+static bool put_root(struct vx_walk *walk, const char *path, const char *absolute, vhdx_entry_type type,
                      const vhdx_file_facts *facts)
 {
     char *directory = NULL, *absolute_directory = NULL;
@@ -573,10 +352,10 @@ static bool put_root(struct walk *walk, const char *path, const char *absolute, 
         directory = vx_path_directory(path, walk->windows);
         absolute_directory = vx_path_directory(absolute, walk->windows);
     }
-    struct folder *folder = type == VHDX_ENTRY_FILE
+    struct vx_folder *folder = type == VHDX_ENTRY_FILE
                                 ? directory && absolute_directory ? folder_new(directory, absolute_directory) : NULL
                                 : folder_new(path, absolute);
-    struct task *task = folder ? task_new(folder) : NULL;
+    struct vx_scan_task *task = folder ? task_new(folder) : NULL;
     bool ok = task != NULL;
     if (folder)
         name_folder(folder, facts);
@@ -600,7 +379,7 @@ static bool put_root(struct walk *walk, const char *path, const char *absolute, 
     return ok;
 }
 
-static vhdx_status add_root(struct walk *walk, const char *given, vhdx_error *err)
+static vhdx_status add_root(struct vx_walk *walk, const char *given, vhdx_error *err)
 {
     const vhdx_host *host = walk->host;
     vhdx_entry_type type = VHDX_ENTRY_UNKNOWN;
@@ -642,16 +421,16 @@ static unsigned team_size(const vhdx_orphans_options *options)
     return jobs > VX_TEAM_MAX ? VX_TEAM_MAX : jobs;
 }
 
-static void free_tasks(struct task *task)
+static void free_tasks(struct vx_scan_task *task)
 {
     while (task) {
-        struct task *next = task->next;
+        struct vx_scan_task *next = task->next;
         task_free(task);
         task = next;
     }
 }
 
-static void walk_end(struct walk *walk)
+static void walk_end(struct vx_walk *walk)
 {
     free_tasks(walk->heap);
     free_tasks(walk->later);
@@ -663,7 +442,7 @@ vhdx_status vx_orphans_walk(struct vx_estate *estate, const char *const *roots, 
                             const vhdx_orphans_options *options, vhdx_error *err)
 {
     const vhdx_host *host = vx_host_or_native(options->host);
-    struct walk walk = {.estate = estate,
+    struct vx_walk walk = {.estate = estate,
                         .host = host,
                         .options = options,
                         .windows = host->windows_paths,

@@ -110,12 +110,6 @@ vhdx_status vx_plan_still_bad(const struct vx_plan *plan, struct vx_ranges *bad,
 
 /* ---- writes ---- */
 
-void vx_plan_forbid(struct vx_plan *plan, unsigned finding)
-{
-    if (finding < VX_PLAN_FINDINGS)
-        plan->forbidden[finding / 8] = (uint8_t)(plan->forbidden[finding / 8] | 1u << finding % 8);
-}
-
 static bool is_forbidden(const struct vx_plan *plan, const struct vx_reason *reason)
 {
     return reason->finding < VX_PLAN_FINDINGS && plan->forbidden[reason->finding / 8] >> reason->finding % 8 & 1;

@@ -85,8 +85,6 @@ void vx_plan_close(struct vx_plan *plan);
 /* Whether anything is to be done. */
 bool vx_plan_changes(const struct vx_plan *plan);
 
-/* From now on, what is to be written for that finding is left out. */
-void vx_plan_forbid(struct vx_plan *plan, unsigned finding);
 /* Bytes that stand there already are no write. Nothing may be written into a header's 4 KiB. */
 vhdx_status vx_plan_put(struct vx_plan *plan, const void *bytes, size_t length, uint64_t offset,
                         const struct vx_reason *reason, vhdx_error *err);
