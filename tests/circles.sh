@@ -6,11 +6,15 @@
 
 set -o pipefail
 objects=${1:?usage: tests/circles.sh DIRECTORY OF OBJECTS}
+sources=$PWD/libvhdx
 cd "$objects" || exit 2
 [ -n "$(find . -name '*.o' -print -quit)" ] || { echo "$objects: no objects"; exit 2; }
 
 # "USER DEFINER" for each pair of files, both in the library.
-arrows=$(find . -name '*.o' -printf '%P\n' | sort | xargs nm -A -- | awk '
+# Of a source that is gone an object may be left.
+arrows=$(find . -name '*.o' -printf '%P\n' | sort | while read -r object; do
+    [ ! -e "$sources/${object%.o}.c" ] || echo "$object"
+done | xargs nm -A -- | awk '
     { split($0, at, ":"); file = at[1]; sub(/\.o$/, "", file); kind = $(NF - 1); name = $NF }
     kind ~ /^[TDBRVWC]$/ { definer[name] = file }
     kind == "U" { uses[file, name] = 1 }
