@@ -71,11 +71,14 @@ static void pass_slots(struct vx_census *census, uint64_t bat_index, bool presen
     begin_chunk(census, bat_index / (census->ratio + 1));
 }
 
-static void take_slot(const struct counting *counting, struct vx_census *census, const struct vx_bat_entry *entry)
+/* `taken`: something before it claims the place. */
+static void take_slot(const struct counting *counting, struct vx_census *census, const struct vx_bat_entry *entry,
+                      bool taken)
 {
     bool present = is_present(counting, entry);
     if (counting->child && present && entry->state == VX_BITMAP_PRESENT) {
         census->bitmaps += census->partial;
+        census->slot_bitmaps += !taken;
     } else {
         census->in_slots += counting->child ? says_something(counting, entry) : present;
         census->bitmapless += census->partial;
@@ -84,13 +87,13 @@ static void take_slot(const struct counting *counting, struct vx_census *census,
 }
 
 static void take_entry(const struct counting *counting, struct vx_census *census, uint64_t bat_index,
-                       const struct vx_bat_entry *entry)
+                       const struct vx_bat_entry *entry, bool taken)
 {
     bool present = is_present(counting, entry);
     if (bat_index > census->slot)
         pass_slots(census, bat_index, present);
     if (bat_index == census->slot) {
-        take_slot(counting, census, entry);
+        take_slot(counting, census, entry, taken);
     } else if (says_something(counting, entry)) {
         census->blocks = bat_index - census->chunk + 1;
         census->present += present;
@@ -147,9 +150,11 @@ static vhdx_status take_window(struct counting *counting, const uint8_t *bytes, 
         if (raw == 0)
             continue;
         const struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+        bool taken = counting->has_claims && has_place(counting, &entry) &&
+                     !vx_claims_is_free(&counting->claims, entry.file_offset, VX_MIB);
         VX_TRY(contest(counting, first + i, &entry, &contested, err));
         for (size_t k = 0; k < counting->counted && !contested; k++)
-            take_entry(counting, &counting->items[k], first + i, &entry);
+            take_entry(counting, &counting->items[k], first + i, &entry, taken);
         if (!contested && counting->place_count < PLACES_MAX && is_present(counting, &entry))
             counting->places[counting->place_count++] = (struct place){entry.file_offset, first + i};
     }
@@ -205,6 +210,7 @@ static void measure(const struct counting *counting, struct vx_census *census)
                 census->least_distance = distance;
         }
         before = place->file_offset;
+        census->first_place = census->first_place ? census->first_place : before;
     }
     census->last_place = before;
 }
@@ -251,4 +257,20 @@ vhdx_status vx_sizes_count(const struct vx_size_facts *facts, const struct vx_co
     vx_free(counting.places);
     vx_claims_close(&counting.claims);
     return status;
+}
+
+vhdx_status vx_sizes_ask_kind(const struct vx_size_facts *facts, bool *partial, bool *bitmaps, vhdx_error *err)
+{
+    struct vx_size_facts asked = *facts;
+    struct vx_census census = {.block_size = facts->stored.block_size, .logical_sector = facts->stored.logical_sector};
+    const struct vx_count_request request = {&census, 1, 1, true};
+    asked.parameter_flags = VX_PARAMETER_HAS_PARENT;
+    *partial = *bitmaps = false;
+    if (census.block_size < VX_BLOCK_SIZE_MIN || census.block_size > VX_BLOCK_SIZE_MAX ||
+        !vx_is_power_of_two(census.block_size) || (census.logical_sector != 512 && census.logical_sector != 4096))
+        return VHDX_OK;
+    VX_TRY(vx_sizes_count(&asked, &request, err));
+    *partial = census.bitmaps > 0 || census.bitmapless > 0;
+    *bitmaps = census.slot_bitmaps > 0;
+    return VHDX_OK;
 }

@@ -87,6 +87,18 @@ static bool is_cut(const struct vx_settling *s, const struct vx_census *stored)
     return stored->last_place > 0 && stored->last_place + (rest ? rest : stored->block_size) >= s->file_size + VX_MIB;
 }
 
+/* Whether content is where the blocks go on if they have that larger size: behind one that touches the next one, or
+ * behind the first and the last when that ends with the file. A program that was killed leaves a block without owner
+ * too, but one. */
+static bool go_on(const struct vx_settling *s, uint64_t block_size, const struct vx_census *larger)
+{
+    if (larger->touching > 0 && goes_on(s, larger->touching_place, block_size, larger->block_size))
+        return true;
+    return vx_sizes_ends(s, larger) && larger->first_place < larger->last_place &&
+           goes_on(s, larger->first_place, block_size, larger->block_size) &&
+           goes_on(s, larger->last_place, block_size, larger->block_size);
+}
+
 bool vx_sizes_shaken(const struct vx_settling *s, size_t which)
 {
     const struct vx_census *stored = &s->census[which];
@@ -99,8 +111,7 @@ bool vx_sizes_shaken(const struct vx_settling *s, size_t which)
         bool nearer = stored->overlaps > VX_SIZES_LIKELY || (stored->overlaps > 0 && ends);
         if (other->block_size < stored->block_size && (cut || nearer))
             return true;
-        if (other->block_size > stored->block_size && other->touching > 0 &&
-            goes_on(s, other->touching_place, stored->block_size, other->block_size))
+        if (other->block_size > stored->block_size && go_on(s, stored->block_size, other))
             return true;
     }
     return false;

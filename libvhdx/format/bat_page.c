@@ -41,6 +41,14 @@ bool vx_bat_entry_is_bad(const struct vx_bat_world *world, uint64_t bat_index, c
     return rules != 0 || entry->file_offset > VX_LONGEST_FILE;
 }
 
+bool vx_bat_entry_is_like_bitmap(const struct vx_bat_world *world, uint64_t bat_index,
+                                 const struct vx_bat_entry *entry)
+{
+    const uint64_t ratio = world->geometry->chunk_ratio;
+    return !world->geometry->has_parent && bat_index % (ratio + 1) == ratio && entry->reserved == 0 &&
+           entry->state == VX_BITMAP_PRESENT && entry->file_offset > 0 && entry->file_offset < world->file_size;
+}
+
 void vx_bat_page_look(const struct vx_bat_world *world, uint64_t page, const uint8_t bytes[VX_PAGE],
                       struct vx_bat_page_look *look)
 {

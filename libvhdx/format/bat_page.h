@@ -32,6 +32,9 @@ uint32_t vx_bat_page_entries(const struct vx_geometry *geometry, uint64_t page);
 bool vx_bat_entry_is_garbage(const struct vx_bat_world *world, const struct vx_bat_entry *entry);
 /* Whether the entry cannot be what it says. Reserved bits alone leave the place of a block believable. */
 bool vx_bat_entry_is_bad(const struct vx_bat_world *world, uint64_t bat_index, const struct vx_bat_entry *entry);
+/* Whether it is, in a disk without parent, where a child has the entry of a sector bitmap, and as that would be. */
+bool vx_bat_entry_is_like_bitmap(const struct vx_bat_world *world, uint64_t bat_index,
+                                 const struct vx_bat_entry *entry);
 void vx_bat_page_look(const struct vx_bat_world *world, uint64_t page, const uint8_t bytes[VX_PAGE],
                       struct vx_bat_page_look *look);
 /* Too many entries are bad for single ones that went bad. */

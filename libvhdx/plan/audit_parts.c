@@ -4,15 +4,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan/audit_parts.h"
 
-/* The write that touches the range, of those the one that came first. */
+/* The write that touches the range: the first that gives something up, for such are guesses; else the first. */
 static unsigned finding_at(const struct vx_plan *plan, uint64_t offset, uint64_t length)
 {
+    unsigned first = 0;
     for (size_t i = 0; i < plan->count; i++) {
         const struct vx_plan_write *write = &plan->writes[i];
-        if (write->length > 0 && write->offset < offset + length && offset < write->offset + write->length)
+        if (write->length == 0 || write->offset >= offset + length || offset >= write->offset + write->length)
+            continue;
+        if (write->reason.salvage)
             return write->reason.finding;
+        first = first ? first : write->reason.finding;
     }
-    return 0;
+    return first;
 }
 
 void vx_audit_found(struct vx_auditing *work, const char *what, uint64_t virtual_offset, uint64_t file_offset,

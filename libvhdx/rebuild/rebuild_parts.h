@@ -65,6 +65,10 @@ vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* 
 vhdx_status vx_rebuild_table(struct vx_rebuilding *work, const uint8_t *image, vhdx_error *err);
 vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_values.c: what is not */
 vhdx_status vx_rebuild_sizes(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_sizes.c: what contradicts */
+/* What the caller says of values that are not there. */
+void vx_rebuild_take_told(struct vx_rebuilding *work);
+/* Whether the BAT has sector bitmaps where a child has them. */
+vhdx_status vx_rebuild_has_bitmaps(const struct vx_rebuilding *work, bool *bitmaps, vhdx_error *err);
 /* Doubts of sizes that were not all stored, once all are known. */
 vhdx_status vx_rebuild_doubt_sizes(struct vx_rebuilding *work, vhdx_error *err);
 /* rebuild_room.c: a BAT that is too short */

@@ -51,7 +51,7 @@ static void take(struct vx_rebuilding *work)
 }
 
 /* What is not there is as the caller says, without a question. */
-static void take_told(struct vx_rebuilding *work)
+void vx_rebuild_take_told(struct vx_rebuilding *work)
 {
     const struct vx_told_sizes *told = &work->options->told;
     struct vx_rebuilt *out = work->out;
@@ -83,10 +83,16 @@ vhdx_status vx_rebuild_doubt_sizes(struct vx_rebuilding *work, vhdx_error *err)
     return VHDX_OK;
 }
 
+vhdx_status vx_rebuild_has_bitmaps(const struct vx_rebuilding *work, bool *bitmaps, vhdx_error *err)
+{
+    const struct vx_size_facts facts = facts_of(work);
+    bool partial;
+    return vx_sizes_ask_kind(&facts, &partial, bitmaps, err);
+}
+
 vhdx_status vx_rebuild_sizes(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
-    take_told(work);
     if (vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) || vx_clue_missing(work, VX_PART_BLOCK_SIZE) ||
         vx_clue_missing(work, VX_PART_LOGICAL_SECTOR))
         return VHDX_OK;

@@ -284,20 +284,32 @@ static vhdx_status find_disk_in_file(struct vx_rebuilding *work, vhdx_error *err
 
 /* ---- one value after the other ---- */
 
-static void find_kind(struct vx_rebuilding *work, const struct vx_bat_look *look)
+/* The disk is not marked as a child. With a locator and a child's BAT it is one, with sector bitmaps
+ * alone it may be. */
+static void doubt_base(struct vx_rebuilding *work)
+{
+    struct vx_rebuilt *out = work->out;
+    if (out->locator)
+        out->parameter_flags = VX_PARAMETER_HAS_PARENT;
+    vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_GEOMETRY, false, "%s",
+                out->locator ? "it has a parent locator, and partially present blocks or sector bitmaps, though it is "
+                               "not marked as a child"
+                             : "it has sector bitmaps, but neither a mark of a child nor a parent locator");
+}
+
+/* Before anything that is asked of sizes: which entries are those of sector bitmaps, and may say something, hangs on
+ * it. */
+static void find_kind(struct vx_rebuilding *work, bool partial, bool bitmaps)
 {
     struct vx_rebuilt *out = work->out;
     bool is_base = !(out->parameter_flags & VX_PARAMETER_HAS_PARENT);
-    if (!vx_clue_missing(work, VX_PART_PARAMETER_FLAGS) && (!is_base || !out->locator || look->partial == 0))
-        return;
     if (!vx_clue_missing(work, VX_PART_PARAMETER_FLAGS)) {
-        out->parameter_flags = VX_PARAMETER_HAS_PARENT;
-        vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_GEOMETRY, false, "%s",
-                    "it has a parent locator and partially present blocks, though it is not marked as a child");
+        if (is_base && (bitmaps || (partial && out->locator)))
+            doubt_base(work);
         return;
     }
     out->parameter_flags = 0;
-    if (out->locator || look->partial > 0) {
+    if (out->locator || partial) {
         out->parameter_flags = VX_PARAMETER_HAS_PARENT;
         vx_clue_set(work, VX_PART_PARAMETER_FLAGS, VX_WITNESS_GEOMETRY, true, "%s",
                     out->locator ? "it has a parent locator" : "it has partially present blocks");
@@ -483,7 +495,8 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
     struct vx_rebuilt *out = work->out;
     struct vx_bat_look look = {0};
     uint64_t last_payload = 0;
-    VX_TRY(vx_rebuild_sizes(work, err));
+    bool bitmaps = false;
+    vx_rebuild_take_told(work);
     VX_TRY(look_at_bat(work, &look, NULL, err));
     if (look.present == 0 && work->log.count > 0) {
         work->bat_by_log = true;
@@ -492,7 +505,10 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
     }
     if (vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) && look.present == 0)
         VX_TRY(find_disk_in_file(work, err));
-    find_kind(work, &look);
+    if (!(out->parameter_flags & VX_PARAMETER_HAS_PARENT))
+        VX_TRY(vx_rebuild_has_bitmaps(work, &bitmaps, err));
+    find_kind(work, look.partial > 0, bitmaps);
+    VX_TRY(vx_rebuild_sizes(work, err));
     if ((vx_clue_missing(work, VX_PART_BLOCK_SIZE) || is_only_logged(work, VX_PART_BLOCK_SIZE)) && look.present > 0)
         VX_TRY(vx_rebuild_block_size(work, err));
     if (vx_clue_missing(work, VX_PART_LOGICAL_SECTOR) || vx_clue_missing(work, VX_PART_VIRTUAL_SIZE) ||

@@ -243,11 +243,16 @@ static bool bitmaps_are_lost(const struct vx_mending *m)
 static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
 {
     struct payload p = {.b = b, .bat_index = bat_index};
+    const struct vx_bat_world world = {&b->geometry, b->file_size};
     bool nonsense, is_payload = vx_geometry_is_payload(&b->geometry, bat_index, &p.block);
     VX_TRY(vx_bat_in_nonsense(b, bat_index, &nonsense, err));
     if (nonsense)
         return VHDX_OK;
-    if (bat_index >= b->geometry.entry_count || (is_payload && p.block >= b->geometry.payload_count))
+    bool padding = bat_index >= b->geometry.entry_count || (is_payload && p.block >= b->geometry.payload_count);
+    VX_TRY(vx_bat_window_get(&b->walk, bat_index, &p.entry, err));
+    if (padding && vx_bat_entry_is_like_bitmap(&world, bat_index, &p.entry))
+        return VHDX_OK; /* all that knows of a parent */
+    if (padding)
         return vx_bat_clear(b, bat_index, VX_FIND_BAT_PADDING, "the padding of the BAT is zero", err);
     if (!is_payload)
         return vx_mend_bitmap_entry(b, bat_index, err);

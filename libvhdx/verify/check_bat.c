@@ -101,6 +101,18 @@ static vhdx_status add_needless(struct pass *pass, enum vx_find kind, uint64_t b
 
 static vhdx_status add_padding(struct pass *pass, uint64_t bat_index, uint64_t raw, vhdx_error *err)
 {
+    const struct vx_bat_world world = {pass->geometry, pass->file_size};
+    const struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+    if (vx_bat_entry_is_like_bitmap(&world, bat_index, &entry)) {
+        struct vx_finding finding = found(pass, VX_FIND_BAT_PADDING, bat_index, bat_index);
+        vx_found_values(&finding, raw, 0);
+        finding.severity = VHDX_SEVERITY_ERROR;
+        finding.repair = VHDX_REPAIR_NONE;
+        finding.advice = "it looks like that of a child's sector bitmap: the disk may have had a parent, and what it "
+                         "does not hold be there";
+        vx_verify_add(pass->v, &finding);
+        return VHDX_OK;
+    }
     return add_needless(pass, VX_FIND_BAT_PADDING, bat_index, bat_index, raw,
                         VHDX_ADVICE_LOSSY_CLEARS, err);
 }

@@ -124,6 +124,11 @@ vhdx_status vx_sizes_ask(struct vx_verification *v, struct vx_size_answer *sizes
         .sector_place = place_of(exam, &vx_guid_logical_sector_size),
         .told = {v->told.virtual_size, v->told.block_size, v->told.logical_sector},
     };
+    bool partial = false, bitmaps = false;
+    if (!(facts.parameter_flags & VX_PARAMETER_HAS_PARENT) && vx_exam_knows(exam, VX_KNOWS_LOCATOR))
+        VX_TRY(vx_sizes_ask_kind(&facts, &partial, &bitmaps, err));
+    if (partial || bitmaps)
+        facts.parameter_flags = VX_PARAMETER_HAS_PARENT;
     if (exam->has_log) {
         facts.log_offset = exam->header->log_offset;
         facts.log_length = exam->header->log_length;

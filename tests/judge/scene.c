@@ -189,6 +189,14 @@ static void settle_places(struct judge_scene *scene)
     }
 }
 
+/* A fixed disk whose mark is lost is a dynamic one that happens to have all its blocks. */
+static bool says_fixed(const struct judge_scene *scene)
+{
+    const struct judge_disk *disk = scene->disk;
+    uint64_t at = bld_item_offset(disk->b, &vx_guid_file_parameters, false);
+    return disk->kind == VHDX_KIND_FIXED && dmg_number_at(scene, at + 4, 4) == VX_PARAMETER_LEAVE_BLOCK_ALLOCATED;
+}
+
 /*
  * Another size that the format allows. What can contradict it: a GPT that ends behind it (in the chain, where there is
  * one), blocks behind the new end, and a BAT that is too short for it. A fixed disk has no blocks that are not there. A
@@ -207,7 +215,7 @@ void judge_settle(struct judge_scene *scene)
         return;
     if (disk->gpt && size < disk->size && (disk->kind != VHDX_KIND_DIFFERENCING || disk->parent_there))
         return;
-    if (blocks > disk->bat_length / VX_BAT_ENTRY_SIZE || (disk->kind == VHDX_KIND_FIXED && blocks > last))
+    if (blocks > disk->bat_length / VX_BAT_ENTRY_SIZE || (says_fixed(scene) && blocks > last))
         return;
     scene->silent_size = true;
     if (size < disk->size)
