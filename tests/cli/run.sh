@@ -24,7 +24,7 @@ run_one() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/vhdx-$name.XXXXXX") || return 2
     mkdir "$work/run"
     want=$(cat "${script%.sh}.exit" 2>/dev/null || echo 0)
-    (cd "$work/run" && TMPDIR=$work/run timeout -k 5 "${TEST_TIMEOUT:-180}" bash "$script") \
+    (cd "$work/run" && TMPDIR=$work/run timeout -k 5 "${TEST_TIMEOUT:-300}" bash "$script") \
         </dev/null >"$work/out" 2>"$work/err"
     status=$?
     if [ $status = 77 ] && [ "$want" != 77 ]; then
@@ -33,7 +33,7 @@ run_one() {
         return
     fi
     if [ $status = 124 ]; then
-        reason="took longer than ${TEST_TIMEOUT:-180} s"
+        reason="took longer than ${TEST_TIMEOUT:-300} s"
     elif [ "$status" != "$want" ]; then
         reason="exit status $status, expected $want"
     elif [ -e "${script%.sh}.out" ] && ! diff -u "${script%.sh}.out" "$work/out" >"$work/diff"; then
