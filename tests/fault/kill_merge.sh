@@ -6,7 +6,7 @@
 build_chain 5
 leaf=$(hash_of kept/layer5.avhdx)
 third=$(hash_of kept/layer3.avhdx)
-kills=0
+kills=0 again=0
 
 # check_leaf PATH HASH TARGET: as long as PATH exists it reads as it did; after that the target does.
 check_leaf() {
@@ -48,7 +48,8 @@ kill_at_each fsync 1 base.vhdx layer3.avhdx "$third" --delete
 kill_at_each unlink 1 base.vhdx layer3.avhdx "$third" --delete
 kill_at_each ftruncate 1 base.vhdx layer5.avhdx "$leaf"
 
-# Ten times in one and the same chain, each time a little later.
+# In one and the same chain again and again, each time a little later: what is done already is not done again, so that
+# some run comes to its end before the call at which it would be killed.
 fresh
 total=$(count_calls pwrite64 $VHDX merge -q --into work/base.vhdx work/layer5.avhdx) || exit 1
 fresh
@@ -57,10 +58,12 @@ for n in $(seq 10); do
     where="after one more kill at write $n"
     injected "pwrite64:signal=KILL:when=$n" $VHDX merge -q --into work/base.vhdx work/layer5.avhdx
     status=$?
+    [ $status = 0 ] && break
     [ $status = 137 ] || fail "the merge ended with $status instead of being killed $where"
-    kills=$((kills + 1))
+    kills=$((kills + 1)) again=$((again + 1))
     check_leaf work/layer5.avhdx "$leaf" none
 done
+[ $again -ge 2 ] || fail "the merge was killed only $again times in one chain"
 expect 0 $VHDX merge -q --into work/base.vhdx work/layer5.avhdx
 [ "$(hash_of work/base.vhdx)" = "$leaf" ] || fail "the merged disk reads differently"
 [ "$(hash_of work/layer5.avhdx)" = "$leaf" ] || fail "the leaf reads differently"
