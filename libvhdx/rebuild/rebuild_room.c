@@ -18,6 +18,7 @@
 
 #define WINDOW ((size_t)(64 * VX_KIB))
 #define SECTOR ((size_t)512)
+#define ROOM_TIMES 2u     /* by how much a bit that is a mistake exceeds what the region has room for, see without_one_bit() */
 #define LIKELY_ENTRIES 8u /* of which one may be damaged: fewer prove nothing when not all are right */
 
 static void set_clue(struct vx_rebuilding *work, enum vx_room_cure cure, enum vx_witness witness, bool lossless,
@@ -213,6 +214,43 @@ static vhdx_status ask_file(struct vx_rebuilding *work, vhdx_error *err)
     return VHDX_OK;
 }
 
+/* The only size with which the region has room and that is the stored one but for a bit that was set by mistake: a bit
+ * so high that the region would be less than half as long as it must. Below that, a wrong length is as likely. */
+static bool without_one_bit(const struct vx_rebuilding *work, uint64_t least, uint64_t *size,
+                            struct vx_geometry *geometry)
+{
+    const struct vx_rebuilt *out = work->out;
+    unsigned found = 0;
+    for (uint64_t bit = out->logical_sector; bit <= out->virtual_size; bit *= 2) {
+        struct vx_geometry with, alone;
+        uint64_t rest = out->virtual_size & ~bit;
+        if (rest == out->virtual_size || rest <= least - vx_min(least, out->block_size) ||
+            !would_fit(work, rest, out->block_size, &with) ||
+            would_fit(work, bit / ROOM_TIMES, out->block_size, &alone))
+            continue;
+        *size = rest;
+        *geometry = with;
+        found++;
+    }
+    return found == 1;
+}
+
+static vhdx_status ask_bits(struct vx_rebuilding *work, vhdx_error *err)
+{
+    const struct vx_rebuilt *out = work->out;
+    struct vx_geometry geometry;
+    char evidence[128];
+    uint64_t least, size;
+    VX_TRY(vx_rebuild_least_size(work, &least, err));
+    if (!without_one_bit(work, least, &size, &geometry) || vx_geometry_bat_region_length(&geometry) != out->bat.length)
+        return VHDX_OK;
+    snprintf(evidence, sizeof evidence,
+             "without one bit of it the size is %" PRIu64 " bytes, and the region is as long as such a disk needs",
+             size);
+    take_size(work, size, &geometry, VX_WITNESS_GEOMETRY, false, evidence);
+    return VHDX_OK;
+}
+
 static vhdx_status ask_for_size(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_content *content = vx_alloc(1, sizeof *content);
@@ -222,7 +260,9 @@ static vhdx_status ask_for_size(struct vx_rebuilding *work, vhdx_error *err)
     vx_free(content);
     if (work->out->room.cure == VX_ROOM_ENOUGH)
         VX_TRY(ask_log(work, err));
-    return work->out->room.cure == VX_ROOM_ENOUGH ? ask_file(work, err) : VHDX_OK;
+    if (work->out->room.cure == VX_ROOM_ENOUGH)
+        VX_TRY(ask_file(work, err));
+    return work->out->room.cure == VX_ROOM_ENOUGH ? ask_bits(work, err) : VHDX_OK;
 }
 
 /* ---- room for entries ---- */

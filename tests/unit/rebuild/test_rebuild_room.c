@@ -435,6 +435,32 @@ Test(rebuild_room, a_fixed_disk_is_as_large_as_its_blocks)
     end();
 }
 
+/* Disks of a judge's rounds: the file grew, even by a repair that loses nothing, to hold the BAT of 8 TiB. */
+Test(rebuild_room, a_high_bit_of_the_size_was_set_by_mistake)
+{
+    struct bld_options options = large();
+    options.virtual_size = 64 * VX_GIB;
+    make(&options, one_block);
+    uint64_t length = vx_memory_host_size(memory, DISK);
+    set_item(&vx_guid_virtual_disk_size, 8 * VX_TIB + 64 * VX_GIB, 8);
+    judged(VX_ROOM_VIRTUAL_SIZE, false);
+    vhdx_report_free(repair(false));
+    cr_assert_eq(vx_memory_host_size(memory, DISK), length);
+    vhdx_report_free(repair(true));
+    cr_assert_eq(virtual_size(), 64 * VX_GIB);
+    reads_as_written(0, BLOCK, 1);
+    end();
+}
+
+/* With a bit that is not so high a wrong length of the region is as likely, and no content is taken away. */
+Test(rebuild_room, a_size_that_may_be_right_is_not_made_smaller)
+{
+    make(&(struct bld_options){.virtual_size = 64 * VX_GIB, .block_size = BLOCK, .seed = 5}, one_block);
+    set_item(&vx_guid_virtual_disk_size, 192 * VX_GIB, 8);
+    cr_assert_neq(judge().cure, VX_ROOM_VIRTUAL_SIZE);
+    end();
+}
+
 static void pairs_of_blocks(void)
 {
     bld_write_random(disk, 0, 4 * VX_MIB, 1);
