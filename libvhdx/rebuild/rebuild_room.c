@@ -18,7 +18,7 @@
 
 #define WINDOW ((size_t)(64 * VX_KIB))
 #define SECTOR ((size_t)512)
-#define ROOM_TIMES 2u     /* by how much a bit that is a mistake exceeds what the region has room for, see without_one_bit() */
+#define ROOM_TIMES 2u /* a bit is a mistake when it alone exceeds the region so often, see without_one_bit() */
 #define LIKELY_ENTRIES 8u /* of which one may be damaged: fewer prove nothing when not all are right */
 
 static void set_clue(struct vx_rebuilding *work, enum vx_room_cure cure, enum vx_witness witness, bool lossless,
