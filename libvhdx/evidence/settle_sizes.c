@@ -173,8 +173,11 @@ static int rank(const struct vx_settling *s, const struct vx_sizes_candidate *a,
 
 static void compare(struct vx_settling *s, const struct vx_sizes_candidate *answer)
 {
-    if (!is_supported(s, answer))
+    if (!is_supported(s, answer)) {
+        s->rival_sector = s->rival_sector || (answer->changes == 1 && answer->sizes.logical_sector !=
+                                                                          s->facts->stored.logical_sector);
         return;
+    }
     int order = s->best.changes == 0 ? -1 : rank(s, answer, &s->best);
     bool equal = order == 0 && !same(&answer->sizes, &s->best.sizes);
     if (order < 0) {
@@ -386,6 +389,16 @@ static void doubt_end(struct vx_settling *s)
         out->certain_end = vx_max(last_block(stored->virtual_size, stored->block_size), 1);
 }
 
+/* Other sectors alone would explain it as well, though nothing names them: behind the first chunk of the smaller ones
+ * entries may be those of other blocks. */
+static void doubt_chunks(struct vx_settling *s)
+{
+    const uint64_t first_chunk = VX_SECTORS_PER_CHUNK * 512;
+    struct vx_size_answer *out = s->out;
+    if (s->rival_sector && out->witness != VX_WITNESS_CALLER && !vx_sizes_changed(out, VX_PART_LOGICAL_SECTOR))
+        out->certain_end = out->certain_end ? vx_min(out->certain_end, first_chunk) : first_chunk;
+}
+
 static bool is_possible(const struct vx_sizes *sizes)
 {
     return sizes->virtual_size > 0 && sizes->virtual_size <= VX_VIRTUAL_SIZE_MAX &&
@@ -412,8 +425,10 @@ vhdx_status vx_settle_sizes(const struct vx_size_facts *facts, struct vx_size_an
         status = ask_stored(s, err);
     if (status == VHDX_OK && (s->doubted || differs(&facts->told, &facts->stored)))
         status = ask_all(s, err);
-    if (status == VHDX_OK)
+    if (status == VHDX_OK) {
         doubt_end(s);
+        doubt_chunks(s);
+    }
     vx_free(s);
     return status;
 }

@@ -36,6 +36,7 @@ struct vx_settling {
     unsigned doubts;        /* of the stored values */
     bool doubted;           /* so that others are asked about */
     bool shaken;            /* see vx_sizes_shaken() */
+    bool rival_sector;      /* another sector size agrees with everything, and nothing names it */
     struct vx_sizes_candidate best;
     uint64_t ties; /* answers that are as good, and others */
     struct vx_sizes tied;

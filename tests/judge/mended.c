@@ -35,6 +35,11 @@ static const struct judge_mended mended[] = {
     {2696, "item-garbage"},
     {3000485, "item-garbage"},
     {3003228, "item-garbage"},
+    /* larger sectors, which nothing contradicts */
+    {3003342, "item-legal"},
+    {5001614, "item-legal"},
+    {5001990, "item-legal"},
+    {5002073, "item-legal"},
 };
 
 const struct judge_mended *judge_mended_at(size_t row)

@@ -197,6 +197,40 @@ static bool says_fixed(const struct judge_scene *scene)
     return disk->kind == VHDX_KIND_FIXED && dmg_number_at(scene, at + 4, 4) == VX_PARAMETER_LEAVE_BLOCK_ALLOCATED;
 }
 
+/* What shows that sectors of 512 bytes were made 4096, which have a chunk of eight times as many blocks. */
+static bool sectors_show(const struct judge_disk *disk)
+{
+    const uint64_t ratio = disk->chunk_ratio, wrong = 8 * ratio;
+    unsigned hollow = 0;
+    for (uint64_t i = 0; i < disk->block_count; i++) {
+        uint64_t index = i + i / ratio; /* in the BAT */
+        if (disk->blocks[i].place == VHDX_NOWHERE)
+            continue;
+        if (index % (wrong + 1) == wrong || index - index / (wrong + 1) >= disk->block_count)
+            return true;
+        hollow += i > 0 && i % ratio == 0 && disk->blocks[i - 1].place != VHDX_NOWHERE;
+    }
+    return hollow > 1;
+}
+
+/*
+ * A dynamic disk whose sectors of 512 bytes are said to have 4096: entries of the BAT behind the first chunk are those
+ * of other blocks then. What can contradict it: a GPT, an entry in the place of a sector bitmap, one behind the disk's
+ * end, and entries that are empty between two blocks exactly where the bitmaps of small sectors would be. One of the
+ * last is what any dynamic disk may have, where the guest never wrote. With none of these the entries are as good a BAT
+ * of a disk of large sectors, and its blocks may be anybody's.
+ */
+static void settle_sectors(struct judge_scene *scene)
+{
+    const struct judge_disk *disk = scene->disk;
+    uint64_t at = bld_item_offset(disk->b, &vx_guid_logical_sector_size, false);
+    uint64_t first = disk->chunk_ratio * disk->block_size;
+    if (disk->kind != VHDX_KIND_DYNAMIC || disk->gpt || disk->sector_size != 512 ||
+        dmg_number_at(scene, at, 4) != 4096 || first >= disk->size || sectors_show(disk))
+        return;
+    judge_silent(scene, first, disk->size - first);
+}
+
 /*
  * Another size that the format allows. What can contradict it: a GPT that ends behind it (in the chain, where there is
  * one), blocks behind the new end, and a BAT that is too short for it. A fixed disk has no blocks that are not there. A
@@ -208,6 +242,7 @@ void judge_settle(struct judge_scene *scene)
     uint64_t at = bld_item_offset(disk->b, &vx_guid_virtual_disk_size, false), last = 0;
     uint64_t size = dmg_number_at(scene, at, 8), blocks = vx_ceil_div(size, disk->block_size);
     settle_places(scene);
+    settle_sectors(scene);
     for (uint64_t i = 0; i < disk->block_count; i++)
         if (disk->blocks[i].place != VHDX_NOWHERE)
             last = i + 1;
