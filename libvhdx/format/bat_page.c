@@ -13,6 +13,27 @@ uint32_t vx_bat_page_entries(const struct vx_geometry *geometry, uint64_t page)
     return first < geometry->entry_count ? (uint32_t)vx_min(VX_BAT_PAGE_ENTRIES, geometry->entry_count - first) : 0;
 }
 
+bool vx_bat_page_blocks(const struct vx_geometry *geometry, uint64_t page, uint64_t *first, uint64_t *last)
+{
+    uint64_t from = page * VX_BAT_PAGE_ENTRIES, to = from + vx_bat_page_entries(geometry, page) - 1;
+    if (!vx_geometry_is_payload(geometry, from, first)) /* no two of them are neighbours */
+        (void)vx_geometry_is_payload(geometry, from + 1, first);
+    if (!vx_geometry_is_payload(geometry, to, last))
+        (void)vx_geometry_is_payload(geometry, to - 1, last);
+    *last = vx_min(*last, geometry->payload_count - 1);
+    return *first <= *last;
+}
+
+void vx_bat_page_range(const struct vx_geometry *geometry, uint64_t page, uint64_t *offset, uint64_t *length)
+{
+    uint64_t first, last;
+    *offset = *length = 0;
+    if (!vx_bat_page_blocks(geometry, page, &first, &last))
+        return;
+    *offset = first * geometry->block_size;
+    *length = vx_min((last + 1) * geometry->block_size, geometry->virtual_size) - *offset;
+}
+
 /* Data at a place that the file has. */
 static bool leads_to_data(const struct vx_bat_world *world, const struct vx_bat_entry *entry)
 {

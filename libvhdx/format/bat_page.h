@@ -25,6 +25,10 @@ struct vx_bat_page_look {
 
 /* Entries of the page that count; 0 for a page of padding. */
 uint32_t vx_bat_page_entries(const struct vx_geometry *geometry, uint64_t page);
+/* The payload blocks that have entries in a page that counts. false: none has one. */
+bool vx_bat_page_blocks(const struct vx_geometry *geometry, uint64_t page, uint64_t *first, uint64_t *last);
+/* The part of the virtual disk that is described by the page; length 0: none is. */
+void vx_bat_page_range(const struct vx_geometry *geometry, uint64_t page, uint64_t *offset, uint64_t *length);
 /*
  * Whether an entry without data is no entry at all: reserved bits are set, and its place is none of the file. What the
  * block was nobody can say by it, so its state is not believed either.

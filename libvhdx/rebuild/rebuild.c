@@ -332,6 +332,7 @@ void vx_rebuild_free(struct vx_rebuilt *rebuilt)
     vx_free(rebuilt->singles);
     vx_claims_close(&rebuilt->claims);
     vx_free(rebuilt->doubted);
+    vx_free(rebuilt->moved_pages);
     vx_free(rebuilt->old_bits);
     vx_free(rebuilt->regions);
     vx_free(rebuilt->table);

@@ -97,6 +97,7 @@ struct vx_rebuilt {
     size_t single_count;
     uint8_t *doubted; /* a bit for each entry that says there is no data, but leads to content that nobody owns; NULL:
                          none */
+    uint8_t *moved_pages; /* a bit for each page of the BAT whose entries may be other blocks'; NULL: none */
     uint8_t *old_bits; /* a bit for each entry: the log has bits of the block that its sector bitmap has not; NULL:
                           none */
     bool unowned_block; /* content that nobody owns has room for a block: an entry that says "no data here" may have
@@ -117,11 +118,13 @@ bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, 
 bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 /* Whether the entry says that there is no data, but leads to content that nobody owns. */
 bool vx_rebuilt_doubted(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
+/* Whether the entry may be another block's, because those of its page have moved. */
+bool vx_rebuilt_may_have_moved(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 /* Whether the log has bits of the block that its sector bitmap has not. */
 bool vx_rebuilt_has_old_bits(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 /*
  * Entries from `bat_index` on that are alike: all as they stand, or all lost (*lost) and without a placement. Returns
- * the first that is not, or one before it when that is far; `bat_index` itself when it is placed or doubted,
+ * the first that is not, or one before it when that is far; `bat_index` itself when it is placed, doubted or moved,
  * UINT64_MAX when all others are alike.
  */
 uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, bool *lost);

@@ -225,5 +225,6 @@ bool vx_rebuild_is_odd(const struct vx_rebuilt *out, uint64_t bat_index, const s
     if (vx_geometry_is_payload(&out->geometry, bat_index, &which))
         return which < out->geometry.payload_count &&
                (vx_bat_payload_rules(entry, out->geometry.has_parent) & odd) != 0;
-    return out->geometry.has_parent && (vx_bat_bitmap_rules(entry, true) & odd) != 0;
+    return out->geometry.has_parent ? (vx_bat_bitmap_rules(entry, true) & odd) != 0
+                                    : entry->state == VX_BITMAP_PRESENT;
 }

@@ -143,18 +143,34 @@ static uint64_t next_single(const struct vx_rebuilt *rebuilt, uint64_t bat_index
     return low < rebuilt->single_count ? rebuilt->singles[low].bat_index : UINT64_MAX;
 }
 
+/* The first entry from the page on that is in one whose entries may have moved. */
+static uint64_t next_moved(const struct vx_rebuilt *rebuilt, uint64_t page)
+{
+    bool set;
+    if (!rebuilt->moved_pages || page >= rebuilt->page_count)
+        return UINT64_MAX;
+    uint64_t clear = vx_bitmap_run(rebuilt->moved_pages, page, rebuilt->page_count - page, &set);
+    return page + clear < rebuilt->page_count ? (page + clear) * PAGE_ENTRIES : UINT64_MAX;
+}
+
 uint64_t vx_rebuilt_alike(const struct vx_rebuilt *rebuilt, uint64_t bat_index, bool *lost)
 {
     uint64_t page = bat_index / PAGE_ENTRIES, placed = next_placed(rebuilt, bat_index);
     uint64_t single = next_single(rebuilt, bat_index), other;
     *lost = vx_rebuilt_entry_lost(rebuilt, bat_index);
-    if (vx_rebuilt_doubted(rebuilt, bat_index))
+    if (vx_rebuilt_doubted(rebuilt, bat_index) || vx_rebuilt_may_have_moved(rebuilt, bat_index))
         return bat_index;
-    uint64_t doubted = next_doubted(rebuilt, bat_index);
+    uint64_t doubted = vx_min(next_doubted(rebuilt, bat_index), next_moved(rebuilt, page));
     if (*lost && single == bat_index)
         return placed == bat_index ? bat_index : bat_index + 1;
     other = next_page(rebuilt, page, !*lost);
     return vx_min(vx_min(vx_min(placed, single), doubted), other == UINT64_MAX ? other : other * PAGE_ENTRIES);
+}
+
+bool vx_rebuilt_may_have_moved(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
+{
+    uint64_t page = bat_index / PAGE_ENTRIES;
+    return rebuilt->moved_pages && page < rebuilt->page_count && vx_page_bit(rebuilt->moved_pages, page);
 }
 
 bool vx_rebuilt_doubted(const struct vx_rebuilt *rebuilt, uint64_t bat_index)

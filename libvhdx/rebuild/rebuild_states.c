@@ -19,6 +19,26 @@ static vhdx_status doubt(struct vx_rebuilt *out, uint64_t bat_index, vhdx_error 
     return VHDX_OK;
 }
 
+/* A bitmap's slot of a disk without parent: what leads to content from there is a block's entry that has moved, and so
+ * may all of its page have. */
+static vhdx_status judge_slot(struct vx_rebuilding *work, struct vx_leads *leads, uint64_t bat_index,
+                              const struct vx_bat_entry *entry, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    bool content;
+    if (out->geometry.has_parent)
+        return VHDX_OK;
+    VX_TRY(vx_lead_has_content(leads, entry->file_offset, out->block_size, &content, err));
+    if (!content)
+        return VHDX_OK;
+    if (!out->moved_pages)
+        out->moved_pages = vx_alloc((size_t)(out->page_count / 8 + 1), 1);
+    if (!out->moved_pages)
+        return vx_fail_memory(err, "the pages in doubt");
+    vx_set_page_bit(out->moved_pages, bat_index / VX_BAT_PAGE_ENTRIES);
+    return VHDX_OK;
+}
+
 static vhdx_status judge(struct vx_rebuilding *work, struct vx_leads *leads, uint64_t bat_index,
                          const struct vx_bat_entry *entry, vhdx_error *err)
 {
@@ -34,7 +54,7 @@ static vhdx_status judge(struct vx_rebuilding *work, struct vx_leads *leads, uin
         return vx_rebuild_place(work, &placement, err);
     }
     if (!vx_geometry_is_payload(&work->out->geometry, bat_index, &which))
-        return VHDX_OK;
+        return judge_slot(work, leads, bat_index, entry, err);
     VX_TRY(vx_lead_has_content(leads, entry->file_offset, length, &content, err));
     return content ? doubt(work->out, bat_index, err) : VHDX_OK;
 }

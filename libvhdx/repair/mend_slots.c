@@ -6,6 +6,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "repair/mend_bat.h"
 
+#include "format/bat_page.h"
+
 /* An entry that should be zero. One that leads to content is all that knows it: it is given up by salvage only. */
 vhdx_status vx_bat_clear(struct vx_bat_mending *b, uint64_t bat_index, enum vx_find kind, const char *gives,
                          vhdx_error *err)
@@ -23,12 +25,27 @@ vhdx_status vx_bat_clear(struct vx_bat_mending *b, uint64_t bat_index, enum vx_f
     return vx_bat_put(b, bat_index, &nothing, &reason, err);
 }
 
+/* A block's entry that stands there (lead.h) is not the only one that has moved: nothing of its page is sure. */
+static vhdx_status doubt_page(struct vx_bat_mending *b, uint64_t bat_index, const struct vx_bat_entry *entry,
+                              vhdx_error *err)
+{
+    static const struct vx_loss moved = {.reason = "entries of its part of the BAT have moved", .doubtful = true};
+    uint64_t offset, length;
+    bool content;
+    if (!b->m->salvage || !vx_wanted(b->m, VX_FIND_BITMAP_IN_BASE))
+        return VHDX_OK;
+    VX_TRY(vx_bat_leads(b, entry, b->geometry.block_size, &content, err));
+    vx_bat_page_range(&b->geometry, bat_index / VX_BAT_PAGE_ENTRIES, &offset, &length);
+    return content && length > 0 ? vx_plan_lose(b->m->plan, offset, length, &moved, err) : VHDX_OK;
+}
+
 static vhdx_status mend_base_slot(struct vx_bat_mending *b, uint64_t bat_index, const struct vx_bat_entry *entry,
                                   vhdx_error *err)
 {
-    if (entry->state == VX_BITMAP_PRESENT)
-        return vx_bat_clear(b, bat_index, VX_FIND_BITMAP_IN_BASE, "a disk without parent has no sector bitmap", err);
-    return vx_bat_clear(b, bat_index, VX_FIND_BITMAP_SLOT, "the unused entry is zero", err);
+    if (entry->state != VX_BITMAP_PRESENT)
+        return vx_bat_clear(b, bat_index, VX_FIND_BITMAP_SLOT, "the unused entry is zero", err);
+    VX_TRY(doubt_page(b, bat_index, entry, err));
+    return vx_bat_clear(b, bat_index, VX_FIND_BITMAP_IN_BASE, "a disk without parent has no sector bitmap", err);
 }
 
 /* A state that there is not, beside a place that nobody else has, is the one that a bitmap has; else there is none. */

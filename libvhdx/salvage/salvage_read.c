@@ -18,6 +18,8 @@ static const char no_data[] =
     "the BAT says that the block holds no data, but names a place with content that nobody else has";
 static const char no_owner[] =
     "the BAT says that the block holds no data, but the file holds content that no block owns";
+static const char moved[] =
+    "an entry of this part of the BAT stands in the slot of a sector bitmap, so all of them may have moved";
 static const char behind_end[] = "it lies behind the end of the file";
 static const char behind_certain_end[] = "where the disk ends is not certain";
 static const char two_owners[] = "two blocks claim the same bytes of the file";
@@ -187,6 +189,8 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         answer(asked, index, reach(layer, virtual_offset, asked->limit), VHDX_SALVAGE_LOST, lost_entry);
         return true;
     }
+    if (!asked->doubt && vx_rebuilt_may_have_moved(layer->rebuilt, bat_index))
+        asked->doubt = moved;
     uint32_t broken = vx_bat_payload_rules(&entry, geometry->has_parent);
     bool doubted = vx_rebuilt_doubted(layer->rebuilt, bat_index);
     const struct vx_bat_world world = {geometry, layer->view_size};

@@ -268,6 +268,18 @@ static vhdx_status take_payload(struct pass *pass, uint64_t bat_index, uint64_t 
     return owns ? vx_claims_take(pass->claims, entry.file_offset, block_size, err) : VHDX_OK;
 }
 
+/* In the slot of a bitmap is a block's entry (lead.h): others of its page may have moved, too. */
+static vhdx_status add_moved(struct pass *pass, uint64_t bat_index, uint64_t raw)
+{
+    struct vx_finding finding = found(pass, VX_FIND_BITMAP_IN_BASE, bat_index, pass->chunk);
+    vx_found_values(&finding, raw, 0);
+    finding.repair = VHDX_REPAIR_SALVAGE;
+    finding.advice_code = VHDX_ADVICE_LOSSY_MOVED;
+    vx_bat_page_range(pass->geometry, bat_index / VX_BAT_PAGE_ENTRIES, &finding.lost_offset, &finding.lost_length);
+    vx_verify_add(pass->v, &finding);
+    return VHDX_OK;
+}
+
 /* In a disk without parent the slot of a bitmap stays empty; in others check_bitmap.c judges it. */
 static vhdx_status take_bitmap(struct pass *pass, uint64_t bat_index, uint64_t raw, vhdx_error *err)
 {
@@ -277,6 +289,11 @@ static vhdx_status take_bitmap(struct pass *pass, uint64_t bat_index, uint64_t r
             return VHDX_OK;
         return vx_claims_take(pass->claims, entry.file_offset, VX_BITMAP_BLOCK_SIZE, err);
     }
+    bool moved = entry.state == VX_BITMAP_PRESENT;
+    if (moved)
+        VX_TRY(leads_to_content(pass, entry.file_offset, pass->geometry->block_size, &moved, err));
+    if (moved)
+        return add_moved(pass, bat_index, raw);
     return add_needless(pass, entry.state == VX_BITMAP_PRESENT ? VX_FIND_BITMAP_IN_BASE : VX_FIND_BITMAP_SLOT,
                         bat_index, pass->chunk, raw,
                         VHDX_ADVICE_LOSSY_MOVED, err);
@@ -314,23 +331,17 @@ static vhdx_status take_nonsense(void *context, uint64_t page, const struct vx_b
 {
     struct pass *pass = context;
     const struct vx_geometry *geometry = pass->geometry;
-    uint64_t first = page * VX_BAT_PAGE_ENTRIES, last = first + vx_bat_page_entries(geometry, page) - 1, block,
-             last_block;
-    if (!vx_geometry_is_payload(geometry, first, &block))
-        vx_geometry_is_payload(geometry, first + 1, &block);
-    if (!vx_geometry_is_payload(geometry, last, &last_block))
-        vx_geometry_is_payload(geometry, last - 1, &last_block);
-    last_block = vx_min(last_block, geometry->payload_count - 1);
+    uint64_t block, last_block;
     VX_TRY(vx_verify_set_nonsense(pass->v, page, err));
-    if (block > last_block)
+    if (!vx_bat_page_blocks(geometry, page, &block, &last_block))
         return VHDX_OK; /* only slots that a chunk without blocks has */
     pass->v->nonsense_has_blocks = true;
-    struct vx_finding finding = vx_found_index(VX_FIND_BAT_NONSENSE, "BAT", entry_offset(pass, first), block);
+    struct vx_finding finding =
+        vx_found_index(VX_FIND_BAT_NONSENSE, "BAT", entry_offset(pass, page * VX_BAT_PAGE_ENTRIES), block);
     finding.length = VX_PAGE;
     finding.other = last_block;
     vx_found_value(&finding, look->bad);
-    finding.lost_offset = block * geometry->block_size;
-    finding.lost_length = last_block * geometry->block_size + block_length(geometry, last_block) - finding.lost_offset;
+    vx_bat_page_range(geometry, page, &finding.lost_offset, &finding.lost_length);
     vx_verify_add(pass->v, &finding);
     return VHDX_OK;
 }

@@ -235,6 +235,68 @@ Test(lead, slots_and_padding_that_lead_to_content_are_no_lossless_repair)
     end(&s);
 }
 
+/* All of the first `length` bytes are listed, and nothing from `good_from` on. */
+static void expect_listed(const vhdx_report *report, uint64_t length, uint64_t good_from)
+{
+    const vhdx_lost_range *lost;
+    uint64_t end = 0;
+    for (size_t i = 0; (lost = vhdx_report_lost(report, 0, i)) != NULL; i++) {
+        if (lost->offset <= end && end < length)
+            end = lost->offset + lost->length;
+        cr_expect(lost->offset >= good_from + BLOCK || lost->offset + lost->length <= good_from);
+    }
+    cr_expect_geq(end, length);
+}
+
+/* Nothing before `good_from` is called good, and what begins there is. */
+static void expect_map(const struct scene *s, uint64_t good_from)
+{
+    vhdx_salvage_options options = {.struct_size = sizeof options, .host = s->host};
+    vhdx_salvage_report report = {.struct_size = sizeof report};
+    struct vx_rescue_map map;
+    size_t size, line;
+    cr_assert_eq(vhdx_salvage(DISK, RAW, &options, &report, NULL), VHDX_OK);
+    uint8_t *text = read_all(s, RAW ".map", &size);
+    cr_assert_eq(vx_rescue_map_parse(vx_bytes_of(text, size), &map, &line), VHDX_OK);
+    free(text);
+    bool good = false;
+    for (size_t i = 0; i < map.count; i++) {
+        good |= map.ranges[i].status == VX_RESCUE_GOOD && map.ranges[i].offset == good_from;
+        cr_expect(map.ranges[i].status != VX_RESCUE_GOOD || map.ranges[i].offset >= good_from);
+    }
+    cr_expect(good);
+    vx_rescue_map_clear(&map);
+}
+
+/* Entries that have moved by one read as other blocks: all of their page is in doubt, and what other pages have is not.
+ */
+Test(lead, a_block_in_the_slot_of_a_bitmap_puts_its_page_in_doubt)
+{
+    const uint64_t block = 256 * VX_MIB, of_page = 512 - 30; /* 30 are slots */
+    const struct bld_options options = {.virtual_size = 500 * block, .block_size = 256 * VX_MIB, .seed = 5};
+    struct scene s = {.memory = vx_memory_host_new(7), .truth = NULL};
+    s.host = vx_memory_host_interface(s.memory);
+    s.b = bld_new(&options);
+    bld_write_random(s.b, 3 * block, 4096, 1);
+    bld_write_random(s.b, 15 * block, 4096, 2);
+    bld_write_random(s.b, 490 * block, 4096, 3);
+    cr_assert_eq(bld_finish(s.b, s.host, DISK, NULL), VHDX_OK);
+    uint64_t from = bld_payload_entry_offset(s.b, 15), good = peek(&s, from), last = bld_payload_entry_offset(s.b, 490);
+    poke(&s, bld_bitmap_entry_offset(s.b, 0), good);
+    poke(&s, from, 3); /* a state that says there is nothing */
+    expect_map(&s, 490 * block);
+    vhdx_report *report = repair(&s, false);
+    cr_expect_eq(peek(&s, bld_bitmap_entry_offset(s.b, 0)), good);
+    expect_listed(report, of_page * block, 490 * block);
+    vhdx_report_free(report);
+    report = repair(&s, true);
+    cr_expect_eq(peek(&s, bld_bitmap_entry_offset(s.b, 0)), 0);
+    expect_listed(report, of_page * block, 490 * block);
+    cr_expect_neq(peek(&s, last), 0);
+    vhdx_report_free(report);
+    end(&s);
+}
+
 /* The entry of the bitmap lost its state, and remembers the place. */
 Test(lead, a_bitmap_without_state_is_found_at_its_place)
 {
