@@ -172,6 +172,34 @@ static uint64_t reach_behind_end(struct vx_salvage_layer *layer, uint64_t virtua
     return vx_min(length, limit);
 }
 
+/* A block with data whose entry or sector bitmap rests on evidence. true: answered; `place`: of its first byte. */
+static bool answer_by_evidence(struct asked *asked, size_t index, uint64_t block, const struct vx_bat_entry *entry,
+                               uint64_t place, uint64_t left)
+{
+    struct vx_salvage_layer *layer = &asked->layers->items[index];
+    uint64_t bat_index = vx_geometry_payload_index(&layer->image->geometry, block);
+    bool by_geometry = vx_rebuilt_witness(layer->rebuilt, bat_index) == VX_WITNESS_GEOMETRY;
+    const char *reason = by_geometry ? by_neighbours : by_evidence;
+    if (entry->state == VX_PAYLOAD_FULLY_PRESENT && is_guess(layer, bat_index)) {
+        answer_data(asked, index, place, left, VHDX_SALVAGE_DOUBTFUL, reason);
+        return true;
+    }
+    if (entry->state != VX_PAYLOAD_PARTIALLY_PRESENT)
+        return false;
+    if (!bits_are_good(layer, block)) {
+        asked->piece->mixed = true;
+        answer_data(asked, index, place, left, VHDX_SALVAGE_DOUBTFUL, no_bitmap);
+        return true;
+    }
+    if (is_guess(layer, bat_index))
+        asked->doubt = reason;
+    else if (bits_are_guess(layer, block))
+        asked->doubt = guessed_bitmap;
+    else if (vx_rebuilt_has_old_bits(layer->rebuilt, bat_index))
+        asked->doubt = old_bits;
+    return false;
+}
+
 /* The block's own entry, before runs.c is asked: what it would refuse, and what it cannot know. true: answered. */
 static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_offset, uint64_t left)
 {
@@ -222,23 +250,7 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, child_state);
         return true;
     }
-    if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && !bits_are_good(layer, block)) {
-        asked->piece->mixed = true;
-        answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, no_bitmap);
-        return true;
-    }
-    const char *reason = placed == VX_WITNESS_GEOMETRY ? by_neighbours : by_evidence;
-    if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && is_guess(layer, bat_index))
-        asked->doubt = reason;
-    else if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && bits_are_guess(layer, block))
-        asked->doubt = guessed_bitmap;
-    else if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && vx_rebuilt_has_old_bits(layer->rebuilt, bat_index))
-        asked->doubt = old_bits;
-    if (entry.state == VX_PAYLOAD_FULLY_PRESENT && is_guess(layer, bat_index)) {
-        answer_data(asked, index, entry.file_offset + in_block, left, VHDX_SALVAGE_DOUBTFUL, reason);
-        return true;
-    }
-    return false;
+    return answer_by_evidence(asked, index, block, &entry, entry.file_offset + in_block, left);
 }
 
 /* Whether a partial block says "not mine" by bits that may be another block's. */

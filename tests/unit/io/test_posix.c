@@ -21,16 +21,19 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "base/checked.h"
 #include "io/io.h"
 
-static char directory[64];
+static char directory[1000];
 static const vhdx_host *host;
 
 static void setup(void)
 {
-    strcpy(directory, "/tmp/test_posix.XXXXXX");
-    cr_assert(mkdtemp(directory) != NULL);
+    char *made = files_directory();
+    cr_assert_lt(strlen(made), sizeof directory, "TMPDIR is too long a path");
+    strcpy(directory, made);
+    free(made);
     cr_assert_eq(chdir(directory), 0);
     host = vhdx_native_host();
 }

@@ -14,18 +14,19 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "base/checked.h"
 #include "format/security.h"
 #include "io/io.h"
 
-static char directory[64];
+static char directory[1000];
 static bool mounted;
 static pid_t guard;
 static int guard_pipe;
 
 static int run(const char *format)
 {
-    char command[512];
+    char command[4096];
     snprintf(command, sizeof command, format, directory, directory, directory);
     int status = system(command);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -60,8 +61,10 @@ static void start_guard(void)
 static void setup(void)
 {
     mounted = false;
-    strcpy(directory, "/tmp/test_ntfs.XXXXXX");
-    cr_assert(mkdtemp(directory) != NULL);
+    char *made = files_directory();
+    cr_assert_lt(strlen(made), sizeof directory, "TMPDIR is too long a path");
+    strcpy(directory, made);
+    free(made);
     start_guard();
     if (geteuid() != 0 || access("/dev/fuse", R_OK | W_OK) != 0)
         return;
@@ -85,7 +88,7 @@ TestSuite(ntfs, .init = setup, .fini = teardown);
 
 static const char *path_of(const char *name)
 {
-    static char path[128];
+    static char path[1200];
     snprintf(path, sizeof path, "%s/mnt/%s", directory, name);
     return path;
 }
