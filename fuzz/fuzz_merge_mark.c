@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     FUZZ_DEMAND(memchr(mark.child_name, '\0', sizeof mark.child_name));
     FUZZ_DEMAND(!strpbrk(mark.child_name, "/\\"));
+    FUZZ_DEMAND(mark.moved <= INT64_MAX && mark.total <= INT64_MAX);
     vx_merge_mark_encode(&mark, back);
     FUZZ_DEMAND(vx_merge_mark_decode(vx_bytes_of(back, sizeof back), &again) == VHDX_OK);
     FUZZ_DEMAND(strcmp(mark.child_name, again.child_name) == 0);

@@ -55,7 +55,7 @@ vhdx_status vx_merge_mark_decode(struct vx_bytes in, struct vx_merge_mark *out)
     memcpy(out->identity.bytes, in.data + OFFSET_IDENTITY, 16);
     memcpy(out->child.bytes, in.data + OFFSET_CHILD, 16);
     memcpy(out->child_name, in.data + OFFSET_NAME, name_length);
-    if (!is_file_name(out->child_name))
+    if (!is_file_name(out->child_name) || out->moved > INT64_MAX || out->total > INT64_MAX)
         return VHDX_CORRUPT;
     return VHDX_OK;
 }

@@ -23,7 +23,7 @@ struct vx_merge_mark {
     uint32_t flags;         /* VX_MERGE_MARK_* */
     uint64_t virtual_size;  /* of the child */
     uint64_t done_end;      /* all before this place of the virtual disk is in the target, durably */
-    uint64_t moved, total;  /* bytes of payload, for people */
+    uint64_t moved, total;  /* bytes of payload, for people; INT64_MAX at most */
     char child_name[VX_MERGE_MARK_NAME]; /* the child's file, without directories; may be empty */
 };
 
