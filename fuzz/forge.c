@@ -137,10 +137,21 @@ static void step_bitmap(struct forge *forge, size_t layer, struct vx_file *file,
 /* Overwrites bytes of a structure: which, offset, length, bytes. */
 static void step_patch(struct vx_file *file, struct forge_input *in)
 {
-    static const uint64_t places[16] = {VX_HEADER1_OFFSET, VX_HEADER2_OFFSET, VX_REGION_TABLE1_OFFSET,
-                                        VX_REGION_TABLE2_OFFSET, METADATA_OFFSET, METADATA_OFFSET + 65536, BAT_OFFSET,
-                                        LOG_OFFSET, LOG_OFFSET + VX_PAGE, BLOCKS_OFFSET, 0, LOG_OFFSET + 0xFF000,
-                                        METADATA_OFFSET + 65536 + 64, BAT_OFFSET + 32768, VX_HEADER1_OFFSET + 48,
+    static const uint64_t places[16] = {VX_HEADER1_OFFSET,
+                                        VX_HEADER2_OFFSET,
+                                        VX_REGION_TABLE1_OFFSET,
+                                        VX_REGION_TABLE2_OFFSET,
+                                        METADATA_OFFSET,
+                                        METADATA_OFFSET + 65536,
+                                        BAT_OFFSET,
+                                        LOG_OFFSET,
+                                        LOG_OFFSET + VX_PAGE,
+                                        BLOCKS_OFFSET,
+                                        0,
+                                        LOG_OFFSET + 0xFF000,
+                                        METADATA_OFFSET + 65536 + 64,
+                                        BAT_OFFSET + 32768,
+                                        VX_HEADER1_OFFSET + 48,
                                         VX_REGION_TABLE1_OFFSET + 16};
     uint64_t place = places[forge_byte(in) % 16];
     uint64_t offset = forge_number(in, 2);

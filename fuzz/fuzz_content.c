@@ -96,7 +96,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (kind & 2)
         mend(disk.bytes, kind & 4 ? 4096 : 512);
     struct vx_content_source source = {&disk, read_disk, disk.known ? disk.size : UINT64_MAX,
-                                       kind & 8 ? 0 : kind & 4 ? 4096u : 512u};
+                                       kind & 8   ? 0
+                                       : kind & 4 ? 4096u
+                                                  : 512u};
     vx_content_look(&source, &first);
     FUZZ_DEMAND(disk.bytes_read <= READ_MAX);
     demand_sense(&disk, &first);

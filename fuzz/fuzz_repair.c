@@ -113,8 +113,7 @@ static void try_repair(const vhdx_host *host, const char *path, bool salvage)
     FUZZ_DEMAND(written || repaired == damaged);
     verify_again(host, path, report);
     FUZZ_DEMAND(repair(host, path, salvage, &second) == VHDX_OK);
-    FUZZ_DEMAND(is_more_promised(report) ||
-                (digest(host, path) == repaired && !vhdx_report_file(second, 0)->undo));
+    FUZZ_DEMAND(is_more_promised(report) || (digest(host, path) == repaired && !vhdx_report_file(second, 0)->undo));
     if (written) {
         FUZZ_DEMAND(vhdx_undo(UNDO, &undo, NULL, NULL) == VHDX_OK); /* both of them */
         FUZZ_DEMAND(digest(host, path) == damaged);

@@ -102,7 +102,7 @@ typedef enum vhdx_advice {
     VHDX_ADVICE_NONE = 0, /* nothing is to be done, and there is no text */
     VHDX_ADVICE_TEXT = 1, /* something outside of this library, or another argument: the text says it */
     /* Make the same call again, after what the words say. */
-    VHDX_ADVICE_CALL_AGAIN = 10,  /* to go on, or to try once more */
+    VHDX_ADVICE_CALL_AGAIN = 10, /* to go on, or to try once more */
     VHDX_ADVICE_FREE_SPACE = 11, /* on the volume */
     VHDX_ADVICE_CHECK_VOLUME = 12,
     VHDX_ADVICE_END_OTHER_USE = 13,
@@ -276,13 +276,13 @@ typedef enum vhdx_file_attributes {
  * vhdx.h, and neither must write beyond what the other knows. More facts will come by a new callback.
  */
 typedef struct vhdx_file_facts {
-    uint64_t volume;     /* with `file`: equal for two names of one file, different otherwise; all 0 = not known */
+    uint64_t volume; /* with `file`: equal for two names of one file, different otherwise; all 0 = not known */
     uint64_t file[2];
-    uint32_t attributes; /* vhdx_file_attributes */
+    uint32_t attributes;  /* vhdx_file_attributes */
     uint32_t share_unit;  /* clone takes whole multiples of it, place and length; 0 = 4096 */
     uint32_t share_least; /* copying a shorter range costs less than sharing it; 0 = it never does */
-    uint64_t allocated;  /* bytes that the file takes on its volume; 0 = not known */
-    int64_t modified;    /* seconds since 1970; 0 = not known */
+    uint64_t allocated;   /* bytes that the file takes on its volume; 0 = not known */
+    int64_t modified;     /* seconds since 1970; 0 = not known */
 } vhdx_file_facts;
 
 /* One open file. `file` is the callback owner's. Members after `close` may be NULL where the host lacks them. */
@@ -323,11 +323,11 @@ typedef struct vhdx_io {
 } vhdx_io;
 
 typedef enum vhdx_open_mode {
-    VHDX_OPEN_READ = 0,   /* shared with other readers; VHDX_BUSY when somebody may write to it */
-    VHDX_OPEN_WRITE = 1,  /* for this process alone; VHDX_BUSY when anybody else has it in use */
-    VHDX_OPEN_CREATE = 2, /* as WRITE, a new file; VHDX_EXISTS when there is one that is not empty */
+    VHDX_OPEN_READ = 0,    /* shared with other readers; VHDX_BUSY when somebody may write to it */
+    VHDX_OPEN_WRITE = 1,   /* for this process alone; VHDX_BUSY when anybody else has it in use */
+    VHDX_OPEN_CREATE = 2,  /* as WRITE, a new file; VHDX_EXISTS when there is one that is not empty */
     VHDX_OPEN_REPLACE = 3, /* as CREATE, but an existing file is emptied */
-    VHDX_OPEN_PEEK = 4,   /* read without taking or respecting locks: only for looking at files of unknown owners */
+    VHDX_OPEN_PEEK = 4,    /* read without taking or respecting locks: only for looking at files of unknown owners */
 } vhdx_open_mode;
 
 /* Frozen, as vhdx_file_facts is. */
@@ -339,10 +339,10 @@ typedef struct vhdx_space {
 /* What a name in a directory leads to. */
 typedef enum vhdx_entry_type {
     VHDX_ENTRY_UNKNOWN = 0,
-    VHDX_ENTRY_FILE = 1,      /* or a block device */
+    VHDX_ENTRY_FILE = 1, /* or a block device */
     VHDX_ENTRY_DIRECTORY = 2,
-    VHDX_ENTRY_LINK = 3,      /* leads elsewhere */
-    VHDX_ENTRY_OTHER = 4,     /* nothing that could be read */
+    VHDX_ENTRY_LINK = 3,  /* leads elsewhere */
+    VHDX_ENTRY_OTHER = 4, /* nothing that could be read */
 } vhdx_entry_type;
 
 typedef struct vhdx_host {
@@ -462,16 +462,16 @@ typedef struct vhdx_info {
     vhdx_guid virtual_disk_id;
     vhdx_guid file_write_guid;
     vhdx_guid data_write_guid;
-    const char *creator; /* UTF-8, may be empty */
+    const char *creator;             /* UTF-8, may be empty */
     const vhdx_parent_names *parent; /* NULL unless differencing */
 } vhdx_info;
 
 typedef struct vhdx_open_options {
     size_t struct_size;
-    const vhdx_host *host;       /* NULL = the operating system's files; must outlive the handle */
-    const char *const *parents;  /* files or directories in which to look for ancestors, before all others */
+    const vhdx_host *host;      /* NULL = the operating system's files; must outlive the handle */
+    const char *const *parents; /* files or directories in which to look for ancestors, before all others */
     size_t parent_count;
-    bool inspect_only;           /* accept a corrupt log: facts are those on disk, content cannot be read */
+    bool inspect_only; /* accept a corrupt log: facts are those on disk, content cannot be read */
     /* WARNING: what was taken for the truth where the disk contradicts itself. Of a chain it hears more before the
      * first walk, stream, export or hash, from the thread that does that, and must be there until then */
     vhdx_notice_fn notice;
@@ -617,7 +617,7 @@ typedef enum vhdx_direction {
 typedef enum vhdx_zero_detect {
     /* holes of the layers' files, and blocks of theirs that are all zeros, take no space in the merged disk */
     VHDX_ZERO_DETECT_AUTO = 0,
-    VHDX_ZERO_DETECT_OFF = 1,  /* are moved like any other data */
+    VHDX_ZERO_DETECT_OFF = 1, /* are moved like any other data */
 } vhdx_zero_detect;
 
 typedef struct vhdx_merge_options {
@@ -662,17 +662,17 @@ typedef enum vhdx_merge_reason {
 
 /* What a merge will do, or did. Grows at its end. */
 typedef struct vhdx_merge_report {
-    size_t struct_size;          /* set by the caller */
+    size_t struct_size; /* set by the caller */
     /* What is made of what. */
     char target[VHDX_PATH_ROOM]; /* path of the merged disk; "" when it does not fit */
     uint64_t virtual_size;
     uint32_t layers_merged;
-    uint32_t relinked;           /* layers above the child that now name the target */
-    vhdx_direction direction;    /* the one taken */
+    uint32_t relinked;        /* layers above the child that now name the target */
+    vhdx_direction direction; /* the one taken */
     vhdx_merge_reason direction_reason;
-    bool already_complete;       /* an earlier run had done the work; only its end was left */
-    bool begun_before;           /* an earlier run of this merge was cut off */
-    uint64_t bytes_done_before;  /* of it: payload that it had moved, durably, and that is not moved again */
+    bool already_complete;      /* an earlier run had done the work; only its end was left */
+    bool begun_before;          /* an earlier run of this merge was cut off */
+    uint64_t bytes_done_before; /* of it: payload that it had moved, durably, and that is not moved again */
     /* The plan. */
     uint64_t bytes_to_copy;      /* payload that is read and written */
     uint64_t bytes_to_zero;      /* payload that is overwritten with zeros */
@@ -681,15 +681,15 @@ typedef struct vhdx_merge_report {
     uint64_t blocks_to_zero;     /* payload blocks that only change their state to ZERO */
     /* to be copied and zeroed in the other direction; UINT64_MAX = it is impossible, or was not looked at */
     uint64_t bytes_other_way;
-    uint64_t bytes_needed;       /* free space that the volume must have, at the most while the work is done */
-    uint64_t bytes_added;        /* of these: what is still in use at the end, removed layers' space given back */
-    uint64_t bytes_free;         /* that the volume has; UINT64_MAX = not known */
-    uint64_t flushes;            /* of the target; in a plan about as many as it will be */
+    uint64_t bytes_needed; /* free space that the volume must have, at the most while the work is done */
+    uint64_t bytes_added;  /* of these: what is still in use at the end, removed layers' space given back */
+    uint64_t bytes_free;   /* that the volume has; UINT64_MAX = not known */
+    uint64_t flushes;      /* of the target; in a plan about as many as it will be */
     /* What was done; 0 in a plan. */
-    uint64_t bytes_copied;       /* that really moved */
-    uint64_t bytes_shared;       /* that really was shared */
-    uint64_t bytes_reclaimed;    /* blocks of the merged layers that were given back */
-    uint64_t bytes_verified;     /* read back and found equal */
+    uint64_t bytes_copied;    /* that really moved */
+    uint64_t bytes_shared;    /* that really was shared */
+    uint64_t bytes_reclaimed; /* blocks of the merged layers that were given back */
+    uint64_t bytes_verified;  /* read back and found equal */
 } vhdx_merge_report;
 
 typedef enum vhdx_merge_state {
@@ -703,10 +703,10 @@ typedef enum vhdx_merge_state {
 typedef struct vhdx_merge_trace {
     size_t struct_size; /* set by the caller */
     vhdx_merge_state state;
-    uint32_t percent;   /* that were done, durably; UINT32_MAX = not known */
+    uint32_t percent;            /* that were done, durably; UINT32_MAX = not known */
     char child[VHDX_PATH_ROOM];  /* the topmost layer that is, or was, merged; empty: not known */
     char target[VHDX_PATH_ROOM]; /* where to */
-    char repeat[4200];  /* the command that goes on with it; empty: not known, or there is nothing to go on with */
+    char repeat[4200]; /* the command that goes on with it; empty: not known, or there is nothing to go on with */
 } vhdx_merge_trace;
 
 /*
@@ -845,8 +845,8 @@ typedef struct vhdx_finding {
     uint64_t index;        /* of the entry, payload block or descriptor, or VHDX_NOWHERE */
     uint64_t count;        /* how many neighbours are gathered in this finding, at least 1 */
     bool has_found, has_expected;
-    uint64_t found, expected;  /* values, when there are such */
-    uint64_t lost_offset;      /* the range of the virtual disk that is lost or in doubt, when lost_length is not 0 */
+    uint64_t found, expected; /* values, when there are such */
+    uint64_t lost_offset;     /* the range of the virtual disk that is lost or in doubt, when lost_length is not 0 */
     uint64_t lost_length;
     const char *message;
     bool corrected; /* by a repair */
@@ -927,10 +927,10 @@ typedef struct vhdx_repair_write {
     const char *path;
     uint64_t offset, length;
     const void *bytes;
-    const char *id;    /* of the finding that it corrects */
-    bool salvage;      /* it gives something up */
-    const char *gives; /* what it gives back */
-    const char *costs; /* what it gives up, NULL = nothing */
+    const char *id;     /* of the finding that it corrects */
+    bool salvage;       /* it gives something up */
+    const char *gives;  /* what it gives back */
+    const char *costs;  /* what it gives up, NULL = nothing */
     vhdx_advice advice; /* what to do about what it gives up: RELINK_CHILDREN, or NONE */
 } vhdx_repair_write;
 
@@ -941,11 +941,11 @@ typedef struct vhdx_repair_options {
     const vhdx_host *host;
     const char *const *parents; /* where to look for ancestors, as in vhdx_open_options */
     size_t parent_count;
-    bool dry_run;           /* plan and show, write nothing */
-    bool salvage;           /* also repairs that give up what is lost already; each lost range is in the report */
-    bool trim;              /* cut off space at the file's end that nobody owns */
-    const char *undo;       /* path of the undo file; NULL = the disk's path with ".vhdx-undo" behind it */
-    bool no_undo;           /* make none */
+    bool dry_run;     /* plan and show, write nothing */
+    bool salvage;     /* also repairs that give up what is lost already; each lost range is in the report */
+    bool trim;        /* cut off space at the file's end that nobody owns */
+    const char *undo; /* path of the undo file; NULL = the disk's path with ".vhdx-undo" behind it */
+    bool no_undo;     /* make none */
     /* a ddrescue map of the file at `path`: what it does not call good is damaged, whatever the bytes are */
     const char *bad_ranges;
     /* with `salvage`: a ddrescue map of the virtual disk to be written when something is lost; NULL = none */
@@ -1007,7 +1007,7 @@ typedef struct vhdx_salvage_options {
     size_t parent_count;
     /* a map of GNU ddrescue for the file `child`: what is not '+' there is no byte of the disk; NULL = none */
     const char *bad_ranges;
-    const char *map;        /* where to write the map of the result; NULL = the raw file's name with ".map" behind it */
+    const char *map; /* where to write the map of the result; NULL = the raw file's name with ".map" behind it */
     vhdx_salvage_range_fn range;
     void *range_context;
     vhdx_progress_fn progress;
@@ -1071,7 +1071,7 @@ typedef enum vhdx_controller {
 
 /* A medium that is attached. Empty drives are not listed. */
 typedef struct vhdx_drive { /* frozen: arrays of them are handed out */
-    const char *path; /* as in the file: a Windows path of the host that the configuration is from */
+    const char *path;       /* as in the file: a Windows path of the host that the configuration is from */
     const char *type; /* as in the file: "VHD" (any virtual hard disk), "ISO", "VFD", others; "" when it is not there */
     vhdx_controller controller;
     uint32_t controller_number; /* as Hyper-V's commands count: SCSI controllers in the order of the list of devices */
@@ -1095,35 +1095,35 @@ typedef struct vhdx_texts { /* frozen: part of other structs */
 typedef struct vhdx_machine_info {
     const char *path;
     vhdx_config_format format;
-    const char *name;         /* of the machine or checkpoint */
-    const char *id_text;      /* as in the file */
+    const char *name;    /* of the machine or checkpoint */
+    const char *id_text; /* as in the file */
     bool has_id;
-    vhdx_guid id;             /* of the machine or, in a checkpoint, of the checkpoint */
+    vhdx_guid id; /* of the machine or, in a checkpoint, of the checkpoint */
     bool has_machine_id;
-    vhdx_guid machine_id;     /* of the machine, in a checkpoint too */
-    uint32_t version;         /* 0x0900 = configuration version 9.0; 0 = not in the file */
-    uint32_t generation;      /* 1 or 2; 0 = not in the file */
-    uint64_t creation_time;   /* FILETIME, 100 ns since 1601; 0 = not in the file */
-    bool checkpoint;          /* of a checkpoint: the file says so, or lies in a directory "Snapshots" */
+    vhdx_guid machine_id;   /* of the machine, in a checkpoint too */
+    uint32_t version;       /* 0x0900 = configuration version 9.0; 0 = not in the file */
+    uint32_t generation;    /* 1 or 2; 0 = not in the file */
+    uint64_t creation_time; /* FILETIME, 100 ns since 1601; 0 = not in the file */
+    bool checkpoint;        /* of a checkpoint: the file says so, or lies in a directory "Snapshots" */
     bool has_checkpoint_count;
     uint64_t checkpoint_count; /* that the machine has */
-    bool merge_pending;       /* Hyper-V itself has a merge of this machine's disks to do */
-    bool replicated;          /* has settings of Hyper-V Replica */
-    bool clustered;           /* another node may own it */
+    bool merge_pending;        /* Hyper-V itself has a merge of this machine's disks to do */
+    bool replicated;           /* has settings of Hyper-V Replica */
+    bool clustered;            /* another node may own it */
     vhdx_saved_state saved_state;
     /* as in the file; and the runtime state beside it, when that has a saved state, as a path of this host */
     vhdx_texts saved_state_files;
-    const char *guest_state;  /* the .vmgs file (firmware, virtual TPM) */
+    const char *guest_state;                               /* the .vmgs file (firmware, virtual TPM) */
     const char *data_root, *checkpoint_root, *paging_root; /* directories, when they are not the defaults */
-    size_t drive_count;       /* see vhdx_config_drive */
-    vhdx_texts machines;      /* data.vmcx: paths of the configurations that are registered on that host */
-    vhdx_texts related;       /* "KEY = ID": other ids in the properties, of parents of a checkpoint for instance */
-    vhdx_texts hints;         /* remains of paths that were once used; prove nothing */
-    bool log_replayed;        /* an unfinished transaction was completed in memory */
+    size_t drive_count;                                    /* see vhdx_config_drive */
+    vhdx_texts machines; /* data.vmcx: paths of the configurations that are registered on that host */
+    vhdx_texts related;  /* "KEY = ID": other ids in the properties, of parents of a checkpoint for instance */
+    vhdx_texts hints;    /* remains of paths that were once used; prove nothing */
+    bool log_replayed;   /* an unfinished transaction was completed in memory */
     /* all was read and every checksum is right; if false, disks may be named that are not listed */
     bool complete;
-    vhdx_texts reasons;       /* why it is not complete, one sentence each */
-    vhdx_texts findings;      /* what else is worth to know */
+    vhdx_texts reasons;  /* why it is not complete, one sentence each */
+    vhdx_texts findings; /* what else is worth to know */
 } vhdx_machine_info;
 
 typedef struct vhdx_config_options {
@@ -1147,12 +1147,12 @@ VHDX_API const vhdx_drive *vhdx_config_drive(const vhdx_config *config, size_t i
 
 /* A drive in some configuration that is one of the disks asked for, or a configuration that might name them. */
 typedef struct vhdx_config_mention {
-    size_t disk;                   /* number of the disk among those asked for; their count when no drive is told of */
+    size_t disk; /* number of the disk among those asked for; their count when no drive is told of */
     /* NULL: it is a configuration and cannot be read, or (NOT_CONFIG) a place that was named has none; see `error` */
     const vhdx_machine_info *info;
     /* NULL: the configuration was read in part only, and may have more drives than it shows */
     const vhdx_drive *drive;
-    bool name_only;                /* nothing but the file's name is equal: perhaps another disk */
+    bool name_only; /* nothing but the file's name is equal: perhaps another disk */
     const vhdx_error *error;
 } vhdx_config_mention;
 
@@ -1211,7 +1211,7 @@ typedef enum vhdx_disk_role {
 
 /* The one thing that matters most about a disk. Where several are true the flags and the findings have the others. */
 typedef enum vhdx_disk_status {
-    VHDX_DISK_STATUS_IN_USE_BY_VM = 1,     /* a machine's configuration names it, or a disk that needs it */
+    VHDX_DISK_STATUS_IN_USE_BY_VM = 1, /* a machine's configuration names it, or a disk that needs it */
     /* a machine's configuration names it although other disks need it unchanged */
     VHDX_DISK_STATUS_ACTIVE_NOT_LEAF = 2,
     VHDX_DISK_STATUS_CHECKPOINT = 3,       /* a checkpoint's configuration names it, or a disk that needs it */
@@ -1230,24 +1230,24 @@ typedef enum vhdx_disk_status {
 
 /* What else is true; any number of these. */
 typedef enum vhdx_disk_flags {
-    VHDX_DISK_FLAG_DIRTY_LOG = 1 << 0,      /* not closed cleanly; was replayed in memory */
+    VHDX_DISK_FLAG_DIRTY_LOG = 1 << 0, /* not closed cleanly; was replayed in memory */
     /* one of its first blocks lies beyond the end of the file; vhdx_verify() looks at all */
     VHDX_DISK_FLAG_TRUNCATED = 1 << 1,
-    VHDX_DISK_FLAG_SIZE_DIFFERS = 1 << 2,   /* another virtual size than the parent: legal */
-    VHDX_DISK_FLAG_SECTOR_DIFFERS = 1 << 3, /* another logical sector size than the parent: not legal */
-    VHDX_DISK_FLAG_SAVED_STATE = 1 << 4,    /* a frozen guest expects it as it is */
-    VHDX_DISK_FLAG_MERGE_PENDING = 1 << 5,  /* Hyper-V itself has a merge to do */
-    VHDX_DISK_FLAG_REPLICATED = 1 << 6,     /* Hyper-V Replica */
-    VHDX_DISK_FLAG_TRACKED = 1 << 7,        /* change tracking files (.rct, .mrt) lie beside it */
-    VHDX_DISK_FLAG_CLUSTERED = 1 << 8,      /* another node may run the machine */
-    VHDX_DISK_FLAG_SET_MEMBER = 1 << 9,     /* belongs to a VHD set */
-    VHDX_DISK_FLAG_QUARANTINED = 1 << 10,   /* lies in a directory "vhdx-quarantine": put aside by somebody */
-    VHDX_DISK_FLAG_OTHER_USE = 1 << 11,     /* named or placed like disks of WSL, containers, profiles, backups */
-    VHDX_DISK_FLAG_RECOVERY = 1 << 12,      /* named like a leftover of a backup ("-AutoRecovery") */
-    VHDX_DISK_FLAG_MERGE_BEGUN = 1 << 13,   /* traces of a merge that did not come to its end */
-    VHDX_DISK_FLAG_IN_USE = 1 << 14,        /* somebody has it in use right now (a lock) */
-    VHDX_DISK_FLAG_NAMED_ALIKE = 1 << 15,   /* a configuration names a disk of this name in another folder */
-    VHDX_DISK_FLAG_BROKEN_BELOW = 1 << 16,  /* a layer further down has a problem */
+    VHDX_DISK_FLAG_SIZE_DIFFERS = 1 << 2,      /* another virtual size than the parent: legal */
+    VHDX_DISK_FLAG_SECTOR_DIFFERS = 1 << 3,    /* another logical sector size than the parent: not legal */
+    VHDX_DISK_FLAG_SAVED_STATE = 1 << 4,       /* a frozen guest expects it as it is */
+    VHDX_DISK_FLAG_MERGE_PENDING = 1 << 5,     /* Hyper-V itself has a merge to do */
+    VHDX_DISK_FLAG_REPLICATED = 1 << 6,        /* Hyper-V Replica */
+    VHDX_DISK_FLAG_TRACKED = 1 << 7,           /* change tracking files (.rct, .mrt) lie beside it */
+    VHDX_DISK_FLAG_CLUSTERED = 1 << 8,         /* another node may run the machine */
+    VHDX_DISK_FLAG_SET_MEMBER = 1 << 9,        /* belongs to a VHD set */
+    VHDX_DISK_FLAG_QUARANTINED = 1 << 10,      /* lies in a directory "vhdx-quarantine": put aside by somebody */
+    VHDX_DISK_FLAG_OTHER_USE = 1 << 11,        /* named or placed like disks of WSL, containers, profiles, backups */
+    VHDX_DISK_FLAG_RECOVERY = 1 << 12,         /* named like a leftover of a backup ("-AutoRecovery") */
+    VHDX_DISK_FLAG_MERGE_BEGUN = 1 << 13,      /* traces of a merge that did not come to its end */
+    VHDX_DISK_FLAG_IN_USE = 1 << 14,           /* somebody has it in use right now (a lock) */
+    VHDX_DISK_FLAG_NAMED_ALIKE = 1 << 15,      /* a configuration names a disk of this name in another folder */
+    VHDX_DISK_FLAG_BROKEN_BELOW = 1 << 16,     /* a layer further down has a problem */
     VHDX_DISK_FLAG_CHECKPOINT_NAMED = 1 << 17, /* a checkpoint needs it, whatever the status */
     VHDX_DISK_FLAG_ACCESS_MISSING = 1 << 18,   /* the account of a machine that needs it may not open it */
     /* nothing uses it, and it was given to machines of which no configuration was found */
@@ -1265,7 +1265,7 @@ VHDX_API const char *vhdx_disk_flag_name(uint32_t flag);
 /* What a search has to say of a file or configuration. ERROR means that something is orphaned, broken or unreadable;
  * WARNING is worth a look, and no file is wrong. */
 typedef struct vhdx_remark { /* frozen: arrays of them are handed out */
-    const char *id; /* stable, for example "ORPHANS-PARENT-MISSING"; static */
+    const char *id;          /* stable, for example "ORPHANS-PARENT-MISSING"; static */
     vhdx_severity severity;
     const char *message;
 } vhdx_remark;
@@ -1325,11 +1325,11 @@ typedef struct vhdx_found_file {
     vhdx_disk_kind kind;
     vhdx_disk_role role;
     vhdx_disk_status status;
-    uint32_t flags;      /* vhdx_disk_flags */
-    bool is_vhdx;        /* its first bytes say so */
-    bool has_identity;   /* a valid header gave data_write_guid */
-    bool readable;       /* header and metadata: kind, sizes and names can be relied on */
-    const char *trouble; /* why not, one sentence; else NULL */
+    uint32_t flags;        /* vhdx_disk_flags */
+    bool is_vhdx;          /* its first bytes say so */
+    bool has_identity;     /* a valid header gave data_write_guid */
+    bool readable;         /* header and metadata: kind, sizes and names can be relied on */
+    const char *trouble;   /* why not, one sentence; else NULL */
     uint64_t virtual_size; /* this and the other sizes: 0 where it could not be read */
     uint32_t block_size, logical_sector_size, physical_sector_size;
     vhdx_guid data_write_guid, file_write_guid, virtual_disk_id; /* of a VHD: its unique id, and zeros */
@@ -1341,7 +1341,7 @@ typedef struct vhdx_found_file {
     const size_t *children; /* numbers of the files whose `parent` this is */
     size_t child_count;
     size_t family;
-    size_t twin; /* with a duplicate: another file of the same identity, else VHDX_NONE */
+    size_t twin;                /* with a duplicate: another file of the same identity, else VHDX_NONE */
     vhdx_comparison comparison; /* with the twin, or with what lies below */
     uint64_t differing_bytes;
     /* Who uses it. */
@@ -1410,15 +1410,15 @@ typedef struct vhdx_found_chain {
 /* Disks that hang together: a tree of chains, with its duplicates and those whose parent is in doubt. Grows at its
  * end. */
 typedef struct vhdx_found_family {
-    const char *name;        /* for people: the base's name */
-    const size_t *files;     /* parents before their children */
+    const char *name;    /* for people: the base's name */
+    const size_t *files; /* parents before their children */
     size_t file_count;
-    size_t problem_count;    /* findings of severity ERROR */
-    uint64_t bytes;          /* that its files take */
-    uint64_t reclaimable;    /* that would come back when all steps have been taken */
+    size_t problem_count;         /* findings of severity ERROR */
+    uint64_t bytes;               /* that its files take */
+    uint64_t reclaimable;         /* that would come back when all steps have been taken */
     const vhdx_found_step *steps; /* in order */
     size_t step_count;
-    bool may_delete;         /* all conditions for proposing to remove files are met */
+    bool may_delete;             /* all conditions for proposing to remove files are met */
     const char *const *blockers; /* if not: which are not, one sentence each */
     size_t blocker_count;
 } vhdx_found_family;
@@ -1433,12 +1433,12 @@ typedef struct vhdx_found_place {
 
 typedef struct vhdx_found_totals {
     size_t file_count, config_count, side_count, chain_count, family_count, place_count;
-    uint64_t files_seen;       /* of any kind */
+    uint64_t files_seen; /* of any kind */
     uint64_t directories_seen;
-    uint64_t bytes;            /* that the disks take */
+    uint64_t bytes; /* that the disks take */
     uint64_t reclaimable;
-    size_t problem_count;      /* 0: everything found belongs together */
-    bool complete_asked;       /* the caller said that the roots are all there is */
+    size_t problem_count; /* 0: everything found belongs together */
+    bool complete_asked;  /* the caller said that the roots are all there is */
     bool data_compared;
 } vhdx_found_totals;
 
@@ -1457,12 +1457,12 @@ typedef struct vhdx_orphans_options {
     const vhdx_host *host;      /* a caller's host is asked from one thread only, unless `jobs` says otherwise */
     const char *const *configs; /* directories (or files) with configurations; disks in them are not looked for */
     size_t config_count;
-    const char *const *maps;    /* "D:\VMs=/mnt/d/VMs": where paths of another machine are here */
+    const char *const *maps; /* "D:\VMs=/mnt/d/VMs": where paths of another machine are here */
     size_t map_count;
-    unsigned jobs;              /* threads; 0 = 32, more where there are more processors (with a caller's host: 1) */
-    bool one_file_system;       /* do not go into other volumes that are mounted below a root */
-    bool data;                  /* read duplicates and unreferenced disks whole and compare them */
-    bool complete;              /* the caller vouches: no disk and no configuration is elsewhere */
+    unsigned jobs;        /* threads; 0 = 32, more where there are more processors (with a caller's host: 1) */
+    bool one_file_system; /* do not go into other volumes that are mounted below a root */
+    bool data;            /* read duplicates and unreferenced disks whole and compare them */
+    bool complete;        /* the caller vouches: no disk and no configuration is elsewhere */
     /* JSON reports of 'vhdx orphans' (of other hosts) to be judged together with the rest */
     const char *const *reports;
     size_t report_count;
@@ -1478,8 +1478,8 @@ typedef struct vhdx_orphans_options {
  * host's errors for a report that cannot be read. Memory: some 2 KiB for each disk. The result does not depend on
  * `host` any more, and any number of threads may read it.
  */
-VHDX_API vhdx_status vhdx_orphans_scan(const char *const *roots, size_t root_count,
-                                       const vhdx_orphans_options *options, vhdx_orphans **orphans, vhdx_error *err);
+VHDX_API vhdx_status vhdx_orphans_scan(const char *const *roots, size_t root_count, const vhdx_orphans_options *options,
+                                       vhdx_orphans **orphans, vhdx_error *err);
 VHDX_API void vhdx_orphans_free(vhdx_orphans *orphans);
 
 /* Never NULL. */

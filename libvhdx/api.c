@@ -31,7 +31,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-
 struct vhdx_image {
     struct vx_image *image;
 };
@@ -50,8 +49,8 @@ struct vhdx_config {
 struct vhdx_walk {
     struct vx_chain *chain;
     struct vx_cursor *cursor;
-    uint64_t at;          /* where `next` begins */
-    vhdx_extent pending;  /* read already, not yet handed out; length 0: none */
+    uint64_t at;         /* where `next` begins */
+    vhdx_extent pending; /* read already, not yet handed out; length 0: none */
 };
 
 size_t vhdx_quote(const char *name, vhdx_shell shell, char *text, size_t room)
@@ -239,7 +238,7 @@ static vhdx_extent extent_of(const struct vx_piece *piece, size_t base)
                          .length = piece->length,
                          .file_offset = piece->kind == VX_RUN_DATA ? piece->file_offset : VHDX_NOWHERE,
                          .layer = absent ? base : piece->layer,
-                         .state = absent                        ? VHDX_EXTENT_ABSENT
+                         .state = absent                       ? VHDX_EXTENT_ABSENT
                                   : piece->kind == VX_RUN_DATA ? VHDX_EXTENT_DATA
                                                                : VHDX_EXTENT_ZERO};
 }
@@ -484,8 +483,7 @@ vhdx_status vhdx_config_open(const char *path, const vhdx_config_options *given,
     vhdx_config *handle = vx_alloc(1, sizeof *handle);
     if (!handle)
         return vx_fail_memory(err, "a configuration");
-    vhdx_status status =
-        vx_config_read(options.host, path, options.alone ? VX_CONFIG_ALONE : 0, &handle->config, err);
+    vhdx_status status = vx_config_read(options.host, path, options.alone ? VX_CONFIG_ALONE : 0, &handle->config, err);
     if (status == VHDX_OK)
         *config = handle;
     else

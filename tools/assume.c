@@ -18,7 +18,10 @@ static const char *value_of(const char *text, const char *what)
 static bool take(const struct command *command, const char *text, struct assume *assume)
 {
     const char *size = value_of(text, "virtual-size"), *block = value_of(text, "block-size"),
-               *sector = value_of(text, "logical-sector"), *value = size ? size : block ? block : sector;
+               *sector = value_of(text, "logical-sector"),
+               *value = size    ? size
+                        : block ? block
+                                : sector;
     uint64_t number;
     if (!value)
         cli_usage_error(command, "--assume: virtual-size=N, block-size=N or logical-sector=N is wanted, not '%s'",

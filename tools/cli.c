@@ -146,8 +146,7 @@ bool cli_may_write(const struct cli *cli, const char *path, const struct cli_out
 
 static vhdx_status denied(vhdx_error *err, const char *path, int code, const char *action)
 {
-    *err = (vhdx_error){
-        .status = VHDX_READ_ONLY, .system_code = code, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE};
+    *err = (vhdx_error){.status = VHDX_READ_ONLY, .system_code = code, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE};
     snprintf(err->path, sizeof err->path, "%s", path);
     snprintf(err->message, sizeof err->message, "cannot %s: %s", action, strerror(code));
     err->advice = VHDX_ADVICE_TEXT;

@@ -67,7 +67,7 @@ struct cli {
     const struct command *command;
     bool quiet, verbose, json, no_progress;
     enum cli_colour colour;
-    bool judges; /* set by a command that looks for damage itself: it is not sent to `vhdx verify` */
+    bool judges;  /* set by a command that looks for damage itself: it is not sent to `vhdx verify` */
     char **files; /* inside argv */
     size_t file_count;
 };

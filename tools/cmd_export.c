@@ -307,8 +307,8 @@ static bool outputs_are_free(const struct cli *cli, const struct request *reques
         return false;
     if (!request->salvage)
         return true;
-    int length = snprintf(map, sizeof map, "%s%s", request->map ? request->map : request->output,
-                          request->map ? "" : ".map");
+    int length =
+        snprintf(map, sizeof map, "%s%s", request->map ? request->map : request->output, request->map ? "" : ".map");
     return length < 0 || (size_t)length >= sizeof map || cli_may_write(cli, map, &request->may);
 }
 

@@ -45,10 +45,8 @@ static vhdx_status hash_chain(const struct cli *cli, vhdx_chain *chain, struct r
 static vhdx_status hash_file(const struct cli *cli, const struct cli_list *parents, const char *path,
                              struct result *result, vhdx_error *err)
 {
-    const vhdx_open_options open = {.struct_size = sizeof open,
-                                    .parents = parents->items,
-                                    .parent_count = parents->count,
-                                    .notice = cli_notice};
+    const vhdx_open_options open = {
+        .struct_size = sizeof open, .parents = parents->items, .parent_count = parents->count, .notice = cli_notice};
     vhdx_chain *chain;
     vhdx_status status = vhdx_chain_open(path, &open, &chain, err);
     if (status != VHDX_OK)

@@ -54,8 +54,8 @@ static void merge_text(const vhdx_merge_trace *trace, int indent)
     if (trace->state == VHDX_MERGE_STATE_DONE)
         snprintf(text, sizeof text, "already merged into %s", trace->target);
     else
-        snprintf(text, sizeof text, "a merge of %s into %s stopped half way%s; repeat:",
-                 trace->child[0] ? trace->child : "a child",
+        snprintf(text, sizeof text,
+                 "a merge of %s into %s stopped half way%s; repeat:", trace->child[0] ? trace->child : "a child",
                  trace->state == VHDX_MERGE_STATE_BEGUN_INTO ? "this disk" : trace->target, percent);
     report_row(stdout, indent, "merge", text);
     if (trace->repeat[0]) {
@@ -69,8 +69,8 @@ static void merge_text(const vhdx_merge_trace *trace, int indent)
 static void show_merge(const struct showing *showing, const char *path, int indent)
 {
     vhdx_merge_trace trace = {.struct_size = sizeof trace};
-    bool found = vhdx_merge_look(path, showing->options, &trace, NULL) == VHDX_OK &&
-                 trace.state != VHDX_MERGE_STATE_NONE;
+    bool found =
+        vhdx_merge_look(path, showing->options, &trace, NULL) == VHDX_OK && trace.state != VHDX_MERGE_STATE_NONE;
     if (showing->json && found)
         merge_json(showing->json, &trace);
     else if (showing->json)

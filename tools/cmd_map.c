@@ -89,10 +89,8 @@ static vhdx_status print_json(const struct cli *cli, vhdx_chain *chain, vhdx_err
 
 static int show_map(const struct cli *cli, const struct cli_list *parents)
 {
-    const vhdx_open_options open = {.struct_size = sizeof open,
-                                    .parents = parents->items,
-                                    .parent_count = parents->count,
-                                    .notice = cli_notice};
+    const vhdx_open_options open = {
+        .struct_size = sizeof open, .parents = parents->items, .parent_count = parents->count, .notice = cli_notice};
     vhdx_error err;
     vhdx_chain *chain;
     if (vhdx_chain_open(cli->files[0], &open, &chain, &err) != VHDX_OK)

@@ -240,8 +240,8 @@ static void print_done(const struct work *work)
         text_put_word(stdout, work->wish->undo);
         putchar('\n');
     }
-    notices_print_next(&work->notices, work->wish->output ? "If a machine is to use it, in Hyper-V:"
-                                                          : "Now, in Hyper-V:");
+    notices_print_next(&work->notices,
+                       work->wish->output ? "If a machine is to use it, in Hyper-V:" : "Now, in Hyper-V:");
 }
 
 static void number_or_null(struct json *json, const char *name, uint64_t number)
@@ -337,9 +337,8 @@ static vhdx_status call(struct work *work, vhdx_error *err)
 /* The chain's layers, so far as it opens; at least the child. false: no memory. */
 static bool list_layers(struct work *work)
 {
-    const vhdx_open_options options = {.struct_size = sizeof options,
-                                       .parents = work->options.parents,
-                                       .parent_count = work->options.parent_count};
+    const vhdx_open_options options = {
+        .struct_size = sizeof options, .parents = work->options.parents, .parent_count = work->options.parent_count};
     vhdx_chain *chain = NULL;
     size_t count = 1;
     if (vhdx_chain_open(work->child, &options, &chain, NULL) == VHDX_OK)

@@ -100,10 +100,8 @@ static bool is_page_or_empty(const char *path, bool *exists)
 static vhdx_status page_failed(vhdx_error *err, const char *path, vhdx_status status, const char *message,
                                const char *advice)
 {
-    *err = (vhdx_error){.status = status,
-                        .system_code = status == VHDX_IO ? errno : 0,
-                        .offset = VHDX_NOWHERE,
-                        .index = VHDX_NOWHERE};
+    *err = (vhdx_error){
+        .status = status, .system_code = status == VHDX_IO ? errno : 0, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE};
     snprintf(err->path, sizeof err->path, "%s", path);
     snprintf(err->message, sizeof err->message, "%s", message);
     snprintf(err->advice_text, sizeof err->advice_text, "%s", advice);
@@ -219,8 +217,7 @@ static int run(const struct command *self, int argc, char **argv)
          "where VM configurations are, when not below the DIRs;\nmay be given more than once"},
         {"map", 0, CLI_LIST, &wish.maps, "FROM=TO",
          "where a path of the Hyper-V host is here, for example\n'D:\\VMs=/mnt/d/VMs'; may be given more than once"},
-        {"data", 0, CLI_FLAG, &wish.data, NULL,
-         "read copies and unreferenced disks and compare their\nbytes"},
+        {"data", 0, CLI_FLAG, &wish.data, NULL, "read copies and unreferenced disks and compare their\nbytes"},
         {"complete", 0, CLI_FLAG, &wish.complete, NULL,
          "no disk, no configuration and no host is left out:\nonly then may advice say that a file can go"},
         {"from-json", 0, CLI_FLAG, &wish.from_json, NULL,

@@ -24,7 +24,7 @@ struct verify {
     const char *manifest;
     struct cli_list parents;
     vhdx_error failure; /* the first; status VHDX_OK: none */
-    bool printed; /* something of an earlier file stands on standard output */
+    bool printed;       /* something of an earlier file stands on standard output */
 };
 
 static bool wants_repair(const vhdx_report *report, size_t file)
@@ -72,8 +72,8 @@ static char *map_beside(const char *path)
     memcpy(map, path, length);
     memcpy(map + length, suffix, sizeof suffix);
     if (host->open(host->context, map, VHDX_OPEN_PEEK, &io, NULL) == VHDX_OK) {
-        bool ours = io.ops->read(io.file, start, sizeof start, 0, NULL) == VHDX_OK &&
-                    memcmp(start, mark, sizeof start) == 0;
+        bool ours =
+            io.ops->read(io.file, start, sizeof start, 0, NULL) == VHDX_OK && memcmp(start, mark, sizeof start) == 0;
         io.ops->close(io.file);
         if (ours)
             return map;

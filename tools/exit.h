@@ -8,11 +8,11 @@
 #define VHDX_TOOLS_EXIT_H
 
 enum {
-    EXIT_DONE = 0,   /* done, clean */
+    EXIT_DONE = 0,      /* done, clean */
     EXIT_CORRECTED = 1, /* problems were found, and all were corrected */
-    EXIT_LEFT = 4,   /* problems were found and are left, or content was given up */
-    EXIT_FAILED = 8, /* the operation failed or was refused */
-    EXIT_USAGE = 16, /* the command line makes no sense; nothing was touched */
+    EXIT_LEFT = 4,      /* problems were found and are left, or content was given up */
+    EXIT_FAILED = 8,    /* the operation failed or was refused */
+    EXIT_USAGE = 16,    /* the command line makes no sense; nothing was touched */
 };
 
 #endif

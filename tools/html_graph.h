@@ -12,7 +12,7 @@
 enum { GRAPH_LANES = 16 };
 
 enum graph_line {
-    GRAPH_PASSES = 1 << 0, /* a line runs through this lane */
+    GRAPH_PASSES = 1 << 0,   /* a line runs through this lane */
     GRAPH_BRANCHES = 1 << 1, /* a line comes from above and turns right, into the row's node */
     GRAPH_NODE = 1 << 2,
     GRAPH_FROM_ABOVE = 1 << 3, /* of a node: a line comes straight from its parent */

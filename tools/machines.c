@@ -217,7 +217,8 @@ static void warn_of(const struct machine *m, struct notices *notices, bool unfit
     if (m->saved_state && unfit && !m->checkpoint)
         tell(notices, VHDX_NOTICE_WARNING,
              "machine '%s' (%s) has a saved state, and its frozen guest expects the disk as it was: discard the saved "
-             "state, never resume it", m->name, m->config);
+             "state, never resume it",
+             m->name, m->config);
     if (m->merge_pending)
         tell(notices, VHDX_NOTICE_WARNING,
              "machine '%s' (%s) has a merge pending in Hyper-V itself: let the host finish it where that is possible",
@@ -374,7 +375,8 @@ static void next_checkpoint(const struct machines *machines, const struct machin
     quote(machine->name, machine_name);
     tell(notices, VHDX_NOTICE_NEXT,
          "Checkpoint '%s' (%s) names %s and can no longer be applied; remove it in Hyper-V:\n"
-         "  Remove-VMSnapshot -VMName %s -Name %s", m->name, m->config, m->drive, machine_name, name);
+         "  Remove-VMSnapshot -VMName %s -Name %s",
+         m->name, m->config, m->drive, machine_name, name);
 }
 
 static void next_states(const struct machine *m, struct notices *notices)

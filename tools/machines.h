@@ -32,8 +32,8 @@ struct machines {
 
 /* What the command did, or would do. */
 struct machine_change {
-    const char *target;  /* where the content of disk 0 is afterwards; NULL: nothing moved */
-    size_t touched;      /* disks, from 0 on, that read otherwise afterwards or lose their meaning */
+    const char *target; /* where the content of disk 0 is afterwards; NULL: nothing moved */
+    size_t touched;     /* disks, from 0 on, that read otherwise afterwards or lose their meaning */
     bool new_file;
 };
 

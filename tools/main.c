@@ -14,7 +14,7 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_info, &command_map, &command_export, &command_hash, &command_create, &command_merge,
+    &command_info,   &command_map,  &command_export, &command_hash,   &command_create, &command_merge,
     &command_relink, &command_undo, &command_verify, &command_repair, &command_config, &command_orphans,
 };
 

@@ -47,7 +47,7 @@ void platform_catch_interrupts(void)
     catch_signal(SIGTERM);
     catch_signal(SIGHUP);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error to report, not the end */
+    signal(SIGXFSZ, SIG_IGN);              /* a limit on file sizes is an error to report, not the end */
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ); /* whole lines, also when several processes share a log */
 }
 

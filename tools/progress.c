@@ -119,8 +119,7 @@ static void put(struct progress *progress, const struct line *line)
 
 static bool is_time(const struct progress *progress)
 {
-    return progress->visible &&
-           (!progress->ever_drawn || platform_seconds() - progress->drawn_at >= SECONDS_BETWEEN);
+    return progress->visible && (!progress->ever_drawn || platform_seconds() - progress->drawn_at >= SECONDS_BETWEEN);
 }
 
 /* Work that has no bytes to count (one structure after the other) says its share as 0 or 1 of 1. */

@@ -319,11 +319,8 @@ static int merge(struct store *store, const char *child)
 {
     struct work work = {.cancel = true};
     vhdx_host host = host_of(store);
-    vhdx_merge_options options = {.struct_size = sizeof options,
-                                  .host = &host,
-                                  .progress = step,
-                                  .progress_context = &work,
-                                  .notice = notice};
+    vhdx_merge_options options = {
+        .struct_size = sizeof options, .host = &host, .progress = step, .progress_context = &work, .notice = notice};
     vhdx_merge_report report = {.struct_size = sizeof report};
     char before[33], after[33];
     vhdx_error err;

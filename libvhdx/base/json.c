@@ -30,8 +30,8 @@ static vhdx_status fail(struct reader *r, vhdx_status status, const char *what)
 
 static void skip_space(struct reader *r)
 {
-    while (r->at < r->size && (r->data[r->at] == ' ' || r->data[r->at] == '\t' || r->data[r->at] == '\n' ||
-                               r->data[r->at] == '\r'))
+    while (r->at < r->size &&
+           (r->data[r->at] == ' ' || r->data[r->at] == '\t' || r->data[r->at] == '\n' || r->data[r->at] == '\r'))
         r->at++;
 }
 

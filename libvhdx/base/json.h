@@ -26,8 +26,8 @@ struct vx_json {
     const char *text;            /* NUL-terminated; a NUL inside is refused */
     const struct vx_json *first; /* of an array or object */
     size_t count;
-    const char *key;             /* inside of an object */
-    const struct vx_json *next;  /* in the same array or object */
+    const char *key;            /* inside of an object */
+    const struct vx_json *next; /* in the same array or object */
 };
 
 /*

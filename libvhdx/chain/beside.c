@@ -129,9 +129,9 @@ struct telling {
 static bool is_child(const struct vx_image *image, const vhdx_guid *id)
 {
     const vhdx_parent_names *names = &image->parent_names;
-    return image->info.parent && ((names->has_linkage && vx_guid_equal(&names->linkage, id)) ||
-                                  (names->has_linkage2 && !vx_image_is_merged(image) &&
-                                   vx_guid_equal(&names->linkage2, id)));
+    return image->info.parent &&
+           ((names->has_linkage && vx_guid_equal(&names->linkage, id)) ||
+            (names->has_linkage2 && !vx_image_is_merged(image) && vx_guid_equal(&names->linkage2, id)));
 }
 
 static vhdx_status tell_child(void *context, const struct vx_image *image, const char *path, vhdx_error *err)

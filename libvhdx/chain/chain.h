@@ -9,7 +9,6 @@
 #include "base/limits.h"
 #include "chain/resolve.h"
 
-
 struct vx_chain {
     const vhdx_host *host;
     struct vx_image **layers;

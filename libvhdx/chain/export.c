@@ -120,8 +120,7 @@ static vhdx_status hash_sink(void *context, const void *buf, uint64_t length, ui
     return VHDX_OK;
 }
 
-vhdx_status vx_chain_hash(struct vx_chain *chain, uint8_t hash[16], const vhdx_stream_options *options,
-                          vhdx_error *err)
+vhdx_status vx_chain_hash(struct vx_chain *chain, uint8_t hash[16], const vhdx_stream_options *options, vhdx_error *err)
 {
     struct hasher hasher = {XXH3_createState(), vx_alloc(ZERO_BUFFER, 1)};
     vhdx_status status;

@@ -12,9 +12,9 @@
 /* The five that every disk has are written from their values. */
 static bool is_standard(const struct vx_metadata_entry *entry)
 {
-    static const vhdx_guid *const standard[] = {&vx_guid_file_parameters, &vx_guid_virtual_disk_size,
+    static const vhdx_guid *const standard[] = {&vx_guid_file_parameters,     &vx_guid_virtual_disk_size,
                                                 &vx_guid_logical_sector_size, &vx_guid_physical_sector_size,
-                                                &vx_guid_virtual_disk_id, &vx_guid_parent_locator};
+                                                &vx_guid_virtual_disk_id,     &vx_guid_parent_locator};
     for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++)
         if (!(entry->flags & VX_ITEM_IS_USER) && vx_guid_equal(&entry->item_id, standard[i]))
             return true;
@@ -51,8 +51,8 @@ vhdx_status vx_fork_read_items(struct vx_image *image, struct vx_fork_items *ite
         size += is_inherited(&table->entries[i]) ? table->entries[i].length : 0; /* they do not overlap in one region */
     items->items = vx_alloc(table->count, sizeof *items->items);
     items->bytes = vx_alloc(size, 1);
-    vhdx_status status = items->items && items->bytes ? read_items(image, items, err)
-                                                      : vx_fail_memory(err, "metadata items");
+    vhdx_status status =
+        items->items && items->bytes ? read_items(image, items, err) : vx_fail_memory(err, "metadata items");
     if (status != VHDX_OK)
         vx_fork_free_items(items);
     return status;

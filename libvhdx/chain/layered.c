@@ -196,10 +196,8 @@ static vhdx_status stream_all(struct stream *stream, vhdx_error *err)
 vhdx_status vx_chain_stream(struct vx_chain *chain, size_t first, vhdx_sink_fn sink, void *context,
                             const vhdx_stream_options *options, vhdx_error *err)
 {
-    struct stream stream = {.sink = sink,
-                            .context = context,
-                            .options = options,
-                            .size = chain->layers[first]->geometry.virtual_size};
+    struct stream stream = {
+        .sink = sink, .context = context, .options = options, .size = chain->layers[first]->geometry.virtual_size};
     stream.buf = vx_alloc(STREAM_BUFFER, 1);
     if (!stream.buf)
         return vx_fail_memory(err, "a buffer");

@@ -123,8 +123,8 @@ static vhdx_status add_paths(struct maker *maker, const vhdx_host *host, const c
 {
     VX_TRY(absolute(host, child_path, paths->child, err));
     VX_TRY(absolute(host, link->parent_path, paths->parent, err));
-    bool relative = relative_path(paths->child, paths->parent, host->windows_paths, paths->relative,
-                                  sizeof paths->relative);
+    bool relative =
+        relative_path(paths->child, paths->parent, host->windows_paths, paths->relative, sizeof paths->relative);
     if (!relative && !host->windows_paths)
         return vx_fail(err, VHDX_LIMIT, vx_at_file(link->parent_path), "the path is too long for a parent locator");
     if (link->also_path)
@@ -164,8 +164,7 @@ static vhdx_status keep_foreign(struct maker *maker, const struct vx_locator *ol
 
 /* In the order of Windows: linkage, absolute, relative, volume, linkage2; then keys that are not ours. */
 static vhdx_status fill(struct maker *maker, const vhdx_host *host, const char *child_path,
-                        const struct vx_locator *old, const struct vx_link *link, struct paths *paths,
-                        vhdx_error *err)
+                        const struct vx_locator *old, const struct vx_link *link, struct paths *paths, vhdx_error *err)
 {
     maker->locator->type = vx_guid_locator_type_vhdx;
     VX_TRY(add_guid(maker, VX_KEY_LINKAGE, &link->linkage, err));
@@ -220,8 +219,8 @@ static vhdx_status check_or_write(struct vx_image *child, const struct vx_link *
 {
     struct vx_item_change change = {.item_id = vx_guid_parent_locator, .flags = VX_ITEM_IS_REQUIRED};
     uint8_t *bytes;
-    vhdx_status status = vx_link_encode(child->host, vx_image_path(child), child->items.locator, link, &bytes,
-                                        &change.length, err);
+    vhdx_status status =
+        vx_link_encode(child->host, vx_image_path(child), child->items.locator, link, &bytes, &change.length, err);
     if (status != VHDX_OK) {
         vx_locate(err, vx_at(vx_image_path(child), "parent locator", VHDX_NOWHERE));
         return status;

@@ -14,7 +14,7 @@ struct vx_link {
     const char *parent_path; /* NULL: the paths stay as they are */
     /* with parent_path: paths in the form of a system that this host is not stay beside the new one */
     bool keep_unknown;
-    const char *also_path;   /* NULL, or where the parent is until it moves to parent_path: found there too */
+    const char *also_path; /* NULL, or where the parent is until it moves to parent_path: found there too */
 };
 
 /*

@@ -104,8 +104,7 @@ static vhdx_status check_fit(const struct vx_image *child, const struct vx_image
         return vx_advise(err, VHDX_UNSUPPORTED, "these two cannot belong together; find the right parent");
     }
     const struct vx_child named = vx_child_of(child);
-    return force || vx_is_parent(&named, &parent->header.data_write_guid) ? VHDX_OK
-                                                                          : fail_mismatch(child, parent, err);
+    return force || vx_is_parent(&named, &parent->header.data_write_guid) ? VHDX_OK : fail_mismatch(child, parent, err);
 }
 
 static vhdx_status check_child(const struct vx_image *child, vhdx_error *err)

@@ -23,11 +23,11 @@ struct resolve {
     char *directory; /* of the child */
     char *found;
     /* what to say when nothing is found */
-    vhdx_error other;      /* the first candidate that could not be looked at */
+    vhdx_error other; /* the first candidate that could not be looked at */
     /* the first that is no regular file or bears a name that this host cannot have, or that the caller named and is not
      * there */
     vhdx_error odd;
-    char *mismatch;        /* the first candidate with another identity */
+    char *mismatch; /* the first candidate with another identity */
     vhdx_guid mismatch_id;
     bool no_memory;
     bool given;    /* the caller named the file */

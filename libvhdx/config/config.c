@@ -75,7 +75,7 @@ static vhdx_config_format hvs_format(const struct source *source, enum vx_config
     if (sort != VX_CONFIG_OF_NOTHING)
         return sort == VX_CONFIG_OF_STATE ? VHDX_CONFIG_VMRS : VHDX_CONFIG_VMCX;
     return vx_path_has_extension(source->path, ".vmrs", source->host->windows_paths) ? VHDX_CONFIG_VMRS
-                                                                                    : VHDX_CONFIG_VMCX;
+                                                                                     : VHDX_CONFIG_VMCX;
 }
 
 static vhdx_status read_hvs(const struct source *source, struct vx_tree *tree, struct vx_config *config,

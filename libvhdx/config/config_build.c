@@ -44,8 +44,9 @@ void vx_config_free(struct vx_config *config)
 {
     if (!config)
         return;
-    const vhdx_texts *lists[] = {&config->info.saved_state_files, &config->info.machines, &config->info.related,
-                                 &config->info.hints,             &config->info.reasons,  &config->info.findings};
+    const vhdx_texts *lists[] = {&config->info.saved_state_files, &config->info.machines,
+                                 &config->info.related,           &config->info.hints,
+                                 &config->info.reasons,           &config->info.findings};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         vx_free((void *)lists[i]->items);
     for (size_t i = 0; i < config->memory->count; i++)
@@ -119,8 +120,7 @@ void vx_config_add_disk(struct vx_config *config, const vhdx_drive *disk)
         vx_config_reason(config, "it names more than %u disks", VX_CONFIG_DISKS_MAX);
         return;
     }
-    vhdx_drive *disks =
-        vx_room_for(config->disks, config->info.drive_count, &config->memory->disk_room, sizeof *disks);
+    vhdx_drive *disks = vx_room_for(config->disks, config->info.drive_count, &config->memory->disk_room, sizeof *disks);
     if (!disks) {
         vx_config_fail(config);
         return;

@@ -175,8 +175,7 @@ static bool tell_drive(const struct finder *finder, vhdx_config_mention *mention
     const char *path = mention->drive->path;
     size_t longest = longest_tail(finder, path);
     for (mention->disk = 0; longest > 0 && mention->disk < finder->disks.count; mention->disk++) {
-        struct vx_tail tail =
-            vx_tail_compare(path, finder->disks.items[mention->disk], finder->host->windows_paths);
+        struct vx_tail tail = vx_tail_compare(path, finder->disks.items[mention->disk], finder->host->windows_paths);
         mention->name_only = tail.parts == 1 && !tail.whole;
         if (tail.parts == longest && !finder->visit(finder->context, mention))
             return false;

@@ -147,7 +147,7 @@ static vhdx_controller kind_of(const char *device)
     return vx_name_equal(device, DEVICE_IDE)      ? VHDX_CONTROLLER_IDE
            : vx_name_equal(device, DEVICE_SCSI)   ? VHDX_CONTROLLER_SCSI
            : vx_name_equal(device, DEVICE_FLOPPY) ? VHDX_CONTROLLER_FLOPPY
-                                                 : VHDX_CONTROLLER_OTHER;
+                                                  : VHDX_CONTROLLER_OTHER;
 }
 
 /* A short string into the caller's room; "" when it is none, or longer. Ids never are; braces fall away. */
@@ -217,8 +217,7 @@ static const char *keep_path(struct vx_config *config, const struct vx_tree *tre
     return vx_config_own(config, cut);
 }
 
-static void add_drive(const struct vx_tree *tree, struct vx_config *config, uint32_t drive,
-                      const vhdx_drive *place)
+static void add_drive(const struct vx_tree *tree, struct vx_config *config, uint32_t drive, const vhdx_drive *place)
 {
     vhdx_drive disk = *place;
     disk.type = keep_text(config, tree, vx_tree_child(tree, drive, "type"));

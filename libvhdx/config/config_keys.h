@@ -10,11 +10,11 @@
 #include "config/key_tree.h"
 
 enum vx_config_sort {
-    VX_CONFIG_OF_MACHINE,   /* or of a checkpoint */
-    VX_CONFIG_OF_STATE,     /* runtime or saved state */
-    VX_CONFIG_OF_HOST,      /* list of registered machines */
-    VX_CONFIG_OF_EXPORT,    /* what an old export wrote beside the machine: former places only */
-    VX_CONFIG_OF_NOTHING,   /* has none of the keys that belong to these */
+    VX_CONFIG_OF_MACHINE, /* or of a checkpoint */
+    VX_CONFIG_OF_STATE,   /* runtime or saved state */
+    VX_CONFIG_OF_HOST,    /* list of registered machines */
+    VX_CONFIG_OF_EXPORT,  /* what an old export wrote beside the machine: former places only */
+    VX_CONFIG_OF_NOTHING, /* has none of the keys that belong to these */
 };
 
 enum vx_config_sort vx_config_sort(const struct vx_tree *tree);

@@ -6,8 +6,17 @@
 
 #include "base/checked.h"
 
-enum { CHECKSUM = 4, SEQUENCE = 8, VERSION = 10, DATA_VERSION = 14, FLAGS = 18, ALIGNMENT = 22, LOG_OFFSET = 26,
-       LOG_SIZE = 34, LOG_HEADER_SIZE = 42 };
+enum {
+    CHECKSUM = 4,
+    SEQUENCE = 8,
+    VERSION = 10,
+    DATA_VERSION = 14,
+    FLAGS = 18,
+    ALIGNMENT = 22,
+    LOG_OFFSET = 26,
+    LOG_SIZE = 34,
+    LOG_HEADER_SIZE = 42
+};
 
 vhdx_status vx_hvs_header_decode(struct vx_bytes in, struct vx_hvs_header *out)
 {

@@ -33,8 +33,8 @@ uint32_t vx_hvs_keys_rules(const struct vx_hvs_keys *keys);
 #define VX_HVS_ENTRY_FREE 1u
 
 enum {
-    VX_HVS_ENTRY_IN_FILE = 0x01,      /* the value is in a file object */
-    VX_HVS_ENTRY_IDENTIFYING = 0x02,  /* tells its parent from others of the same name */
+    VX_HVS_ENTRY_IN_FILE = 0x01,     /* the value is in a file object */
+    VX_HVS_ENTRY_IDENTIFYING = 0x02, /* tells its parent from others of the same name */
     VX_HVS_ENTRY_TRACKED = 0x04,
 };
 
@@ -51,7 +51,7 @@ struct vx_hvs_entry {
     uint64_t number;       /* of numbers and bools */
     uint32_t object_size;  /* of the value in a file object */
     uint64_t object_offset;
-    bool misshapen;        /* the name or the value does not fit in, or the name is not ended */
+    bool misshapen; /* the name or the value does not fit in, or the name is not ended */
 };
 
 enum {

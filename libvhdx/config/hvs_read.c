@@ -379,10 +379,9 @@ static int by_offset(const void *a, const void *b)
 static bool is_known_object(const struct reader *r, const struct vx_hvs_entry *entry)
 {
     const struct place wanted = {entry->object_offset, 0};
-    const struct place *found =
-        r->file_objects.count == 0
-            ? NULL
-            : bsearch(&wanted, r->file_objects.items, r->file_objects.count, sizeof wanted, by_offset);
+    const struct place *found = r->file_objects.count == 0 ? NULL
+                                                           : bsearch(&wanted, r->file_objects.items,
+                                                                     r->file_objects.count, sizeof wanted, by_offset);
     return found && entry->object_size <= found->size;
 }
 

@@ -25,7 +25,7 @@ struct owners {
     struct owner {
         const vhdx_guid *id;
         size_t machine;
-    } *items;
+    } * items;
     size_t count;
 };
 
@@ -73,8 +73,8 @@ static size_t machine_of(const struct owners *owners, const vhdx_guid *id)
 
 static bool lacks(const struct vx_disk *disk, const vhdx_guid *id)
 {
-    bool listed = disk->pub.access == VHDX_ACCESS_SOME &&
-                  vx_account_is_listed(disk->pub.accounts, disk->pub.account_count, id);
+    bool listed =
+        disk->pub.access == VHDX_ACCESS_SOME && vx_account_is_listed(disk->pub.accounts, disk->pub.account_count, id);
     return disk->pub.access != VHDX_ACCESS_UNKNOWN && disk->pub.access != VHDX_ACCESS_ALL && !listed;
 }
 

@@ -8,7 +8,6 @@
 #include "base/utf.h"
 #include "base/path.h"
 
-
 #include <string.h>
 
 static void block(struct vx_blockers *blockers, const char *sentence)

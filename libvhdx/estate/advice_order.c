@@ -26,7 +26,7 @@ static const char *sentence_of(const struct vx_disk *disk)
         return "Keep: it belongs to a VHD set, whose disks are never merged one by one.";
     case VHDX_DISK_STATUS_ORPHAN:
         return disk->pub.role == VHDX_DISK_ROLE_LEAF ? "Keep its content until it is known to be a leftover."
-                                                : "Keep as long as any disk hangs on it.";
+                                                     : "Keep as long as any disk hangs on it.";
     case VHDX_DISK_STATUS_STANDALONE:
         return "Keep, or find out whose it is: nothing that was found names it.";
     case VHDX_DISK_STATUS_PARENT_MISSING:
@@ -69,8 +69,8 @@ static bool give_advice(struct vx_adviser *a)
         disk->pub.advice = disk->advice;
         next += disk->pub.advice_count;
         bool aside = vx_disk_is_quarantined(disk) && !disk->is_needed;
-        disk->advice[0] = aside ? "It was put aside; keep it until everything has run for a while without it."
-                                : sentence_of(disk);
+        disk->advice[0] =
+            aside ? "It was put aside; keep it until everything has run for a while without it." : sentence_of(disk);
         disk->pub.advice_count = 1;
     }
     for (size_t i = 0; i < a->steps.count; i++)

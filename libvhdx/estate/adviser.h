@@ -32,7 +32,7 @@ struct vx_adviser {
     bool *moves;                 /* by disk: it is moved or removed by some step */
     vhdx_status status;          /* of the trials: what ends the search */
     vhdx_error *err;
-    vhdx_error why;              /* what the last trial that failed says */
+    vhdx_error why; /* what the last trial that failed says */
 };
 
 /* ---- advice_words.c ---- */

@@ -71,8 +71,8 @@ static void tell_mismatch(struct vx_estate *estate, struct vx_disk *disk)
                             "its parent %s was written to after this disk was made: it needs id %s, found %s. %s",
                             suspect->pub.path, wanted, found,
                             suspect->pub.virtual_size > disk->pub.virtual_size
-                         ? "The parent is larger: it may only have been expanded"
-                         : "It may have been started, mounted or compacted, or a merge into it was cut off");
+                                ? "The parent is larger: it may only have been expanded"
+                                : "It may have been started, mounted or compacted, or a merge into it was cut off");
     else
         vx_estate_note_disk(estate, disk, VX_REMARK_LINKAGE_MISMATCH, ERROR,
                             "another disk lies where its parent should be: %s has id %s, and it needs %s",
@@ -305,7 +305,7 @@ void vx_disk_tell_compared(struct vx_estate *estate, struct vx_disk *disk)
     if (disk->pub.comparison == VHDX_COMPARISON_EQUAL)
         vx_estate_note_disk(estate, disk, VX_REMARK_REDUNDANT, INFO, "%s",
                             copy ? "byte for byte the same as that file"
-                          : "every sector that it holds equals what lies below it");
+                                 : "every sector that it holds equals what lies below it");
     else if (disk->pub.comparison == VHDX_COMPARISON_DIFFERS && copy)
         vx_estate_note_disk(estate, disk, VX_REMARK_DIFFERS, WARNING,
                             "its bytes differ from that file's: which one is right cannot be told");

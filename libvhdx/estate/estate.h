@@ -44,7 +44,7 @@ struct vx_disk {
     bool host_failed;       /* the file could not be read: it may be anything */
     bool locked;
     bool truncated, dirty;
-    const char *trouble;    /* what is wrong, when not sound: a sentence */
+    const char *trouble; /* what is wrong, when not sound: a sentence */
     /* gathered from a report: with which file of that report its bytes were compared, and what came of it */
     const char *compared_with;
     vhdx_comparison compared;
@@ -53,36 +53,36 @@ struct vx_disk {
     /* judged */
     struct vx_notes notes;
     struct vx_reference *references;
-    size_t first_side;  /* of the tracking files beside it, VHDX_NONE = none; see vx_side */
+    size_t first_side;   /* of the tracking files beside it, VHDX_NONE = none; see vx_side */
     const char **advice; /* as pub.advice */
     size_t cycle_mark;
     bool in_cycle;
-    size_t cycle_first; /* the smallest number in its loop */
-    bool named_by_machine, named_by_checkpoint; /* by a configuration, directly */
+    size_t cycle_first;                           /* the smallest number in its loop */
+    bool named_by_machine, named_by_checkpoint;   /* by a configuration, directly */
     bool needed_by_machine, needed_by_checkpoint; /* an ancestor of such a disk */
     bool named_alike;
     /* folder and name are those of a disk that a configuration names, though another file fits better */
     bool named_less;
     bool in_set;
-    bool serves_others;  /* some child, of whatever kind, is no orphan */
-    bool parent_second;  /* found by its second linkage only */
+    bool serves_others;    /* some child, of whatever kind, is no orphan */
+    bool parent_second;    /* found by its second linkage only */
     bool parent_elsewhere; /* where none of its locator's paths leads, nor any map of the caller's */
     bool parent_unreached; /* no command finds the parent by itself: it needs --parent */
     bool suspect_unreadable;
-    bool is_needed;      /* nothing that moves or removes it may be proposed */
-    bool is_suspect;     /* lies where the parent of a disk in doubt should be */
-    bool is_namesake;    /* is called like the parent of such a disk, in another folder */
+    bool is_needed;         /* nothing that moves or removes it may be proposed */
+    bool is_suspect;        /* lies where the parent of a disk in doubt should be */
+    bool is_namesake;       /* is called like the parent of such a disk, in another folder */
     const size_t *suspects; /* of this disk in doubt: pub.suspect and those that fit as well */
     size_t suspect_count;
-    bool is_copy;        /* another file of its identity is the one that is used */
+    bool is_copy; /* another file of its identity is the one that is used */
     bool copies_judged, ring_done;
     bool stays_of_copies; /* of several equal files, the one that stays */
     int chain_state;
-    size_t user;         /* 1 + number of a machine that needs it; 0 = none */
-    bool several_users;  /* other machines need it too */
-    bool is_template;    /* a machine names it, and all that hangs on it is used by others: linked clones */
-    uint32_t inherited;  /* flags of the machines that need it */
-    size_t denied_to;    /* 1 + number of a machine that needs it and may not open it; 0 = none */
+    size_t user;        /* 1 + number of a machine that needs it; 0 = none */
+    bool several_users; /* other machines need it too */
+    bool is_template;   /* a machine names it, and all that hangs on it is used by others: linked clones */
+    uint32_t inherited; /* flags of the machines that need it */
+    size_t denied_to;   /* 1 + number of a machine that needs it and may not open it; 0 = none */
 };
 
 struct vx_reference {
@@ -96,9 +96,9 @@ struct vx_machine {
     const char *absolute;
     unsigned source;
     bool misses_machines; /* it lists machines whose configurations were not found */
-    bool is_extra;  /* only from a place for configurations: disks that are missing say little */
+    bool is_extra;        /* only from a place for configurations: disks that are missing say little */
     struct vx_notes notes;
-    size_t *files;  /* as pub.files */
+    size_t *files; /* as pub.files */
 };
 
 struct vx_side {
@@ -123,7 +123,7 @@ typedef bool vx_opens_fn(const vhdx_host *host, const char *path, bool *no_memor
 
 struct vx_estate {
     struct vx_arena arena;
-    bool windows; /* of this host's paths */
+    bool windows;          /* of this host's paths */
     struct vx_trier trier; /* of commands, before they are proposed */
     const vhdx_host *host; /* to be asked whether a disk opens; NULL: only the records speak */
     struct vx_disk *disks;
@@ -146,8 +146,8 @@ struct vx_estate {
     const char *const *reports;  /* by source, from 1: reports[source - 1] */
     bool reports_without_data;   /* some report's search compared no bytes */
     struct vx_name_index *names; /* of the disks, once they are related */
-    vx_opens_fn *opens; /* NULL: no file is here */
-    bool no_memory; /* a finding or a text got lost: the search fails at its end */
+    vx_opens_fn *opens;          /* NULL: no file is here */
+    bool no_memory;              /* a finding or a text got lost: the search fails at its end */
 };
 
 struct vx_estate *vx_estate_new(void);

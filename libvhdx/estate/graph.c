@@ -346,8 +346,7 @@ static bool find_suspects(struct builder *b, struct vx_disk *child, const char *
             spare_namesakes(b, child, &hits.alike);
         vx_hits_free(&hits);
     }
-    child->suspect_unreadable =
-        child->pub.suspect != VHDX_NONE && !estate->disks[child->pub.suspect].has_identity;
+    child->suspect_unreadable = child->pub.suspect != VHDX_NONE && !estate->disks[child->pub.suspect].has_identity;
     return ok;
 }
 

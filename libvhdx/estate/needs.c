@@ -170,9 +170,8 @@ bool vx_needs_mark(struct vx_estate *estate)
         if (other)
             serve_ancestors(estate, i);
         disk->is_needed |= disk->named_by_machine || disk->named_by_checkpoint || disk->needed_by_machine ||
-                           disk->needed_by_checkpoint || disk->named_alike || disk->named_less ||
-                           disk->in_set || disk->locked ||
-                           disk->is_suspect || disk->is_namesake;
+                           disk->needed_by_checkpoint || disk->named_alike || disk->named_less || disk->in_set ||
+                           disk->locked || disk->is_suspect || disk->is_namesake;
     }
     return true;
 }

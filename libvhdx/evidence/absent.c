@@ -12,7 +12,7 @@
 #define SECTOR 512u /* what a medium loses at once */
 #define IN_SECTOR (SECTOR / VX_BAT_ENTRY_SIZE)
 #define MOST_OF_ROOM (512 * VX_MIB) /* that is read; after that there is taken to be something */
-#define LONGEST_LOG (64 * VX_MIB) /* real ones have 1 MiB */
+#define LONGEST_LOG (64 * VX_MIB)   /* real ones have 1 MiB */
 
 struct finding {
     const struct vx_absent_search *search;
@@ -45,8 +45,8 @@ uint64_t vx_absent_entry(const struct vx_absent *absent, const struct vx_geometr
         block > absent->last_block)
         return 0;
     const struct vx_bat_entry entry = {.state = VX_PAYLOAD_FULLY_PRESENT,
-                                       .file_offset = absent->place +
-                                                      (block - absent->first_block) * geometry->block_size};
+                                       .file_offset =
+                                           absent->place + (block - absent->first_block) * geometry->block_size};
     return vx_bat_entry_encode(&entry);
 }
 
@@ -103,8 +103,8 @@ static bool is_open(const struct finding *f, uint64_t bat_index, const struct vx
     if (vx_bat_entry_is_bad(&world, bat_index, entry) || entry->file_offset < VX_HEADER_SECTION_SIZE ||
         entry->file_offset >= world.file_size || (payload && which >= f->geometry->payload_count))
         return false;
-    bool has_data = entry->state == VX_PAYLOAD_FULLY_PRESENT ||
-                    (payload && entry->state == VX_PAYLOAD_PARTIALLY_PRESENT);
+    bool has_data =
+        entry->state == VX_PAYLOAD_FULLY_PRESENT || (payload && entry->state == VX_PAYLOAD_PARTIALLY_PRESENT);
     return has_data && vx_claims_is_free(&f->search->leads->owned, entry->file_offset, *length);
 }
 
@@ -190,8 +190,8 @@ static vhdx_status find_by_log(struct finding *f, vhdx_error *err)
     uint64_t end = leads->source.offset + f->geometry->entry_count * VX_BAT_ENTRY_SIZE;
     for (size_t i = 0; log && i < log->count && !f->log_is_older; i++) {
         uint64_t target = log->pages[i].target;
-        if (log->pages[i].rank > 1 || (i > 0 && target == log->pages[i - 1].target) ||
-            target < leads->source.offset || target >= end || (target - leads->source.offset) % VX_PAGE != 0)
+        if (log->pages[i].rank > 1 || (i > 0 && target == log->pages[i - 1].target) || target < leads->source.offset ||
+            target >= end || (target - leads->source.offset) % VX_PAGE != 0)
             continue;
         VX_TRY(find_in_page(f, (target - leads->source.offset) / VX_PAGE, err));
     }
@@ -363,8 +363,7 @@ static bool is_former_bat(const uint8_t *bytes, size_t length)
 }
 
 /* Whether the MiB holds payload. */
-static vhdx_status holds_payload(struct vx_leads *leads, uint64_t slot, uint8_t *bytes, bool *payload,
-                                 vhdx_error *err)
+static vhdx_status holds_payload(struct vx_leads *leads, uint64_t slot, uint8_t *bytes, bool *payload, vhdx_error *err)
 {
     size_t got;
     VX_TRY(vx_lead_has_content(leads, slot * VX_MIB, VX_MIB, payload, err));
@@ -439,7 +438,7 @@ vhdx_status vx_absent_is_zeros(struct vx_file *file, uint64_t place, uint64_t le
     uint8_t bytes[VX_PAGE];
     uint64_t end = place + length;
     *zeros = true;
-    while (place < end && *zeros && *left > 0) {
+    while (place<end && * zeros && * left> 0) {
         uint64_t data, data_length;
         size_t got;
         vx_file_next_data(file, place, &data, &data_length);

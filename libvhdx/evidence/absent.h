@@ -25,10 +25,10 @@ struct vx_absent {
     uint64_t first_index, count; /* in the BAT */
     uint64_t first_block, last_block;
     enum vx_absent_witness witness;
-    bool sure;     /* there is no other explanation that is any good */
-    bool lossless; /* there is one place for each block, and nothing else beside it */
+    bool sure;        /* there is no other explanation that is any good */
+    bool lossless;    /* there is one place for each block, and nothing else beside it */
     uint8_t *entries; /* LOG: as they stand there, and zeros for what is not missing; else NULL */
-    uint64_t place;         /* of the first block, else */
+    uint64_t place;   /* of the first block, else */
 };
 
 typedef vhdx_status vx_absent_fn(void *context, const struct vx_absent *absent, vhdx_error *err);

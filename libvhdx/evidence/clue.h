@@ -67,8 +67,8 @@ struct vx_size_answer {
     /* From here on it is in doubt whether the disk goes on; 0 = nothing speaks against its end. Never less than what
      * the last block with an entry begins with. */
     uint64_t certain_end;
-    bool contradicted; /* STAND: the blocks overlap as those of another size, but no other size agrees with all */
-    bool unusable; /* contradicted, so that no repair must measure anything by the stored block size */
+    bool contradicted;  /* STAND: the blocks overlap as those of another size, but no other size agrees with all */
+    bool unusable;      /* contradicted, so that no repair must measure anything by the stored block size */
     bool by_guest_only; /* only the partition table contradicts, and no byte of the disk depends on the answer */
     enum vx_witness witness;
     char evidence[232]; /* one sentence without a period */

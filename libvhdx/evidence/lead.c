@@ -156,8 +156,8 @@ static vhdx_status entry_at(const struct vx_leads *leads, uint64_t bat_index, st
 {
     uint8_t raw[VX_BAT_ENTRY_SIZE] = {0};
     size_t got;
-    VX_TRY(vx_file_read_some(leads->source.file, raw, sizeof raw,
-                             leads->source.offset + bat_index * VX_BAT_ENTRY_SIZE, &got, err));
+    VX_TRY(vx_file_read_some(leads->source.file, raw, sizeof raw, leads->source.offset + bat_index * VX_BAT_ENTRY_SIZE,
+                             &got, err));
     *entry = vx_bat_entry_decode(vx_get64(raw));
     return VHDX_OK;
 }

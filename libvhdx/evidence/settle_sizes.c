@@ -174,8 +174,8 @@ static int rank(const struct vx_settling *s, const struct vx_sizes_candidate *a,
 static void compare(struct vx_settling *s, const struct vx_sizes_candidate *answer)
 {
     if (!is_supported(s, answer)) {
-        s->rival_sector = s->rival_sector || (answer->changes == 1 && answer->sizes.logical_sector !=
-                                                                          s->facts->stored.logical_sector);
+        s->rival_sector = s->rival_sector ||
+                          (answer->changes == 1 && answer->sizes.logical_sector != s->facts->stored.logical_sector);
         return;
     }
     int order = s->best.changes == 0 ? -1 : rank(s, answer, &s->best);
@@ -292,8 +292,8 @@ static void drop_unlikely(struct vx_settling *s)
 static void begin_census(struct vx_settling *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        s->census[i] = (struct vx_census){.block_size = s->census[i].block_size,
-                                          .logical_sector = s->census[i].logical_sector};
+        s->census[i] =
+            (struct vx_census){.block_size = s->census[i].block_size, .logical_sector = s->census[i].logical_sector};
 }
 
 static bool is_told(const struct vx_settling *s, size_t which)

@@ -61,14 +61,14 @@ struct vx_census {
     uint32_t block_size, logical_sector;
     uint64_t ratio;
     uint64_t in_slots, hollow, bitmaps, bitmapless; /* see vx_size_doubt; bitmaps: chunks of which that is not true */
-    uint64_t slot_bitmaps; /* sector bitmaps in their places, in space of their own */
+    uint64_t slot_bitmaps;                          /* sector bitmaps in their places, in space of their own */
     uint64_t blocks;                                /* up to the last whose entry says something */
     uint64_t present;                               /* blocks with a place */
     uint64_t touching, overlaps, last_place;        /* of blocks that are neighbours in the file */
     uint64_t touching_place;                        /* of the first that touches the next one; 0 = none does */
     uint64_t first_place;
-    uint64_t least_distance;                        /* 0 = there is one block at most */
-    uint64_t chunk, slot, previous;                 /* while it goes on */
+    uint64_t least_distance;        /* 0 = there is one block at most */
+    uint64_t chunk, slot, previous; /* while it goes on */
     bool partial;
 };
 
@@ -83,8 +83,7 @@ struct vx_count_request {
 };
 
 /* One pass over the BAT. */
-vhdx_status vx_sizes_count(const struct vx_size_facts *facts, const struct vx_count_request *request,
-                           vhdx_error *err);
+vhdx_status vx_sizes_count(const struct vx_size_facts *facts, const struct vx_count_request *request, vhdx_error *err);
 
 /* What a child's BAT has, whatever the parameters say: partially present blocks, and sector bitmaps where a disk with
  * these sizes has them, in space of their own. Nothing when the sizes are not known. */
@@ -92,10 +91,10 @@ vhdx_status vx_sizes_ask_kind(const struct vx_size_facts *facts, bool *partial, 
 
 /* What the guest says, read by the BAT with a block size and a sector size. */
 struct vx_size_guest {
-    bool gpt, backup;     /* it was found; its copy too, where the first says that it is */
+    bool gpt, backup; /* it was found; its copy too, where the first says that it is */
     uint32_t gpt_sector;
     uint64_t gpt_end;
-    uint64_t reach;       /* end of the last partition or file system */
+    uint64_t reach; /* end of the last partition or file system */
     uint32_t agreements, contradictions;
 };
 

@@ -228,4 +228,3 @@ void vx_sizes_describe(struct vx_settling *s)
     if (s->logged.virtual_size == s->best.sizes.virtual_size && s->best.sizes.virtual_size != stored->virtual_size)
         say(s, "the log has the other size");
 }
-

@@ -8,7 +8,7 @@
 
 #include "evidence/sizes.h"
 
-#define VX_SIZES_LIKELY 2u /* one entry in a wrong place may be a damaged entry */
+#define VX_SIZES_LIKELY 2u      /* one entry in a wrong place may be a damaged entry */
 #define VX_SIZES_APART_LEAST 4u /* blocks that are larger than they are said to be */
 
 /* What nobody leaves behind by accident, and what asks for another answer. The end of a partition does not: a disk may

@@ -31,8 +31,8 @@ static void put(struct sink *sink, const char *bytes, size_t length)
 static void put_number(struct sink *sink, uint64_t value, bool hex)
 {
     char digits[32];
-    int length = hex ? snprintf(digits, sizeof digits, "%" PRIx64, value)
-                     : snprintf(digits, sizeof digits, "%" PRIu64, value);
+    int length =
+        hex ? snprintf(digits, sizeof digits, "%" PRIx64, value) : snprintf(digits, sizeof digits, "%" PRIu64, value);
     put(sink, digits, (size_t)length);
 }
 

@@ -47,11 +47,11 @@ struct vx_finding {
     vhdx_severity severity;
     vhdx_repair_class repair;
     const char *structure;
-    uint64_t offset; /* in the file, or VHDX_NOWHERE */
-    uint64_t length; /* 0 = not known */
-    uint64_t index;  /* or VHDX_NOWHERE */
-    uint64_t other;  /* a second index, or VHDX_NOWHERE */
-    uint64_t count;  /* neighbours gathered */
+    uint64_t offset;          /* in the file, or VHDX_NOWHERE */
+    uint64_t length;          /* 0 = not known */
+    uint64_t index;           /* or VHDX_NOWHERE */
+    uint64_t other;           /* a second index, or VHDX_NOWHERE */
+    uint64_t count;           /* neighbours gathered */
     uint64_t found, expected; /* or VHDX_NOWHERE when `has_...` is false */
     bool has_found, has_expected;
     uint64_t lost_offset, lost_length; /* of the virtual disk */
@@ -62,7 +62,7 @@ struct vx_finding {
     const char *advice_arguments[2];
     /* may be joined with the record before: same kind, index one further, same values of the strings */
     bool gather;
-    bool corrected;                    /* by a repair */
+    bool corrected; /* by a repair */
 };
 
 struct vx_finding vx_found(enum vx_find kind, const char *structure, uint64_t offset);

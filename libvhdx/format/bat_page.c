@@ -4,7 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/bat_page.h"
 
-#define MANY 8u           /* bad entries; fewer are single ones that went bad */
+#define MANY 8u         /* bad entries; fewer are single ones that went bad */
 #define MANY_RESERVED 3 /* bits, of 17: damage of one bit or two is not nonsense */
 
 uint32_t vx_bat_page_entries(const struct vx_geometry *geometry, uint64_t page)
@@ -62,8 +62,7 @@ bool vx_bat_entry_is_bad(const struct vx_bat_world *world, uint64_t bat_index, c
     return rules != 0 || entry->file_offset > VX_LONGEST_FILE;
 }
 
-bool vx_bat_entry_is_like_bitmap(const struct vx_bat_world *world, uint64_t bat_index,
-                                 const struct vx_bat_entry *entry)
+bool vx_bat_entry_is_like_bitmap(const struct vx_bat_world *world, uint64_t bat_index, const struct vx_bat_entry *entry)
 {
     const uint64_t ratio = world->geometry->chunk_ratio;
     return !world->geometry->has_parent && bat_index % (ratio + 1) == ratio && entry->reserved == 0 &&

@@ -41,8 +41,8 @@
 #define VX_PAGE 4096u /* a sector of the log, and the unit of all metadata updates */
 #define VX_LOG_HEADER_SIZE 64u
 #define VX_LOG_DESCRIPTOR_SIZE 32u
-#define VX_LOG_FIRST_DESCRIPTORS 126u /* in the first sector of an entry */
-#define VX_LOG_MORE_DESCRIPTORS 128u  /* in each further descriptor sector */
+#define VX_LOG_FIRST_DESCRIPTORS 126u                /* in the first sector of an entry */
+#define VX_LOG_MORE_DESCRIPTORS 128u                 /* in each further descriptor sector */
 #define VX_LOG_LOWEST_TARGET VX_REGION_TABLE1_OFFSET /* identifier and headers are never logged */
 
 /* BAT and sector bitmaps, 2.5 */

@@ -20,10 +20,10 @@ struct vx_merge_mark {
     vhdx_guid child;        /* the topmost merged layer's */
     uint64_t layers_digest; /* of the DataWriteGuids of all merged layers, topmost first */
     uint32_t layer_count;
-    uint32_t flags;         /* VX_MERGE_MARK_* */
-    uint64_t virtual_size;  /* of the child */
-    uint64_t done_end;      /* all before this place of the virtual disk is in the target, durably */
-    uint64_t moved, total;  /* bytes of payload, for people; INT64_MAX at most */
+    uint32_t flags;                      /* VX_MERGE_MARK_* */
+    uint64_t virtual_size;               /* of the child */
+    uint64_t done_end;                   /* all before this place of the virtual disk is in the target, durably */
+    uint64_t moved, total;               /* bytes of payload, for people; INT64_MAX at most */
     char child_name[VX_MERGE_MARK_NAME]; /* the child's file, without directories; may be empty */
 };
 

@@ -15,7 +15,7 @@
 #define CONTROL_SELF_RELATIVE 0x8000u
 #define AUTHORITY_WORLD 1u
 #define AUTHORITY_NT 5u
-#define PART_MACHINES 83u /* "NT VIRTUAL MACHINE" */
+#define PART_MACHINES 83u    /* "NT VIRTUAL MACHINE" */
 #define MAY_READ 0x90000001u /* GENERIC_ALL, GENERIC_READ, FILE_READ_DATA */
 
 vhdx_status vx_security_decode(struct vx_bytes in, struct vx_security *out)

@@ -48,8 +48,8 @@ void vx_sid_format(const struct vx_sid *sid, char text[VX_SID_TEXT]);
 bool vx_sid_machine(const struct vx_sid *sid, vhdx_guid *machine_id);
 
 enum vx_machine_access {
-    VX_MACHINE_ACCESS_ALL,     /* every machine may read the file */
-    VX_MACHINE_ACCESS_SOME,    /* those in `machines` */
+    VX_MACHINE_ACCESS_ALL,  /* every machine may read the file */
+    VX_MACHINE_ACCESS_SOME, /* those in `machines` */
     VX_MACHINE_ACCESS_NONE,
 };
 

@@ -81,8 +81,8 @@ static bool file_record(struct vx_bytes window, size_t at, uint32_t record_size,
     if (!vx_bytes_part(window, at, record_size, &record) || memcmp(record.data, "FILE", 4) != 0)
         return false;
     *number = vx_ntfs_record_number(record.data);
-    return *number != UINT32_MAX && vx_get16(record.data + 4) < 0x100 &&
-           vx_get32(record.data + 0x1C) == record_size && vx_get16(record.data + 0x14) < record_size;
+    return *number != UINT32_MAX && vx_get16(record.data + 4) < 0x100 && vx_get32(record.data + 0x1C) == record_size &&
+           vx_get16(record.data + 0x14) < record_size;
 }
 
 static void learn_file_table(struct vx_anchor_fs *fs, struct vx_bytes window, size_t at)
@@ -91,8 +91,8 @@ static void learn_file_table(struct vx_anchor_fs *fs, struct vx_bytes window, si
     struct vx_bytes record;
     uint32_t number;
     if (file_record(window, at, fs->record_size, &number) && number == 0 &&
-        vx_bytes_part(window, at, fs->record_size, &record) &&
-        vx_ntfs_attribute_find(record, VX_NTFS_DATA, &data) && !data.resident)
+        vx_bytes_part(window, at, fs->record_size, &record) && vx_ntfs_attribute_find(record, VX_NTFS_DATA, &data) &&
+        !data.resident)
         learn_runs(fs, &data);
 }
 
@@ -123,8 +123,7 @@ void vx_anchors_learn(struct vx_anchor_map *map, struct vx_bytes window)
             const uint8_t *p = window.data + at;
             if (!fs->xfs && agrees(partition->offset, at))
                 learn_xfs(fs, p);
-            if (!fs->ntfs && p[3] == 'N' && decode_ntfs(p, &boot) &&
-                vx_ntfs_size(&boot) <= partition->length) {
+            if (!fs->ntfs && p[3] == 'N' && decode_ntfs(p, &boot) && vx_ntfs_size(&boot) <= partition->length) {
                 fs->ntfs = true;
                 fs->cluster_size = boot.cluster_size;
                 fs->record_size = boot.record_size;

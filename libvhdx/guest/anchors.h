@@ -23,7 +23,7 @@ struct vx_anchor_fs {
         uint64_t record, offset, bytes; /* first record number, place in the file system, length */
     } mft[VX_ANCHOR_RUNS];
     uint32_t mft_count;
-    uint64_t mft_offset; /* by the boot sector */
+    uint64_t mft_offset;       /* by the boot sector */
     struct vx_xfs_super super; /* XFS; its numbers only */
 };
 

@@ -41,8 +41,8 @@ enum vx_fs_kind {
 /* What lies at the start of a partition, or of the disk. */
 struct vx_fs {
     enum vx_fs_kind kind;
-    uint64_t size;          /* that its own geometry says; 0 = it does not say */
-    uint32_t agreements;    /* checksums that are right, copies and further structures found where they should be */
+    uint64_t size;           /* that its own geometry says; 0 = it does not say */
+    uint32_t agreements;     /* checksums that are right, copies and further structures found where they should be */
     uint32_t contradictions; /* the same, found wrong; those that cannot be read count as neither */
 };
 
@@ -89,7 +89,7 @@ struct vx_content {
     struct vx_partition partitions[VX_CONTENT_PARTITIONS];
     uint32_t partition_count;
     bool more_partitions;
-    struct vx_fs whole; /* when there is no partition table */
+    struct vx_fs whole;                  /* when there is no partition table */
     uint32_t agreements, contradictions; /* over all */
     /* What the guest believes, as evidence where the disk itself has forgotten it; 0 = nothing is known. */
     /* from the place of the backup GPT: the disk was at least that large, and mostly exactly */

@@ -32,11 +32,11 @@ struct vx_ext4_super {
     bool checksum_right;
     bool clean;          /* unmounted, no journal to be replayed, no errors noted */
     bool bitmaps_summed; /* superblock, descriptors and bitmaps carry checksums, and the superblock's is right */
-    bool usable; /* that, or it is one that has no such checksums: then only numbers of what is free bind them */
+    bool usable;        /* that, or it is one that has no such checksums: then only numbers of what is free bind them */
     bool groups_summed; /* without them, descriptors may still carry short ones of their own */
     bool meta_groups, sparse, sparse2; /* where descriptors are, and which groups have a copy of the superblock */
     uint32_t first_meta_group, copies[2];
-    bool has_journal;    /* inside of the volume, and the superblock says where */
+    bool has_journal; /* inside of the volume, and the superblock says where */
     struct vx_ext4_run journal[VX_EXT4_RUNS];
     uint32_t journal_runs;
 };

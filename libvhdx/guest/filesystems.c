@@ -341,10 +341,10 @@ void vx_fs_look(const struct vx_content_source *source, uint64_t offset, uint64_
 const char *vx_fs_name(enum vx_fs_kind kind)
 {
     static const char *const names[] = {
-        [VX_FS_NONE] = "",         [VX_FS_NTFS] = "NTFS", [VX_FS_REFS] = "ReFS",
-        [VX_FS_EXFAT] = "exFAT",   [VX_FS_FAT] = "FAT",   [VX_FS_BITLOCKER] = "BitLocker",
-        [VX_FS_EXT] = "ext2/3/4",  [VX_FS_XFS] = "XFS",   [VX_FS_BTRFS] = "btrfs",
-        [VX_FS_LVM] = "LVM",       [VX_FS_LUKS] = "LUKS", [VX_FS_SWAP] = "swap",
+        [VX_FS_NONE] = "",        [VX_FS_NTFS] = "NTFS", [VX_FS_REFS] = "ReFS",
+        [VX_FS_EXFAT] = "exFAT",  [VX_FS_FAT] = "FAT",   [VX_FS_BITLOCKER] = "BitLocker",
+        [VX_FS_EXT] = "ext2/3/4", [VX_FS_XFS] = "XFS",   [VX_FS_BTRFS] = "btrfs",
+        [VX_FS_LVM] = "LVM",      [VX_FS_LUKS] = "LUKS", [VX_FS_SWAP] = "swap",
     };
     return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : "";
 }

@@ -27,8 +27,8 @@ static bool find_area(const struct vx_lvm_source *source, char id[33], uint64_t 
 {
     uint8_t label[SECTOR];
     for (uint64_t sector = 0; sector < 4; sector++) {
-        if (!source->read(source->context, label, sizeof label, sector * SECTOR) ||
-            memcmp(label, "LABELONE", 8) != 0 || memcmp(label + 24, "LVM2 001", 8) != 0)
+        if (!source->read(source->context, label, sizeof label, sector * SECTOR) || memcmp(label, "LABELONE", 8) != 0 ||
+            memcmp(label + 24, "LVM2 001", 8) != 0)
             continue;
         size_t place = vx_get32(label + 20);
         if (place < 32 || place > SECTOR - ID - 8)

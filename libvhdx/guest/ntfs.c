@@ -133,8 +133,7 @@ static bool decode_attribute(struct vx_bytes in, struct vx_ntfs_attribute *attri
     uint32_t runs = vx_get16(p + 0x20);
     attribute->first_cluster = vx_get64(p + 0x10);
     attribute->data_size = vx_get64(p + 0x30);
-    return runs >= NONRESIDENT_HEADER && runs <= in.size &&
-           vx_bytes_part(in, runs, in.size - runs, &attribute->runs);
+    return runs >= NONRESIDENT_HEADER && runs <= in.size && vx_bytes_part(in, runs, in.size - runs, &attribute->runs);
 }
 
 bool vx_ntfs_attribute_next(struct vx_bytes record, uint32_t *at, struct vx_ntfs_attribute *attribute)
@@ -145,8 +144,7 @@ bool vx_ntfs_attribute_next(struct vx_bytes record, uint32_t *at, struct vx_ntfs
         return false;
     if (place == 0)
         place = vx_get16(record.data + 0x14);
-    if (place < RECORD_HEADER || place % 8 != 0 || place > record.size - 8 ||
-        vx_get32(record.data + place) == END_MARK)
+    if (place < RECORD_HEADER || place % 8 != 0 || place > record.size - 8 || vx_get32(record.data + place) == END_MARK)
         return false;
     uint32_t length = vx_get32(record.data + place + 4);
     if (length < ATTRIBUTE_HEADER || length % 8 != 0 || !vx_bytes_part(record, place, length, &part))

@@ -44,16 +44,16 @@ struct vx_ntfs_boot {
 };
 
 struct vx_ntfs_record {
-    uint64_t lsn; /* of the last change of it that was logged; 0 = none ever was */
-    uint16_t update; /* the number in its fixups: one more with each write of it, and round */
+    uint64_t lsn;      /* of the last change of it that was logged; 0 = none ever was */
+    uint16_t update;   /* the number in its fixups: one more with each write of it, and round */
     uint16_t sequence; /* one more each time that the record is given to another file; never 0 */
     uint32_t number;
     bool in_use, is_base;
-    bool has_times; /* has $STANDARD_INFORMATION */
+    bool has_times;            /* has $STANDARD_INFORMATION */
     uint64_t created, changed; /* 100 ns since 1601; the second is that of the record, which no program sets */
-    uint64_t named;   /* the newest change of the record that its $FILE_NAME knows: mostly when the file was made */
-    bool dirty; /* only in that of $Volume: a check is due */
-    bool has_list; /* some of its attributes are in other records */
+    uint64_t named; /* the newest change of the record that its $FILE_NAME knows: mostly when the file was made */
+    bool dirty;     /* only in that of $Volume: a check is due */
+    bool has_list;  /* some of its attributes are in other records */
 };
 
 struct vx_ntfs_attribute {

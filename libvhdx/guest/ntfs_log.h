@@ -14,16 +14,16 @@
 
 struct vx_ntfs_restart {
     uint32_t page_size;
-    uint64_t current;      /* LSN of the last record when the page was written */
+    uint64_t current;       /* LSN of the last record when the page was written */
     uint32_t sequence_bits; /* of an LSN */
-    bool clean;            /* nothing has to be replayed */
-    uint32_t first_page;   /* of those behind the restart pages and the copies of the last page, which go round */
-    uint32_t data_offset;  /* of a record in its page */
+    bool clean;             /* nothing has to be replayed */
+    uint32_t first_page;    /* of those behind the restart pages and the copies of the last page, which go round */
+    uint32_t data_offset;   /* of a record in its page */
 };
 
 struct vx_ntfs_log_page {
-    uint64_t last;          /* LSN of the last record that begins in it or reaches into it */
-    uint64_t last_end;      /* LSN of the last one that ends in it, 0 = none */
+    uint64_t last;        /* LSN of the last record that begins in it or reaches into it */
+    uint64_t last_end;    /* LSN of the last one that ends in it, 0 = none */
     uint32_t next_record; /* where the next one begins, from the page's start */
 };
 

@@ -166,8 +166,8 @@ static bool copies_differ(const struct vx_gpt *a, const struct vx_gpt *b)
 static void count_copy(const struct vx_gpt *gpt, struct vx_content *content)
 {
     content->agreements += (uint32_t)gpt->found + (uint32_t)gpt->array_right;
-    content->contradictions += (uint32_t)gpt->damaged +
-                               (uint32_t)(gpt->found && !gpt->array_right && !gpt->array_unreadable);
+    content->contradictions +=
+        (uint32_t)gpt->damaged + (uint32_t)(gpt->found && !gpt->array_right && !gpt->array_unreadable);
 }
 
 /* What the headers say about the disk. A backup that is found alone says where it lies itself. */

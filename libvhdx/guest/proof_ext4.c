@@ -50,8 +50,8 @@ struct look {
     uint64_t spanning_read, within_read; /* bytes */
     uint32_t wrong_within;
     bool alone_right; /* of one that does not fit, the lower layers have a pair that does */
-    bool unknown; /* something that might not fit was not looked at */
-    bool ended;   /* the caller wants no more */
+    bool unknown;     /* something that might not fit was not looked at */
+    bool ended;       /* the caller wants no more */
     struct vx_fs_proof *proof;
     uint8_t bytes[VX_EXT4_BLOCK_MAX];
 };
@@ -75,8 +75,7 @@ static void say_mismatch(struct look *look, const char *what, uint32_t group)
 {
     if (look->proof->mismatches++ == 0)
         snprintf(look->proof->text, sizeof look->proof->text,
-                 "the %s of group %" PRIu32
-                 " has not the %s that another structure, in the other layer, calls for",
+                 "the %s of group %" PRIu32 " has not the %s that another structure, in the other layer, calls for",
                  what, group, look->super.bitmaps_summed ? "checksum" : "number of free bits");
 }
 
@@ -102,14 +101,24 @@ struct bitmap {
 
 static struct bitmap block_bitmap(const struct vx_ext4_super *super, const struct vx_ext4_group *group)
 {
-    return (struct bitmap){"block bitmap", group->block_bitmap, vx_ext4_block_bitmap_size(super), group->block_sum,
-                           group->free_blocks, group->blocks_unused, true};
+    return (struct bitmap){"block bitmap",
+                           group->block_bitmap,
+                           vx_ext4_block_bitmap_size(super),
+                           group->block_sum,
+                           group->free_blocks,
+                           group->blocks_unused,
+                           true};
 }
 
 static struct bitmap inode_bitmap(const struct vx_ext4_super *super, const struct vx_ext4_group *group)
 {
-    return (struct bitmap){"inode bitmap", group->inode_bitmap, vx_ext4_inode_bitmap_size(super), group->inode_sum,
-                           group->free_inodes, group->inodes_unused, false};
+    return (struct bitmap){"inode bitmap",
+                           group->inode_bitmap,
+                           vx_ext4_inode_bitmap_size(super),
+                           group->inode_sum,
+                           group->free_inodes,
+                           group->inodes_unused,
+                           false};
 }
 
 static bool fits(const struct look *look, const struct vx_ext4_super *super, const struct vx_ext4_group *group,
@@ -324,8 +333,8 @@ static bool read_journal(struct look *look, struct journal *journal)
     uint8_t bytes[VX_EXT4_SUPER_SIZE];
     const struct vx_ext4_super *super = &look->super;
     *journal = (struct journal){0};
-    if (!look->same || !super->has_journal || !look->below.has_journal ||
-        super->block_size != look->below.block_size || super->journal_runs != look->below.journal_runs)
+    if (!look->same || !super->has_journal || !look->below.has_journal || super->block_size != look->below.block_size ||
+        super->journal_runs != look->below.journal_runs)
         return false;
     for (uint32_t i = 0; i < super->journal_runs; i++)
         if (super->journal[i].block != look->below.journal[i].block ||
@@ -378,9 +387,8 @@ static void say_right(struct look *look, const struct journal *journal)
         snprintf(more, sizeof more,
                  ", and its journal goes on in the child with transaction %" PRIu32 " where it ends below",
                  journal->first);
-    snprintf(proof->text, sizeof proof->text,
-             "%" PRIu32 " of its bitmaps have the %s that the other layer records%s", proof->matches,
-             look->super.bitmaps_summed ? "checksums" : "numbers of free bits", more);
+    snprintf(proof->text, sizeof proof->text, "%" PRIu32 " of its bitmaps have the %s that the other layer records%s",
+             proof->matches, look->super.bitmaps_summed ? "checksums" : "numbers of free bits", more);
 }
 
 static void judge(struct look *look, bool adds_up)

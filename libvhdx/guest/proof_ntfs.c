@@ -90,8 +90,8 @@ static void say(struct vx_fs_proof *proof, enum vx_proof_word word, const char *
 
 static bool same_shape(const struct vx_ntfs_boot *a, const struct vx_ntfs_boot *b)
 {
-    return a->sector_size == b->sector_size && a->cluster_size == b->cluster_size &&
-           a->record_size == b->record_size && a->mft_cluster == b->mft_cluster;
+    return a->sector_size == b->sector_size && a->cluster_size == b->cluster_size && a->record_size == b->record_size &&
+           a->mft_cluster == b->mft_cluster;
 }
 
 static bool begin(struct vx_ntfs_look *look, struct vx_fs_proof *proof)
@@ -157,8 +157,7 @@ static void say_newest(const struct vx_ntfs_look *look, char *text, size_t size)
                  when(look->first_change, first));
 }
 
-static void say_written_since(const struct vx_ntfs_look *look, uint64_t lsns, uint32_t later,
-                              struct vx_fs_proof *proof)
+static void say_written_since(const struct vx_ntfs_look *look, uint64_t lsns, uint32_t later, struct vx_fs_proof *proof)
 {
     char newest[200], how[160] = "";
     say_newest(look, newest, sizeof newest);
@@ -213,8 +212,8 @@ static struct later find_later(const struct vx_ntfs_look *look)
 {
     struct later later = {0};
     bool has_first = look->first_change != UINT64_MAX;
-    later.lsn_counts = look->whole.has_restart && look->below.has_restart &&
-                       look->below.newest_lsn <= look->below.log_end;
+    later.lsn_counts =
+        look->whole.has_restart && look->below.has_restart && look->below.newest_lsn <= look->below.log_end;
     later.by_time = look->later_time > 0 || (has_first && look->newest_below > look->first_change);
     if (!later.lsn_counts)
         return later;

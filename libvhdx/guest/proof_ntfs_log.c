@@ -18,8 +18,8 @@
 
 /* What the log is below. */
 struct tail {
-    uint64_t page;  /* in which the last record ends; 0 = none */
-    uint64_t end;   /* the LSN of that record */
+    uint64_t page;   /* in which the last record ends; 0 = none */
+    uint64_t end;    /* the LSN of that record */
     uint64_t copied; /* the same, of the copies of the last page */
 };
 
@@ -97,15 +97,14 @@ static void look_at_tail(struct vx_ntfs_look *look, const struct tail *tail, con
     struct vx_ntfs_log_page under;
     uint32_t from = restart->data_offset;
     uint64_t start = tail->page * restart->page_size;
-    if (!vx_ntfs_log_page_decode(vx_bytes_of(look->under, restart->page_size), &under) ||
-        under.next_record % 8 != 0 || under.next_record < from || under.next_record > restart->page_size ||
+    if (!vx_ntfs_log_page_decode(vx_bytes_of(look->under, restart->page_size), &under) || under.next_record % 8 != 0 ||
+        under.next_record < from || under.next_record > restart->page_size ||
         vx_ntfs_lsn_at(restart, tail->end, start) != vx_ntfs_lsn_at(restart, above->last, start))
         return;
     look->log_differs = memcmp(look->above + from, look->under + from, under.next_record - from) != 0;
-    look->log_goes_on = !look->log_differs && above->last > tail->end &&
-                        under.next_record <= restart->page_size - 8 &&
-                        vx_get64(look->above + under.next_record) ==
-                            vx_ntfs_lsn_at(restart, tail->end, start + under.next_record);
+    look->log_goes_on =
+        !look->log_differs && above->last > tail->end && under.next_record <= restart->page_size - 8 &&
+        vx_get64(look->above + under.next_record) == vx_ntfs_lsn_at(restart, tail->end, start + under.next_record);
 }
 
 static void look_at_page(struct vx_ntfs_look *look, uint64_t page, const struct tail *tail)

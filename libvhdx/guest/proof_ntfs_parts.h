@@ -28,7 +28,7 @@ struct vx_ntfs_side {
     bool dirty;
     bool has_restart;
     struct vx_ntfs_restart restart;
-    uint64_t log_end; /* the newest LSN that its log knows */
+    uint64_t log_end;    /* the newest LSN that its log knows */
     uint64_t newest_lsn; /* of its file records */
 };
 
@@ -42,12 +42,12 @@ struct vx_ntfs_look {
     struct vx_ntfs_side whole, below; /* through the child; without it */
     bool ended, unknown;              /* the caller wants no more; something was not looked at */
     /* file records */
-    uint32_t go_on;               /* the child's copy is the one below, or a later state of it */
-    uint32_t foreign;             /* of two different volumes */
-    uint32_t reused_below;        /* given to more files below than in the child */
+    uint32_t go_on;                 /* the child's copy is the one below, or a later state of it */
+    uint32_t foreign;               /* of two different volumes */
+    uint32_t reused_below;          /* given to more files below than in the child */
     uint32_t later_lsn, later_time; /* changed later below than in the child */
-    uint32_t torn;                /* of which a part is the child's and another is not, and which do not fit */
-    uint32_t damaged;             /* the same within one layer */
+    uint32_t torn;                  /* of which a part is the child's and another is not, and which do not fit */
+    uint32_t damaged;               /* the same within one layer */
     struct vx_ntfs_pair example, foreign_example;
     uint64_t newest_below; /* time of the newest change in a file record below */
     uint64_t first_change; /* of the changes that the child has made, UINT64_MAX = none is known */
@@ -56,9 +56,9 @@ struct vx_ntfs_look {
     uint32_t bits_fit, bits_wrong, bits_wrong_below;
     uint64_t wrong_bit;
     /* log */
-    uint64_t first_page;   /* the lowest LSN among the pages of the log that the child has written, UINT64_MAX = none */
-    bool log_goes_on;      /* in the child, where it ends below */
-    bool log_differs;      /* in the page in which it ends below */
+    uint64_t first_page; /* the lowest LSN among the pages of the log that the child has written, UINT64_MAX = none */
+    bool log_goes_on;    /* in the child, where it ends below */
+    bool log_differs;    /* in the page in which it ends below */
     uint8_t above[VX_NTFS_CHUNK], under[VX_NTFS_CHUNK];
 };
 

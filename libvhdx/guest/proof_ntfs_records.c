@@ -203,8 +203,8 @@ static void look_at_chunk(struct vx_ntfs_look *look, uint64_t first, uint32_t co
     bool any = vx_ntfs_who(look, &look->whole.records, at, length) != VX_NTFS_HELD_NONE;
     for (uint32_t i = 0; i < count; i++) {
         struct both both = {.number = first + i};
-        enum vx_ntfs_held held = any ? vx_ntfs_who(look, &look->whole.records, at + (uint64_t)i * size, size)
-                                     : VX_NTFS_HELD_NONE;
+        enum vx_ntfs_held held =
+            any ? vx_ntfs_who(look, &look->whole.records, at + (uint64_t)i * size, size) : VX_NTFS_HELD_NONE;
         look_at_record(look, &both, held, look->above + (size_t)i * size, look->under + (size_t)i * size);
         if (held == VX_NTFS_HELD_ALL || held == VX_NTFS_HELD_NONE)
             look_at_bit(look, &bits, i, &both, held == VX_NTFS_HELD_ALL);

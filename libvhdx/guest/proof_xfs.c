@@ -136,8 +136,9 @@ static void say_written_since(const struct look *look, struct vx_fs_proof *proof
     char how[200] = "";
     proof->mismatches = (uint32_t)vx_max(look->later, 1);
     if (look->first != UINT64_MAX)
-        snprintf(how, sizeof how, ": its log has come to %" PRIu64 ":%" PRIu64
-                 " below, and the child goes on from before, with %" PRIu64 ":%" PRIu64,
+        snprintf(how, sizeof how,
+                 ": its log has come to %" PRIu64 ":%" PRIu64 " below, and the child goes on from before, with %" PRIu64
+                 ":%" PRIu64,
                  look->newest_below >> 32, look->newest_below & UINT32_MAX, look->first >> 32,
                  look->first & UINT32_MAX);
     proof->word = VX_PROOF_OTHER;

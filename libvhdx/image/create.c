@@ -161,8 +161,8 @@ static vhdx_status write_fixed_bat(struct vx_file *file, const struct vx_geometr
                                          .file_offset = payload_offset + block * geometry->block_size};
             vx_put64(bytes + i * VX_BAT_ENTRY_SIZE, vx_bat_entry_encode(&entry));
         }
-        status = vx_file_write(file, bytes, (size_t)count * VX_BAT_ENTRY_SIZE,
-                               BAT_OFFSET + first * VX_BAT_ENTRY_SIZE, err);
+        status =
+            vx_file_write(file, bytes, (size_t)count * VX_BAT_ENTRY_SIZE, BAT_OFFSET + first * VX_BAT_ENTRY_SIZE, err);
     }
     vx_free(bytes);
     return status;

@@ -14,9 +14,9 @@ struct vx_create_spec {
     uint32_t block_size;
     uint32_t logical_sector_size, physical_sector_size;
     bool fixed;
-    vhdx_guid virtual_disk_id;             /* zero: a new one */
-    vhdx_guid data_write_guid;             /* zero: a new one */
-    const uint8_t *locator;                /* the parent locator item of a differencing disk, else NULL */
+    vhdx_guid virtual_disk_id; /* zero: a new one */
+    vhdx_guid data_write_guid; /* zero: a new one */
+    const uint8_t *locator;    /* the parent locator item of a differencing disk, else NULL */
     uint32_t locator_size;
     const struct vx_item_change *inherited; /* further items (virtual-disk metadata of a parent) */
     size_t inherited_count;

@@ -138,8 +138,8 @@ static const struct vx_metadata_entry *placed_item(const struct vx_exam *exam, c
 }
 
 /* Reads a small item of known length; *there says whether it is there with that length. */
-static vhdx_status read_item(struct vx_exam *exam, const vhdx_guid *id, uint32_t length, uint8_t bytes[16],
-                             bool *there, vhdx_error *err)
+static vhdx_status read_item(struct vx_exam *exam, const vhdx_guid *id, uint32_t length, uint8_t bytes[16], bool *there,
+                             vhdx_error *err)
 {
     const struct vx_metadata_entry *entry = placed_item(exam, id);
     size_t got;

@@ -24,8 +24,8 @@ enum vx_exam_knows {
 
 struct vx_exam {
     const vhdx_host *host;
-    struct vx_file *raw;  /* as the host gives it */
-    bool borrowed;        /* `raw` is somebody else's */
+    struct vx_file *raw; /* as the host gives it */
+    bool borrowed;       /* `raw` is somebody else's */
     struct vx_patient patient;
     struct vx_file *file; /* `raw`, with zeros for what cannot be read */
     struct vx_survey *survey;
@@ -33,9 +33,9 @@ struct vx_exam {
 
     /* the current one; when no checksum is right, one that at least looks like a header; NULL = none */
     const struct vx_header *header;
-    int header_slot;                /* 0 or 1, -1 = none */
-    bool header_guessed;            /* its checksum is wrong */
-    bool has_log;                   /* the header names a usable place for the log, inside of the file or not */
+    int header_slot;     /* 0 or 1, -1 = none */
+    bool header_guessed; /* its checksum is wrong */
+    bool has_log;        /* the header names a usable place for the log, inside of the file or not */
 
     const struct vx_region_table *regions; /* the copy in use; NULL = none */
     int region_copy;                       /* 0 or 1, -1 = none */
@@ -46,7 +46,7 @@ struct vx_exam {
     bool table_guessed;              /* its signature is missing */
     /* of the table as they are in the view, VX_METADATA_TABLE_SIZE of them; NULL = no region */
     uint8_t *table_bytes;
-    unsigned knows;                  /* VX_KNOWS_* */
+    unsigned knows; /* VX_KNOWS_* */
     struct vx_file_parameters parameters;
     uint64_t virtual_size;
     uint32_t logical_sector_size, physical_sector_size;
@@ -57,7 +57,7 @@ struct vx_exam {
 
     bool has_geometry; /* the sizes are known and fit together */
     struct vx_geometry geometry;
-    uint64_t bat_entries; /* of geometry.entry_count, those that the BAT region has room for */
+    uint64_t bat_entries;  /* of geometry.entry_count, those that the BAT region has room for */
     struct vx_image image; /* for vx_bat_window and vx_run_reader, see vx_exam_is_readable() */
 };
 
@@ -77,7 +77,6 @@ void vx_exam_close(struct vx_exam *exam);
 bool vx_exam_is_plain(const struct vx_exam *exam);
 /* Whether `exam->image` may be given to bat windows and run readers. */
 bool vx_exam_is_readable(const struct vx_exam *exam);
-
 
 static inline bool vx_exam_knows(const struct vx_exam *exam, unsigned what)
 {

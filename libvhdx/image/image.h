@@ -32,18 +32,18 @@ struct vx_image {
     struct vx_header header; /* the current one, as on disk */
     int header_slot;         /* 0 or 1: where it lies */
     enum vhdx_log_state log;
-    struct vx_log_sequence sequence;   /* when log is REPLAYED */
-    struct vx_survey_age log_age;      /* when log is REPLAYED or STALE */
-    struct vx_region_table *regions;   /* the chosen copy */
+    struct vx_log_sequence sequence; /* when log is REPLAYED */
+    struct vx_survey_age log_age;    /* when log is REPLAYED or STALE */
+    struct vx_region_table *regions; /* the chosen copy */
     struct vx_region bat, metadata;
     struct vx_items items;
     struct vx_geometry geometry;
-    vhdx_info info;                    /* what the public interface shows; strings belong to the members above */
+    vhdx_info info; /* what the public interface shows; strings belong to the members above */
     vhdx_parent_names parent_names;
     /* while writing */
-    struct vx_journal *journal;        /* NULL until vx_image_begin_write() */
+    struct vx_journal *journal; /* NULL until vx_image_begin_write() */
     struct vx_space *space;
-    struct vx_bat_window *bat_window;  /* of the writer, kept equal to what it writes */
+    struct vx_bat_window *bat_window; /* of the writer, kept equal to what it writes */
 };
 
 enum vx_open_flags {

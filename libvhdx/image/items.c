@@ -313,8 +313,7 @@ static vhdx_status put_item(struct edit *edit, const struct vx_item_change *chan
     return VHDX_OK;
 }
 
-static vhdx_status apply_changes(struct edit *edit, const struct vx_item_change *changes, size_t count,
-                                 vhdx_error *err)
+static vhdx_status apply_changes(struct edit *edit, const struct vx_item_change *changes, size_t count, vhdx_error *err)
 {
     /* Removals first: their table slots are free for others, their bytes not before the switch. */
     for (size_t i = 0; i < count; i++) {
@@ -370,7 +369,7 @@ static vhdx_status check_or_change(struct vx_image *image, const struct vx_item_
     edit.new = vx_alloc(1, sizeof *edit.new);
     edit.scratch = vx_alloc(2 * VX_METADATA_MAX, sizeof *edit.scratch);
     edit.in_place = vx_alloc(count + 1, sizeof *edit.in_place);
-    if (buffers && edit.new && edit.scratch && edit.in_place)
+    if (buffers && edit.new &&edit.scratch &&edit.in_place)
         status = change(&edit, changes, count, buffers, err);
     else
         vx_fail_memory(err, "the metadata table");
@@ -381,14 +380,12 @@ static vhdx_status check_or_change(struct vx_image *image, const struct vx_item_
     return status;
 }
 
-vhdx_status vx_items_check(struct vx_image *image, const struct vx_item_change *changes, size_t count,
-                           vhdx_error *err)
+vhdx_status vx_items_check(struct vx_image *image, const struct vx_item_change *changes, size_t count, vhdx_error *err)
 {
     return check_or_change(image, changes, count, true, err);
 }
 
-vhdx_status vx_items_change(struct vx_image *image, const struct vx_item_change *changes, size_t count,
-                            vhdx_error *err)
+vhdx_status vx_items_change(struct vx_image *image, const struct vx_item_change *changes, size_t count, vhdx_error *err)
 {
     return check_or_change(image, changes, count, false, err);
 }

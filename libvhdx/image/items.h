@@ -53,8 +53,7 @@ struct vx_item_change {
 };
 
 /* LIMIT when vx_items_change() would find no room; writes nothing, and the image need not be in writing. */
-vhdx_status vx_items_check(struct vx_image *image, const struct vx_item_change *changes, size_t count,
-                           vhdx_error *err);
+vhdx_status vx_items_check(struct vx_image *image, const struct vx_item_change *changes, size_t count, vhdx_error *err);
 
 /*
  * Applies all changes in one log entry (the journal must have nothing pending) and loads the items anew. LIMIT: the

@@ -22,7 +22,7 @@ struct slot {
 struct vx_journal {
     struct vx_head head;
     struct vx_log_writer writer;
-    struct slot *slots; /* hash table, open addressing */
+    struct slot *slots;  /* hash table, open addressing */
     uint32_t slot_count; /* power of two, at least twice the capacity */
     uint32_t capacity, used;
     struct vx_header header; /* which the first entry's LogGuid makes current */
@@ -102,8 +102,7 @@ static void gather_pages(struct vx_journal *journal)
 static vhdx_status write_home(struct vx_journal *journal, vhdx_error *err)
 {
     for (uint32_t i = 0; i < journal->used; i++)
-        VX_TRY(vx_file_write(journal->head.file, journal->pages[i].bytes, VX_PAGE, journal->pages[i].file_offset,
-                             err));
+        VX_TRY(vx_file_write(journal->head.file, journal->pages[i].bytes, VX_PAGE, journal->pages[i].file_offset, err));
     return VHDX_OK;
 }
 

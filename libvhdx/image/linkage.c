@@ -85,8 +85,7 @@ static vhdx_status search(const struct vx_exam *exam, struct vx_linkage *linkage
 static vhdx_status take(const struct vx_exam *exam, struct vx_linkage *linkage, vhdx_error *err)
 {
     /* What could not be read looks like zeros, and like a disk without parent. */
-    bool certain =
-        vx_exam_knows(exam, VX_KNOWS_PARAMETERS) && !exam->table_guessed && exam->patient.ranges.count == 0;
+    bool certain = vx_exam_knows(exam, VX_KNOWS_PARAMETERS) && !exam->table_guessed && exam->patient.ranges.count == 0;
     bool found;
     linkage->has_identity = exam->header && !exam->header_guessed;
     if (linkage->has_identity)

@@ -24,11 +24,11 @@ struct home {
     const struct vx_survey *survey;
     const struct vx_region_table *regions; /* NULL: not known */
     struct vx_region bat;
-    uint32_t block_size; /* 0: not known */
-    bool never_gives_up; /* QEMU wrote last, which only adds blocks */
-    uint64_t known_end;  /* LastFileOffset: what lies behind it is unknown to the log; UINT64_MAX = nothing does */
-    uint64_t newer;      /* blocks of the file that the log does not know, and cannot */
-    uint64_t taken_back; /* blocks of the file that the log has given up, or has elsewhere */
+    uint32_t block_size;     /* 0: not known */
+    bool never_gives_up;     /* QEMU wrote last, which only adds blocks */
+    uint64_t known_end;      /* LastFileOffset: what lies behind it is unknown to the log; UINT64_MAX = nothing does */
+    uint64_t newer;          /* blocks of the file that the log does not know, and cannot */
+    uint64_t taken_back;     /* blocks of the file that the log has given up, or has elsewhere */
     uint64_t places[PLACES]; /* of the first of the newer */
 };
 
@@ -251,10 +251,8 @@ static vhdx_status add_version(void *context, const struct vx_log_descriptor *de
     if (!versions)
         return vx_fail_memory(err, "old pages of the log");
     past->versions = versions;
-    past->versions[past->count] = (struct version){.target = descriptor->file_offset,
-                                                   .run = past->run,
-                                                   .order = (uint32_t)past->count,
-                                                   .newer = age == NEWER};
+    past->versions[past->count] = (struct version){
+        .target = descriptor->file_offset, .run = past->run, .order = (uint32_t)past->count, .newer = age == NEWER};
     past->count++;
     return VHDX_OK;
 }
@@ -287,8 +285,7 @@ static vhdx_status take_own(struct past *past, uint64_t at, const struct vx_log_
 
 static vhdx_status take_earlier(struct past *past, uint64_t at, const struct vx_log_header *entry, vhdx_error *err)
 {
-    bool follows = past->any && past->run_end == at &&
-                   entry->sequence_number == past->before.sequence_number + 1 &&
+    bool follows = past->any && past->run_end == at && entry->sequence_number == past->before.sequence_number + 1 &&
                    vx_guid_equal(&entry->log_guid, &past->before.log_guid);
     past->run += !follows;
     past->any = true;

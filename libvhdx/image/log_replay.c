@@ -64,8 +64,7 @@ static vhdx_status load_descriptors(struct replay *replay, uint64_t at, vhdx_err
     return VHDX_OK;
 }
 
-static vhdx_status replay_entry(struct replay *replay, uint64_t at, const struct vx_log_header *header,
-                                vhdx_error *err)
+static vhdx_status replay_entry(struct replay *replay, uint64_t at, const struct vx_log_header *header, vhdx_error *err)
 {
     uint64_t data_at = at + vx_log_descriptor_sectors(header->descriptor_count) * VX_PAGE;
     for (uint32_t i = 0; i < header->descriptor_count; i++) {
@@ -73,8 +72,8 @@ static vhdx_status replay_entry(struct replay *replay, uint64_t at, const struct
         uint64_t offset = vx_log_descriptor_offset(i);
         if (i == 0 || offset % VX_PAGE == 0)
             VX_TRY(load_descriptors(replay, at + vx_round_down(offset, VX_PAGE), err));
-        VX_TRY(vx_log_descriptor_decode(
-            vx_bytes_of(replay->descriptors + offset % VX_PAGE, VX_LOG_DESCRIPTOR_SIZE), &descriptor));
+        VX_TRY(vx_log_descriptor_decode(vx_bytes_of(replay->descriptors + offset % VX_PAGE, VX_LOG_DESCRIPTOR_SIZE),
+                                        &descriptor));
         VX_TRY(apply(replay, &descriptor, data_at, err));
         data_at += descriptor.kind == VX_LOG_KIND_DATA ? VX_PAGE : 0;
     }

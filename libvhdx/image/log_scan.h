@@ -21,8 +21,7 @@ struct vx_ring {
     uint8_t *cache;
 };
 
-vhdx_status vx_ring_open(struct vx_ring *ring, struct vx_file *file, uint64_t offset, uint32_t length,
-                         vhdx_error *err);
+vhdx_status vx_ring_open(struct vx_ring *ring, struct vx_file *file, uint64_t offset, uint32_t length, vhdx_error *err);
 void vx_ring_close(struct vx_ring *ring);
 /* The sector at a ring offset (taken modulo the length); valid until the next call. */
 vhdx_status vx_ring_sector(struct vx_ring *ring, uint64_t ring_offset, const uint8_t **sector, vhdx_error *err);

@@ -48,8 +48,7 @@ static vhdx_status take_header(struct vx_image *image, const struct vx_survey *s
     const struct vx_survey_header *current = &survey->headers[survey->current];
     struct vx_where where = vx_at(path, "header", header_offset(survey->current));
     if (current->rules & VX_HEADER_BAD_VERSION)
-        return vx_fail(err, VHDX_UNSUPPORTED, where, "the format's version is %u, expected 1",
-                       current->header.version);
+        return vx_fail(err, VHDX_UNSUPPORTED, where, "the format's version is %u, expected 1", current->header.version);
     if ((current->rules & VX_HEADER_BAD_LOG_VERSION) && !vx_guid_is_zero(&current->header.log_guid) &&
         !(flags & VX_OPEN_INSPECT))
         return vx_fail(err, VHDX_UNSUPPORTED, where, "the log's version is %u, expected 0",
@@ -150,8 +149,8 @@ vhdx_status vx_image_open(const vhdx_host *host, const char *path, unsigned flag
 {
     struct vx_file *file;
     vhdx_open_mode access = flags & VX_OPEN_WRITE  ? VHDX_OPEN_WRITE
-                              : flags & VX_OPEN_PEEK ? VHDX_OPEN_PEEK
-                                                     : VHDX_OPEN_READ;
+                            : flags & VX_OPEN_PEEK ? VHDX_OPEN_PEEK
+                                                   : VHDX_OPEN_READ;
     VX_TRY(vx_file_open(vx_host_or_native(host), path, access, &file, err));
     return vx_image_open_file(host, file, flags, image, err);
 }
@@ -163,8 +162,7 @@ static vhdx_status identity(struct vx_image *image, struct vx_survey *survey, vh
     return take_header(image, survey, 0, err);
 }
 
-vhdx_status vx_image_peek_identity(const vhdx_host *host, const char *path, vhdx_guid *data_write_guid,
-                                   vhdx_error *err)
+vhdx_status vx_image_peek_identity(const vhdx_host *host, const char *path, vhdx_guid *data_write_guid, vhdx_error *err)
 {
     struct vx_image image = {.host = vx_host_or_native(host)};
     struct vx_survey *survey = vx_alloc(1, sizeof *survey);

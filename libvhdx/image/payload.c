@@ -24,8 +24,7 @@ static vhdx_status set_bat_entry(struct vx_image *image, uint64_t bat_index, con
 vhdx_status vx_payload_entry(struct vx_image *image, uint64_t payload_block, struct vx_bat_entry *entry,
                              vhdx_error *err)
 {
-    return vx_bat_window_get(image->bat_window, vx_geometry_payload_index(&image->geometry, payload_block), entry,
-                             err);
+    return vx_bat_window_get(image->bat_window, vx_geometry_payload_index(&image->geometry, payload_block), entry, err);
 }
 
 vhdx_status vx_payload_set_entry(struct vx_image *image, uint64_t payload_block, const struct vx_bat_entry *entry,

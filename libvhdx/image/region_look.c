@@ -20,8 +20,8 @@ static void look_at(const uint8_t *bytes, size_t size, uint64_t file_size, uint6
 {
     for (size_t i = 0; i + VX_BAT_ENTRY_SIZE <= size; i += VX_BAT_ENTRY_SIZE) {
         struct vx_bat_entry entry = vx_bat_entry_decode(vx_get64(bytes + i));
-        bool odd = (vx_bat_payload_rules(&entry, true) &
-                    (VX_BAT_RESERVED_SET | VX_BAT_BAD_STATE | VX_BAT_NO_PLACE)) != 0;
+        bool odd =
+            (vx_bat_payload_rules(&entry, true) & (VX_BAT_RESERVED_SET | VX_BAT_BAD_STATE | VX_BAT_NO_PLACE)) != 0;
         bool owner = vx_bat_payload_owns_space(&entry);
         bool nowhere = owner && (entry.file_offset < VX_HEADER_SECTION_SIZE || entry.file_offset == offset ||
                                  entry.file_offset >= file_size);

@@ -80,8 +80,8 @@ static vhdx_status bit_run(struct vx_run_reader *reader, uint64_t bits_offset, u
     return VHDX_OK;
 }
 
-static vhdx_status partial_run(struct vx_run_reader *reader, uint64_t payload_block, uint64_t in_block,
-                               uint64_t length, const struct vx_bat_entry *entry, struct vx_run *run, vhdx_error *err)
+static vhdx_status partial_run(struct vx_run_reader *reader, uint64_t payload_block, uint64_t in_block, uint64_t length,
+                               const struct vx_bat_entry *entry, struct vx_run *run, vhdx_error *err)
 {
     uint32_t sector_size = reader->image->geometry.logical_sector_size;
     uint64_t bits_offset = 0, count = 0;
@@ -97,8 +97,8 @@ static vhdx_status partial_run(struct vx_run_reader *reader, uint64_t payload_bl
 }
 
 /* The run inside one block. */
-static vhdx_status block_run(struct vx_run_reader *reader, uint64_t virtual_offset, uint64_t limit,
-                             struct vx_run *run, vhdx_error *err)
+static vhdx_status block_run(struct vx_run_reader *reader, uint64_t virtual_offset, uint64_t limit, struct vx_run *run,
+                             vhdx_error *err)
 {
     struct vx_image *image = reader->image;
     uint64_t block = virtual_offset / image->geometry.block_size;
@@ -157,8 +157,7 @@ static vhdx_status skip_absent(struct vx_run_reader *reader, uint64_t virtual_of
 
 static bool continues(const struct vx_run *run, const struct vx_run *next)
 {
-    return run->kind == next->kind &&
-           (run->kind != VX_RUN_DATA || run->file_offset + run->length == next->file_offset);
+    return run->kind == next->kind && (run->kind != VX_RUN_DATA || run->file_offset + run->length == next->file_offset);
 }
 
 vhdx_status vx_run_at(struct vx_run_reader *reader, uint64_t virtual_offset, uint64_t limit, struct vx_run *run,

@@ -33,8 +33,7 @@ struct vx_run_reader {
 };
 
 /* `window`: VX_BAT_WINDOW_LARGE or _SMALL. */
-vhdx_status vx_run_reader_open(struct vx_image *image, uint32_t window, struct vx_run_reader *reader,
-                               vhdx_error *err);
+vhdx_status vx_run_reader_open(struct vx_image *image, uint32_t window, struct vx_run_reader *reader, vhdx_error *err);
 void vx_run_reader_close(struct vx_run_reader *reader);
 
 /*

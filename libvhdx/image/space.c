@@ -20,9 +20,9 @@ struct released {
 struct vx_space {
     struct vx_image *image;
     uint8_t *bits;
-    uint64_t room;  /* slots that `bits` has room for */
-    uint64_t end;   /* slots up to the end of what is owned or was in the file */
-    uint64_t hint;  /* no free run of a block's length begins before this slot */
+    uint64_t room; /* slots that `bits` has room for */
+    uint64_t end;  /* slots up to the end of what is owned or was in the file */
+    uint64_t hint; /* no free run of a block's length begins before this slot */
     uint64_t file_size;
     uint64_t taken; /* bytes, ever */
     struct released *released;
@@ -120,10 +120,10 @@ static vhdx_status check_bitmap(struct scan *scan, uint64_t payload_block, vhdx_
     VX_TRY(vx_bat_window_get(&scan->bitmaps, bat_index, &entry, err));
     if (entry.state == VX_BITMAP_PRESENT)
         return VHDX_OK;
-    return vx_fail(err, VHDX_CORRUPT,
-                   vx_at_index(vx_image_path(scan->image), "BAT entry", vx_bat_entry_offset(scan->image, bat_index),
-                               bat_index),
-                   "a block is partially present, but its sector bitmap is not there (state %u)", entry.state);
+    return vx_fail(
+        err, VHDX_CORRUPT,
+        vx_at_index(vx_image_path(scan->image), "BAT entry", vx_bat_entry_offset(scan->image, bat_index), bat_index),
+        "a block is partially present, but its sector bitmap is not there (state %u)", entry.state);
 }
 
 /* Entries of which nobody can say what they mean: whoever writes around them would make up an answer. */
@@ -224,8 +224,7 @@ static uint64_t needed_length(const struct vx_image *image, const struct claim *
 static vhdx_status take_claim(void *context, const struct claim *claim, bool *stop, vhdx_error *err)
 {
     struct vx_space *space = context;
-    struct vx_where where =
-        vx_at_index(vx_image_path(space->image), claim->structure, claim->offset, claim->index);
+    struct vx_where where = vx_at_index(vx_image_path(space->image), claim->structure, claim->offset, claim->index);
     (void)stop;
     if (claim->offset == 0 && claim->index != VHDX_NOWHERE)
         return vx_fail(err, VHDX_CORRUPT, where, "it is said to be present, but has no place in the file");

@@ -25,11 +25,11 @@ struct vx_survey_regions {
 };
 
 enum vx_survey_log {
-    VX_SURVEY_LOG_CLEAN,    /* LogGuid is zero, or there is no header to tell */
-    VX_SURVEY_LOG_ACTIVE,   /* an active sequence was found and replayed into `view` */
-    VX_SURVEY_LOG_MISSING,  /* LogGuid is set, but there is no valid active sequence */
-    VX_SURVEY_LOG_UNBEGUN,  /* the same, but it is proven that nothing was ever logged: the file is the truth */
-    VX_SURVEY_LOG_STALE,    /* an active sequence that is older than the file in each of its pages: not replayed */
+    VX_SURVEY_LOG_CLEAN,   /* LogGuid is zero, or there is no header to tell */
+    VX_SURVEY_LOG_ACTIVE,  /* an active sequence was found and replayed into `view` */
+    VX_SURVEY_LOG_MISSING, /* LogGuid is set, but there is no valid active sequence */
+    VX_SURVEY_LOG_UNBEGUN, /* the same, but it is proven that nothing was ever logged: the file is the truth */
+    VX_SURVEY_LOG_STALE,   /* an active sequence that is older than the file in each of its pages: not replayed */
     /* the header's log fields make no sense, or the sequence cannot be replayed; see log_error */
     VX_SURVEY_LOG_UNUSABLE,
 };
@@ -48,8 +48,8 @@ struct vx_survey {
     vhdx_status file_id_status;
     struct vx_file_id file_id;
     struct vx_survey_header headers[2];
-    int current;      /* 0 or 1; -1 when no header is valid */
-    bool tie;         /* both valid, same sequence number, different content: `current` is a guess */
+    int current; /* 0 or 1; -1 when no header is valid */
+    bool tie;    /* both valid, same sequence number, different content: `current` is a guess */
     enum vx_survey_log log;
     struct vx_log_sequence sequence;
     struct vx_survey_age age; /* ACTIVE, STALE */

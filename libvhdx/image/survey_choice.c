@@ -14,12 +14,17 @@ bool vx_survey_header_valid(const struct vx_survey_header *header)
 enum vhdx_log_state vx_survey_log_state(const struct vx_survey *survey)
 {
     switch (survey->log) {
-    case VX_SURVEY_LOG_CLEAN: return VHDX_LOG_STATE_CLEAN;
-    case VX_SURVEY_LOG_ACTIVE: return VHDX_LOG_STATE_REPLAYED;
-    case VX_SURVEY_LOG_UNBEGUN: return VHDX_LOG_STATE_UNBEGUN;
-    case VX_SURVEY_LOG_STALE: return VHDX_LOG_STATE_STALE;
+    case VX_SURVEY_LOG_CLEAN:
+        return VHDX_LOG_STATE_CLEAN;
+    case VX_SURVEY_LOG_ACTIVE:
+        return VHDX_LOG_STATE_REPLAYED;
+    case VX_SURVEY_LOG_UNBEGUN:
+        return VHDX_LOG_STATE_UNBEGUN;
+    case VX_SURVEY_LOG_STALE:
+        return VHDX_LOG_STATE_STALE;
     case VX_SURVEY_LOG_MISSING:
-    case VX_SURVEY_LOG_UNUSABLE: break;
+    case VX_SURVEY_LOG_UNUSABLE:
+        break;
     }
     return VHDX_LOG_STATE_CORRUPT;
 }

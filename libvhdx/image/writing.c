@@ -96,8 +96,7 @@ static vhdx_status check_writable(const struct vx_image *image, vhdx_error *err)
                        image->header.log_offset, image->header.log_length);
     if (image->header.sequence_number > UINT64_MAX - SEQUENCE_NUMBERS_LEFT)
         return vx_fail(err, VHDX_LIMIT, vx_at(vx_image_path(image), "header", header_offset(image->header_slot)),
-                       "the header's sequence numbers are nearly used up (%" PRIu64 ")",
-                       image->header.sequence_number);
+                       "the header's sequence numbers are nearly used up (%" PRIu64 ")", image->header.sequence_number);
     if ((facts->attributes & VHDX_FILE_SPARSE_HARMS) && (facts->attributes & VHDX_FILE_IS_ENCRYPTED))
         return vx_fail(err, VHDX_UNSUPPORTED, where, "the file is encrypted by its file system");
     return VHDX_OK;

@@ -113,9 +113,9 @@ static void write_names(const struct holder *holders, size_t count, char *text, 
     struct vx_text out = vx_text_begin(text, room);
     for (size_t i = 0; i < shown; i++)
         vx_text_add(&out, "%s%s (process %ld)",
-                    i == 0                              ? ""
+                    i == 0                             ? ""
                     : i + 1 == shown && shown == count ? " and "
-                                                        : ", ",
+                                                       : ", ",
                     holders[i].name, holders[i].pid);
     if (shown < count)
         vx_text_add(&out, " and %zu more", count - shown);

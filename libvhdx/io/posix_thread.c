@@ -51,8 +51,7 @@ static unsigned start(struct member *members, unsigned count)
     unsigned started = 1;
     sigfillset(&all);
     bool masked = pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
-    while (started < count &&
-           pthread_create(&members[started].thread, NULL, run_member, &members[started]) == 0)
+    while (started < count && pthread_create(&members[started].thread, NULL, run_member, &members[started]) == 0)
         started++;
     if (masked)
         pthread_sigmask(SIG_SETMASK, &before, NULL);

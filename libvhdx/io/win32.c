@@ -412,8 +412,7 @@ static vhdx_status fail_open(vhdx_error *err, DWORD code, const char *path, vhdx
                         "system or another host may hold it; end that, then try again");
 }
 
-static vhdx_status open_wide(const wchar_t *wide, const char *path, vhdx_open_mode access, vhdx_io *io,
-                             vhdx_error *err)
+static vhdx_status open_wide(const wchar_t *wide, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err)
 {
     VX_TRY(refuse_kind(wide, path, err));
     struct win32_file *file = vx_alloc(1, sizeof *file);

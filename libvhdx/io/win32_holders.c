@@ -86,9 +86,9 @@ static void write_names(const struct told_process *processes, UINT count, char *
             length++;
         char *name = vx_win32_narrow(processes[i].name, length);
         vx_text_add(&out, "%s%s (process %lu)",
-                    i == 0                              ? ""
+                    i == 0                             ? ""
                     : i + 1 == shown && shown == count ? " and "
-                                                        : ", ",
+                                                       : ", ",
                     name ? name : "a program", (unsigned long)processes[i].process_id);
         vx_free(name);
     }

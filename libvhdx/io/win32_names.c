@@ -107,8 +107,7 @@ static vhdx_status host_look(void *context, const char *path, vhdx_entry_type *t
     BY_HANDLE_FILE_INFORMATION info;
     (void)context;
     VX_TRY(vx_win32_path(path, &wide, err));
-    HANDLE handle =
-        CreateFileW(wide, 0, VX_WIN32_SHARE_ALL, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    HANDLE handle = CreateFileW(wide, 0, VX_WIN32_SHARE_ALL, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
     DWORD code = handle == INVALID_HANDLE_VALUE ? GetLastError() : ERROR_SUCCESS;
     vx_free(wide);
     if (code == ERROR_SUCCESS && !GetFileInformationByHandle(handle, &info))

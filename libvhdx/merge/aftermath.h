@@ -9,18 +9,17 @@
 #include "base/status.h"
 
 struct vx_aftermath {
-    const char *child;   /* the layer that was merged */
-    const char *target;  /* where its content is now */
-    bool new_file;       /* the target was made by this merge */
-    bool in_place;       /* the child's own file now holds everything */
-    bool has_upper;      /* a layer above the child goes on being the leaf */
-    bool between;        /* layers between child and target are left */
-    bool deleted;        /* the merged layers were removed */
-    bool machine_known;  /* the caller tells itself what the machine's configuration needs */
+    const char *child;  /* the layer that was merged */
+    const char *target; /* where its content is now */
+    bool new_file;      /* the target was made by this merge */
+    bool in_place;      /* the child's own file now holds everything */
+    bool has_upper;     /* a layer above the child goes on being the leaf */
+    bool between;       /* layers between child and target are left */
+    bool deleted;       /* the merged layers were removed */
+    bool machine_known; /* the caller tells itself what the machine's configuration needs */
 };
 
 /* Sends the lines as notices of kind NEXT. `notice` may be NULL. */
 void vx_tell_aftermath(const struct vx_aftermath *aftermath, vhdx_notice_fn notice, void *context);
-
 
 #endif

@@ -55,8 +55,8 @@ vhdx_status vx_compare_merged(const struct vx_merge_run *run, uint64_t begin, ui
 {
     struct comparison c = {.run = run, .same = end <= run->target->geometry.virtual_size};
     c.buf = vx_alloc(2, COMPARE_BUFFER);
-    vhdx_status status = c.buf ? vx_cursor_open(run->chain, 0, run->into, true, &c.cursor, err)
-                               : vx_fail_memory(err, "a buffer");
+    vhdx_status status =
+        c.buf ? vx_cursor_open(run->chain, 0, run->into, true, &c.cursor, err) : vx_fail_memory(err, "a buffer");
     if (status == VHDX_OK)
         status = compare_range(&c, begin, end, err);
     vx_cursor_close(c.cursor);

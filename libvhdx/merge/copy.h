@@ -23,7 +23,7 @@ struct vx_copier {
     struct vx_file *target;
     struct vx_copy_job *jobs;
     size_t job_count, job_room;
-    uint64_t load; /* of the jobs: bytes to be written, and a little for what will be shared */
+    uint64_t load;           /* of the jobs: bytes to be written, and a little for what will be shared */
     uint64_t copied, shared; /* so far, in all */
     struct vx_sharing sharing;
     uint64_t written_offset, written_end; /* of the target: copied, not yet announced to the host for writing out */

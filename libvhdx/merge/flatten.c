@@ -33,7 +33,7 @@ static vhdx_status create_target(struct vx_chain *chain, const char *path, struc
 }
 
 static struct vx_merge_task merge_task(struct vx_chain *chain, struct vx_image *target,
-                                      const vhdx_merge_options *options)
+                                       const vhdx_merge_options *options)
 {
     return (struct vx_merge_task){.chain = chain,
                                   .layer_count = chain->count,
@@ -91,8 +91,8 @@ static vhdx_status make_new(struct vx_chain *chain, const char *path, const vhdx
     return status;
 }
 
-vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
-                       vx_layer_check_fn *check, vhdx_merge_report *report, vhdx_error *err)
+vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options, vx_layer_check_fn *check,
+                       vhdx_merge_report *report, vhdx_error *err)
 {
     struct vx_search search = {options->parents, options->parent_count};
     struct vx_chain *chain;

@@ -61,8 +61,8 @@ static void take_linkage(struct vx_neighbour *neighbour, const struct vx_linkage
     neighbour->data_write_guid = linkage->data_write_guid;
     neighbour->has_linkage = linkage->has_linkage;
     neighbour->linkage = linkage->linkage;
-    neighbour->is_merged = linkage->has_identity && vx_is_merged_mark(linkage->has_linkage2, &linkage->linkage2,
-                                                                      &linkage->data_write_guid);
+    neighbour->is_merged = linkage->has_identity &&
+                           vx_is_merged_mark(linkage->has_linkage2, &linkage->linkage2, &linkage->data_write_guid);
     neighbour->has_linkage2 = linkage->has_linkage2 && !neighbour->is_merged;
     neighbour->linkage2 = linkage->linkage2;
 }
@@ -225,8 +225,7 @@ static vhdx_status search_real_directory(struct finder *finder, const char *path
     if (!real_directory)
         return vx_fail_memory(err, "a path");
     finder->directory = real_directory;
-    vhdx_status status =
-        vx_same_path(host, real_directory, directory) ? VHDX_OK : search_directory(finder, err);
+    vhdx_status status = vx_same_path(host, real_directory, directory) ? VHDX_OK : search_directory(finder, err);
     vx_free(real_directory);
     return status;
 }
@@ -330,8 +329,8 @@ static vhdx_status take_far(struct finder *finder, const struct vx_far_disk *dis
         neighbour.data_write_guid = disk->data_write_guid;
         neighbour.has_linkage = disk->has_linkage;
         neighbour.linkage = disk->linkage;
-        neighbour.is_merged = disk->has_identity &&
-                              vx_is_merged_mark(disk->has_linkage2, &disk->linkage2, &disk->data_write_guid);
+        neighbour.is_merged =
+            disk->has_identity && vx_is_merged_mark(disk->has_linkage2, &disk->linkage2, &disk->data_write_guid);
         neighbour.has_linkage2 = disk->has_linkage2 && !neighbour.is_merged;
         neighbour.linkage2 = disk->linkage2;
         status = append(finder->neighbours, &neighbour, finder->err);

@@ -12,11 +12,11 @@
 struct vx_neighbour {
     char *path;
     vhdx_file_facts facts; /* who the file is, under whatever name */
-    bool is_disk;  /* who its parent is, or that it has none, could be read */
-    bool is_obscure; /* it is a disk, or is named like one, but does not say who its parent is */
-    bool is_busy;  /* somebody holds it so that not even a look is possible */
-    bool is_unreadable; /* the host failed to read it: it may be anybody's child */
-    bool is_elsewhere; /* on another host: it cannot be opened here */
+    bool is_disk;          /* who its parent is, or that it has none, could be read */
+    bool is_obscure;       /* it is a disk, or is named like one, but does not say who its parent is */
+    bool is_busy;          /* somebody holds it so that not even a look is possible */
+    bool is_unreadable;    /* the host failed to read it: it may be anybody's child */
+    bool is_elsewhere;     /* on another host: it cannot be opened here */
     bool has_identity;
     vhdx_guid data_write_guid;
     bool has_linkage, has_linkage2; /* linkage2: only when it is set and may name a parent */

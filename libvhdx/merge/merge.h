@@ -18,7 +18,7 @@ vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool 
                      const struct vx_far_disks *far, vx_layer_check_fn *check, vhdx_merge_report *report,
                      vhdx_error *err);
 /* As vhdx_flatten. */
-vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
-                       vx_layer_check_fn *check, vhdx_merge_report *report, vhdx_error *err);
+vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options, vx_layer_check_fn *check,
+                       vhdx_merge_report *report, vhdx_error *err);
 
 #endif

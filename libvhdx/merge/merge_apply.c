@@ -96,8 +96,8 @@ static vhdx_status set_bits(const struct apply *apply, const struct vx_block_pla
     uint32_t sector_size = apply->target->geometry.logical_sector_size;
     for (size_t i = 0; i < plan->piece_count; i++) {
         uint64_t first = (plan->pieces[i].virtual_offset - plan->virtual_offset) / sector_size;
-        VX_TRY(vx_payload_fill_bits(apply->target, bits_offset, first, plan->pieces[i].length / sector_size, true,
-                                    err));
+        VX_TRY(
+            vx_payload_fill_bits(apply->target, bits_offset, first, plan->pieces[i].length / sector_size, true, err));
     }
     return VHDX_OK;
 }
@@ -164,8 +164,8 @@ static vhdx_status make_zero(const struct apply *apply, const struct vx_block_pl
 {
     struct vx_bat_entry entry = {.state = VX_PAYLOAD_ZERO};
     if (vx_bat_payload_owns_space(&plan->entry))
-        VX_TRY(vx_space_release(apply->target->space, plan->entry.file_offset, apply->target->geometry.block_size,
-                                err));
+        VX_TRY(
+            vx_space_release(apply->target->space, plan->entry.file_offset, apply->target->geometry.block_size, err));
     return vx_payload_set_entry(apply->target, plan->block, &entry, err);
 }
 
@@ -217,8 +217,8 @@ vhdx_status vx_apply_layers(const struct vx_merge_task *task, struct vx_copier *
         apply.options = *options;
     /* Where sparse files do harm a new block is written whole; who gives space back between windows has no more than a
      * window. */
-    apply.counts_space = apply.options.window_done &&
-                         (vx_file_facts(task->target->file)->attributes & VHDX_FILE_SPARSE_HARMS) != 0;
+    apply.counts_space =
+        apply.options.window_done && (vx_file_facts(task->target->file)->attributes & VHDX_FILE_SPARSE_HARMS) != 0;
     if (apply.options.window_bytes == 0)
         apply.options.window_bytes = VX_WINDOW_BYTES;
     VX_TRY(vx_planner_open(task, &planner, err));

@@ -11,7 +11,7 @@ struct vx_planner {
     struct vx_cursor *cursor;
     struct vx_image *target;
     enum vx_direction direction;
-    uint64_t at, size; /* place on the virtual disk; its end */
+    uint64_t at, size;           /* place on the virtual disk; its end */
     struct vx_bat_window window; /* up: on the target */
     struct vx_block_plan plan;
 };

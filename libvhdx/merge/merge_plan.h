@@ -27,12 +27,12 @@ enum vx_block_action {
 enum vx_direction { VX_DIRECTION_DOWN, VX_DIRECTION_UP };
 
 struct vx_block_plan {
-    uint64_t block;         /* payload block of the target */
+    uint64_t block;                       /* payload block of the target */
     uint64_t virtual_offset, virtual_end; /* the part of it that lies on the merged disk */
-    struct vx_piece *pieces; /* what the layers hold in it, ascending, never transparent */
+    struct vx_piece *pieces;              /* what the layers hold in it, ascending, never transparent */
     size_t piece_count, piece_room;
     bool any_data, any_zero; /* own pieces not counted */
-    bool full;              /* no byte of the part is transparent */
+    bool full;               /* no byte of the part is transparent */
     enum vx_direction direction;
     struct vx_bat_entry entry; /* of the target, as it is */
     enum vx_block_action action;
@@ -44,10 +44,10 @@ struct vx_merge_task {
     /* down: the layers [0, layer_count) go into the target; up: [1, layer_count) into layer 0 */
     size_t layer_count;
     struct vx_image *target; /* down: the next layer, or an empty new image; up: layer 0 */
-    uint64_t virtual_size;  /* of the merged disk */
-    uint64_t begin;         /* the first block of the target's that is looked at begins here */
+    uint64_t virtual_size;   /* of the merged disk */
+    uint64_t begin;          /* the first block of the target's that is looked at begins here */
     enum vx_direction direction;
-    bool keep_zeros; /* holes and zeros of the layers are data like any other */
+    bool keep_zeros;                   /* holes and zeros of the layers are data like any other */
     const vhdx_merge_options *options; /* for their progress callback; NULL: nobody wants to know */
 };
 

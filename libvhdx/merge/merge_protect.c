@@ -10,7 +10,6 @@
 #include "base/size_text.h"
 #include "image/protect.h"
 
-
 /* Compression may make it less, nobody knows. A file that is there already holds a part of it. */
 static vhdx_status check_room(const struct vx_merge_run *run, vhdx_error *err)
 {

@@ -56,8 +56,7 @@ vhdx_status vx_reclaim_open(struct vx_chain *chain, size_t into, struct vx_recla
     reclaim->chain = chain;
     reclaim->into = into;
     reclaim->next_blocks = vx_alloc(into, sizeof *reclaim->next_blocks);
-    vhdx_status status =
-        reclaim->next_blocks ? begin_layers(reclaim, err) : vx_fail_memory(err, "giving space back");
+    vhdx_status status = reclaim->next_blocks ? begin_layers(reclaim, err) : vx_fail_memory(err, "giving space back");
     if (status == VHDX_OK)
         *out = reclaim;
     else

@@ -53,8 +53,7 @@ static bool is_of_this_merge(const struct vx_merge_run *run, const struct vx_mer
     uint64_t size = run->child->geometry.virtual_size;
     return mark->layers_digest == digest_layers(run) && mark->layer_count == run->into &&
            vx_guid_equal(&mark->child, &run->child->header.data_write_guid) && mark->virtual_size == size &&
-           mark->done_end <= size &&
-           (mark->done_end == size || mark->done_end % run->target->geometry.block_size == 0);
+           mark->done_end <= size && (mark->done_end == size || mark->done_end % run->target->geometry.block_size == 0);
 }
 
 /* Whether the layer above was told of the identity that the target has, and of another one before: M2. */

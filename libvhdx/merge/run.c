@@ -89,10 +89,8 @@ static vhdx_status apply(struct vx_merge_run *run, struct vx_copier *copier, con
 {
     struct vx_merge_task task = vx_merge_task(run);
     struct vx_totals done = {0};
-    struct vx_apply_options options = {.window_bytes = run->window_bytes,
-                                       .before_commit = before_commit,
-                                       .context = (void *)between,
-                                       .done = &done};
+    struct vx_apply_options options = {
+        .window_bytes = run->window_bytes, .before_commit = before_commit, .context = (void *)between, .done = &done};
     if (between->recheck) {
         copier->moved = vx_recheck_moved;
         copier->moved_context = between->recheck;
@@ -274,15 +272,13 @@ static vhdx_status choose_direction(struct vx_merge_run *run, vhdx_error *err)
             report->direction = VHDX_DIRECTION_UP;
         report->bytes_other_way = report->direction == VHDX_DIRECTION_UP ? down : up;
     }
-    report->direction_reason = asked    ? VHDX_MERGE_REASON_ASKED
-                               : choice ? VHDX_MERGE_REASON_CHEAPER
-                                        : only_down;
+    report->direction_reason = asked ? VHDX_MERGE_REASON_ASKED : choice ? VHDX_MERGE_REASON_CHEAPER : only_down;
     return VHDX_OK;
 }
 
 static vhdx_status merge_down(struct vx_merge_run *run, vhdx_error *err)
 {
-    VX_TRY(vx_merge_check(run, err)); /* M1 */
+    VX_TRY(vx_merge_check(run, err));          /* M1 */
     VX_TRY(vx_merge_protect(run, false, err)); /* M7 */
     if (run->plan_only)
         return VHDX_OK;
@@ -349,12 +345,8 @@ vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool 
                      const struct vx_far_disks *far, vx_layer_check_fn *check, vhdx_merge_report *report,
                      vhdx_error *err)
 {
-    struct vx_merge_run run = {.options = options,
-                               .child_path = child,
-                               .plan_only = plan_only,
-                               .far = far,
-                               .check = check,
-                               .report = report};
+    struct vx_merge_run run = {
+        .options = options, .child_path = child, .plan_only = plan_only, .far = far, .check = check, .report = report};
     vhdx_status status = explain(&run, run_merge(&run, err), err);
     vx_merge_close(&run);
     return status;

@@ -17,9 +17,9 @@
 /* What an earlier run has done, and this one's mark: resume.h. */
 struct vx_resume {
     struct vx_merge_mark mark;
-    bool goes_on;          /* what the mark found says is true: all before mark.done_end is done */
-    bool carried;          /* the target bears this run's mark */
-    uint64_t moved_before; /* bytes, by earlier runs */
+    bool goes_on;                          /* what the mark found says is true: all before mark.done_end is done */
+    bool carried;                          /* the target bears this run's mark */
+    uint64_t moved_before;                 /* bytes, by earlier runs */
     uint64_t verified_end, verified_moved; /* with `verify`: so far windows were read back */
 };
 
@@ -39,12 +39,12 @@ struct vx_merge_run {
     struct vx_totals totals;
     struct vx_resume resume;
     uint64_t window_bytes; /* payload between two commits; 0 = the default */
-    vhdx_guid identity; /* the target's new one */
+    vhdx_guid identity;    /* the target's new one */
     vhdx_merge_report *report;
     struct vx_undo *undo; /* NULL: none is asked for, or not begun yet */
-    bool begun;    /* something was written */
-    bool complete; /* the target holds everything already */
-    bool marked;   /* the merged layers say so: M8 */
+    bool begun;           /* something was written */
+    bool complete;        /* the target holds everything already */
+    bool marked;          /* the merged layers say so: M8 */
 };
 
 /* Checks everything that can be checked before the first write (M1), opens the layers above, and fills the plan's part

@@ -33,8 +33,7 @@ void vx_teller_attach(struct vx_teller *teller, struct vx_copier *copier)
     copier->sharing.notice_context = teller->options->notice_context;
 }
 
-vhdx_status vx_merge_link(struct vx_merge_run *run, struct vx_image *layer, const struct vx_link *link,
-                          vhdx_error *err)
+vhdx_status vx_merge_link(struct vx_merge_run *run, struct vx_image *layer, const struct vx_link *link, vhdx_error *err)
 {
     run->begun = true;
     vhdx_status status = vx_image_begin_metadata(layer, err);
@@ -83,8 +82,7 @@ vhdx_status vx_merge_take_items(struct vx_merge_run *run, bool check_only, vhdx_
     vhdx_status status = vx_fork_read_items(run->target, &own, err);
     if (status == VHDX_OK)
         status = vx_fork_read_items(run->child, &theirs, err);
-    struct vx_item_change *changes =
-        status == VHDX_OK ? vx_alloc(4 + own.count + theirs.count, sizeof *changes) : NULL;
+    struct vx_item_change *changes = status == VHDX_OK ? vx_alloc(4 + own.count + theirs.count, sizeof *changes) : NULL;
     if (changes)
         status = take_over_items(run, &own, &theirs, changes, check_only, err);
     else if (status == VHDX_OK)

@@ -96,8 +96,8 @@ static vhdx_status become_base(struct vx_merge_run *run, bool check_only, vhdx_e
         {vx_guid_file_parameters, VX_ITEM_IS_REQUIRED, bytes, sizeof bytes},
         {vx_guid_parent_locator, VX_ITEM_IS_REQUIRED, locator, size},
     };
-    vhdx_status status = check_only ? vx_items_check(run->child, changes, 2, err)
-                                    : vx_items_change(run->child, changes, 2, err);
+    vhdx_status status =
+        check_only ? vx_items_check(run->child, changes, 2, err) : vx_items_change(run->child, changes, 2, err);
     vx_free(locator);
     return status;
 }
@@ -287,9 +287,11 @@ static vhdx_status check_readable(const struct vx_merge_run *run, vhdx_error *er
     for (size_t i = 0; i < run->neighbours.count && !run->options->force_siblings; i++) {
         const struct vx_neighbour *neighbour = &run->neighbours.items[i];
         if (neighbour->is_busy || neighbour->is_unreadable || neighbour->is_obscure)
-            return vx_fail(err, neighbour->is_busy ? VHDX_BUSY : neighbour->is_obscure ? VHDX_CORRUPT : VHDX_IO,
-                           vx_at_file(neighbour->path),
-                           "it may be a layer above %s and %s", run->child_path,
+            return vx_fail(err,
+                           neighbour->is_busy      ? VHDX_BUSY
+                           : neighbour->is_obscure ? VHDX_CORRUPT
+                                                   : VHDX_IO,
+                           vx_at_file(neighbour->path), "it may be a layer above %s and %s", run->child_path,
                            neighbour->is_busy      ? "is in use"
                            : neighbour->is_obscure ? "does not say who its parent is"
                                                    : "cannot be read");

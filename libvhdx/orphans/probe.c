@@ -39,11 +39,10 @@ static const struct {
     const char *extension;
     vhdx_side_kind kind;
 } side_names[] = {
-    {".rct", VHDX_SIDE_TRACKING},        {".mrt", VHDX_SIDE_TRACKING},
-    {".hrl", VHDX_SIDE_REPLICA_LOG},     {".vmgs", VHDX_SIDE_GUEST_STATE},
-    {".vmrs", VHDX_SIDE_RUNTIME_STATE},  {".vsv", VHDX_SIDE_SAVED_STATE},
-    {".vhdpmem", VHDX_SIDE_PMEM},        {".vhds", VHDX_SIDE_VHD_SET},
-    {".unfinished", VHDX_SIDE_UNFINISHED}, {".vhdx-undo", VHDX_SIDE_UNDO},
+    {".rct", VHDX_SIDE_TRACKING},     {".mrt", VHDX_SIDE_TRACKING},       {".hrl", VHDX_SIDE_REPLICA_LOG},
+    {".vmgs", VHDX_SIDE_GUEST_STATE}, {".vmrs", VHDX_SIDE_RUNTIME_STATE}, {".vsv", VHDX_SIDE_SAVED_STATE},
+    {".vhdpmem", VHDX_SIDE_PMEM},     {".vhds", VHDX_SIDE_VHD_SET},       {".unfinished", VHDX_SIDE_UNFINISHED},
+    {".vhdx-undo", VHDX_SIDE_UNDO},
 };
 
 /* What the name alone says; 0: no file beside a disk. */

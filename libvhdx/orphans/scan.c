@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TELL_EVERY 512u      /* files between two words of progress */
-#define DEPTH_MAX 512u       /* directories inside of each other */
+#define TELL_EVERY 512u /* files between two words of progress */
+#define DEPTH_MAX 512u  /* directories inside of each other */
 
 /* ---- folders and tasks ---- */
 
@@ -223,7 +223,7 @@ static bool look_at_name(struct vx_walker *walker, const struct vx_folder *folde
     bool by_link = type == VHDX_ENTRY_LINK, ok = true;
     vhdx_file_facts facts = {0};
     struct vx_found_paths paths = {vx_path_join(folder->path, name, walk->windows),
-                                vx_path_join(folder->absolute, name, walk->windows)};
+                                   vx_path_join(folder->absolute, name, walk->windows)};
     ok = paths.path && paths.absolute;
     if (ok && (type == VHDX_ENTRY_LINK || type == VHDX_ENTRY_UNKNOWN || type == VHDX_ENTRY_DIRECTORY)) {
         vhdx_error trouble;
@@ -353,8 +353,8 @@ static bool put_root(struct vx_walk *walk, const char *path, const char *absolut
         absolute_directory = vx_path_directory(absolute, walk->windows);
     }
     struct vx_folder *folder = type == VHDX_ENTRY_FILE
-                                ? directory && absolute_directory ? folder_new(directory, absolute_directory) : NULL
-                                : folder_new(path, absolute);
+                                   ? directory && absolute_directory ? folder_new(directory, absolute_directory) : NULL
+                                   : folder_new(path, absolute);
     struct vx_scan_task *task = folder ? task_new(folder) : NULL;
     bool ok = task != NULL;
     if (folder)
@@ -443,11 +443,11 @@ vhdx_status vx_orphans_walk(struct vx_estate *estate, const char *const *roots, 
 {
     const vhdx_host *host = vx_host_or_native(options->host);
     struct vx_walk walk = {.estate = estate,
-                        .host = host,
-                        .options = options,
-                        .windows = host->windows_paths,
-                        .extra = extra,
-                        .lock = vx_lock_new()};
+                           .host = host,
+                           .options = options,
+                           .windows = host->windows_paths,
+                           .extra = extra,
+                           .lock = vx_lock_new()};
     if (!walk.lock)
         return vx_fail_memory(err, "the search");
     vhdx_status status = VHDX_OK;

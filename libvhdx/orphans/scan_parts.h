@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#define VX_HANDFUL 64u          /* names in one task */
+#define VX_HANDFUL 64u /* names in one task */
 
 /* A directory, as it is known while something in it is still to be looked at. */
 struct vx_folder {
@@ -47,8 +47,8 @@ struct vx_walk {
     struct vx_lock *lock;
     /* under the lock */
     struct vx_scan_task *heap;
-    struct vx_scan_task *later;      /* directories behind links, until the heap is empty for good */
-    unsigned busy;           /* members that work on something */
+    struct vx_scan_task *later; /* directories behind links, until the heap is empty for good */
+    unsigned busy;              /* members that work on something */
     struct vx_seen *seen;       /* directories, as a hash table; volume 0 = free */
     size_t seen_count, seen_room;
     vhdx_orphans_progress progress;

@@ -150,7 +150,7 @@ static bool take_config(struct vx_walker *walker, const struct vx_found_paths *p
 }
 
 bool vx_walker_take(struct vx_walker *walker, const struct vx_sighting *sighting, const struct vx_found_paths *paths,
-                 bool by_link)
+                    bool by_link)
 {
     struct vx_walk *walk = walker->walk;
     if (sighting->sight == VX_SIGHT_CONFIG)

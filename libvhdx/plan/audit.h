@@ -24,9 +24,9 @@
 #include "plan/repair_plan.h"
 
 struct vx_audit_options {
-    bool salvage;               /* the plan may give things up, and lists them */
+    bool salvage;                      /* the plan may give things up, and lists them */
     const vhdx_repair_options *repair; /* for values that the caller vouches for; NULL = none */
-    const char *const *parents; /* where the parent may be; its values are evidence */
+    const char *const *parents;        /* where the parent may be; its values are evidence */
     size_t parent_count;
     vhdx_progress_fn progress;
     void *progress_context;

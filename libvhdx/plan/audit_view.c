@@ -189,8 +189,8 @@ static bool was_guessed(const struct vx_salvage_piece *before, const struct vx_s
            (after->kind == VHDX_SALVAGE_MISSING || after->file_offset == before->file_offset);
 }
 
-static vhdx_status judge(struct walk *walk, const struct vx_salvage_piece *before,
-                         const struct vx_salvage_piece *after, uint64_t length, vhdx_error *err)
+static vhdx_status judge(struct walk *walk, const struct vx_salvage_piece *before, const struct vx_salvage_piece *after,
+                         uint64_t length, vhdx_error *err)
 {
     bool parents = before->kind == VHDX_SALVAGE_MISSING, is_parents = after->kind == VHDX_SALVAGE_MISSING;
     bool settled = was_guessed(before, after), same = settled || parents == is_parents;

@@ -242,10 +242,9 @@ void vx_audit_values(struct vx_auditing *work)
         {VX_PART_PHYSICAL_SECTOR, "the physical sector size would be replaced by one that the evidence contradicts"},
         {VX_PART_PARAMETER_FLAGS, "the disk's kind would be replaced by one that the evidence contradicts"},
     };
-    static const enum vx_part stored[] = {
-        VX_PART_REGIONS,        VX_PART_METADATA,        VX_PART_BLOCK_SIZE, VX_PART_PARAMETER_FLAGS,
-        VX_PART_VIRTUAL_SIZE,   VX_PART_LOGICAL_SECTOR,  VX_PART_DISK_ID,    VX_PART_LOCATOR,
-        VX_PART_PHYSICAL_SECTOR};
+    static const enum vx_part stored[] = {VX_PART_REGIONS,         VX_PART_METADATA,     VX_PART_BLOCK_SIZE,
+                                          VX_PART_PARAMETER_FLAGS, VX_PART_VIRTUAL_SIZE, VX_PART_LOGICAL_SECTOR,
+                                          VX_PART_DISK_ID,         VX_PART_LOCATOR,      VX_PART_PHYSICAL_SECTOR};
     const struct vx_rebuilt *before = vx_audit_layer(&work->before)->rebuilt;
     const struct vx_rebuilt *after = vx_audit_layer(&work->after)->rebuilt;
     uint64_t place = after->metadata.file_offset, length = after->metadata.length;
@@ -256,8 +255,7 @@ void vx_audit_values(struct vx_auditing *work)
             after->clues[stored[i]].witness != VX_WITNESS_STORED)
             vx_audit_found(work, "a sound structure would be damaged", VHDX_NOWHERE, place, length);
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
-        if (is_supported(before, values[i].part) &&
-            value_of(before, values[i].part) != value_of(after, values[i].part))
+        if (is_supported(before, values[i].part) && value_of(before, values[i].part) != value_of(after, values[i].part))
             vx_audit_found(work, values[i].what, VHDX_NOWHERE, place, length);
     if (before->clues[VX_PART_DISK_ID].witness <= VX_WITNESS_PARENT && !vx_guid_is_zero(&before->virtual_disk_id) &&
         !vx_guid_equal(&before->virtual_disk_id, &after->virtual_disk_id))

@@ -35,8 +35,8 @@ static vhdx_status open_sketch(struct vx_plan *plan, const struct vx_ranges *bad
     return vx_overlay_open(plan->readable ? plan->readable : plan->file, SKETCH_LIMIT, &plan->sketch, err);
 }
 
-vhdx_status vx_plan_open(const vhdx_host *host, struct vx_file *file, const struct vx_ranges *bad,
-                         struct vx_plan **out, vhdx_error *err)
+vhdx_status vx_plan_open(const vhdx_host *host, struct vx_file *file, const struct vx_ranges *bad, struct vx_plan **out,
+                         vhdx_error *err)
 {
     struct vx_plan *plan = vx_alloc(1, sizeof *plan);
     if (!plan)

@@ -52,10 +52,10 @@ enum vx_plan_log {
 
 struct vx_plan {
     const vhdx_host *host;
-    struct vx_file *file;   /* belongs to the caller */
-    struct vx_patient bad;  /* places of it that are not to be believed */
+    struct vx_file *file;     /* belongs to the caller */
+    struct vx_patient bad;    /* places of it that are not to be believed */
     struct vx_file *readable; /* the file with zeros there */
-    struct vx_file *sketch; /* the disk as it will be */
+    struct vx_file *sketch;   /* the disk as it will be */
     uint64_t old_size, new_size;
     struct vx_header header; /* that the disk will have; sequence numbers are repair_apply.c's */
     int header_slot;         /* of the copy that it is made from; -1 = of none */

@@ -219,8 +219,7 @@ static vhdx_status search_log(struct vx_rebuilding *work, bool *found, vhdx_erro
         return VHDX_OK;
     VX_TRY(vx_log_search(work->file, &survey->headers[survey->current].header, &place, &trace, err));
     const struct vx_header *header = &survey->headers[survey->current].header;
-    if (trace != VX_LOG_FOUND ||
-        (place.log_offset == header->log_offset && place.log_length == header->log_length))
+    if (trace != VX_LOG_FOUND || (place.log_offset == header->log_offset && place.log_length == header->log_length))
         return VHDX_OK;
     VX_TRY(vx_log_scan(work->file, &place, &sequence, err));
     *found = sequence.found;

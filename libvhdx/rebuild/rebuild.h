@@ -81,8 +81,8 @@ struct vx_rebuilt {
     struct vx_size_answer sizes; /* whether the stored sizes stand */
     /* BAT */
     struct vx_room room; /* LENGTH, MOVE: `bat` is the region as it should be, `regions` what the tables say */
-    bool bat_lost; /* the BAT as it stands says nothing (all of it is implausible, or zeros beside blocks that nobody
-                      owns) */
+    bool bat_lost;   /* the BAT as it stands says nothing (all of it is implausible, or zeros beside blocks that nobody
+                        owns) */
     uint8_t *placed; /* two bits for each entry of the BAT, see vx_rebuilt_witness(); NULL: none is proposed */
     uint64_t placement_count, placed_by_log, placed_surely;
     bool placements_lossless;
@@ -98,12 +98,12 @@ struct vx_rebuilt {
     uint8_t *doubted; /* a bit for each entry that says there is no data, but leads to content that nobody owns; NULL:
                          none */
     uint8_t *moved_pages; /* a bit for each page of the BAT whose entries may be other blocks'; NULL: none */
-    uint8_t *old_bits; /* a bit for each entry: the log has bits of the block that its sector bitmap has not; NULL:
-                          none */
-    bool unowned_block; /* content that nobody owns has room for a block: an entry that says "no data here" may have
-                           been lost */
-    bool unowned_part;  /* or it touches a block, and may be a part of it */
-    struct vx_claims claims;  /* who owns the file's space, by the BAT as it is now */
+    uint8_t *old_bits;    /* a bit for each entry: the log has bits of the block that its sector bitmap has not; NULL:
+                             none */
+    bool unowned_block;   /* content that nobody owns has room for a block: an entry that says "no data here" may have
+                             been lost */
+    bool unowned_part;    /* or it touches a block, and may be a part of it */
+    struct vx_claims claims; /* who owns the file's space, by the BAT as it is now */
     struct vx_region_table
         *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */
     struct vx_metadata_table *table; /* the items that were found, with their places in the metadata region */

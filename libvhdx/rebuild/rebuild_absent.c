@@ -12,8 +12,8 @@ static vhdx_status propose(void *context, const struct vx_absent *absent, vhdx_e
     work->out->lost_page_count++;
     for (uint64_t i = 0; i < absent->count; i++) {
         uint64_t index = absent->first_index + i, raw = vx_absent_entry(absent, &work->out->geometry, index);
-        const struct vx_placement placement = {
-            index, raw, absent->entries ? VX_WITNESS_LOG : VX_WITNESS_GEOMETRY, absent->lossless};
+        const struct vx_placement placement = {index, raw, absent->entries ? VX_WITNESS_LOG : VX_WITNESS_GEOMETRY,
+                                               absent->lossless};
         if (raw != 0)
             VX_TRY(vx_rebuild_place(work, &placement, err));
     }
@@ -39,8 +39,8 @@ vhdx_status vx_rebuild_absent(struct vx_rebuilding *work, vhdx_error *err)
 vhdx_status vx_rebuild_doubt_absent(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
-    const struct vx_absent_room room = {
-        work->view, work->view_size, &out->claims, out->block_size, work->survey->file_id.creator};
+    const struct vx_absent_room room = {work->view, work->view_size, &out->claims, out->block_size,
+                                        work->survey->file_id.creator};
     struct vx_absent_left left;
     VX_TRY(vx_absent_look(&room, &left, err));
     out->unowned_block = left.block;

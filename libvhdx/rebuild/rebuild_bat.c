@@ -19,9 +19,9 @@
 struct pages {
     uint64_t lost, empty, owners;
     uint64_t lost_of_blocks; /* those that have entries of blocks */
-    uint64_t odd;        /* entries in sound pages that have no data, but a place */
-    uint64_t doubtful;   /* entries in sound pages that point nowhere, or to what is claimed already */
-    uint8_t *empty_bits; /* pages in which no block is: perhaps lost */
+    uint64_t odd;            /* entries in sound pages that have no data, but a place */
+    uint64_t doubtful;       /* entries in sound pages that point nowhere, or to what is claimed already */
+    uint8_t *empty_bits;     /* pages in which no block is: perhaps lost */
 };
 
 static bool unreadable(const struct vx_rebuilding *work, uint64_t offset, uint64_t length)

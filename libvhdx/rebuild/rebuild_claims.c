@@ -48,8 +48,7 @@ bool vx_rebuilt_owns(const struct vx_rebuilt *out, uint64_t index, const struct 
     *length = payload ? out->block_size : VX_BITMAP_BLOCK_SIZE;
     if (entry->file_offset == 0 || entry->file_offset > INT64_MAX)
         return false;
-    return payload ? vx_bat_payload_owns_space(entry)
-                   : out->geometry.has_parent && entry->state == VX_BITMAP_PRESENT;
+    return payload ? vx_bat_payload_owns_space(entry) : out->geometry.has_parent && entry->state == VX_BITMAP_PRESENT;
 }
 
 struct vx_bat_world vx_rebuild_world(const struct vx_rebuilt *out)
@@ -225,6 +224,5 @@ bool vx_rebuild_is_odd(const struct vx_rebuilt *out, uint64_t bat_index, const s
     if (vx_geometry_is_payload(&out->geometry, bat_index, &which))
         return which < out->geometry.payload_count &&
                (vx_bat_payload_rules(entry, out->geometry.has_parent) & odd) != 0;
-    return out->geometry.has_parent ? (vx_bat_bitmap_rules(entry, true) & odd) != 0
-                                    : entry->state == VX_BITMAP_PRESENT;
+    return out->geometry.has_parent ? (vx_bat_bitmap_rules(entry, true) & odd) != 0 : entry->state == VX_BITMAP_PRESENT;
 }

@@ -60,11 +60,11 @@ vhdx_status vx_rebuild_regions(struct vx_rebuilding *work, bool *found, vhdx_err
 vhdx_status vx_rebuild_settle_places(struct vx_rebuilding *work, vhdx_error *err);
 bool vx_rebuild_has_usual_items(const struct vx_rebuilding *work, uint64_t offset); /* of the region */
 vhdx_status vx_rebuild_settle_lengths(struct vx_rebuilding *work, vhdx_error *err);
-vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_items.c: what is stored */
+vhdx_status vx_rebuild_items(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_items.c: what is stored */
 /* rebuild_table.c: entries that lead to the items that are there; `image`: the region's first 64 KiB */
 vhdx_status vx_rebuild_table(struct vx_rebuilding *work, const uint8_t *image, vhdx_error *err);
-vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_values.c: what is not */
-vhdx_status vx_rebuild_sizes(struct vx_rebuilding *work, vhdx_error *err);   /* rebuild_sizes.c: what contradicts */
+vhdx_status vx_rebuild_values(struct vx_rebuilding *work, vhdx_error *err); /* rebuild_values.c: what is not */
+vhdx_status vx_rebuild_sizes(struct vx_rebuilding *work, vhdx_error *err);  /* rebuild_sizes.c: what contradicts */
 /* What the caller says of values that are not there. */
 void vx_rebuild_take_told(struct vx_rebuilding *work);
 /* Whether the BAT has sector bitmaps where a child has them. */

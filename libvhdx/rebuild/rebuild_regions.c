@@ -193,7 +193,7 @@ static vhdx_status take_logged_copy(struct vx_rebuilding *work, const struct cop
 /* ---- looking at each MiB ---- */
 
 vhdx_status vx_rebuild_count_items(struct vx_rebuilding *work, uint64_t offset, uint8_t *bytes, unsigned *count,
-                               vhdx_error *err)
+                                   vhdx_error *err)
 {
     static const vhdx_guid *const known[] = {&vx_guid_file_parameters,     &vx_guid_virtual_disk_size,
                                              &vx_guid_logical_sector_size, &vx_guid_physical_sector_size,

@@ -18,7 +18,7 @@
 
 #define WINDOW ((size_t)(64 * VX_KIB))
 #define SECTOR ((size_t)512)
-#define ROOM_TIMES 2u /* a bit is a mistake when it alone exceeds the region so often, see without_one_bit() */
+#define ROOM_TIMES 2u     /* a bit is a mistake when it alone exceeds the region so often, see without_one_bit() */
 #define LIKELY_ENTRIES 8u /* of which one may be damaged: fewer prove nothing when not all are right */
 
 static void set_clue(struct vx_rebuilding *work, enum vx_room_cure cure, enum vx_witness witness, bool lossless,
@@ -71,10 +71,10 @@ static vhdx_status ask_spacing(struct vx_rebuilding *work, vhdx_error *err)
 /* ---- what stands behind the region's end ---- */
 
 struct tail {
-    bool is_free;    /* the space is nobody's */
-    bool is_zero;    /* all of it, as far as it lies in the file */
-    uint64_t set;    /* entries that say something */
-    uint64_t wrong;  /* of these, entries that cannot be */
+    bool is_free;   /* the space is nobody's */
+    bool is_zero;   /* all of it, as far as it lies in the file */
+    uint64_t set;   /* entries that say something */
+    uint64_t wrong; /* of these, entries that cannot be */
 };
 
 /* Claims of the blocks that have an entry. */
@@ -85,8 +85,8 @@ static vhdx_status claim_known(struct vx_rebuilding *work, vhdx_error *err)
     return vx_rebuild_claims(work, err);
 }
 
-static vhdx_status look_at_tail_page(struct vx_rebuilding *work, uint64_t page, const uint8_t *bytes,
-                                     struct tail *tail, vhdx_error *err)
+static vhdx_status look_at_tail_page(struct vx_rebuilding *work, uint64_t page, const uint8_t *bytes, struct tail *tail,
+                                     vhdx_error *err)
 {
     struct vx_page_look look;
     vx_rebuild_look_at_page(work->out, page, bytes, &look);

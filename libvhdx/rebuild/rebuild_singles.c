@@ -165,8 +165,8 @@ static vhdx_status put_raw(struct singles *s, uint64_t index, uint64_t raw, vhdx
 {
     uint8_t bytes[VX_BAT_ENTRY_SIZE];
     vx_put64(bytes, raw);
-    return vx_file_write(s->work->view, bytes, sizeof bytes,
-                         s->work->out->bat.file_offset + index * VX_BAT_ENTRY_SIZE, err);
+    return vx_file_write(s->work->view, bytes, sizeof bytes, s->work->out->bat.file_offset + index * VX_BAT_ENTRY_SIZE,
+                         err);
 }
 
 static vhdx_status withdraw(struct singles *s, vhdx_error *err)
@@ -197,8 +197,7 @@ static uint64_t place_of(const struct singles *s, uint64_t payload_block)
     const struct vx_geometry *geometry = &s->work->out->geometry;
     if (payload_block >= geometry->payload_count)
         return 0;
-    struct vx_bat_entry entry =
-        vx_bat_entry_decode(entry_now(s, vx_geometry_payload_index(geometry, payload_block)));
+    struct vx_bat_entry entry = vx_bat_entry_decode(entry_now(s, vx_geometry_payload_index(geometry, payload_block)));
     return entry.state == VX_PAYLOAD_FULLY_PRESENT || entry.state == VX_PAYLOAD_PARTIALLY_PRESENT ? entry.file_offset
                                                                                                   : 0;
 }

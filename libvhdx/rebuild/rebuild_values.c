@@ -108,8 +108,8 @@ static size_t gather_offsets(struct vx_bytes entries, uint64_t block_size, uint3
 
 struct spacing {
     uint64_t count, last; /* blocks, place of the last one */
-    uint64_t touching; /* pairs of neighbours exactly one block apart */
-    uint64_t overlaps; /* pairs that are less apart */
+    uint64_t touching;    /* pairs of neighbours exactly one block apart */
+    uint64_t overlaps;    /* pairs that are less apart */
 };
 
 /* A few entries may be damaged; a wrong size makes most pairs overlap. */

@@ -16,16 +16,16 @@
 #include "rebuild/rebuild.h"
 
 #define VX_CLASS_ERROR 0x80u /* one of them is an error */
-#define VX_FIND_ROOM 1000u /* findings have numbers below */
+#define VX_FIND_ROOM 1000u   /* findings have numbers below */
 
 struct vx_mending {
     const vhdx_repair_options *options;
     struct vx_plan *plan;
-    struct vx_exam *exam; /* of the sketch as it is now */
-    bool salvage;         /* things may be given up */
-    bool trim;            /* space that nobody owns is given back */
+    struct vx_exam *exam;          /* of the sketch as it is now */
+    bool salvage;                  /* things may be given up */
+    bool trim;                     /* space that nobody owns is given back */
     uint8_t classes[VX_FIND_ROOM]; /* by number: 1 << vhdx_repair_class of the findings there are */
-    struct vx_rebuilt *rebuilt; /* NULL until somebody needed it; see vx_mending_rebuild() */
+    struct vx_rebuilt *rebuilt;    /* NULL until somebody needed it; see vx_mending_rebuild() */
 };
 
 /* Whether there is a finding of that kind whose repair is allowed. */

@@ -8,8 +8,8 @@
 
 static const struct vx_loss doubtful_log = {
     "its entry in the BAT was lost; an old version in the log tells where it lies", true, false};
-static const struct vx_loss doubtful_gap = {
-    "its entry in the BAT was lost; the gap in the file tells where it lies", true, false};
+static const struct vx_loss doubtful_gap = {"its entry in the BAT was lost; the gap in the file tells where it lies",
+                                            true, false};
 
 static vhdx_status put_back(void *context, const struct vx_absent *absent, vhdx_error *err)
 {
@@ -41,11 +41,8 @@ vhdx_status vx_mend_absent(struct vx_bat_mending *b, vhdx_error *err)
         return VHDX_OK;
     VX_TRY(vx_leads_open(b->m->exam, &b->leads, err));
     vhdx_status status = vx_absent_open_log(b->m->exam, &log, err);
-    const struct vx_absent_search search = {.leads = &b->leads,
-                                            .log = log.open ? &log : NULL,
-                                            .fixed = b->fixed,
-                                            .visit = put_back,
-                                            .context = b};
+    const struct vx_absent_search search = {
+        .leads = &b->leads, .log = log.open ? &log : NULL, .fixed = b->fixed, .visit = put_back, .context = b};
     if (status == VHDX_OK)
         status = vx_absent_find(&search, err);
     vx_log_witnesses_close(&log);

@@ -176,8 +176,7 @@ static vhdx_status fill_up(struct payload *p, vhdx_error *err)
 /* Sectors that the block does not hold go on coming from the parent. */
 static vhdx_status move_partial(struct payload *p, vhdx_error *err)
 {
-    const struct vx_reason reason = {VX_FIND_BAT_BEYOND_END, true,
-                                     "the parent's sectors can be read through the block",
+    const struct vx_reason reason = {VX_FIND_BAT_BEYOND_END, true, "the parent's sectors can be read through the block",
                                      "the block's own sectors, which read as zeros"};
     VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, 0, p->b->geometry.block_size, &lost_beyond, err));
     VX_TRY(vx_bat_take_space(p->b, p->b->geometry.block_size, &reason, &p->entry.file_offset, err));

@@ -12,18 +12,18 @@
 
 struct vx_bat_mending {
     struct vx_mending *m;
-    struct vx_image *image;     /* the exam's */
+    struct vx_image *image;      /* the exam's */
     struct vx_geometry geometry; /* the exam's */
-    uint64_t entries;           /* as many as the region, and the file, have room for: padding is a part of the BAT */
-    uint64_t file_size;         /* of the sketch as it was examined */
+    uint64_t entries;            /* as many as the region, and the file, have room for: padding is a part of the BAT */
+    uint64_t file_size;          /* of the sketch as it was examined */
     bool fixed;
     struct vx_bat_window walk, bitmaps;
-    uint64_t chunk;             /* whose bitmap was looked at last; UINT64_MAX = none */
-    bool chunk_readable;        /* its bits can be read */
-    uint64_t chunk_bits;        /* file offset of them */
-    uint64_t judged_page;       /* of the BAT, that was looked at last, plus one; 0 = none */
+    uint64_t chunk;       /* whose bitmap was looked at last; UINT64_MAX = none */
+    bool chunk_readable;  /* its bits can be read */
+    uint64_t chunk_bits;  /* file offset of them */
+    uint64_t judged_page; /* of the BAT, that was looked at last, plus one; 0 = none */
     bool page_is_nonsense;
-    struct vx_leads leads;      /* open when somebody has asked */
+    struct vx_leads leads; /* open when somebody has asked */
 };
 
 /* The entry becomes `entry`. */

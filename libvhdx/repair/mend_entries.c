@@ -17,9 +17,12 @@ static const struct {
     const vhdx_guid *id;
     enum vx_part part;
 } items[] = {
-    {&vx_guid_file_parameters, VX_PART_BLOCK_SIZE},           {&vx_guid_virtual_disk_size, VX_PART_VIRTUAL_SIZE},
-    {&vx_guid_virtual_disk_id, VX_PART_DISK_ID},              {&vx_guid_logical_sector_size, VX_PART_LOGICAL_SECTOR},
-    {&vx_guid_physical_sector_size, VX_PART_PHYSICAL_SECTOR}, {&vx_guid_parent_locator, VX_PART_LOCATOR},
+    {&vx_guid_file_parameters, VX_PART_BLOCK_SIZE},
+    {&vx_guid_virtual_disk_size, VX_PART_VIRTUAL_SIZE},
+    {&vx_guid_virtual_disk_id, VX_PART_DISK_ID},
+    {&vx_guid_logical_sector_size, VX_PART_LOGICAL_SECTOR},
+    {&vx_guid_physical_sector_size, VX_PART_PHYSICAL_SECTOR},
+    {&vx_guid_parent_locator, VX_PART_LOCATOR},
 };
 
 static void drop_nameless(struct vx_metadata_table *table)
@@ -86,9 +89,9 @@ static vhdx_status write_table(struct vx_mending *m, const struct vx_metadata_ta
 static enum vx_find first_kind(const struct vx_mending *m)
 {
     static const enum vx_find kinds[] = {
-        VX_FIND_METADATA_ITEM_MISSING, VX_FIND_METADATA_ITEM_NO_ID,   VX_FIND_METADATA_NO_LOCATOR,
-        VX_FIND_METADATA_ITEM_OUTSIDE, VX_FIND_METADATA_ITEM_IN_TABLE, VX_FIND_METADATA_ITEM_OVERLAP,
-        VX_FIND_METADATA_VIRTUAL_SIZE, VX_FIND_METADATA_BLOCK_SIZE,   VX_FIND_METADATA_LOGICAL_SECTOR,
+        VX_FIND_METADATA_ITEM_MISSING,    VX_FIND_METADATA_ITEM_NO_ID,    VX_FIND_METADATA_NO_LOCATOR,
+        VX_FIND_METADATA_ITEM_OUTSIDE,    VX_FIND_METADATA_ITEM_IN_TABLE, VX_FIND_METADATA_ITEM_OVERLAP,
+        VX_FIND_METADATA_VIRTUAL_SIZE,    VX_FIND_METADATA_BLOCK_SIZE,    VX_FIND_METADATA_LOGICAL_SECTOR,
         VX_FIND_METADATA_PHYSICAL_SECTOR,
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

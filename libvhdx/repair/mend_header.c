@@ -90,8 +90,7 @@ static vhdx_status revive_header(struct vx_mending *m, vhdx_error *err)
     int chosen = -1;
     for (int i = 0; i < 2; i++)
         if (makes_sense(m, &survey->headers[i]) &&
-            (chosen < 0 ||
-             survey->headers[i].header.sequence_number > survey->headers[chosen].header.sequence_number))
+            (chosen < 0 || survey->headers[i].header.sequence_number > survey->headers[chosen].header.sequence_number))
             chosen = i;
     if (chosen < 0)
         return make_header(m, err);

@@ -25,8 +25,7 @@ static struct vx_metadata_entry *find(const struct putting *p)
 {
     for (uint32_t i = 0; i < p->table->count; i++) {
         struct vx_metadata_entry *entry = &p->table->entries[i];
-        if (memcmp(&entry->item_id, p->id, sizeof *p->id) == 0 &&
-            ((entry->flags ^ p->flags) & VX_ITEM_IS_USER) == 0)
+        if (memcmp(&entry->item_id, p->id, sizeof *p->id) == 0 && ((entry->flags ^ p->flags) & VX_ITEM_IS_USER) == 0)
             return entry;
     }
     return NULL;
@@ -95,8 +94,7 @@ static vhdx_status write_table(const struct putting *p, const struct vx_reason *
         return vx_fail_memory(err, "the metadata table");
     vx_metadata_table_encode(p->table, bytes);
     size_t used = (size_t)(p->table->count + 1) * VX_METADATA_ENTRY_SIZE; /* what lies behind the entries stays */
-    vhdx_status status =
-        vx_plan_put(p->m->plan, bytes, used, p->m->exam->metadata.file_offset, reason, err);
+    vhdx_status status = vx_plan_put(p->m->plan, bytes, used, p->m->exam->metadata.file_offset, reason, err);
     vx_free(bytes);
     return status;
 }

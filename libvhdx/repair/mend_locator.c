@@ -247,8 +247,7 @@ static vhdx_status write_locator(struct mending_locator *l, size_t row, vhdx_err
     if (status == VHDX_LIMIT || status == VHDX_ARG)
         return VHDX_OK; /* the way to the parent cannot be said in a locator, which is no reason to mend nothing else */
     VX_TRY(status);
-    status = vx_mend_put_item(l->m, &vx_guid_parent_locator, VX_ITEM_IS_REQUIRED, bytes, size, &reason, &put,
-                                          err);
+    status = vx_mend_put_item(l->m, &vx_guid_parent_locator, VX_ITEM_IS_REQUIRED, bytes, size, &reason, &put, err);
     vx_free(bytes);
     return status;
 }

@@ -136,12 +136,18 @@ vhdx_status vx_mend_log(struct vx_mending *m, vhdx_error *err)
         (vx_header_rules(m->exam->header) & (VX_HEADER_BAD_VERSION | VX_HEADER_BAD_LOG_VERSION)))
         return VHDX_OK;
     switch (survey->log) {
-    case VX_SURVEY_LOG_ACTIVE: return apply_whole(m, err);
-    case VX_SURVEY_LOG_MISSING: return mend_missing(m, err);
-    case VX_SURVEY_LOG_UNBEGUN: return drop(m, &never, err);
-    case VX_SURVEY_LOG_STALE: return drop(m, &stale, err);
-    case VX_SURVEY_LOG_UNUSABLE: return mend_unusable(m, err);
-    case VX_SURVEY_LOG_CLEAN: break;
+    case VX_SURVEY_LOG_ACTIVE:
+        return apply_whole(m, err);
+    case VX_SURVEY_LOG_MISSING:
+        return mend_missing(m, err);
+    case VX_SURVEY_LOG_UNBEGUN:
+        return drop(m, &never, err);
+    case VX_SURVEY_LOG_STALE:
+        return drop(m, &stale, err);
+    case VX_SURVEY_LOG_UNUSABLE:
+        return mend_unusable(m, err);
+    case VX_SURVEY_LOG_CLEAN:
+        break;
     }
     return VHDX_OK;
 }

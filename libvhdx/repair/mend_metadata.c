@@ -86,8 +86,8 @@ static vhdx_status mend_head(struct table *table, vhdx_error *err)
 {
     if (vx_wanted(table->m, VX_FIND_METADATA_SIGNATURE)) {
         vx_put64(table->bytes, VX_SIG_METADATA);
-        VX_TRY(put_table(table, VX_FIND_METADATA_SIGNATURE, false, "the metadata table is known as one again", NULL,
-                         err));
+        VX_TRY(
+            put_table(table, VX_FIND_METADATA_SIGNATURE, false, "the metadata table is known as one again", NULL, err));
     }
     if (!vx_wanted(table->m, VX_FIND_METADATA_RESERVED))
         return VHDX_OK;
@@ -160,8 +160,8 @@ static vhdx_status same_content(struct table *table, const uint8_t *a, const uin
     uint32_t length = vx_get32(a + ENTRY_LENGTH);
     uint64_t first = vx_get32(a + ENTRY_OFFSET), second = vx_get32(b + ENTRY_OFFSET);
     uint8_t left[512], right[512];
-    *same = length == vx_get32(b + ENTRY_LENGTH) && lies_inside(table, first, length) &&
-            lies_inside(table, second, length);
+    *same =
+        length == vx_get32(b + ENTRY_LENGTH) && lies_inside(table, first, length) && lies_inside(table, second, length);
     for (uint32_t at = 0; at < length && *same; at += (uint32_t)sizeof left) {
         size_t part = (size_t)vx_min(length - at, sizeof left);
         VX_TRY(vx_file_read(table->m->plan->sketch, left, part, table->offset + first + at, err));
@@ -308,8 +308,8 @@ static vhdx_status mend_all(struct table *table, vhdx_error *err)
     VX_TRY(mend_head(table, err));
     VX_TRY(mend_entries(table, err));
     VX_TRY(mend_duplicates(table, err));
-    VX_TRY(drop_item(table, &vx_guid_incomplete_file, VX_FIND_METADATA_INCOMPLETE, true,
-                     "the disk counts as finished", "the certainty that its making had come to its end", err));
+    VX_TRY(drop_item(table, &vx_guid_incomplete_file, VX_FIND_METADATA_INCOMPLETE, true, "the disk counts as finished",
+                     "the certainty that its making had come to its end", err));
     if (!is_unmarked_child(table->m))
         VX_TRY(drop_item(table, &vx_guid_parent_locator, VX_FIND_METADATA_LEFT_LOCATOR, true,
                          "programs that refuse a disk without parent that has a locator can use it",
@@ -338,11 +338,11 @@ static vhdx_status make_table(struct vx_mending *m, vhdx_error *err)
     VX_TRY(vx_mending_rebuild(m, false, err));
     vhdx_repair_class class = vx_evidence_table_class(m->rebuilt);
     bool sure = class == VHDX_REPAIR_LOSSLESS;
-    const struct vx_reason reason = {
-        is_nonsense(m) ? VX_FIND_METADATA_SIGNATURE : VX_FIND_METADATA_COUNT, !sure,
-        sure ? "the metadata table leads to the items that are there"
-             : "the disk has its metadata again, as far as the evidence tells it",
-        sure ? NULL : "the certainty that it is right, and items that nobody knows of any more"};
+    const struct vx_reason reason = {is_nonsense(m) ? VX_FIND_METADATA_SIGNATURE : VX_FIND_METADATA_COUNT, !sure,
+                                     sure ? "the metadata table leads to the items that are there"
+                                          : "the disk has its metadata again, as far as the evidence tells it",
+                                     sure ? NULL
+                                          : "the certainty that it is right, and items that nobody knows of any more"};
     if (class == VHDX_REPAIR_NONE || (!sure && !m->salvage))
         return VHDX_OK;
     VX_TRY(vx_rebuilt_encode_metadata(m->rebuilt, &bytes, &size, err));

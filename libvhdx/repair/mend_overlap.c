@@ -113,8 +113,8 @@ static bool claim_of(const struct overlaps *o, uint64_t bat_index, const struct 
         claim->length = VX_BITMAP_BLOCK_SIZE;
         return g->has_parent && entry->state == VX_BITMAP_PRESENT;
     }
-    claim->owner_kind = entry->state == VX_PAYLOAD_UNDEFINED || entry->state == VX_PAYLOAD_UNMAPPED ? OWNER_ANCHOR
-                                                                                                     : OWNER_PAYLOAD;
+    claim->owner_kind =
+        entry->state == VX_PAYLOAD_UNDEFINED || entry->state == VX_PAYLOAD_UNMAPPED ? OWNER_ANCHOR : OWNER_PAYLOAD;
     return which < g->payload_count && vx_bat_payload_owns_space(entry);
 }
 
@@ -220,8 +220,7 @@ static bool may_give_up(const struct overlaps *o, const struct vx_range *claim, 
                vx_wanted(m, VX_FIND_BAT_ON_STRUCTURE);
     if (claim->owner_kind == OWNER_BITMAP)
         return vx_wanted(m, VX_FIND_BITMAP_OVERLAP);
-    return vx_wanted(m, winner->owner_kind == OWNER_PAYLOAD || winner->owner_kind == OWNER_ANCHOR
-                            ? VX_FIND_BAT_OVERLAP
+    return vx_wanted(m, winner->owner_kind == OWNER_PAYLOAD || winner->owner_kind == OWNER_ANCHOR ? VX_FIND_BAT_OVERLAP
                         : winner->owner_kind == OWNER_BITMAP ? VX_FIND_BITMAP_OVERLAP
                                                              : VX_FIND_BAT_ON_STRUCTURE);
 }

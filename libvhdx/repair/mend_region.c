@@ -99,9 +99,8 @@ static bool is_intact(const struct vx_survey_regions *regions)
 
 /* In the order in which they are named as the reason. */
 static const enum vx_find place_kinds[] = {
-    VX_FIND_REGION_TABLES_LOST, VX_FIND_REGION_COUNT,      VX_FIND_REGION_DUPLICATE,
-    VX_FIND_REGION_NO_BAT,      VX_FIND_REGION_NO_METADATA,
-    VX_FIND_REGION_OFFSET,      VX_FIND_REGION_LENGTH,     VX_FIND_REGION_OVERLAP,
+    VX_FIND_REGION_TABLES_LOST, VX_FIND_REGION_COUNT,        VX_FIND_REGION_DUPLICATE,     VX_FIND_REGION_NO_BAT,
+    VX_FIND_REGION_NO_METADATA, VX_FIND_REGION_OFFSET,       VX_FIND_REGION_LENGTH,        VX_FIND_REGION_OVERLAP,
     VX_FIND_REGION_BEYOND_END,  VX_FIND_REGION_CONTRADICTED, VX_FIND_REGION_TABLES_DIFFER,
 };
 
@@ -149,7 +148,7 @@ static bool is_inside(const struct vx_mending *m, const struct vx_region *region
 bool vx_mend_regions_settled(const struct vx_mending *m)
 {
     static const enum vx_find unsettled[] = {
-        VX_FIND_REGION_TABLES_LOST, VX_FIND_REGION_TABLES_DIFFER, VX_FIND_REGION_OFFSET,      VX_FIND_REGION_LENGTH,
+        VX_FIND_REGION_TABLES_LOST, VX_FIND_REGION_TABLES_DIFFER, VX_FIND_REGION_OFFSET,       VX_FIND_REGION_LENGTH,
         VX_FIND_REGION_NO_BAT,      VX_FIND_REGION_NO_METADATA,   VX_FIND_REGION_CONTRADICTED, VX_FIND_REGION_COUNT,
     };
     const struct vx_exam *exam = m->exam;

@@ -71,8 +71,8 @@ static vhdx_status mend_bitmap_state(struct vx_bat_mending *b, uint64_t bat_inde
 static vhdx_status mend_bitmap_offset(struct vx_bat_mending *b, uint64_t bat_index, const struct vx_bat_entry *entry,
                                       vhdx_error *err)
 {
-    static const struct vx_reason reason = {VX_FIND_BITMAP_STRAY_OFFSET, false,
-                                            "the entry remembers no place any more", NULL};
+    static const struct vx_reason reason = {VX_FIND_BITMAP_STRAY_OFFSET, false, "the entry remembers no place any more",
+                                            NULL};
     const struct vx_bat_entry nothing = {0};
     bool content;
     VX_TRY(vx_bat_leads(b, entry, VX_BITMAP_BLOCK_SIZE, &content, err));

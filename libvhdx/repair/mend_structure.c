@@ -237,8 +237,8 @@ static vhdx_status copy_unknown(struct vx_mending *m, const struct vx_metadata_e
     vhdx_status status =
         vx_file_read(m->plan->sketch, bytes, entry->length, m->exam->metadata.file_offset + entry->offset, err);
     if (status == VHDX_OK)
-        status = vx_mend_move_items(
-            m, &(struct vx_item_bytes){&entry->item_id, entry->flags, entry->length, bytes}, 1, &reason, &put, err);
+        status = vx_mend_move_items(m, &(struct vx_item_bytes){&entry->item_id, entry->flags, entry->length, bytes}, 1,
+                                    &reason, &put, err);
     vx_free(bytes);
     return status;
 }

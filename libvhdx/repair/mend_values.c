@@ -18,14 +18,13 @@ vhdx_status vx_mending_rebuild(struct vx_mending *m, bool search_content, vhdx_e
     if (m->rebuilt)
         return VHDX_OK;
     bool known_parent = vx_parent_hint_find(m->plan->host, m->options->parents, m->options->parent_count, &hint);
-    const struct vx_rebuild_options options = {.host = m->plan->host,
-                                               .told = {m->options->assume_virtual_size,
-                                                        m->options->assume_block_size,
-                                                        m->options->assume_logical_sector},
-                                               .parent = known_parent ? &hint : NULL,
-                                               .search_content = search_content,
-                                               .progress = m->options->progress,
-                                               .progress_context = m->options->progress_context};
+    const struct vx_rebuild_options options = {
+        .host = m->plan->host,
+        .told = {m->options->assume_virtual_size, m->options->assume_block_size, m->options->assume_logical_sector},
+        .parent = known_parent ? &hint : NULL,
+        .search_content = search_content,
+        .progress = m->options->progress,
+        .progress_context = m->options->progress_context};
     return vx_rebuild(m->plan->sketch, &options, &m->rebuilt, err);
 }
 

@@ -35,10 +35,10 @@ static vhdx_status look(const struct vx_planning *p, struct vx_file *file, vhdx_
                                          .chain = p->options->parent_count > 0,
                                          .progress = p->options->progress,
                                          .progress_context = p->options->progress_context};
-    struct vx_verification v = {.host = p->host,
-                                .options = &options,
-                                .told = {p->options->assume_virtual_size, p->options->assume_block_size,
-                                         p->options->assume_logical_sector}};
+    struct vx_verification v = {
+        .host = p->host,
+        .options = &options,
+        .told = {p->options->assume_virtual_size, p->options->assume_block_size, p->options->assume_logical_sector}};
     *report = NULL;
     VX_TRY(vx_plan_still_bad(p->plan, &bad, err));
     vhdx_status status = vx_exam_of(p->host, file, &bad, exam, err);
@@ -304,9 +304,9 @@ static void tell_fault(const struct vx_planning *p, const struct vx_audit_fault 
     char text[4096], place[96] = "";
     if (fault->by_disk) {
         snprintf(text, sizeof text, "%s: nothing is repaired, because by it %s", vx_file_path(p->file), fault->what);
-        vx_notice_advised(p->options->notice, p->options->notice_context,
-                          &(vhdx_notice){.kind = VHDX_NOTICE_WARNING, .text = text,
-                                         .advice = VHDX_ADVICE_SALVAGE_OR_LOSSY});
+        vx_notice_advised(
+            p->options->notice, p->options->notice_context,
+            &(vhdx_notice){.kind = VHDX_NOTICE_WARNING, .text = text, .advice = VHDX_ADVICE_SALVAGE_OR_LOSSY});
         return;
     }
     if (fault->virtual_offset != VHDX_NOWHERE)
@@ -318,9 +318,9 @@ static void tell_fault(const struct vx_planning *p, const struct vx_audit_fault 
     snprintf(text, sizeof text, "%s: a planned repair%s%s was refused, because by it %s%s; it is left out",
              vx_file_path(p->file), fault->finding ? " of " : "",
              fault->finding ? vx_finding_kind((enum vx_find)fault->finding)->id : "", fault->what, place);
-    vx_notice_advised(p->options->notice, p->options->notice_context,
-                      &(vhdx_notice){.kind = VHDX_NOTICE_WARNING, .text = text,
-                                     .advice = VHDX_ADVICE_SALVAGE_AND_REPORT});
+    vx_notice_advised(
+        p->options->notice, p->options->notice_context,
+        &(vhdx_notice){.kind = VHDX_NOTICE_WARNING, .text = text, .advice = VHDX_ADVICE_SALVAGE_AND_REPORT});
 }
 
 static vhdx_status draft_until_sound(struct vx_planning *p, vhdx_error *err)

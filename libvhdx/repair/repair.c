@@ -151,12 +151,11 @@ static bool is_there(const vhdx_host *host, const char *path)
 static vhdx_status write_map(const struct repair *r, vhdx_error *err)
 {
     const struct vx_planning *planning = &r->planning;
-    vhdx_status status = vx_maps_write(planning->plan, planning->virtual_size, planning->ids, planning->id_count,
-                                       r->options->map, err);
+    vhdx_status status =
+        vx_maps_write(planning->plan, planning->virtual_size, planning->ids, planning->id_count, r->options->map, err);
     if (status == VHDX_NO_SPACE)
         return vx_advise_code(err, status, VHDX_ADVICE_MAP_ELSEWHERE_OR_SPACE, NULL);
-    return status == VHDX_OK ? status
-                             : vx_advise_code(err, status, VHDX_ADVICE_MAP_ELSEWHERE, NULL);
+    return status == VHDX_OK ? status : vx_advise_code(err, status, VHDX_ADVICE_MAP_ELSEWHERE, NULL);
 }
 
 /* What lies beside a device lies in memory, and is gone when it is needed. */

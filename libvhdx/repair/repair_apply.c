@@ -21,7 +21,7 @@
 
 struct page {
     uint64_t offset;
-    bool late; /* BAT, bitmaps: behind the structures that say where these are */
+    bool late;     /* BAT, bitmaps: behind the structures that say where these are */
     bool replayed; /* in new space, and the log has put something else there */
 };
 

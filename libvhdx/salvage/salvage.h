@@ -22,9 +22,9 @@ struct vx_salvage_layer {
     struct vx_run_reader reader;
     uint64_t view_size;
     bool has_reader;
-    const char *doubt; /* why nothing that the layer says is certain, NULL = it is; static */
-    uint64_t certain_end; /* of the virtual disk: from here on it is in doubt whether it goes on */
-    bool maybe_child;  /* whether there is a parent below is not certain */
+    const char *doubt;     /* why nothing that the layer says is certain, NULL = it is; static */
+    uint64_t certain_end;  /* of the virtual disk: from here on it is in doubt whether it goes on */
+    bool maybe_child;      /* whether there is a parent below is not certain */
     struct {               /* of salvage_place.c */
         uint64_t place;    /* of the block that was asked for last, 0 = none */
         const char *doubt; /* of that one */

@@ -112,9 +112,9 @@ static vhdx_status rebuild_layer(struct opening *opening, struct vx_salvage_laye
         .progress_context = opening->options->progress_context,
     };
     if (layer == opening->layers->items) /* what the caller says is about the leaf */
-        options.told = (struct vx_told_sizes){opening->options->assume_virtual_size,
-                                              opening->options->assume_block_size,
-                                              opening->options->assume_logical_sector};
+        options.told =
+            (struct vx_told_sizes){opening->options->assume_virtual_size, opening->options->assume_block_size,
+                                   opening->options->assume_logical_sector};
     struct vx_file *view;
     VX_TRY(vx_rebuild(layer->file, &options, &layer->rebuilt, err));
     bool known = !is_foreign(layer->rebuilt);
@@ -327,8 +327,8 @@ static vhdx_status open_all(struct opening *opening, const char *path, vhdx_erro
     bool opened = true;
     if (opening->options->bad_ranges)
         VX_TRY(vx_rescue_map_load(layers->host, opening->options->bad_ranges, &layers->bad, err));
-    opening->has_hint = vx_parent_hint_find(layers->host, opening->options->parents, opening->options->parent_count,
-                                            &opening->hint);
+    opening->has_hint =
+        vx_parent_hint_find(layers->host, opening->options->parents, opening->options->parent_count, &opening->hint);
     VX_TRY(open_layer(opening, path, false, err));
     layers->only_pieces = !layers->items[0].image;
     if (layers->only_pieces)
@@ -368,8 +368,7 @@ vhdx_status vx_salvage_open_file(struct vx_file *file, const vhdx_salvage_option
 {
     *layers = (struct vx_salvage_layers){.host = vx_host_or_native(options->host)};
     struct opening opening = {.layers = layers, .options = options, .chain = {.host = layers->host}};
-    opening.has_hint =
-        vx_parent_hint_find(layers->host, options->parents, options->parent_count, &opening.hint);
+    opening.has_hint = vx_parent_hint_find(layers->host, options->parents, options->parent_count, &opening.hint);
     vhdx_status status = open_alone(&opening, file, err);
     vx_free(opening.chain.layers);
     return status;

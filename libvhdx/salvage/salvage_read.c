@@ -117,8 +117,7 @@ static bool bits_are_good(struct vx_salvage_layer *layer, uint64_t payload_block
 static bool is_guess(const struct vx_salvage_layer *layer, uint64_t bat_index)
 {
     enum vx_witness witness = vx_rebuilt_witness(layer->rebuilt, bat_index);
-    return witness == VX_WITNESS_GEOMETRY ||
-           (witness != VX_WITNESS_STORED && !layer->rebuilt->placements_lossless);
+    return witness == VX_WITNESS_GEOMETRY || (witness != VX_WITNESS_STORED && !layer->rebuilt->placements_lossless);
 }
 
 static bool bits_are_guess(const struct vx_salvage_layer *layer, uint64_t payload_block)
@@ -140,8 +139,8 @@ static uint64_t reach(struct vx_salvage_layer *layer, uint64_t virtual_offset, u
         (!lost && entry.state != VX_PAYLOAD_NOT_PRESENT))
         return vx_min(limit, left);
     /* a partial block whose bits say "not mine" has a word of its own on them */
-    if (!lost && vx_bat_window_next_set(&layer->reader.bat, bat_index + 1, geometry->entry_count, &set, NULL) !=
-                     VHDX_OK)
+    if (!lost &&
+        vx_bat_window_next_set(&layer->reader.bat, bat_index + 1, geometry->entry_count, &set, NULL) != VHDX_OK)
         return vx_min(limit, left);
     changed = lost ? changed : vx_min(changed, set);
     if (changed >= geometry->entry_count)

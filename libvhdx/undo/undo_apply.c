@@ -278,8 +278,8 @@ static vhdx_status check_content(struct applying *applying, vhdx_error *err)
     }
     if (content->end < content->file_size)
         vx_notice(applying->options->notice, applying->options->notice_context, VHDX_NOTICE_WARNING,
-                  "%s is cut off, or damaged, at 0x%" PRIx64 "; all records before that place are used",
-                  applying->path, content->end);
+                  "%s is cut off, or damaged, at 0x%" PRIx64 "; all records before that place are used", applying->path,
+                  content->end);
     return VHDX_OK;
 }
 

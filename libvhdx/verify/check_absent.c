@@ -59,8 +59,8 @@ static vhdx_status add(void *context, const struct vx_absent *absent, vhdx_error
     finding.advice_code = absent->lossless ? VHDX_ADVICE_REPAIR_ENTRIES : VHDX_ADVICE_LOSSY_ENTRIES;
     finding.lost_offset = absent->first_block * geometry->block_size;
     if (!absent->lossless) /* else it is at its place, and a plain repair says so */
-        finding.lost_length = vx_min((absent->last_block + 1) * geometry->block_size, geometry->virtual_size) -
-                              finding.lost_offset;
+        finding.lost_length =
+            vx_min((absent->last_block + 1) * geometry->block_size, geometry->virtual_size) - finding.lost_offset;
     vx_verify_add(v, &finding);
     return take(check, absent, err);
 }

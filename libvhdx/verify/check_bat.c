@@ -80,8 +80,8 @@ static void make_note(struct vx_finding *finding)
 }
 
 /* An entry that should be zero. Where it leads to content it is all that knows it. */
-static vhdx_status add_needless(struct pass *pass, enum vx_find kind, uint64_t bat_index, uint64_t number,
-                                uint64_t raw, vhdx_advice advice, vhdx_error *err)
+static vhdx_status add_needless(struct pass *pass, enum vx_find kind, uint64_t bat_index, uint64_t number, uint64_t raw,
+                                vhdx_advice advice, vhdx_error *err)
 {
     struct vx_finding finding = found(pass, kind, bat_index, number);
     bool content;
@@ -113,8 +113,7 @@ static vhdx_status add_padding(struct pass *pass, uint64_t bat_index, uint64_t r
         vx_verify_add(pass->v, &finding);
         return VHDX_OK;
     }
-    return add_needless(pass, VX_FIND_BAT_PADDING, bat_index, bat_index, raw,
-                        VHDX_ADVICE_LOSSY_CLEARS, err);
+    return add_needless(pass, VX_FIND_BAT_PADDING, bat_index, bat_index, raw, VHDX_ADVICE_LOSSY_CLEARS, err);
 }
 
 static vhdx_status add_anchor(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry,
@@ -295,8 +294,7 @@ static vhdx_status take_bitmap(struct pass *pass, uint64_t bat_index, uint64_t r
     if (moved)
         return add_moved(pass, bat_index, raw);
     return add_needless(pass, entry.state == VX_BITMAP_PRESENT ? VX_FIND_BITMAP_IN_BASE : VX_FIND_BITMAP_SLOT,
-                        bat_index, pass->chunk, raw,
-                        VHDX_ADVICE_LOSSY_MOVED, err);
+                        bat_index, pass->chunk, raw, VHDX_ADVICE_LOSSY_MOVED, err);
 }
 
 /* A child's BAT has room for the bitmap of its last chunk, too. */

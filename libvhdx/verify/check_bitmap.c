@@ -21,10 +21,10 @@ struct chunk {
     const struct vx_geometry *geometry;
     uint64_t number;
     uint64_t first_block;
-    uint32_t block_count;   /* that the BAT describes and the disk has */
-    uint8_t *entries;       /* chunk_ratio + 1 of them */
+    uint32_t block_count; /* that the BAT describes and the disk has */
+    uint8_t *entries;     /* chunk_ratio + 1 of them */
     struct vx_bat_entry bitmap;
-    bool has_bitmap_entry;  /* the region reaches that far */
+    bool has_bitmap_entry; /* the region reaches that far */
     uint32_t partial_count;
     uint8_t *bits;
     uint64_t file_size;
@@ -213,8 +213,8 @@ static void check_bits(struct chunk *chunk)
     stale += vx_bitmap_count(chunk->bits, seen, VX_SECTORS_PER_CHUNK - seen);
     if (stale == 0)
         return;
-    struct vx_finding finding = vx_found_index(VX_FIND_BITMAP_STALE, "sector bitmap", chunk->bitmap.file_offset,
-                                               chunk->number);
+    struct vx_finding finding =
+        vx_found_index(VX_FIND_BITMAP_STALE, "sector bitmap", chunk->bitmap.file_offset, chunk->number);
     vx_found_value(&finding, stale);
     vx_verify_add(chunk->v, &finding);
 }

@@ -209,8 +209,8 @@ static vhdx_status is_carried(struct walk *walk, struct vx_verification *v, cons
     *carried = false;
     for (size_t i = 0; i < 2 && !*carried; i++) {
         char *directory = vx_path_directory(near[i], host->windows_paths);
-        vhdx_status status = directory ? vx_identity_in(host, directory, path, id, carried, err)
-                                       : vx_fail_memory(err, "a path");
+        vhdx_status status =
+            directory ? vx_identity_in(host, directory, path, id, carried, err) : vx_fail_memory(err, "a path");
         vx_free(directory);
         VX_TRY(status);
     }
@@ -239,8 +239,7 @@ static vhdx_status check_linkage(struct walk *walk, struct vx_verification *v, c
     }
     if (first)
         VX_TRY(is_carried(walk, v, parent, &names->linkage2, &carried, err));
-    struct vx_finding finding =
-        found_link(second ? VX_FIND_PARENT_MERGE_BEGUN : VX_FIND_PARENT_LINKAGE2, v->exam);
+    struct vx_finding finding = found_link(second ? VX_FIND_PARENT_MERGE_BEGUN : VX_FIND_PARENT_LINKAGE2, v->exam);
     if (second)
         finding.advice_code = VHDX_ADVICE_MERGE_GOES_ON;
     if (carried) {

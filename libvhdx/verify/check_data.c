@@ -156,7 +156,7 @@ static void trim_bits(struct reading *r, const struct job *job)
 {
     uint64_t sectors = virtual_length(r, job->block) / r->exam->geometry.logical_sector_size;
     for (uint64_t i = sectors; i < r->exam->geometry.sectors_per_block; i++)
-        r->bits[i / 8] &= (uint8_t)~(1u << (i % 8));
+        r->bits[i / 8] &= (uint8_t) ~(1u << (i % 8));
 }
 
 static bool all_bits_set(const struct reading *r, const struct job *job)

@@ -87,8 +87,17 @@ static void add(struct vx_verification *v, enum vx_find kind, uint64_t in_header
 }
 
 /* Offsets of fields in the header, for the place that a finding names */
-enum { SEQUENCE = 8, FILE_GUID = 16, DATA_GUID = 32, LOG_GUID = 48, LOG_VERSION = 64, VERSION = 66, LOG_LENGTH = 68,
-       LOG_OFFSET = 72, RESERVED = 80 };
+enum {
+    SEQUENCE = 8,
+    FILE_GUID = 16,
+    DATA_GUID = 32,
+    LOG_GUID = 48,
+    LOG_VERSION = 64,
+    VERSION = 66,
+    LOG_LENGTH = 68,
+    LOG_OFFSET = 72,
+    RESERVED = 80
+};
 
 static void check_log_place(struct vx_verification *v, uint32_t rules)
 {
@@ -140,8 +149,8 @@ static void check_other(struct vx_verification *v)
     if (!vx_survey_header_valid(&survey->headers[slot]) ||
         (other->log_offset == header->log_offset && other->log_length == header->log_length))
         return;
-    struct vx_finding finding = vx_found_index(VX_FIND_HEADER_OTHER_LOG, "header", slot_offset(slot) + LOG_OFFSET,
-                                               (uint64_t)slot + 1);
+    struct vx_finding finding =
+        vx_found_index(VX_FIND_HEADER_OTHER_LOG, "header", slot_offset(slot) + LOG_OFFSET, (uint64_t)slot + 1);
     vx_found_values(&finding, other->log_offset, header->log_offset);
     vx_verify_add(v, &finding);
 }

@@ -71,8 +71,8 @@ static void add_tie(struct vx_verification *v, const struct vx_size_answer *size
 /* No other size agrees with all of it, or too little speaks for one: nothing is measured by the stored one. */
 static void add_contradiction(struct vx_verification *v, const struct vx_size_answer *sizes)
 {
-    struct vx_finding finding = vx_found(VX_FIND_METADATA_CONTRADICTED, "metadata item",
-                                         place_of(v->exam, &vx_guid_file_parameters));
+    struct vx_finding finding =
+        vx_found(VX_FIND_METADATA_CONTRADICTED, "metadata item", place_of(v->exam, &vx_guid_file_parameters));
     finding.text = vx_part_name(VX_PART_BLOCK_SIZE);
     finding.note = sizes->evidence[0] ? sizes->evidence : "the BAT has entries of blocks behind the disk's end";
     finding.repair = VHDX_REPAIR_NONE;

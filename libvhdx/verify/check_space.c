@@ -176,8 +176,8 @@ static vhdx_status class_of_log(const struct vx_exam *exam, struct vx_finding *f
 }
 
 /* What nobody else has of the place is known by the anchor only. */
-static vhdx_status class_of_anchor(struct vx_verification *v, const struct vx_range *anchor,
-                                   struct vx_finding *finding, vhdx_error *err)
+static vhdx_status class_of_anchor(struct vx_verification *v, const struct vx_range *anchor, struct vx_finding *finding,
+                                   vhdx_error *err)
 {
     bool content;
     VX_TRY(vx_leads_open(v->exam, &v->leads, err));
@@ -204,8 +204,8 @@ static vhdx_status add_overlap(struct vx_verification *v, const struct vx_overla
     /* Of two payload blocks the lower one is named first, of all others it is the one that is in the wrong place. */
     const struct vx_range *subject = kind == VX_FIND_BAT_OVERLAP || is_structure(high->owner_kind) ? low : high;
     const struct vx_range *rival = subject == low ? high : low;
-    struct vx_finding finding = vx_found_index(kind, is_structure(subject->owner_kind) ? "log" : "BAT",
-                                               overlap->offset, subject->owner_index);
+    struct vx_finding finding =
+        vx_found_index(kind, is_structure(subject->owner_kind) ? "log" : "BAT", overlap->offset, subject->owner_index);
     name_owner(exam, rival, name);
     snprintf(text, sizeof text, kind == VX_FIND_BAT_ANCHOR ? "of %s" : "%s", name);
     finding.text = text;

@@ -144,9 +144,8 @@ static vhdx_status settle_sizes(struct vx_verification *v, struct vx_derived *de
     struct vx_geometry geometry;
     VX_TRY(vx_sizes_ask(v, &sizes, err));
     vx_sizes_tell(v, &sizes);
-    if (sizes.verdict != VX_SIZES_SETTLED ||
-        !vx_geometry_init(&geometry, sizes.virtual_size, sizes.block_size, sizes.logical_sector,
-                          exam->geometry.has_parent))
+    if (sizes.verdict != VX_SIZES_SETTLED || !vx_geometry_init(&geometry, sizes.virtual_size, sizes.block_size,
+                                                               sizes.logical_sector, exam->geometry.has_parent))
         return VHDX_OK;
     remember(exam, derived);
     exam->geometry = geometry;

@@ -9,16 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 
-
 static enum vx_part part_of_item(const char *name)
 {
     static const struct {
         const char *name;
         enum vx_part part;
     } items[] = {
-        {"file parameters", VX_PART_BLOCK_SIZE},          {"virtual disk size", VX_PART_VIRTUAL_SIZE},
-        {"virtual disk id", VX_PART_DISK_ID},             {"logical sector size", VX_PART_LOGICAL_SECTOR},
-        {"physical sector size", VX_PART_PHYSICAL_SECTOR}, {"parent locator", VX_PART_LOCATOR},
+        {"file parameters", VX_PART_BLOCK_SIZE},
+        {"virtual disk size", VX_PART_VIRTUAL_SIZE},
+        {"virtual disk id", VX_PART_DISK_ID},
+        {"logical sector size", VX_PART_LOGICAL_SECTOR},
+        {"physical sector size", VX_PART_PHYSICAL_SECTOR},
+        {"parent locator", VX_PART_LOCATOR},
     };
     for (size_t i = 0; name && i < sizeof items / sizeof items[0]; i++)
         if (strcmp(name, items[i].name) == 0)
@@ -144,8 +146,7 @@ static void tell(struct vx_verification *v, struct vx_finding *finding, const st
                          NULL);
         return;
     }
-    finding->repair =
-        part == VX_PART_METADATA ? vx_evidence_table_class(rebuilt) : vx_evidence_class(rebuilt, part);
+    finding->repair = part == VX_PART_METADATA ? vx_evidence_table_class(rebuilt) : vx_evidence_class(rebuilt, part);
     if (finding->repair == VHDX_REPAIR_NONE)
         return;
     const char *evidence = rebuilt->clues[part].evidence;

@@ -20,20 +20,20 @@ struct vx_verification {
     const vhdx_host *host;
     const vhdx_verify_options *options;
     vhdx_report *report;
-    size_t file;           /* which one of the report */
+    size_t file;               /* which one of the report */
     struct vx_told_sizes told; /* by whoever repairs */
-    struct vx_exam *exam;  /* everything that could be learnt of the file */
-    struct vx_leads leads; /* of `exam`; open when some check has asked */
+    struct vx_exam *exam;      /* everything that could be learnt of the file */
+    struct vx_leads leads;     /* of `exam`; open when some check has asked */
     /* left by check_space for the others: bytes of the file that somebody owns */
-    uint64_t owned_end;    /* end of the last owner inside of the file */
-    uint64_t leaked_bytes; /* owned by nobody below that */
-    uint64_t owned_blocks; /* payload blocks that are said to be present */
-    uint64_t stated_blocks; /* payload blocks of which the BAT says anything, and be it that they are zeros */
-    bool beyond_end;       /* some of them are not wholly in the file */
+    uint64_t owned_end;       /* end of the last owner inside of the file */
+    uint64_t leaked_bytes;    /* owned by nobody below that */
+    uint64_t owned_blocks;    /* payload blocks that are said to be present */
+    uint64_t stated_blocks;   /* payload blocks of which the BAT says anything, and be it that they are zeros */
+    bool beyond_end;          /* some of them are not wholly in the file */
     uint64_t partial_in_base; /* blocks in a state that only children have */
     bool bitmap_in_base;      /* a sector bitmap lies where a child's BAT has it */
     bool nonsense_has_blocks; /* one of the pages below has entries of blocks */
-    uint8_t *nonsense;     /* a bit for each page of the BAT that is nonsense (bat_page.h); NULL: none is */
+    uint8_t *nonsense;        /* a bit for each page of the BAT that is nonsense (bat_page.h); NULL: none is */
 };
 
 /* Hands a record in. */

@@ -129,8 +129,8 @@ static void write_sectors(struct disk *disk, uint64_t virtual_offset, uint64_t l
     const struct vx_geometry *geometry = &disk->geometry;
     uint64_t block = virtual_offset / geometry->block_size, in_block = virtual_offset % geometry->block_size;
     struct vx_bat_entry *entry = place_block(disk, block);
-    uint8_t *bits = disk->bits + block / geometry->chunk_ratio * VX_BITMAP_BLOCK_SIZE +
-                    vx_geometry_bitmap_offset(geometry, block);
+    uint8_t *bits =
+        disk->bits + block / geometry->chunk_ratio * VX_BITMAP_BLOCK_SIZE + vx_geometry_bitmap_offset(geometry, block);
     entry->state = VX_PAYLOAD_PARTIALLY_PRESENT;
     vx_bitmap_fill(bits, in_block / SECTOR, length / SECTOR, true);
     write_content(disk, virtual_offset, length, entry->file_offset + in_block);
@@ -218,12 +218,12 @@ struct kind {
     unsigned base_step; /* every n-th block of the base is present; 0 = none */
     unsigned layers;    /* above the base */
     bool scattered;
-    unsigned gap;       /* mean, KiB */
+    unsigned gap; /* mean, KiB */
 };
 
 static const struct kind kinds[] = {
-    {"full", 2 << 20, 1, 1, false, 0},   {"partial", 2 << 20, 1, 1, true, 44},  {"append", 2 << 20, 0, 1, false, 0},
-    {"wide", 32 << 20, 2, 1, true, 44},  {"layers", 2 << 20, 1, 4, true, 200},
+    {"full", 2 << 20, 1, 1, false, 0},  {"partial", 2 << 20, 1, 1, true, 44}, {"append", 2 << 20, 0, 1, false, 0},
+    {"wide", 32 << 20, 2, 1, true, 44}, {"layers", 2 << 20, 1, 4, true, 200},
 };
 
 static char *join(const char *directory, const char *name)

@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEEDS 4         /* chains a test, each with its share of the states */
-#define ALL_SUBSETS 5   /* so many pending calls are tried in all combinations */
+#define SEEDS 4       /* chains a test, each with its share of the states */
+#define ALL_SUBSETS 5 /* so many pending calls are tried in all combinations */
 #define RANDOM_SUBSETS 6
 #define NESTED_PERCENT 6 /* states in whose second run the power fails again */
 #define NESTED_CUTS 3
@@ -29,10 +29,10 @@ struct explorer {
     struct scene scene;
     struct crash_host *recorded;
     uint64_t seed, chance;
-    uint64_t wanted_cut;  /* UINT64_MAX = all */
-    uint64_t keep_of;     /* of each 2^32 states, so many are visited */
-    bool counting;        /* nothing is visited */
-    bool hurried;         /* not even one state for each cut */
+    uint64_t wanted_cut; /* UINT64_MAX = all */
+    uint64_t keep_of;    /* of each 2^32 states, so many are visited */
+    bool counting;       /* nothing is visited */
+    bool hurried;        /* not even one state for each cut */
     uint64_t states, visited, nested, shared;
     char where[256], again[256]; /* for messages */
 };
@@ -423,9 +423,10 @@ Test(crash, space_of_several_layers_given_back_on_the_way)
 
 Test(crash, space_of_several_layers_given_back_before_they_are_removed)
 {
-    explore((struct scene_recipe){.layers = 5, .child = 4, .into = 1,
-                                  .features = SCENE_RECLAIM | SCENE_LARGER | SCENE_DELETE | SCENE_VERIFY},
-            1100);
+    explore(
+        (struct scene_recipe){
+            .layers = 5, .child = 4, .into = 1, .features = SCENE_RECLAIM | SCENE_LARGER | SCENE_DELETE | SCENE_VERIFY},
+        1100);
 }
 
 Test(crash, a_child_that_becomes_the_base)
@@ -485,7 +486,6 @@ Test(crash, a_new_differencing_disk)
 
 Test(crash, a_child_linked_to_another_place)
 {
-    explore((struct scene_recipe){
-                .command = SCENE_RELINK, .layers = 3, .child = 1, .features = SCENE_DIRTY_CHILD},
+    explore((struct scene_recipe){.command = SCENE_RELINK, .layers = 3, .child = 1, .features = SCENE_DIRTY_CHILD},
             300);
 }

@@ -25,7 +25,7 @@ struct mutants {
     const vhdx_host *host;
     struct bld *parent, *b;
     uint8_t content[16];
-    uint64_t digest;   /* of what verify says about the sound disk */
+    uint64_t digest; /* of what verify says about the sound disk */
     uint64_t made, refused, differing, named, silent[PLACES];
 };
 

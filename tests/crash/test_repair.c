@@ -33,9 +33,9 @@ struct scenario {
 
 struct exploration {
     const struct scenario *scenario;
-    uint64_t damaged;     /* digest of the file */
-    uint8_t content[16];  /* that reading gives after the repair */
-    bool leaves_errors;   /* nothing tells where the blocks belong: an empty BAT beside them stays an error */
+    uint64_t damaged;    /* digest of the file */
+    uint8_t content[16]; /* that reading gives after the repair */
+    bool leaves_errors;  /* nothing tells where the blocks belong: an empty BAT beside them stays an error */
     uint64_t chance;
     char where[160];
 };
@@ -385,8 +385,7 @@ static void explore_rows(size_t first, size_t step)
         vhdx_repair_class class = class_of(fault);
         if (class == VHDX_REPAIR_NONE || (only && *only && strcmp(only, vx_finding_kind(fault->kind)->id) != 0))
             continue;
-        const struct scenario scenario = {
-            .name = fault->text, .fault = fault, .salvage = class == VHDX_REPAIR_SALVAGE};
+        const struct scenario scenario = {.name = fault->text, .fault = fault, .salvage = class == VHDX_REPAIR_SALVAGE};
         explore(&scenario, ROW_STATES);
     }
 }

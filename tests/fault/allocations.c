@@ -59,8 +59,8 @@ static bool refuses(void)
     if (!armed || crash_host_allocating > 0)
         return false;
     allocations++;
-    return failing_allocation > 0 && (allocations == failing_allocation ||
-                                      (failing_for_good && allocations > failing_allocation));
+    return failing_allocation > 0 &&
+           (allocations == failing_allocation || (failing_for_good && allocations > failing_allocation));
 }
 
 void *__real_malloc(size_t size);

@@ -102,8 +102,7 @@ static void fail_all(void)
     cr_assert_gt(nth, 30);
     for (unsigned kind = 0; kind < 2; kind++)
         for (nth = 1, reached = true; reached; nth++) {
-            const struct crash_fault fault = {
-                .calls = kind ? CRASH_OPEN : CRASH_READ, .nth = nth, .status = VHDX_IO};
+            const struct crash_fault fault = {.calls = kind ? CRASH_OPEN : CRASH_READ, .nth = nth, .status = VHDX_IO};
             crash_host_fault(host, &fault);
             vhdx_status status = vhdx_config_open(path, &options, &config, &err);
             reached = crash_host_calls(host) >= nth;

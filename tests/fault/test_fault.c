@@ -27,7 +27,7 @@ struct trial {
     const char *kind;
     uint64_t nth, faults, seed;
     uint64_t files[SCENE_MAX_LAYERS]; /* digests of their bytes before */
-    bool must_fail; /* a command that succeeds all the same has overlooked it */
+    bool must_fail;                   /* a command that succeeds all the same has overlooked it */
 };
 
 static void complain(const struct trial *trial, const char *wrong)
@@ -207,8 +207,7 @@ static void fail_everything(struct scene_recipe recipe)
 {
     struct trial trial = {0};
     begin(&trial, &recipe);
-    const struct crash_fault full = {
-        .calls = CRASH_WRITE | CRASH_SET_SIZE, .status = VHDX_NO_SPACE, .for_good = true};
+    const struct crash_fault full = {.calls = CRASH_WRITE | CRASH_SET_SIZE, .status = VHDX_NO_SPACE, .for_good = true};
     const struct crash_fault late = {.calls = CRASH_FLUSH, .status = VHDX_NO_SPACE, .for_good = true};
     fail_each_call(&trial, "write", (struct crash_fault){.calls = CRASH_WRITE, .status = VHDX_IO, .torn = true});
     fail_each_call(&trial, "write on a full volume", full);
@@ -293,6 +292,6 @@ Test(fault, a_merge_upwards_with_an_undo_file)
 
 Test(fault, a_child_linked_to_another_place)
 {
-    fail_everything((struct scene_recipe){
-        .command = SCENE_RELINK, .layers = 3, .child = 1, .features = SCENE_DIRTY_CHILD});
+    fail_everything(
+        (struct scene_recipe){.command = SCENE_RELINK, .layers = 3, .child = 1, .features = SCENE_DIRTY_CHILD});
 }

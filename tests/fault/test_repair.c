@@ -200,9 +200,9 @@ static void fail_at(const struct fault *fault, bool salvage, uint64_t stride)
     struct trial trial = {.fault = fault, .salvage = salvage, .stride = stride, .host = crash_host_new(3)};
     build(&trial);
     fail_each_call(&trial, "write", (struct crash_fault){.calls = CRASH_WRITE, .status = VHDX_IO, .torn = true});
-    fail_each_call(&trial, "write on a full volume",
-                   (struct crash_fault){
-                       .calls = CRASH_WRITE | CRASH_SET_SIZE, .status = VHDX_NO_SPACE, .for_good = true});
+    fail_each_call(
+        &trial, "write on a full volume",
+        (struct crash_fault){.calls = CRASH_WRITE | CRASH_SET_SIZE, .status = VHDX_NO_SPACE, .for_good = true});
     fail_each_call(&trial, "flush", (struct crash_fault){.calls = CRASH_FLUSH, .status = VHDX_IO});
     fail_each_call(&trial, "change of size", (struct crash_fault){.calls = CRASH_SET_SIZE, .status = VHDX_NO_SPACE});
     fail_each_call(&trial, "change of a name", (struct crash_fault){.calls = CRASH_NAME, .status = VHDX_IO});
@@ -278,7 +278,7 @@ Test(fault_repair, of_a_bat_that_is_too_short)
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
 #define HUGE (4 * VX_TIB)
-#define TABLE_ROOM 20480u /* protective MBR, header, entries */
+#define TABLE_ROOM 20480u    /* protective MBR, header, entries */
 #define ENOUGH (80 * VX_MIB) /* the BAT twice, as it will be and as an export sees it: the auditor compares */
 
 /* What a guest has written to a disk of that size: a partition table at both ends. */
@@ -338,8 +338,7 @@ Test(fault_repair, of_a_large_bat_that_is_lost_takes_little_more_memory_than_two
 {
     struct vx_memory_host *memory = vx_memory_host_new(3);
     const vhdx_host *host = vx_memory_host_interface(memory);
-    const vhdx_repair_options options = {
-        .struct_size = sizeof options, .host = host, .salvage = true, .dry_run = true};
+    const vhdx_repair_options options = {.struct_size = sizeof options, .host = host, .salvage = true, .dry_run = true};
     vhdx_report *report;
     vhdx_error err;
     make_without_bat(host);

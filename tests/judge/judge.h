@@ -66,8 +66,8 @@ struct judge_scene {
     bool silent_size;                  /* the disk may be longer or shorter than it was, and nobody could tell */
     bool silent_all;
     uint64_t wanted_size; /* of the file, by a log entry whose checksum is right: a replay must give it that */
-    bool harmless;  /* nothing but habits of other writers, which every reader ignores */
-    char text[600]; /* what was done, one line for each damage */
+    bool harmless;        /* nothing but habits of other writers, which every reader ignores */
+    char text[600];       /* what was done, one line for each damage */
 };
 
 struct judge_damage {

@@ -414,9 +414,8 @@ Test(judge, rounds_that_were_mended_do_not_fail_again)
         struct round round = begin_round(row->seed, row->damage);
         struct judge_verdict verdict = check(&round, 1);
         for (unsigned k = 1; k < JUDGE_CHECK_COUNT; k++)
-            cr_expect(!(verdict.failed & 1u << k), "seed %llu, %s: %s: %s\n  disk: %s",
-                      (unsigned long long)row->seed, row->damage, judge_check_name(k), verdict.text[k],
-                      round.disk->text);
+            cr_expect(!(verdict.failed & 1u << k), "seed %llu, %s: %s: %s\n  disk: %s", (unsigned long long)row->seed,
+                      row->damage, judge_check_name(k), verdict.text[k], round.disk->text);
         judge_disk_free(round.disk);
     }
 }

@@ -128,10 +128,10 @@ void est_names(struct est *e, size_t machine, const char *disk)
     if (info->drive_count)
         memcpy(disks, e->estate->machines[machine].pub.drives, info->drive_count * sizeof *disks);
     disks[info->drive_count] = (vhdx_drive){.path = text(e, disk),
-                                                 .type = "VHD",
-                                                 .controller = VHDX_CONTROLLER_SCSI,
-                                                 .location = (uint32_t)info->drive_count,
-                                                 .instance = ""};
+                                            .type = "VHD",
+                                            .controller = VHDX_CONTROLLER_SCSI,
+                                            .location = (uint32_t)info->drive_count,
+                                            .instance = ""};
     info->drive_count++;
     e->estate->machines[machine].pub.drives = disks;
 }

@@ -15,7 +15,7 @@ enum {
     EXT4_IMAGE_GROUPS = 8,
     EXT4_IMAGE_PER_GROUP = 256, /* blocks */
     EXT4_IMAGE_INODES = 128,    /* in a group */
-    EXT4_IMAGE_JOURNAL = 64, /* its first block */
+    EXT4_IMAGE_JOURNAL = 64,    /* its first block */
     EXT4_IMAGE_JOURNAL_BLOCKS = 64,
     EXT4_IMAGE_FIRST = 100, /* transaction that a new one waits for */
 };

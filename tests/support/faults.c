@@ -161,11 +161,28 @@ static void cut(struct fault_scene *s, uint64_t size)
 }
 
 /* Fields of structures, as they stand in the format */
-enum { H_SEQUENCE = 8, H_FILE = 16, H_DATA = 32, H_LOG = 48, H_LOG_VERSION = 64, H_VERSION = 66, H_LENGTH = 68,
-       H_OFFSET = 72 };
+enum {
+    H_SEQUENCE = 8,
+    H_FILE = 16,
+    H_DATA = 32,
+    H_LOG = 48,
+    H_LOG_VERSION = 64,
+    H_VERSION = 66,
+    H_LENGTH = 68,
+    H_OFFSET = 72
+};
 enum { R_COUNT = 8, R_RESERVED = 12, R_BAT = 16, R_METADATA = 48, R_OFFSET = 16, R_LENGTH = 24, R_REQUIRED = 28 };
-enum { E_LENGTH = 8, E_TAIL = 12, E_SEQUENCE = 16, E_COUNT = 24, E_RESERVED = 28, E_FLUSHED = 48, E_LAST = 56,
-       E_DESCRIPTOR = 64, E_TARGET = 80 };
+enum {
+    E_LENGTH = 8,
+    E_TAIL = 12,
+    E_SEQUENCE = 16,
+    E_COUNT = 24,
+    E_RESERVED = 28,
+    E_FLUSHED = 48,
+    E_LAST = 56,
+    E_DESCRIPTOR = 64,
+    E_TARGET = 80
+};
 enum { M_OFFSET = 16, M_LENGTH = 20, M_FLAGS = 24 };
 
 /* ---- 1xx: file and headers -------------------------------------------------------------------------------------- */
@@ -883,8 +900,8 @@ static void locator_nul(struct fault_scene *s)
 
 static void locator_duplicate(struct fault_scene *s)
 {
-    static const char *const pairs[] = {"parent_linkage", SOME_GUID, "relative_path", ".\\a",
-                                        "relative_path",  ".\\b",    NULL};
+    static const char *const pairs[] = {"parent_linkage", SOME_GUID, "relative_path", ".\\a", "relative_path",
+                                        ".\\b",           NULL};
     with_pairs(s, pairs);
 }
 
@@ -1466,8 +1483,14 @@ static void space_trailing(struct fault_scene *s)
 
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 
-#define F(kind, text, make, ...) {VX_FIND_##kind, text, make, {__VA_ARGS__}, 0, 0}
-#define LOST(kind, text, make, offset, length, ...) {VX_FIND_##kind, text, make, {__VA_ARGS__}, offset, length}
+#define F(kind, text, make, ...)                                                                                       \
+    {                                                                                                                  \
+        VX_FIND_##kind, text, make, {__VA_ARGS__}, 0, 0                                                                \
+    }
+#define LOST(kind, text, make, offset, length, ...)                                                                    \
+    {                                                                                                                  \
+        VX_FIND_##kind, text, make, {__VA_ARGS__}, offset, length                                                      \
+    }
 #define BLOCKS(n) ((n) * (uint64_t)FAULT_BLOCK)
 
 static const struct fault faults[] = {
@@ -1521,8 +1544,8 @@ static const struct fault faults[] = {
     F(REGION_SLACK, "a byte behind the last entry", region_slack, 0),
     F(REGION_CONTRADICTED, "a BAT that runs over all blocks", region_bat_over_blocks, 0),
     F(REGION_CONTRADICTED, "the BAT is 4 MiB higher by one bit", region_bat_elsewhere, 0),
-    F(REGION_OVERLAP, "the BAT runs over the metadata", region_bat_over_metadata,
-      VX_FIND_REGION_NOT_REQUIRED, VX_FIND_SPACE_LEAK),
+    F(REGION_OVERLAP, "the BAT runs over the metadata", region_bat_over_metadata, VX_FIND_REGION_NOT_REQUIRED,
+      VX_FIND_SPACE_LEAK),
     F(REGION_BEYOND_END, "the BAT is at 1 TiB", region_bat_far, 0),
 
     F(METADATA_SIGNATURE, "no signature, all else is there", metadata_signature, 0),

@@ -20,8 +20,8 @@ struct fault_scene {
     struct bld *b;       /* of the disk at FAULT_PATH, when the function has called a maker */
     uint64_t bad_offset; /* of a range that cannot be read, when bad_length is not 0 */
     uint64_t bad_length;
-    uint64_t size;       /* of the disk as its metadata say, when it is not the builder's; else 0 */
-    bool chain, data;    /* options of verify that it takes to see the fault */
+    uint64_t size;    /* of the disk as its metadata say, when it is not the builder's; else 0 */
+    bool chain, data; /* options of verify that it takes to see the fault */
 };
 
 struct fault {

@@ -22,14 +22,14 @@ void forest_close(struct forest *f);
 char *forest_path(struct forest *f, const char *name);
 
 struct forest_disk {
-    const char *name;           /* below the directory */
-    const vhdx_guid *parent;    /* identity of the parent, NULL: a base */
-    const char *relative;       /* locator; NULL = none */
+    const char *name;        /* below the directory */
+    const vhdx_guid *parent; /* identity of the parent, NULL: a base */
+    const char *relative;    /* locator; NULL = none */
     const char *absolute;
-    const vhdx_guid *id;        /* its own identity, NULL = a new one */
-    const vhdx_guid *disk_id;   /* NULL = a new one */
-    bool dirty;                 /* with a log that must be replayed */
-    uint64_t content;           /* seed of what is written into the first block; 0: nothing */
+    const vhdx_guid *id;      /* its own identity, NULL = a new one */
+    const vhdx_guid *disk_id; /* NULL = a new one */
+    bool dirty;               /* with a log that must be replayed */
+    uint64_t content;         /* seed of what is written into the first block; 0: nothing */
 };
 
 /* The disk's identity. */

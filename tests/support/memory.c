@@ -85,8 +85,7 @@ static struct memory_file *find_canonical(const struct vx_memory_host *host, con
     return file;
 }
 
-static vhdx_status find(const struct vx_memory_host *host, const char *path, struct memory_file **file,
-                        vhdx_error *err)
+static vhdx_status find(const struct vx_memory_host *host, const char *path, struct memory_file **file, vhdx_error *err)
 {
     char *name = canonical(path);
     if (!name)

@@ -6,8 +6,14 @@
 
 #include <string.h>
 
-enum { STRIDE = 512, UPDATE_AT = 0x30, LOG_UPDATE_AT = 0x28, RESTART_UPDATE_AT = 0x1E, PLACE_BITS = 14,
-       MIRROR = 30 * NTFS_IMAGE_CLUSTER };
+enum {
+    STRIDE = 512,
+    UPDATE_AT = 0x30,
+    LOG_UPDATE_AT = 0x28,
+    RESTART_UPDATE_AT = 0x1E,
+    PLACE_BITS = 14,
+    MIRROR = 30 * NTFS_IMAGE_CLUSTER
+};
 
 static void put(uint8_t *p, uint64_t value, unsigned size)
 {

@@ -19,7 +19,7 @@ enum scene_command {
     SCENE_FLATTEN,
     SCENE_CREATE,
     SCENE_CREATE_FIXED,
-    SCENE_FORK, /* an empty differencing disk on the topmost layer */
+    SCENE_FORK,   /* an empty differencing disk on the topmost layer */
     SCENE_RELINK, /* layer `child` to a copy of its parent at another place */
 };
 
@@ -28,21 +28,21 @@ enum scene_features {
     SCENE_FIXED_BASE = 1 << 1,
     SCENE_DIRTY_CHILD = 1 << 2,
     SCENE_DIRTY_TARGET = 1 << 3,
-    SCENE_DIRTY = 1 << 4,   /* all of them */
-    SCENE_LARGER = 1 << 5,  /* the layers above the target are larger disks than it */
+    SCENE_DIRTY = 1 << 4,  /* all of them */
+    SCENE_LARGER = 1 << 5, /* the layers above the target are larger disks than it */
     SCENE_SMALLER = 1 << 6,
-    SCENE_HUGE = 1 << 7,    /* the target's BAT has no room for the child's size */
-    SCENE_NTFS = 1 << 8,    /* a host on which sparse files do harm */
-    SCENE_EMPTY = 1 << 9,   /* the child holds nothing */
-    SCENE_MODEL = 1 << 10,  /* chain, child and target at random; the other members say nothing */
-    SCENE_FULL = 1 << 11,   /* every block of the base is there, in one run */
+    SCENE_HUGE = 1 << 7,     /* the target's BAT has no room for the child's size */
+    SCENE_NTFS = 1 << 8,     /* a host on which sparse files do harm */
+    SCENE_EMPTY = 1 << 9,    /* the child holds nothing */
+    SCENE_MODEL = 1 << 10,   /* chain, child and target at random; the other members say nothing */
+    SCENE_FULL = 1 << 11,    /* every block of the base is there, in one run */
     SCENE_WINDOWS = 1 << 12, /* a commit after each MiB of payload */
     SCENE_RECLAIM = 1 << 13, /* the merged layers' space is given back on the way, after each MiB */
     SCENE_VERIFY = 1 << 14,
-    SCENE_UP = 1 << 15, /* the child becomes the base; the target is layer 0 */
-    SCENE_UNDO = 1 << 16, /* what is overwritten goes to SCENE_UNDO_FILE first */
+    SCENE_UP = 1 << 15,    /* the child becomes the base; the target is layer 0 */
+    SCENE_UNDO = 1 << 16,  /* what is overwritten goes to SCENE_UNDO_FILE first */
     SCENE_SHARE = 1 << 17, /* a host on which files share bytes */
-    SCENE_STEP = 1 << 18, /* the layer above the target was merged into it before, and kept */
+    SCENE_STEP = 1 << 18,  /* the layer above the target was merged into it before, and kept */
 };
 
 #define SCENE_UNDO_FILE "/undo/of-merge"

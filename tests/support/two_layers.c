@@ -69,8 +69,7 @@ void two_layers_stack(struct two_layers *layers)
     layers->bytes_read = 0;
     for (uint64_t i = 0; i < layers->size / TWO_LAYERS_SECTOR; i++) {
         uint64_t at = i * TWO_LAYERS_SECTOR;
-        layers->held[i] =
-            layers->held[i] || memcmp(layers->child + at, layers->made_on + at, TWO_LAYERS_SECTOR) != 0;
+        layers->held[i] = layers->held[i] || memcmp(layers->child + at, layers->made_on + at, TWO_LAYERS_SECTOR) != 0;
         memcpy(layers->whole + at, (layers->held[i] ? layers->child : layers->below) + at, TWO_LAYERS_SECTOR);
     }
 }

@@ -427,7 +427,7 @@ uint8_t *vmcx_pending(const uint8_t *before, const uint8_t *after, size_t size, 
 
 /* "controller" below the device, made when it is not there yet. SCSI controllers are one device each. */
 struct devices {
-    int nodes[16];      /* by device */
+    int nodes[16]; /* by device */
     int controllers[16][4];
     unsigned listed;
 };

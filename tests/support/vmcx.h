@@ -74,8 +74,8 @@ struct vmcx_disk {
 
 struct vmcx_machine {
     const char *name, *id;
-    const char *machine_id; /* NULL = `id`; of a checkpoint: the machine's */
-    const char *type_id;    /* NULL = "Virtual Machines" */
+    const char *machine_id;    /* NULL = `id`; of a checkpoint: the machine's */
+    const char *type_id;       /* NULL = "Virtual Machines" */
     struct vmcx_disk disks[8]; /* up to the first without path */
     unsigned checkpoints;
     bool merge_pending, clustered;

@@ -29,9 +29,9 @@ struct worn_host {
     size_t place_count;
     struct worn_descriptor descriptors[8];
     size_t descriptor_count;
-    uint32_t attributes;  /* that all files show besides their own */
-    const char *only;     /* path of the one file for which attributes and extents hold; NULL = all */
-    uint64_t extents;     /* 0 = the host does not tell */
+    uint32_t attributes; /* that all files show besides their own */
+    const char *only;    /* path of the one file for which attributes and extents hold; NULL = all */
+    uint64_t extents;    /* 0 = the host does not tell */
     uint64_t failed_reads;
     uint64_t largest_read;
 };

@@ -141,8 +141,8 @@ static void merge(uint64_t seed, unsigned way)
         result = new;
         break;
     }
-    vhdx_status status = result == new ? vhdx_flatten(child, new, &options, NULL, &err)
-                                       : vhdx_merge(child, &options, NULL, &err);
+    vhdx_status status =
+        result == new ? vhdx_flatten(child, new, &options, NULL, &err) : vhdx_merge(child, &options, NULL, &err);
     if (status != VHDX_OK)
         fail("merging", &err);
     compare(result, chain.view);
@@ -234,7 +234,7 @@ int main(void)
         pthread_join(readers[i], NULL);
     vhdx_chain_free(chain);
     demolish(&shared);
-    printf("%d merges in %d threads beside %u reads in %d threads\n", MERGERS * ROUNDS, MERGERS,
-           (unsigned)reads_done, READERS);
+    printf("%d merges in %d threads beside %u reads in %d threads\n", MERGERS * ROUNDS, MERGERS, (unsigned)reads_done,
+           READERS);
     return 0;
 }

@@ -22,7 +22,10 @@ Test(quote, makes_one_word_of_any_name)
     cr_expect_str_eq(vx_quote_word(&arena, "%TEMP%", true), "\"%TEMP%\"");
     cr_expect_str_eq(vx_quote_word(&arena, "a\nb", false), "$'a\\012b'");
     cr_expect_str_eq(vx_quote_powershell(&arena, "it's $(x)"), "'it''s $(x)'");
-    cr_expect_str_eq(vx_quote_powershell(&arena, "a\xE2\x80\x99" "b"), "'a\xE2\x80\x99\xE2\x80\x99" "b'");
+    cr_expect_str_eq(vx_quote_powershell(&arena, "a\xE2\x80\x99"
+                                                 "b"),
+                     "'a\xE2\x80\x99\xE2\x80\x99"
+                     "b'");
     vx_arena_clear(&arena);
 }
 

@@ -172,12 +172,18 @@ Test(utf, a_character_that_is_cut_off_is_none)
         size_t size, length;
         uint32_t code;
     } rows[] = {
-        {"A", 1, 1, 'A'},          {"A", 0, 0, 0},
-        {"\xC3\xA4", 2, 2, 0xE4},  {"\xC3\xA4", 1, 0, 0},
-        {"\xE2\x82\xAC", 3, 3, 0x20AC},     {"\xE2\x82\xAC", 2, 0, 0},
-        {"\xF0\x9F\x98\x80", 4, 4, 0x1F600}, {"\xF0\x9F\x98\x80", 3, 0, 0},
-        {"\xC0\x80", 2, 0, 0},    {"\xE0\x80\x80", 3, 0, 0},
-        {"\xED\xA0\x80", 3, 3, 0xD800},     {"\xF4\x90\x80\x80", 4, 0, 0},
+        {"A", 1, 1, 'A'},
+        {"A", 0, 0, 0},
+        {"\xC3\xA4", 2, 2, 0xE4},
+        {"\xC3\xA4", 1, 0, 0},
+        {"\xE2\x82\xAC", 3, 3, 0x20AC},
+        {"\xE2\x82\xAC", 2, 0, 0},
+        {"\xF0\x9F\x98\x80", 4, 4, 0x1F600},
+        {"\xF0\x9F\x98\x80", 3, 0, 0},
+        {"\xC0\x80", 2, 0, 0},
+        {"\xE0\x80\x80", 3, 0, 0},
+        {"\xED\xA0\x80", 3, 3, 0xD800},
+        {"\xF4\x90\x80\x80", 4, 0, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint32_t code = 0;

@@ -64,8 +64,7 @@ static void expect_found(const char *place, const char *child, const char *path,
 /* A server's name is a directory on hosts that mount all its folders below it, and on no others. */
 Test(resolve, a_shared_folder_is_found_where_it_is_mounted)
 {
-    static const char *const paths[] = {"\\\\nas\\share\\VMs\\base.vhdx",
-                                        "\\\\?\\UNC\\nas\\share\\VMs\\base.vhdx",
+    static const char *const paths[] = {"\\\\nas\\share\\VMs\\base.vhdx", "\\\\?\\UNC\\nas\\share\\VMs\\base.vhdx",
                                         "\\\\?\\unc\\nas\\share\\VMs\\base.vhdx"};
     for (size_t i = 0; i < 3; i++) {
         expect_found("/mnt/share/VMs/base.vhdx", "/mnt/local/leaf.avhdx", paths[i], NULL);

@@ -15,7 +15,7 @@
 
 static struct vx_memory_host *memory;
 static char told[2 * VHDX_PATH_ROOM]; /* "MACHINE:DISK " for each drive, "?PATH " for what was not read */
-static size_t limit;    /* mentions after which no more are wanted */
+static size_t limit;                  /* mentions after which no more are wanted */
 
 static void begin(void)
 {
@@ -126,8 +126,7 @@ Test(config_find, of_two_disks_of_one_name_the_longer_tail_is_meant)
 {
     static const char *const disks[] = {"/mnt/web/Virtual Hard Disks/disk.vhdx",
                                         "/mnt/golden/Virtual Hard Disks/disk.vhdx"};
-    const vhdx_config_find_options options = {.struct_size = sizeof options,
-                                              .host = vx_memory_host_interface(memory)};
+    const vhdx_config_find_options options = {.struct_size = sizeof options, .host = vx_memory_host_interface(memory)};
     vhdx_error err;
     put_machine("/mnt/web/Virtual Machines/1.vmcx", "clone", "C:\\web\\Virtual Hard Disks\\disk.vhdx");
     put_machine("/mnt/web/Virtual Machines/2.vmcx", "either", "C:\\mail\\Virtual Hard Disks\\disk.vhdx");

@@ -169,8 +169,8 @@ Test(hvs, rules_of_a_key_table)
 /* One entry at the beginning of `bytes`: a string "type" = "VHD" with slack behind it. */
 static size_t put_string(size_t slack)
 {
-    const uint8_t head[] = {6, 2, 0, 0, 0, 0, 1, 0, 10, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 5, 't', 'y', 'p', 'e', 0,
-                            6, 0, 0, 0, 'V', 0, 'H', 0, 'D', 0};
+    const uint8_t head[] = {6, 2, 0, 0,   0,   0,   1,   0, 10, 0, 0, 0, 0,   0, 0,   0, 4,   0,
+                            0, 0, 5, 't', 'y', 'p', 'e', 0, 6,  0, 0, 0, 'V', 0, 'H', 0, 'D', 0};
     memset(bytes, 0, sizeof bytes);
     memcpy(bytes, head, sizeof head);
     vx_put32(bytes + 2, (uint32_t)(sizeof head + slack));
@@ -311,8 +311,10 @@ static void check_old_entries(const char *name, uint64_t log, size_t count, size
     cr_assert(sample_read(name, log, area, payloads_end));
     for (size_t i = 0; i < count; i++) {
         struct vx_hvs_log_entry e;
-        cr_assert_eq(vx_hvs_log_entry_decode(vx_bytes_of(area + VX_HVS_LOG_HEADER_SIZE + i * VX_HVS_LOG_ENTRY_SIZE,
-                                                         VX_HVS_LOG_ENTRY_SIZE), &e), VHDX_OK);
+        cr_assert_eq(
+            vx_hvs_log_entry_decode(
+                vx_bytes_of(area + VX_HVS_LOG_HEADER_SIZE + i * VX_HVS_LOG_ENTRY_SIZE, VX_HVS_LOG_ENTRY_SIZE), &e),
+            VHDX_OK);
         cr_assert_eq(e.checksum, e.actual_checksum, "entry %zu", i);
         cr_assert(e.payload >= 0x1000 && e.payload <= payloads_end && e.length <= payloads_end - e.payload);
         cr_assert_eq(e.payload_checksum, crc32(0, area + e.payload, e.length), "payload %zu", i);

@@ -83,8 +83,8 @@ static void check(const char *name, const size_t counts[10], size_t length, uint
 
 Test(hvs_read, every_key_of_a_real_configuration)
 {
-    static const size_t counts[10] = {[VX_KEY_INT] = 106, [VX_KEY_STRING] = 160, [VX_KEY_ARRAY] = 2,
-                                      [VX_KEY_BOOL] = 35, [VX_KEY_NODE] = 106};
+    static const size_t counts[10] = {
+        [VX_KEY_INT] = 106, [VX_KEY_STRING] = 160, [VX_KEY_ARRAY] = 2, [VX_KEY_BOOL] = 35, [VX_KEY_NODE] = 106};
     check("hyperv-vm.vmcx", counts, 27092, 0xda13d993);
 }
 

@@ -92,7 +92,9 @@ Test(xml_tree, what_begins_otherwise_is_not_recognized)
     cr_assert_not(vx_xml_recognize(vx_bytes_of("", 0)));
     cr_assert_not(vx_xml_recognize(vx_bytes_of("   ", 3)));
     cr_assert_not(vx_xml_recognize(vx_bytes_of("vhdxfile", 8)));
-    cr_assert_not(vx_xml_recognize(vx_bytes_of("\xFF\xFE" "a\0<\0", 6)));
+    cr_assert_not(vx_xml_recognize(vx_bytes_of("\xFF\xFE"
+                                               "a\0<\0",
+                                               6)));
 }
 
 Test(xml_tree, brothers_of_one_name_stay)
@@ -149,13 +151,19 @@ Test(xml_tree, documents_that_are_none)
 Test(xml_tree, values_that_cannot_be_right_are_damaged)
 {
     static const char *const bad[] = {
-        "<a><s type=\"string\">&other;</s></a>",     "<a><s type=\"string\">&amp</s></a>",
-        "<a><s type=\"string\">&#0;</s></a>",        "<a><s type=\"string\">&#xD800;</s></a>",
-        "<a><s type=\"string\">&#x110000;</s></a>",  "<a><s type=\"string\">&#99999999;</s></a>",
-        "<a><s type=\"string\">&#;</s></a>",         "<a><s type=\"string\">x<!-- y -->z</s></a>",
-        "<a><s type=\"integer\">12x</s></a>",        "<a><s type=\"integer\"></s></a>",
+        "<a><s type=\"string\">&other;</s></a>",
+        "<a><s type=\"string\">&amp</s></a>",
+        "<a><s type=\"string\">&#0;</s></a>",
+        "<a><s type=\"string\">&#xD800;</s></a>",
+        "<a><s type=\"string\">&#x110000;</s></a>",
+        "<a><s type=\"string\">&#99999999;</s></a>",
+        "<a><s type=\"string\">&#;</s></a>",
+        "<a><s type=\"string\">x<!-- y -->z</s></a>",
+        "<a><s type=\"integer\">12x</s></a>",
+        "<a><s type=\"integer\"></s></a>",
         "<a><s type=\"integer\">99999999999999999999</s></a>",
-        "<a><s type=\"bool\">perhaps</s></a>",       "<a><s type=\"bytes\">p2!5</s></a>",
+        "<a><s type=\"bool\">perhaps</s></a>",
+        "<a><s type=\"bytes\">p2!5</s></a>",
         "<a><s type=\"bytes\">p2=5</s></a>",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

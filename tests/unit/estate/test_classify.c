@@ -358,8 +358,7 @@ static void plant_moved_and_long(void)
     size_t base = est_base(&e, "/vms/a/base.vhdx"), moved = est_base(&e, "/vms/m/moved.vhdx");
     est_child(&e, "/vms/a/leaf.avhdx", base, ".\\base.vhdx");
     est_child(&e, "/vms/b/left.avhdx", moved, ".\\moved.vhdx");
-    est_info(&e, est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\leaf.avhdx"))->has_checkpoint_count =
-        true;
+    est_info(&e, est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\a\\leaf.avhdx"))->has_checkpoint_count = true;
 }
 
 static bool some_step_says(const char *words)
@@ -422,8 +421,7 @@ Test(classify, a_linked_clone_is_not_merged_into_its_golden_disk_without_a_word)
 {
     size_t golden = est_base(&e, "/vms/golden/disk.vhdx");
     est_child(&e, "/vms/web/disk.vhdx", golden, "..\\golden\\disk.vhdx");
-    est_info(&e, est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\web\\disk.vhdx"))->has_checkpoint_count =
-        true;
+    est_info(&e, est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\web\\disk.vhdx"))->has_checkpoint_count = true;
     est_judge(&e);
     cr_expect_eq(e.estate->totals.problem_count, 0);
     cr_expect_eq(e.estate->families[0].step_count, 0, "nothing is wrong with it");
@@ -432,8 +430,7 @@ Test(classify, a_linked_clone_is_not_merged_into_its_golden_disk_without_a_word)
     est_open(&e);
     golden = est_base(&e, "/vms/golden/disk.vhdx");
     est_child(&e, "/vms/web/disk.avhdx", golden, "..\\golden\\disk.vhdx");
-    est_info(&e, est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\web\\disk.avhdx"))->has_checkpoint_count =
-        true;
+    est_info(&e, est_machine(&e, "/vms/vm.xml", "web", false, "D:\\VMs\\web\\disk.avhdx"))->has_checkpoint_count = true;
     est_judge(&e);
     cr_expect(est_has_step(&e, VHDX_STEP_MERGE, NULL));
     cr_expect(some_step_says("other clones"));

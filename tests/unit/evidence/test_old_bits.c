@@ -60,8 +60,7 @@ static bool is_found(const struct scene *s, const char *id)
 
 static vhdx_report *repair(const struct scene *s, bool salvage)
 {
-    vhdx_repair_options options = {
-        .struct_size = sizeof options, .host = s->host, .salvage = salvage, .no_undo = true};
+    vhdx_repair_options options = {.struct_size = sizeof options, .host = s->host, .salvage = salvage, .no_undo = true};
     vhdx_report *report;
     cr_assert_eq(vhdx_repair(DISK, &options, &report, NULL), VHDX_OK);
     return report;

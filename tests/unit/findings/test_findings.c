@@ -69,8 +69,8 @@ static void judge(const struct fault *fault, const vhdx_report *report)
     for (size_t i = 0; (finding = vhdx_report_finding(report, 0, i)) != NULL; i++) {
         cr_expect(expects(fault, finding->number), "%s (%s): also %s, %s", name, fault->text, finding->id,
                   finding->message);
-        cr_expect(!strchr(finding->message, '{') && (!strstr(finding->message, "18446744073709551615") ||
-                                                     finding->number == VX_FIND_HEADER_SEQUENCE),
+        cr_expect(!strchr(finding->message, '{') &&
+                      (!strstr(finding->message, "18446744073709551615") || finding->number == VX_FIND_HEADER_SEQUENCE),
                   "%s says: %s", finding->id, finding->message);
         cr_expect_neq(strlen(finding->message), 0);
     }
@@ -216,8 +216,7 @@ Test(findings, nothing_is_said_about_a_disk_as_windows_makes_it)
 
 Test(findings, what_real_writers_do_is_a_note_at_most)
 {
-    struct bld *b =
-        disk(VHDX_KIND_DYNAMIC, (struct bld_options){.layout = BLD_LAYOUT_QEMU, .gap_percent = 50});
+    struct bld *b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.layout = BLD_LAYOUT_QEMU, .gap_percent = 50});
     bld_fill_random(b, 5, 8 * VX_MIB);
     put(b);
     expect_only_notes(FAULT_PATH, "qemu");
@@ -229,8 +228,11 @@ Test(findings, what_real_writers_do_is_a_note_at_most)
     expect_only_notes(FAULT_PATH, "Disk2vhd");
     bld_free(b);
 
-    b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.sequence = {9, 100}, .stale_header = true, .creator = "",
-                                                     .log_residue = true, .second_region_table_damaged = false});
+    b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.sequence = {9, 100},
+                                                     .stale_header = true,
+                                                     .creator = "",
+                                                     .log_residue = true,
+                                                     .second_region_table_damaged = false});
     bld_fill_random(b, 7, 8 * VX_MIB);
     put(b);
     expect_only_notes(FAULT_PATH, "a stale header, no creator, old log entries");
@@ -296,8 +298,12 @@ Test(findings, a_log_may_begin_anywhere_and_end_torn)
 {
     struct bld *b = disk(VHDX_KIND_DYNAMIC, (struct bld_options){.creator = "x"});
     bld_fill_random(b, 8, 8 * VX_MIB);
-    bld_log_dirty(b, &(struct bld_log){.what = BLD_LOG_ALL, .entries = 3, .ring_offset = (uint32_t)VX_MIB - 8192,
-                                       .applied_before = 2, .foreign_behind = true, .torn_behind = false});
+    bld_log_dirty(b, &(struct bld_log){.what = BLD_LOG_ALL,
+                                       .entries = 3,
+                                       .ring_offset = (uint32_t)VX_MIB - 8192,
+                                       .applied_before = 2,
+                                       .foreign_behind = true,
+                                       .torn_behind = false});
     put(b);
     expect_only_notes(FAULT_PATH, "a sequence that wraps");
     bld_free(b);
@@ -313,8 +319,11 @@ Test(findings, a_log_may_begin_anywhere_and_end_torn)
 /* Physical places say nothing about virtual ones. */
 Test(findings, a_block_may_lie_farther_in_the_file_than_the_disk_is_long)
 {
-    struct bld_options options = {.kind = VHDX_KIND_DYNAMIC, .virtual_size = 4 * VX_MIB, .block_size = (uint32_t)VX_MIB,
-                                  .seed = 1, .metadata_region_length = 32 * VX_MIB};
+    struct bld_options options = {.kind = VHDX_KIND_DYNAMIC,
+                                  .virtual_size = 4 * VX_MIB,
+                                  .block_size = (uint32_t)VX_MIB,
+                                  .seed = 1,
+                                  .metadata_region_length = 32 * VX_MIB};
     struct bld *b = bld_new(&options);
     bld_write_random(b, 0, 4096, 1);
     put(b);
@@ -328,8 +337,11 @@ Test(findings, a_block_may_lie_farther_in_the_file_than_the_disk_is_long)
 
 Test(findings, damage_of_one_structure_hides_no_other)
 {
-    struct bld_options options = {.kind = VHDX_KIND_DYNAMIC, .virtual_size = FAULT_SIZE, .block_size = FAULT_BLOCK,
-                                  .seed = 4, .damaged_header = 3};
+    struct bld_options options = {.kind = VHDX_KIND_DYNAMIC,
+                                  .virtual_size = FAULT_SIZE,
+                                  .block_size = FAULT_BLOCK,
+                                  .seed = 4,
+                                  .damaged_header = 3};
     struct bld *b = bld_new(&options);
     bld_write_random(b, 0, 4096, 1);
     put(b);

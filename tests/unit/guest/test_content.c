@@ -121,8 +121,8 @@ Test(content, knows_file_systems_made_by_their_own_programs)
         struct vx_content *content = look(&disk, disk.size, 0);
         cr_expect_eq(content->whole.kind, makers[i].kind, "%s %s: %s", makers[i].program, makers[i].options,
                      vx_fs_name(content->whole.kind));
-        cr_expect_eq(content->whole.agreements, makers[i].agreements, "%s %s: %u", makers[i].program,
-                     makers[i].options, content->whole.agreements);
+        cr_expect_eq(content->whole.agreements, makers[i].agreements, "%s %s: %u", makers[i].program, makers[i].options,
+                     content->whole.agreements);
         cr_expect_eq(content->contradictions, 0, "%s %s", makers[i].program, makers[i].options);
         cr_expect_eq(content->verdict, VX_CONTENT_ALIVE);
         cr_expect_leq(content->whole.size, disk.size);
@@ -352,7 +352,7 @@ Test(content, reads_no_array_whose_header_makes_no_sense)
         uint64_t value;
         size_t size;
     } changes[] = {
-        {80, 0, 4}, {80, UINT32_MAX, 4}, {84, 0, 4},          {84, 100, 4},        {84, 1u << 31, 4},
+        {80, 0, 4},  {80, UINT32_MAX, 4}, {84, 0, 4},          {84, 100, 4},        {84, 1u << 31, 4},
         {12, 91, 4}, {12, UINT32_MAX, 4}, {32, UINT64_MAX, 8}, {72, UINT64_MAX, 8}, {48, 1, 8},
     };
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {

@@ -11,8 +11,8 @@
 
 #define ID "abcdefghijklmnopqrstuvwxyz012345"
 #define BEFORE                                                                                                         \
-    "# made by hand\nvg0 {\nid = \"x\"\nextent_size = 2048\nstatus = [\"READ\", \"WRITE\"]\nphysical_volumes {\n" \
-    "pv0 {\nid = \"other\"\npe_start = 4096\n}\n"                                                                    \
+    "# made by hand\nvg0 {\nid = \"x\"\nextent_size = 2048\nstatus = [\"READ\", \"WRITE\"]\nphysical_volumes {\n"      \
+    "pv0 {\nid = \"other\"\npe_start = 4096\n}\n"                                                                      \
     "pv1 {\nid = \"abcdef-ghij-klmn-opqr-stuv-wxyz-012345\"\npe_start = 2048 # sectors\n}\n}\nlogical_volumes {\n"
 #define SEGMENT(number, start, count, type, stripes, pv, place)                                                        \
     "segment" #number " {\nstart_extent = " #start "\nextent_count = " #count "\ntype = \"" type                       \
@@ -28,9 +28,8 @@ static bool decode(const char *text)
 
 Test(lvm, finds_a_volume_of_two_pieces)
 {
-    cr_assert(decode(BEFORE "root {\nid = \"y\"\n" SEGMENT(1, 0, 20, "striped", 1, "pv1", 0)
-                         SEGMENT(2, 20, 10, "striped", 1, "pv1", 28) "}\nhome {\n" SEGMENT(
-                             1, 0, 8, "striped", 1, "pv1", 20) "}\n" AFTER));
+    cr_assert(decode(BEFORE "root {\nid = \"y\"\n" SEGMENT(1, 0, 20, "striped", 1, "pv1", 0) SEGMENT(
+        2, 20, 10, "striped", 1, "pv1", 28) "}\nhome {\n" SEGMENT(1, 0, 8, "striped", 1, "pv1", 20) "}\n" AFTER));
     cr_assert_eq(lvm.count, 2);
     const struct vx_lvm_volume *root = &lvm.volumes[0];
     cr_expect_str_eq(root->name, "root");
@@ -44,8 +43,10 @@ Test(lvm, finds_a_volume_of_two_pieces)
 Test(lvm, says_of_others_that_they_are_not_linear)
 {
     static const char *const others[] = {
-        SEGMENT(1, 0, 20, "striped", 2, "pv1", 0), SEGMENT(1, 0, 20, "mirror", 1, "pv1", 0),
-        SEGMENT(1, 0, 20, "striped", 1, "pv0", 0), SEGMENT(1, 5, 20, "striped", 1, "pv1", 0), /* begins late */
+        SEGMENT(1, 0, 20, "striped", 2, "pv1", 0),
+        SEGMENT(1, 0, 20, "mirror", 1, "pv1", 0),
+        SEGMENT(1, 0, 20, "striped", 1, "pv0", 0),
+        SEGMENT(1, 5, 20, "striped", 1, "pv1", 0), /* begins late */
         SEGMENT(1, 0, 0, "striped", 1, "pv1", 0),
         SEGMENT(1, 0, 20, "striped", 1, "pv1", 0) SEGMENT(2, 30, 20, "striped", 1, "pv1", 30),
         "segment1 {\ntype = \"thin\"\n}\n",

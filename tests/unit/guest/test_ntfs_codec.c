@@ -109,15 +109,15 @@ Test(ntfs_codec, walks_through_runs_and_ends_at_what_makes_no_sense)
         bool bad;
         uint64_t last; /* cluster of the last run */
     } lists[] = {
-        {{0x11, 5, 10, 0x11, 3, 0xFE, 0}, 2, false, 8}, /* back by two */
+        {{0x11, 5, 10, 0x11, 3, 0xFE, 0}, 2, false, 8},        /* back by two */
         {{0x11, 5, 10, 0x01, 3, 0x11, 2, 1, 0}, 3, false, 11}, /* with a hole */
-        {{0x11, 5, 10, 0x11, 3, 0xF0, 0}, 1, true, 10}, /* before the volume */
-        {{0x11, 5, 10, 0x10, 3, 0}, 1, true, 10}, /* no length */
+        {{0x11, 5, 10, 0x11, 3, 0xF0, 0}, 1, true, 10},        /* before the volume */
+        {{0x11, 5, 10, 0x10, 3, 0}, 1, true, 10},              /* no length */
         {{0x11, 0, 10, 0}, 0, true, 0},
         {{0x16, 1, 1, 1, 1, 1, 1, 1, 0}, 0, true, 0},
         {{0x71, 1, 1, 1, 1, 1, 1, 1, 1, 0}, 0, true, 0},
-        {{0x61, 1, 0, 0, 0, 0, 0, 1, 0}, 0, true, 0}, /* beyond 2^40 */
-        {{0x11, 5, 10, 0x11, 5, 10, 0x11, 5, 10, 0x31, 1, 1}, 3, true, 30}, /* cut off */
+        {{0x61, 1, 0, 0, 0, 0, 0, 1, 0}, 0, true, 0},                        /* beyond 2^40 */
+        {{0x11, 5, 10, 0x11, 5, 10, 0x11, 5, 10, 0x31, 1, 1}, 3, true, 30},  /* cut off */
         {{0x11, 5, 10, 0x11, 5, 10, 0x11, 5, 10, 0x11, 5, 10}, 4, true, 40}, /* no end */
     };
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {

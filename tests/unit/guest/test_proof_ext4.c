@@ -75,7 +75,7 @@ static struct vx_fs_proof ask(void)
 
 #define cr_expect_word(expected, part)                                                                                 \
     do {                                                                                                               \
-        struct vx_fs_proof said_ = ask();                                                                            \
+        struct vx_fs_proof said_ = ask();                                                                              \
         cr_expect_eq(said_.word, expected, "%d: %s (%u fit, %u do not)", said_.word, said_.text, said_.matches,        \
                      said_.mismatches);                                                                                \
         cr_expect(strstr(said_.text, part), "%s", said_.text);                                                         \
@@ -322,9 +322,9 @@ Test(proof_ext4, takes_no_superblock_that_makes_no_sense)
     static const struct {
         unsigned at, size;
         uint32_t value;
-    } senseless[] = {{0x18, 4, 7},     {0x20, 4, 0},      {0x20, 4, 1020}, {0x20, 4, 16384}, {0x28, 4, 0},
-                     {0x28, 4, 70000}, {0x14, 4, 0x8000}, {0xFE, 2, 32},   {0xFE, 2, 96},    {0xFE, 2, 2048},
-                     {0x38, 2, 0xEF54}};
+    } senseless[] = {{0x18, 4, 7},  {0x20, 4, 0},     {0x20, 4, 1020},   {0x20, 4, 16384},
+                     {0x28, 4, 0},  {0x28, 4, 70000}, {0x14, 4, 0x8000}, {0xFE, 2, 32},
+                     {0xFE, 2, 96}, {0xFE, 2, 2048},  {0x38, 2, 0xEF54}};
     for (size_t i = 0; i < sizeof senseless / sizeof senseless[0]; i++) {
         struct vx_ext4_super super;
         scene();

@@ -180,7 +180,7 @@ Test(proof_xfs, takes_no_superblock_that_makes_no_sense)
     static const struct {
         unsigned at, size;
         uint64_t value;
-    } senseless[] = {{4, 4, 5000}, {4, 4, 131072}, {102, 2, 8192}, {84, 4, 0}, {88, 4, 0}, {96, 4, 60},
+    } senseless[] = {{4, 4, 5000}, {4, 4, 131072},    {102, 2, 8192},   {84, 4, 0},   {88, 4, 0},        {96, 4, 60},
                      {48, 8, 128}, {48, 8, 127 << 1}, {100, 2, 0xB4A4}, {124, 1, 40}, {8, 8, UINT64_MAX}};
     for (size_t i = 0; i < sizeof senseless / sizeof senseless[0]; i++) {
         struct vx_xfs_super decoded;

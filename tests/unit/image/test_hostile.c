@@ -356,9 +356,9 @@ Test(hostile, entries_behind_the_last_block_of_a_chunk_do_not_come_to_light_when
     put(base, "/d/base.vhdx");
     put(middle, "/d/middle.avhdx");
     put(leaf, "/d/leaf.avhdx");
-    cr_assert_eq(bld_poke_int(host, "/d/middle.avhdx", bld_item_offset(middle, &vx_guid_virtual_disk_size, false),
-                              smaller, 8),
-                 VHDX_OK);
+    cr_assert_eq(
+        bld_poke_int(host, "/d/middle.avhdx", bld_item_offset(middle, &vx_guid_virtual_disk_size, false), smaller, 8),
+        VHDX_OK);
     cr_assert_eq(hash_of("/d/leaf.avhdx", before), VHDX_OK, "%s", err.message);
     cr_assert_eq(merge("/d/leaf.avhdx"), VHDX_OK, "%s", err.message);
     must_be_same(before, "/d/middle.avhdx");
@@ -448,8 +448,7 @@ static void check_name(const char *unit, const char *place)
     const vhdx_guid nobody = {{9}};
     struct bld *b = disk_of(VHDX_KIND_DIFFERENCING, 4 * BLOCK, 1);
     const char *const places[] = {directory};
-    vhdx_open_options options = {
-        .struct_size = sizeof options, .parents = places, .parent_count = place ? 1 : 0};
+    vhdx_open_options options = {.struct_size = sizeof options, .parents = places, .parent_count = place ? 1 : 0};
     vhdx_chain *chain;
     for (size_t used = 0; used + 16 < sizeof relative; used += strlen(unit))
         strcpy(relative + used, unit);

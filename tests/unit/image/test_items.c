@@ -21,10 +21,8 @@ struct pair {
 
 static void begin(struct pair *pair, uint64_t metadata_length)
 {
-    struct bld_options options = {.virtual_size = 4 << 20,
-                                  .block_size = 1 << 20,
-                                  .seed = 1,
-                                  .metadata_region_length = metadata_length};
+    struct bld_options options = {
+        .virtual_size = 4 << 20, .block_size = 1 << 20, .seed = 1, .metadata_region_length = metadata_length};
     pair->memory = vx_memory_host_new(7);
     pair->host = vx_memory_host_interface(pair->memory);
     pair->base = bld_new(&options);

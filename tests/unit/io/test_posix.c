@@ -145,7 +145,6 @@ Test(posix, a_file_size_limit_is_a_limit_and_no_doubt)
     vx_file_close(file);
 }
 
-
 /* ---- opening ---- */
 
 Test(posix, create_takes_over_an_empty_file_and_refuses_content)

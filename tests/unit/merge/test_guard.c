@@ -436,8 +436,7 @@ Test(guard, a_merge_that_is_repeated_moves_nothing)
     uint64_t before, after;
     begin(&family);
     char *top = merge_first_step(&family);
-    vhdx_merge_options options = {
-        .struct_size = sizeof options, .parents = family.parents, .parent_count = 1};
+    vhdx_merge_options options = {.struct_size = sizeof options, .parents = family.parents, .parent_count = 1};
     cr_assert(files_digest(NULL, family.base, &before));
     cr_assert_eq(vhdx_merge_plan(family.child, &options, &report, &err), VHDX_OK, "%s", err.message);
     cr_expect(report.already_complete && report.bytes_to_copy == 0);

@@ -164,7 +164,8 @@ static void read_at_random(struct scene *s, size_t n)
 
 Test(model, reads_at_random_places_give_what_the_rules_say)
 {
-    FOR_EACH_SEED (seed, 1, 40) {
+    FOR_EACH_SEED(seed, 1, 40)
+    {
         struct scene s = begin(seed, NULL, false);
         for (size_t n = 0; n < s.m->count; n++) {
             read_at_random(&s, n);
@@ -176,7 +177,8 @@ Test(model, reads_at_random_places_give_what_the_rules_say)
 
 Test(model, opening_and_reading_leave_all_files_as_they_were)
 {
-    FOR_EACH_SEED (seed, 1001, 16) {
+    FOR_EACH_SEED(seed, 1001, 16)
+    {
         struct scene s = begin(seed, NULL, seed % 4 == 0);
         must_read_as(&s, s.m->layers[0].path, 0, "reading the leaf");
         for (size_t n = 0; n < s.m->count; n++)
@@ -187,7 +189,8 @@ Test(model, opening_and_reading_leave_all_files_as_they_were)
 
 Test(model, facts_are_those_of_each_layer)
 {
-    FOR_EACH_SEED (seed, 2001, 16) {
+    FOR_EACH_SEED(seed, 2001, 16)
+    {
         struct scene s = begin(seed, NULL, false);
         vhdx_chain *chain = open_layer(&s, 0);
         for (size_t n = 0; n < s.m->count; n++) {
@@ -270,7 +273,8 @@ static void walk_from(const struct scene *s, size_t n, vhdx_chain *chain, uint64
 
 Test(model, extents_cover_every_byte_once_and_tell_the_truth)
 {
-    FOR_EACH_SEED (seed, 3001, 24) {
+    FOR_EACH_SEED(seed, 3001, 24)
+    {
         struct scene s = begin(seed, NULL, false);
         for (size_t n = 0; n < s.m->count; n++) {
             vhdx_chain *chain = open_layer(&s, n);
@@ -307,7 +311,8 @@ static vhdx_status receive(void *context, const void *buf, uint64_t length, uint
 
 Test(model, streams_and_hashes_are_those_of_the_content)
 {
-    FOR_EACH_SEED (seed, 4001, 24) {
+    FOR_EACH_SEED(seed, 4001, 24)
+    {
         struct scene s = begin(seed, NULL, false);
         for (size_t n = 0; n < s.m->count; n += 2) {
             struct receiver r = {&s, &s.m->layers[n], 0};
@@ -426,7 +431,8 @@ static void merge(const struct scene *s, size_t child, size_t target, bool delet
 
 Test(model, merging_a_leaf_into_its_parent_keeps_every_view)
 {
-    FOR_EACH_SEED (seed, 5001, 40) {
+    FOR_EACH_SEED(seed, 5001, 40)
+    {
         struct model_wishes wishes = {.layers = 2 + seed % 3};
         struct scene s = begin(seed, &wishes, false);
         vhdx_merge_report report;
@@ -438,7 +444,8 @@ Test(model, merging_a_leaf_into_its_parent_keeps_every_view)
 
 Test(model, merging_any_run_of_layers_keeps_every_view)
 {
-    FOR_EACH_SEED (seed, 6001, 40) {
+    FOR_EACH_SEED(seed, 6001, 40)
+    {
         struct model_wishes wishes = {.layers = 3 + seed % 4};
         struct scene s = begin(seed, &wishes, false);
         size_t child = (size_t)bld_random_below(&s.chance, s.m->count - 1);
@@ -452,7 +459,8 @@ Test(model, merging_any_run_of_layers_keeps_every_view)
 
 Test(model, merging_with_delete_leaves_only_the_layers_that_are_needed)
 {
-    FOR_EACH_SEED (seed, 7001, 24) {
+    FOR_EACH_SEED(seed, 7001, 24)
+    {
         struct model_wishes wishes = {.layers = 2 + seed % 5, .one_directory = true};
         struct scene s = begin(seed, &wishes, false);
         size_t child = (size_t)bld_random_below(&s.chance, s.m->count - 1);
@@ -466,7 +474,8 @@ Test(model, merging_with_delete_leaves_only_the_layers_that_are_needed)
 
 Test(model, giving_space_back_while_merging_keeps_every_view)
 {
-    FOR_EACH_SEED (seed, 11001, 30) {
+    FOR_EACH_SEED(seed, 11001, 30)
+    {
         struct model_wishes wishes = {.layers = 2 + seed % 5};
         struct scene s = begin(seed, &wishes, false);
         size_t child = (size_t)bld_random_below(&s.chance, s.m->count - 1);
@@ -497,7 +506,8 @@ static void check_after_merge_up(const struct scene *s, size_t child, size_t pla
 
 Test(model, merging_upwards_makes_the_child_a_base_and_writes_nothing_else)
 {
-    FOR_EACH_SEED (seed, 12001, 30) {
+    FOR_EACH_SEED(seed, 12001, 30)
+    {
         struct model_wishes wishes = {.layers = 2 + seed % 5};
         struct scene s = begin(seed, &wishes, false);
         size_t child = (size_t)bld_random_below(&s.chance, s.m->count - 1);
@@ -542,7 +552,8 @@ Test(model, merging_upwards_leaves_no_block_partial_where_nobody_holds_a_sector)
 
 Test(model, merging_upwards_with_delete_takes_over_the_ancestors_name)
 {
-    FOR_EACH_SEED (seed, 13001, 24) {
+    FOR_EACH_SEED(seed, 13001, 24)
+    {
         struct model_wishes wishes = {.layers = 2 + seed % 5, .one_directory = true};
         struct scene s = begin(seed, &wishes, false);
         size_t base = s.m->count - 1;
@@ -559,7 +570,8 @@ Test(model, merging_upwards_with_delete_takes_over_the_ancestors_name)
 
 Test(model, merging_again_changes_nothing_that_can_be_read)
 {
-    FOR_EACH_SEED (seed, 8001, 16) {
+    FOR_EACH_SEED(seed, 8001, 16)
+    {
         struct model_wishes wishes = {.layers = 2 + seed % 4};
         struct scene s = begin(seed, &wishes, false);
         size_t child = (size_t)bld_random_below(&s.chance, s.m->count - 1);
@@ -574,7 +586,8 @@ Test(model, merging_again_changes_nothing_that_can_be_read)
 
 Test(model, merging_down_layer_by_layer_ends_with_the_leaf_in_the_base)
 {
-    FOR_EACH_SEED (seed, 9001, 12) {
+    FOR_EACH_SEED(seed, 9001, 12)
+    {
         struct model_wishes wishes = {.layers = 3 + seed % 3, .one_directory = true};
         struct scene s = begin(seed, &wishes, false);
         vhdx_merge_options options = {.struct_size = sizeof(options), .host = s.host, .delete_merged = true};
@@ -588,7 +601,8 @@ Test(model, merging_down_layer_by_layer_ends_with_the_leaf_in_the_base)
 
 Test(model, a_plan_writes_nothing_and_foretells_the_merge)
 {
-    FOR_EACH_SEED (seed, 10001, 20) {
+    FOR_EACH_SEED(seed, 10001, 20)
+    {
         struct model_wishes wishes = {.layers = 2 + seed % 4};
         struct scene s = begin(seed, &wishes, false);
         vhdx_merge_options options = {.struct_size = sizeof(options), .host = s.host};
@@ -620,7 +634,8 @@ Test(model, a_plan_writes_nothing_and_foretells_the_merge)
 
 Test(model, flattening_writes_the_view_to_a_new_disk_and_touches_no_input)
 {
-    FOR_EACH_SEED (seed, 11001, 24) {
+    FOR_EACH_SEED(seed, 11001, 24)
+    {
         struct scene s = begin(seed, NULL, false);
         vhdx_merge_options options = {.struct_size = sizeof(options), .host = s.host};
         vhdx_merge_report report = {.struct_size = sizeof(report)};
@@ -675,7 +690,8 @@ static void ask_qemu(const struct scene *s, size_t layer, size_t view)
 
 Test(model, merging_real_files_gives_bases_that_qemu_reads_the_same)
 {
-    FOR_EACH_SEED (seed, 12001, 10) {
+    FOR_EACH_SEED(seed, 12001, 10)
+    {
         struct model_wishes wishes = {.layers = 2 + seed % 3, .sector_512 = true, .plain = true};
         struct scene s = begin(seed, &wishes, true);
         vhdx_merge_report report;

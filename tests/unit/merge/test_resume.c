@@ -279,8 +279,16 @@ Test(resume, not_with_another_child)
 
 Test(resume, a_mark_reads_as_it_was_written_and_no_byte_of_it_may_change)
 {
-    struct vx_merge_mark mark = {.identity = {{1}}, .child = {{2}}, .layers_digest = 3, .layer_count = 4, .flags = 1,
-                                 .virtual_size = 5, .done_end = 6, .moved = 7, .total = 8, .child_name = "büro.avhdx"};
+    struct vx_merge_mark mark = {.identity = {{1}},
+                                 .child = {{2}},
+                                 .layers_digest = 3,
+                                 .layer_count = 4,
+                                 .flags = 1,
+                                 .virtual_size = 5,
+                                 .done_end = 6,
+                                 .moved = 7,
+                                 .total = 8,
+                                 .child_name = "büro.avhdx"};
     struct vx_merge_mark read;
     uint8_t bytes[VX_MERGE_MARK_SIZE];
     vx_merge_mark_encode(&mark, bytes);

@@ -559,8 +559,8 @@ static uint64_t next_random(uint64_t *state, uint64_t below)
 static void plant_pair(uint64_t *random, int number)
 {
     static const char *const folders[] = {"a", "b", "a/b", "vms/a", "c/vms/a/b"};
-    static const char *const ways[] = {".\\%s",        "..\\a\\%s",      "..\\..\\a\\%s", "b\\%s",
-                                       "D:\\vms\\a\\%s", "\\\\?\\D:\\a\\b\\%s", "D:\\%s",       "\\\\nas\\vms\\a\\%s"};
+    static const char *const ways[] = {".\\%s",          "..\\a\\%s",           "..\\..\\a\\%s", "b\\%s",
+                                       "D:\\vms\\a\\%s", "\\\\?\\D:\\a\\b\\%s", "D:\\%s",        "\\\\nas\\vms\\a\\%s"};
     char parent[64], leaf[64], relative[64] = "", absolute[64] = "", base_name[32];
     snprintf(base_name, sizeof base_name, "base%d.vhdx", number);
     snprintf(parent, sizeof parent, "%s/%s", folders[next_random(random, 5)], base_name);

@@ -28,12 +28,8 @@ static uint8_t *truth;
 
 static void make(vhdx_kind kind, enum bld_layout layout, bool residue)
 {
-    const struct bld_options options = {.kind = kind,
-                                        .virtual_size = SIZE,
-                                        .block_size = BLOCK,
-                                        .seed = 5,
-                                        .layout = layout,
-                                        .log_residue = residue};
+    const struct bld_options options = {
+        .kind = kind, .virtual_size = SIZE, .block_size = BLOCK, .seed = 5, .layout = layout, .log_residue = residue};
     memory = vx_memory_host_new(7);
     host = vx_memory_host_interface(memory);
     disk = bld_new(&options);
@@ -76,8 +72,8 @@ static bool reads_right(void)
     if (vhdx_chain_open(DISK, &options, &chain, &err) != VHDX_OK)
         return false;
     uint8_t *bytes = malloc((size_t)SIZE);
-    bool right = vhdx_chain_read(chain, bytes, (size_t)SIZE, 0, NULL) == VHDX_OK &&
-                 memcmp(bytes, truth, (size_t)SIZE) == 0;
+    bool right =
+        vhdx_chain_read(chain, bytes, (size_t)SIZE, 0, NULL) == VHDX_OK && memcmp(bytes, truth, (size_t)SIZE) == 0;
     free(bytes);
     vhdx_chain_free(chain);
     return right;

@@ -237,8 +237,10 @@ Test(repair, places_an_empty_log_that_lies_nowhere)
         uint64_t value;
         const char *id;
     } faults[] = {
-        {68, 4, 0x100800, "VHDX-HEADER-LOG-LENGTH"}, {72, 8, 0x100800, "VHDX-HEADER-LOG-OFFSET"},
-        {72, 8, 0x10000, "VHDX-HEADER-LOG-LOW"},     {72, 8, 0x4000000000, "VHDX-HEADER-LOG-BEYOND-END"},
+        {68, 4, 0x100800, "VHDX-HEADER-LOG-LENGTH"},
+        {72, 8, 0x100800, "VHDX-HEADER-LOG-OFFSET"},
+        {72, 8, 0x10000, "VHDX-HEADER-LOG-LOW"},
+        {72, 8, 0x4000000000, "VHDX-HEADER-LOG-BEYOND-END"},
     };
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         struct bench bench = begin(&plain, some_content);
@@ -270,8 +272,10 @@ Test(repair, refuses_another_file_in_the_place_of_its_undo_file)
     vhdx_report *report;
     bld_poke_int(bench.host, DISK, 0x10010, 0x55, 1);
     uint64_t before = digest(&bench, DISK);
-    cr_assert(vx_memory_host_put(bench.memory, UNDO, "something else of mine, a long text, longer than a header is so "
-                                                     "that it cannot be taken for one", 90));
+    cr_assert(vx_memory_host_put(bench.memory, UNDO,
+                                 "something else of mine, a long text, longer than a header is so "
+                                 "that it cannot be taken for one",
+                                 90));
     cr_assert_eq(vhdx_repair(DISK, &options, &report, NULL), VHDX_EXISTS);
     options.dry_run = true;
     cr_assert_eq(vhdx_repair(DISK, &options, &report, NULL), VHDX_EXISTS);
@@ -409,8 +413,7 @@ Test(repair, gives_a_disk_that_lost_content_another_identity)
     bld_resize(bench.host, DISK, bld_payload_offset(bench.builder, 5) + 8192);
     vhdx_report_free(repair(&bench, &(vhdx_repair_options){.salvage = true}));
     vhdx_chain *chain = open_disk(&bench);
-    cr_assert_arr_neq(vhdx_chain_layer(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes,
-                      16);
+    cr_assert_arr_neq(vhdx_chain_layer(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes, 16);
     vhdx_chain_free(chain);
     end(&bench);
 }
@@ -422,8 +425,7 @@ Test(repair, without_loss_keeps_the_identity_of_the_content)
     bld_poke_int(bench.host, DISK, 0x30010, 0x5566, 2);
     vhdx_report_free(repair(&bench, NULL));
     vhdx_chain *chain = open_disk(&bench);
-    cr_assert_arr_eq(vhdx_chain_layer(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes,
-                     16);
+    cr_assert_arr_eq(vhdx_chain_layer(chain, 0)->data_write_guid.bytes, bld_data_write_guid(bench.builder)->bytes, 16);
     vhdx_chain_free(chain);
     end(&bench);
 }
@@ -438,8 +440,8 @@ static void four_blocks(struct bld *b)
 Test(repair, of_two_blocks_in_one_place_believes_the_one_in_order)
 {
     struct bench bench = begin(&plain, four_blocks);
-    bld_poke_int(bench.host, DISK, bld_payload_entry_offset(bench.builder, 9),
-                 bld_payload_offset(bench.builder, 1) | 6, 8);
+    bld_poke_int(bench.host, DISK, bld_payload_entry_offset(bench.builder, 9), bld_payload_offset(bench.builder, 1) | 6,
+                 8);
     vhdx_report *report = salvage(&bench, NULL);
     cr_assert_eq(vhdx_report_file(report, 0)->lost_count, 2);
     const vhdx_lost_range *believed = vhdx_report_lost(report, 0, 0), *lost = vhdx_report_lost(report, 0, 1);

@@ -394,8 +394,8 @@ static void must_not_be_salvaged(const char *why)
 
 Test(repair_link, links_to_the_disk_that_a_partition_table_in_both_shows)
 {
-    static const unsigned in_child[] = {GUEST_HEADER,        GUEST_ENTRIES, GUEST_HEADER | GUEST_ENTRIES,
-                                        GUEST_BACKUP_HEADER, GUEST_GPT & ~GUEST_BACKUP_ENTRIES};
+    static const unsigned in_child[] = {GUEST_HEADER, GUEST_ENTRIES, GUEST_HEADER | GUEST_ENTRIES, GUEST_BACKUP_HEADER,
+                                        GUEST_GPT & ~GUEST_BACKUP_ENTRIES};
     for (size_t i = 0; i < sizeof in_child / sizeof in_child[0]; i++) {
         struct doubtful pair = usual;
         pair.in_child = in_child[i];

@@ -126,9 +126,9 @@ Test(recognize, what_begins_as_something_else_is_refused_whatever_is_in_it)
         uint64_t at;
         const char *bytes;
         size_t size;
-    } beginnings[] = {{510, "\x55\xAA", 2},   {512, "EFI PART", 8}, {4096, "EFI PART", 8}, {1080, "\x53\xEF", 2},
-                      {0, "XFSB", 4},         {65600, "_BHRfS_M", 8}, {0, "QFI\xFB", 4},   {64, "\x7F\x10\xDA\xBE", 4},
-                      {0, "conectix", 8},     {257, "ustar", 5},    {0, "vhdxundo", 8}};
+    } beginnings[] = {{510, "\x55\xAA", 2}, {512, "EFI PART", 8},   {4096, "EFI PART", 8}, {1080, "\x53\xEF", 2},
+                      {0, "XFSB", 4},       {65600, "_BHRfS_M", 8}, {0, "QFI\xFB", 4},     {64, "\x7F\x10\xDA\xBE", 4},
+                      {0, "conectix", 8},   {257, "ustar", 5},      {0, "vhdxundo", 8}};
     for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
         lose_beginning("d.vhdx", &plain, 5, VX_MIB);
         bld_poke(host, "d.vhdx", beginnings[i].at, beginnings[i].bytes, beginnings[i].size);
