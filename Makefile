@@ -334,7 +334,7 @@ run_tests = VHDX=$(CURDIR)/$(main_exe) BUILD=$(main_dir) ASAN_BUILD=$(asan_dir) 
 
 # What the parts named by ONLY need; without it, everything.
 part = $(if $(ONLY),$(filter $(1),$(ONLY)),all)
-needs := $(if $(call part,$(filter-out layering headers manuals,$(or $(ONLY),all))),all $(guest))
+needs := $(if $(call part,$(filter-out layering format headers manuals,$(or $(ONLY),all))),all $(guest))
 needs += $(foreach s,$(SUITES),$(if $(call part,$(s)),$(main_dir)/test-$(s)))
 needs += $(if $(call part,asan),$(asan_suites))
 needs += $(if $(call part,asan-cli),$(if $(TOOLS),$(asan_exe)))

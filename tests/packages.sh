@@ -47,6 +47,7 @@ for target; do
         have_program setfattr || want attr
         have_program jq || want jq
         have_program python3 || want python3
+        have_program clang-format-14 || want clang-format-14
         have_program script || want bsdutils
         have_program setpriv || want util-linux
         have_header libvhdi.h || want libvhdi-dev ;;

@@ -3,7 +3,7 @@
 #
 # Called by the Makefile with VHDX, GUEST, THREADS (programs), BUILD, ASAN_BUILD (directories of objects), SUITES, FUZZERS,
 # SONAME, CC, CXX. ONLY="PART..." picks parts: unit fault crash judge asan threads cli asan-cli cross fault-scripts corpus
-# layering headers circles symbols abi install manuals valgrind. Everything a part prints goes to BUILD/results/PART.log
+# layering format headers circles symbols abi install manuals valgrind. Everything a part prints goes to BUILD/results/PART.log
 # and is shown when it fails. The last line is "N passed, N failed, N skipped"; the status is 0 when nothing failed. Each skipped test
 # is named with its reason; a part that cannot run here counts as one skipped test.
 # SPDX-License-Identifier: MIT
@@ -260,6 +260,7 @@ fi
 sanitized_tool
 corpora
 check layering bash tests/layering.sh
+check format bash tests/format.sh
 check headers bash tests/headers.sh
 if [ -e "$BUILD/libvhdx.a" ]; then
     check circles bash tests/circles.sh "$BUILD/libvhdx"
