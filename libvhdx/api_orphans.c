@@ -16,32 +16,19 @@ struct vhdx_orphans {
     struct vx_estate *estate;
 };
 
-static vhdx_status fail_argument(vhdx_error *err, const char *what)
-{
-    return vx_fail(err, VHDX_ARG, vx_at_file(NULL), "%s", what);
-}
-
-static bool all_there(const char *const *texts, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!texts || !texts[i])
-            return false;
-    return true;
-}
-
 vhdx_status vhdx_orphans_scan(const char *const *roots, size_t root_count, const vhdx_orphans_options *given,
                               vhdx_orphans **orphans, vhdx_error *err)
 {
     vhdx_orphans_options options;
     vx_clear(err);
     if (!orphans)
-        return fail_argument(err, "vhdx_orphans_scan: a place for the handle is needed");
+        return vx_refuse_argument(err, "vhdx_orphans_scan: a place for the handle is needed");
     VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (root_count == 0 && options.report_count == 0)
-        return fail_argument(err, "vhdx_orphans_scan: there is nothing to search");
-    if (!all_there(roots, root_count) || !all_there(options.configs, options.config_count) ||
-        !all_there(options.maps, options.map_count) || !all_there(options.reports, options.report_count))
-        return fail_argument(err, "vhdx_orphans_scan: a name is missing");
+        return vx_refuse_argument(err, "vhdx_orphans_scan: there is nothing to search");
+    if (!vx_all_named(roots, root_count) || !vx_all_named(options.configs, options.config_count) ||
+        !vx_all_named(options.maps, options.map_count) || !vx_all_named(options.reports, options.report_count))
+        return vx_refuse_argument(err, "vhdx_orphans_scan: a name is missing");
     vhdx_orphans *handle = vx_alloc(1, sizeof *handle);
     if (!handle)
         return vx_fail_memory(err, "the search");

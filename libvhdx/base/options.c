@@ -1,6 +1,6 @@
 /*
- * Takes callers' options. See options.h. Easy to get wrong: the size is the caller's word, and one that was never set
- * is any number, so no more is read than structs of options will ever have.
+ * Checks arguments, takes options and gives reports. See options.h. Easy to get wrong: the size is the caller's word,
+ * and one that was never set is any number, so no more is read than structs of options will ever have.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/options.h"
@@ -9,7 +9,7 @@
 
 #define LARGEST_OPTIONS 4096u
 
-static vhdx_status refuse(vhdx_error *err, const char *what)
+vhdx_status vx_refuse_argument(vhdx_error *err, const char *what)
 {
     return vx_fail(err, VHDX_ARG, vx_at_file(NULL), "%s", what);
 }
@@ -22,12 +22,33 @@ vhdx_status vx_take_options(void *to, size_t size, const void *from, vhdx_error 
         return VHDX_OK;
     memcpy(&given, from, sizeof given);
     if (given < sizeof given || given > LARGEST_OPTIONS)
-        return refuse(err, "the options do not begin with their size: struct_size = sizeof(the struct) is missing");
+        return vx_refuse_argument(
+            err, "the options do not begin with their size: struct_size = sizeof(the struct) is missing");
     const unsigned char *bytes = from;
     for (size_t i = size; i < given; i++)
         if (bytes[i] != 0)
-            return refuse(err, "the options have a member that this version of the library does not know, and it is "
-                               "set: use a newer library, or leave it zero");
+            return vx_refuse_argument(
+                err, "the options have a member that this version of the library does not know, and it is "
+                     "set: use a newer library, or leave it zero");
     memcpy(to, from, given < size ? given : size);
     return VHDX_OK;
+}
+
+void vx_give_report(void *to, const void *from, size_t from_size)
+{
+    size_t size = 0;
+    if (to)
+        memcpy(&size, to, sizeof size);
+    if (size <= sizeof size)
+        return;
+    memcpy((char *)to + sizeof size, (const char *)from + sizeof size,
+           (size < from_size ? size : from_size) - sizeof size);
+}
+
+bool vx_all_named(const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!names || !names[i])
+            return false;
+    return true;
 }

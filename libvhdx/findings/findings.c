@@ -14,7 +14,7 @@
 
 #define SCATTERED_FEW 3 /* so many records of a kind are shown one by one, even when they say the same */
 
-struct vx_finding vx_found_index(enum vx_find kind, const char *structure, uint64_t offset, uint64_t index)
+struct vx_finding vx_finding_at_index(enum vx_find kind, const char *structure, uint64_t offset, uint64_t index)
 {
     const struct vx_finding_kind *row = vx_finding_kind(kind);
     return (struct vx_finding){.kind = kind,
@@ -27,20 +27,20 @@ struct vx_finding vx_found_index(enum vx_find kind, const char *structure, uint6
                                .count = 1};
 }
 
-struct vx_finding vx_found(enum vx_find kind, const char *structure, uint64_t offset)
+struct vx_finding vx_finding_at(enum vx_find kind, const char *structure, uint64_t offset)
 {
-    return vx_found_index(kind, structure, offset, VHDX_NOWHERE);
+    return vx_finding_at_index(kind, structure, offset, VHDX_NOWHERE);
 }
 
-void vx_found_value(struct vx_finding *finding, uint64_t found)
+void vx_finding_set_found(struct vx_finding *finding, uint64_t found)
 {
     finding->found = found;
     finding->has_found = true;
 }
 
-void vx_found_values(struct vx_finding *finding, uint64_t found, uint64_t expected)
+void vx_finding_set_values(struct vx_finding *finding, uint64_t found, uint64_t expected)
 {
-    vx_found_value(finding, found);
+    vx_finding_set_found(finding, found);
     finding->expected = expected;
     finding->has_expected = true;
 }

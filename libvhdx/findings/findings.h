@@ -39,7 +39,7 @@ const struct vx_finding_kind *vx_finding_kind_at(size_t row);
 const struct vx_finding_kind *vx_finding_kind(enum vx_find number);
 
 /*
- * One record. vx_found() makes one with the table's severity and repair class, which the check may change where it
+ * One record. vx_finding_at() makes one with the table's severity and repair class, which the check may change where it
  * knows better. Strings are copied when the record is handed in; `structure` is static storage.
  */
 struct vx_finding {
@@ -65,11 +65,11 @@ struct vx_finding {
     bool corrected; /* by a repair */
 };
 
-struct vx_finding vx_found(enum vx_find kind, const char *structure, uint64_t offset);
-struct vx_finding vx_found_index(enum vx_find kind, const char *structure, uint64_t offset, uint64_t index);
+struct vx_finding vx_finding_at(enum vx_find kind, const char *structure, uint64_t offset);
+struct vx_finding vx_finding_at_index(enum vx_find kind, const char *structure, uint64_t offset, uint64_t index);
 /* Sets both values and says so. */
-void vx_found_values(struct vx_finding *finding, uint64_t found, uint64_t expected);
-void vx_found_value(struct vx_finding *finding, uint64_t found);
+void vx_finding_set_values(struct vx_finding *finding, uint64_t found, uint64_t expected);
+void vx_finding_set_found(struct vx_finding *finding, uint64_t found);
 
 #define VX_FINDING_MESSAGE 1024
 /*

@@ -177,7 +177,7 @@ static void tell_progress(struct vx_walker *walker, bool at_end)
     vx_lock_give(walk->lock);
 }
 
-static bool look_at_file(struct vx_walker *walker, const struct vx_found_paths *paths, bool by_link)
+static bool look_at_file(struct vx_walker *walker, const struct vx_sighted_paths *paths, bool by_link)
 {
     struct vx_sighting sighting;
     vhdx_status status = vx_probe_file(walker->probe, paths->path, &sighting, NULL);
@@ -188,7 +188,7 @@ static bool look_at_file(struct vx_walker *walker, const struct vx_found_paths *
 }
 
 /* Puts a directory on the heap, unless it was met before, lies on another volume that is not wanted, or is too deep. */
-static bool enter(struct vx_walker *walker, const struct vx_folder *above, const struct vx_found_paths *paths,
+static bool enter(struct vx_walker *walker, const struct vx_folder *above, const struct vx_sighted_paths *paths,
                   const vhdx_file_facts *facts, bool by_link)
 {
     struct vx_walk *walk = walker->walk;
@@ -222,8 +222,8 @@ static bool look_at_name(struct vx_walker *walker, const struct vx_folder *folde
     struct vx_walk *walk = walker->walk;
     bool by_link = type == VHDX_ENTRY_LINK, ok = true;
     vhdx_file_facts facts = {0};
-    struct vx_found_paths paths = {vx_path_join(folder->path, name, walk->windows),
-                                   vx_path_join(folder->absolute, name, walk->windows)};
+    struct vx_sighted_paths paths = {vx_path_join(folder->path, name, walk->windows),
+                                     vx_path_join(folder->absolute, name, walk->windows)};
     ok = paths.path && paths.absolute;
     if (ok && (type == VHDX_ENTRY_LINK || type == VHDX_ENTRY_UNKNOWN || type == VHDX_ENTRY_DIRECTORY)) {
         vhdx_error trouble;

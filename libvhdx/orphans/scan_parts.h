@@ -68,7 +68,7 @@ struct vx_walker {
     bool no_memory;
 };
 
-struct vx_found_paths {
+struct vx_sighted_paths {
     char *path, *absolute;
 };
 
@@ -79,7 +79,7 @@ void vx_walk_add_place(struct vx_walk *walk, const char *path, bool searched, co
 /* A place that is not there. */
 void vx_walk_add_nowhere(struct vx_walk *walk, const char *path, const char *reason);
 /* Puts into the estate what a look at a file has found. false: no memory. */
-bool vx_walker_take(struct vx_walker *walker, const struct vx_sighting *sighting, const struct vx_found_paths *paths,
+bool vx_walker_take(struct vx_walker *walker, const struct vx_sighting *sighting, const struct vx_sighted_paths *paths,
                     bool by_link);
 
 #endif

@@ -57,8 +57,8 @@ static bool keep_paths(struct vx_walker *walker, const char *path, const char *a
     return *kept && *kept_absolute;
 }
 
-static bool take_disk(struct vx_walker *walker, const struct vx_sighting *sighting, const struct vx_found_paths *paths,
-                      bool by_link)
+static bool take_disk(struct vx_walker *walker, const struct vx_sighting *sighting,
+                      const struct vx_sighted_paths *paths, bool by_link)
 {
     struct vx_walk *walk = walker->walk;
     const char *path, *absolute;
@@ -79,7 +79,8 @@ static bool take_disk(struct vx_walker *walker, const struct vx_sighting *sighti
     return disk != NULL;
 }
 
-static bool take_side(struct vx_walker *walker, const struct vx_sighting *sighting, const struct vx_found_paths *paths)
+static bool take_side(struct vx_walker *walker, const struct vx_sighting *sighting,
+                      const struct vx_sighted_paths *paths)
 {
     struct vx_walk *walk = walker->walk;
     const char *path, *absolute;
@@ -114,7 +115,7 @@ static bool stand_in(struct vx_walker *walker, struct vx_machine *machine, const
 }
 
 /* On success the machine's configuration, if it has one, belongs to the estate. */
-static bool keep_machine(struct vx_walker *walker, struct vx_machine *machine, const struct vx_found_paths *paths,
+static bool keep_machine(struct vx_walker *walker, struct vx_machine *machine, const struct vx_sighted_paths *paths,
                          const vhdx_error *trouble)
 {
     struct vx_walk *walk = walker->walk;
@@ -136,7 +137,7 @@ static bool keep_machine(struct vx_walker *walker, struct vx_machine *machine, c
     return kept != NULL;
 }
 
-static bool take_config(struct vx_walker *walker, const struct vx_found_paths *paths)
+static bool take_config(struct vx_walker *walker, const struct vx_sighted_paths *paths)
 {
     struct vx_machine machine = {0};
     vhdx_error trouble;
@@ -149,7 +150,7 @@ static bool take_config(struct vx_walker *walker, const struct vx_found_paths *p
     return false;
 }
 
-bool vx_walker_take(struct vx_walker *walker, const struct vx_sighting *sighting, const struct vx_found_paths *paths,
+bool vx_walker_take(struct vx_walker *walker, const struct vx_sighting *sighting, const struct vx_sighted_paths *paths,
                     bool by_link)
 {
     struct vx_walk *walk = walker->walk;

@@ -29,7 +29,7 @@ struct vx_mending {
 };
 
 /* Whether there is a finding of that kind whose repair is allowed. */
-static inline bool vx_wanted(const struct vx_mending *m, enum vx_find kind)
+static inline bool vx_mend_is_wanted(const struct vx_mending *m, enum vx_find kind)
 {
     unsigned allowed = 1u << VHDX_REPAIR_LOSSLESS | (m->salvage ? 1u << VHDX_REPAIR_SALVAGE : 0u);
     return (m->classes[kind] & allowed) != 0;
@@ -42,7 +42,7 @@ static inline bool vx_is_error(const struct vx_mending *m, enum vx_find kind)
 }
 
 /* Whether there is one at all. */
-static inline bool vx_present(const struct vx_mending *m, enum vx_find kind)
+static inline bool vx_mend_is_present(const struct vx_mending *m, enum vx_find kind)
 {
     return m->classes[kind] != 0;
 }

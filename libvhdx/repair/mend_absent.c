@@ -27,9 +27,9 @@ static vhdx_status put_back(void *context, const struct vx_absent *absent, vhdx_
         if (raw == 0)
             continue;
         if (!absent->lossless && vx_geometry_is_payload(&b->geometry, index, &block))
-            VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
-                               absent->entries ? &doubtful_log : &doubtful_gap, err));
-        VX_TRY(vx_bat_put(b, index, &entry, absent->lossless ? &surely : &likely, err));
+            VX_TRY(vx_mend_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
+                                    absent->entries ? &doubtful_log : &doubtful_gap, err));
+        VX_TRY(vx_mend_bat_put(b, index, &entry, absent->lossless ? &surely : &likely, err));
     }
     return VHDX_OK;
 }
@@ -37,7 +37,7 @@ static vhdx_status put_back(void *context, const struct vx_absent *absent, vhdx_
 vhdx_status vx_mend_absent(struct vx_bat_mending *b, vhdx_error *err)
 {
     struct vx_log_witnesses log = {0};
-    if (!vx_wanted(b->m, VX_FIND_BAT_LOST_ENTRIES))
+    if (!vx_mend_is_wanted(b->m, VX_FIND_BAT_LOST_ENTRIES))
         return VHDX_OK;
     VX_TRY(vx_leads_open(b->m->exam, &b->leads, err));
     vhdx_status status = vx_absent_open_log(b->m->exam, &log, err);

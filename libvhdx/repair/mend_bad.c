@@ -19,7 +19,8 @@ static vhdx_status lose_places(struct vx_bat_mending *b, uint64_t block, const s
         uint64_t from = at;
         while (at < end && vx_patient_bad(bad, at, 1, NULL))
             at += vx_min(b->geometry.logical_sector_size - at % b->geometry.logical_sector_size, end - at);
-        VX_TRY(vx_bat_lose(b, block, entry->state, from - entry->file_offset, at - entry->file_offset, &unread, err));
+        VX_TRY(
+            vx_mend_bat_lose(b, block, entry->state, from - entry->file_offset, at - entry->file_offset, &unread, err));
     }
     return VHDX_OK;
 }

@@ -46,20 +46,20 @@ struct payload {
 
 static bool wanted(const struct payload *p, enum vx_find kind)
 {
-    return vx_wanted(p->b->m, kind);
+    return vx_mend_is_wanted(p->b->m, kind);
 }
 
 static vhdx_status put(struct payload *p, enum vx_find kind, bool salvage, const char *gives, const char *costs,
                        vhdx_error *err)
 {
     const struct vx_reason reason = {kind, salvage, gives, costs};
-    return vx_bat_put(p->b, p->bat_index, &p->entry, &reason, err);
+    return vx_mend_bat_put(p->b, p->bat_index, &p->entry, &reason, err);
 }
 
 /* Reads as zeros from now on; what it held is lost, and of a partial block what the parent shows through it as well. */
 static vhdx_status give_up(struct payload *p, enum vx_find kind, const struct vx_loss *why, vhdx_error *err)
 {
-    VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, why, err));
+    VX_TRY(vx_mend_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, why, err));
     p->entry = (struct vx_bat_entry){.state = VX_PAYLOAD_ZERO};
     return put(p, kind, true, "the disk can be used; the block reads as zeros", "what the block held", err);
 }
@@ -74,7 +74,8 @@ static vhdx_status restore(struct payload *p, enum vx_find kind, bool *restored,
     VX_TRY(find_truth(p->b, p->bat_index, &truth, restored, err));
     if (!*restored)
         return VHDX_OK;
-    VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, &doubtful_state, err));
+    VX_TRY(
+        vx_mend_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, &doubtful_state, err));
     p->entry = truth;
     return put(p, kind, true, "the block's space is taken for its content", "the certainty that it is", err);
 }
@@ -90,7 +91,7 @@ static vhdx_status mend_bad_state(struct payload *p, vhdx_error *err)
     if (restored)
         return VHDX_OK;
     if (old)
-        VX_TRY(vx_bat_leads(p->b, &p->entry, p->b->geometry.block_size, &content, err));
+        VX_TRY(vx_mend_bat_leads(p->b, &p->entry, p->b->geometry.block_size, &content, err));
     if (content)
         return p->b->m->salvage ? give_up(p, kind, &lost_entry, err) : VHDX_OK;
     p->entry = (struct vx_bat_entry){.state = VX_PAYLOAD_UNMAPPED};
@@ -102,8 +103,8 @@ static vhdx_status mend_state(struct payload *p, uint32_t rules, vhdx_error *err
     if (rules & VX_BAT_BAD_STATE)
         return mend_bad_state(p, err);
     if ((rules & VX_BAT_STATE_FOR_CHILD) && wanted(p, VX_FIND_BAT_PARTIAL_IN_BASE)) {
-        VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, &doubtful_partial,
-                           err));
+        VX_TRY(vx_mend_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size,
+                                &doubtful_partial, err));
         p->entry.state = VX_PAYLOAD_FULLY_PRESENT;
         return put(p, VX_FIND_BAT_PARTIAL_IN_BASE, true, "the block counts as fully present",
                    "the certainty that all of it is the block's content", err);
@@ -128,7 +129,7 @@ static vhdx_status mend_stray_offset(struct payload *p, vhdx_error *err)
     VX_TRY(restore(p, VX_FIND_BAT_STRAY_OFFSET, &restored, err));
     if (restored)
         return VHDX_OK;
-    VX_TRY(vx_bat_leads(p->b, &p->entry, p->b->geometry.block_size, &content, err));
+    VX_TRY(vx_mend_bat_leads(p->b, &p->entry, p->b->geometry.block_size, &content, err));
     if (content)
         return VHDX_OK;
     p->entry.file_offset = 0;
@@ -143,14 +144,15 @@ static vhdx_status mend_anchor(struct payload *p, vhdx_error *err)
                    p->b->geometry.block_size > p->b->file_size - p->entry.file_offset;
     if (!outside || !wanted(p, VX_FIND_BAT_ANCHOR))
         return VHDX_OK;
-    VX_TRY(vx_bat_leads(p->b, &p->entry, p->b->geometry.block_size, &content, err));
+    VX_TRY(vx_mend_bat_leads(p->b, &p->entry, p->b->geometry.block_size, &content, err));
     if (!content) {
         p->entry.file_offset = 0;
         return put(p, VX_FIND_BAT_ANCHOR, false, "the block, which holds no data, claims no space any more", NULL, err);
     }
     if (!p->b->m->salvage)
         return VHDX_OK;
-    VX_TRY(vx_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, &doubtful_anchor, err));
+    VX_TRY(vx_mend_bat_lose(p->b, p->block, VX_PAYLOAD_FULLY_PRESENT, 0, p->b->geometry.block_size, &doubtful_anchor,
+                            err));
     p->entry.file_offset = 0;
     return put(p, VX_FIND_BAT_ANCHOR, true, "the block, which holds no data, claims no space any more",
                "the last pointer to what lies there", err);
@@ -165,10 +167,10 @@ static vhdx_status fill_up(struct payload *p, vhdx_error *err)
                                             "the rest of it, which reads as zeros"};
     struct vx_plan *plan = p->b->m->plan;
     uint64_t kept = p->b->file_size - p->entry.file_offset, place = p->entry.file_offset;
-    VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, kept, p->b->geometry.block_size, &lost_beyond, err));
+    VX_TRY(vx_mend_bat_lose(p->b, p->block, p->entry.state, kept, p->b->geometry.block_size, &lost_beyond, err));
     VX_TRY(vx_leads_open(p->b->m->exam, &p->b->leads, err));
     if (place > VX_HEADER_SECTION_SIZE && vx_claims_is_free(&p->b->leads.owned, place - VX_MIB, VX_MIB))
-        VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, 0, kept, &doubtful_place, err));
+        VX_TRY(vx_mend_bat_lose(p->b, p->block, p->entry.state, 0, kept, &doubtful_place, err));
     uint64_t end = p->entry.file_offset + p->b->geometry.block_size;
     return end > plan->new_size ? vx_plan_resize(plan, end, &reason, err) : VHDX_OK;
 }
@@ -178,9 +180,9 @@ static vhdx_status move_partial(struct payload *p, vhdx_error *err)
 {
     const struct vx_reason reason = {VX_FIND_BAT_BEYOND_END, true, "the parent's sectors can be read through the block",
                                      "the block's own sectors, which read as zeros"};
-    VX_TRY(vx_bat_lose(p->b, p->block, p->entry.state, 0, p->b->geometry.block_size, &lost_beyond, err));
-    VX_TRY(vx_bat_take_space(p->b, p->b->geometry.block_size, &reason, &p->entry.file_offset, err));
-    return vx_bat_put(p->b, p->bat_index, &p->entry, &reason, err);
+    VX_TRY(vx_mend_bat_lose(p->b, p->block, p->entry.state, 0, p->b->geometry.block_size, &lost_beyond, err));
+    VX_TRY(vx_mend_bat_take_space(p->b, p->b->geometry.block_size, &reason, &p->entry.file_offset, err));
+    return vx_mend_bat_put(p->b, p->bat_index, &p->entry, &reason, err);
 }
 
 static vhdx_status mend_beyond(struct payload *p, vhdx_error *err)
@@ -191,7 +193,7 @@ static vhdx_status mend_beyond(struct payload *p, vhdx_error *err)
     if (p->entry.file_offset < p->b->file_size)
         return fill_up(p, err);
     if (p->entry.state == VX_PAYLOAD_PARTIALLY_PRESENT && p->b->geometry.has_parent) {
-        VX_TRY(vx_bat_look_at_bitmap(p->b, p->block / p->b->geometry.chunk_ratio, err));
+        VX_TRY(vx_mend_bat_look_at_bitmap(p->b, p->block / p->b->geometry.chunk_ratio, err));
         if (p->b->chunk_readable)
             return move_partial(p, err);
     }
@@ -201,7 +203,7 @@ static vhdx_status mend_beyond(struct payload *p, vhdx_error *err)
 /* Bytes of the block that lie on the virtual disk; a file may end behind them. */
 static bool is_short(const struct payload *p)
 {
-    uint64_t needed = vx_bat_block_end(p->b, p->block);
+    uint64_t needed = vx_mend_bat_block_end(p->b, p->block);
     return p->entry.file_offset > p->b->file_size || needed > p->b->file_size - p->entry.file_offset;
 }
 
@@ -235,8 +237,8 @@ static vhdx_status mend_payload(struct payload *p, vhdx_error *err)
 
 static bool bitmaps_are_lost(const struct vx_mending *m)
 {
-    return vx_wanted(m, VX_FIND_BITMAP_MISSING) || vx_wanted(m, VX_FIND_BITMAP_BEYOND_END) ||
-           vx_wanted(m, VX_FIND_BITMAP_NO_PLACE);
+    return vx_mend_is_wanted(m, VX_FIND_BITMAP_MISSING) || vx_mend_is_wanted(m, VX_FIND_BITMAP_BEYOND_END) ||
+           vx_mend_is_wanted(m, VX_FIND_BITMAP_NO_PLACE);
 }
 
 static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err)
@@ -244,7 +246,7 @@ static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx
     struct payload p = {.b = b, .bat_index = bat_index};
     const struct vx_bat_world world = {&b->geometry, b->file_size};
     bool nonsense, is_payload = vx_geometry_is_payload(&b->geometry, bat_index, &p.block);
-    VX_TRY(vx_bat_in_nonsense(b, bat_index, &nonsense, err));
+    VX_TRY(vx_mend_bat_in_nonsense(b, bat_index, &nonsense, err));
     if (nonsense)
         return VHDX_OK;
     bool padding = bat_index >= b->geometry.entry_count || (is_payload && p.block >= b->geometry.payload_count);
@@ -252,7 +254,7 @@ static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx
     if (padding && vx_bat_entry_is_like_bitmap(&world, bat_index, &p.entry))
         return VHDX_OK; /* all that knows of a parent */
     if (padding)
-        return vx_bat_clear(b, bat_index, VX_FIND_BAT_PADDING, "the padding of the BAT is zero", err);
+        return vx_mend_bat_clear(b, bat_index, VX_FIND_BAT_PADDING, "the padding of the BAT is zero", err);
     if (!is_payload)
         return vx_mend_bitmap_entry(b, bat_index, err);
     VX_TRY(vx_bat_window_get(&b->walk, bat_index, &p.entry, err));
@@ -302,11 +304,11 @@ static vhdx_status open_windows(struct vx_bat_mending *b, vhdx_error *err)
  * knows. */
 static bool may_be_lost(const struct vx_mending *m)
 {
-    return vx_present(m, VX_FIND_BAT_EMPTY) || vx_present(m, VX_FIND_BAT_NONSENSE) ||
-           vx_present(m, VX_FIND_BAT_STATE) || vx_present(m, VX_FIND_BAT_RESERVED) || vx_present(m, VX_FIND_BAT_FAR) ||
-           vx_present(m, VX_FIND_BAT_NO_PLACE) || vx_present(m, VX_FIND_BAT_PARTIAL_IN_BASE) ||
-           vx_present(m, VX_FIND_BAT_BEYOND_END) || vx_present(m, VX_FIND_BAT_OVERLAP) ||
-           vx_present(m, VX_FIND_BAT_ON_STRUCTURE);
+    return vx_mend_is_present(m, VX_FIND_BAT_EMPTY) || vx_mend_is_present(m, VX_FIND_BAT_NONSENSE) ||
+           vx_mend_is_present(m, VX_FIND_BAT_STATE) || vx_mend_is_present(m, VX_FIND_BAT_RESERVED) ||
+           vx_mend_is_present(m, VX_FIND_BAT_FAR) || vx_mend_is_present(m, VX_FIND_BAT_NO_PLACE) ||
+           vx_mend_is_present(m, VX_FIND_BAT_PARTIAL_IN_BASE) || vx_mend_is_present(m, VX_FIND_BAT_BEYOND_END) ||
+           vx_mend_is_present(m, VX_FIND_BAT_OVERLAP) || vx_mend_is_present(m, VX_FIND_BAT_ON_STRUCTURE);
 }
 
 static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
@@ -321,7 +323,7 @@ static vhdx_status mend(struct vx_bat_mending *b, vhdx_error *err)
         VX_TRY(vx_mend_placements(b, err));
     if (b->m->plan->changes != before)
         return VHDX_OK;
-    if (vx_wanted(b->m, VX_FIND_BITMAP_STATE))
+    if (vx_mend_is_wanted(b->m, VX_FIND_BITMAP_STATE))
         return mend_bitmap_entries(b, err); /* first, and alone: the blocks' turn is when their bitmaps can be read */
     VX_TRY(mend_entries(b, err));
     VX_TRY(vx_mend_overlaps(b, err));

@@ -27,33 +27,33 @@ struct vx_bat_mending {
 };
 
 /* The entry becomes `entry`. */
-vhdx_status vx_bat_put(struct vx_bat_mending *b, uint64_t bat_index, const struct vx_bat_entry *entry,
-                       const struct vx_reason *reason, vhdx_error *err);
+vhdx_status vx_mend_bat_put(struct vx_bat_mending *b, uint64_t bat_index, const struct vx_bat_entry *entry,
+                            const struct vx_reason *reason, vhdx_error *err);
 /*
  * Content of the payload block that lies in [from, to) of it is lost: of a fully present block all, of a partially
  * present one the sectors that it holds (all, where that cannot be told).
  */
-vhdx_status vx_bat_lose(struct vx_bat_mending *b, uint64_t payload_block, unsigned state, uint64_t from, uint64_t to,
-                        const struct vx_loss *loss, vhdx_error *err);
+vhdx_status vx_mend_bat_lose(struct vx_bat_mending *b, uint64_t payload_block, unsigned state, uint64_t from,
+                             uint64_t to, const struct vx_loss *loss, vhdx_error *err);
 /* Whether the entry stands in a page of nonsense (bat_page.h): what it seems to say is chance. */
-vhdx_status vx_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, bool *nonsense, vhdx_error *err);
+vhdx_status vx_mend_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, bool *nonsense, vhdx_error *err);
 /*
  * Whether the entry's place leads to content that nobody owns (lead.h): only a salvage may clear such an entry, if
  * anybody. `length`: of what would lie there.
  */
-vhdx_status vx_bat_leads(struct vx_bat_mending *b, const struct vx_bat_entry *entry, uint64_t length, bool *content,
-                         vhdx_error *err);
+vhdx_status vx_mend_bat_leads(struct vx_bat_mending *b, const struct vx_bat_entry *entry, uint64_t length,
+                              bool *content, vhdx_error *err);
 /* Bytes of the payload block up to its end, or to the end of the disk. */
-uint64_t vx_bat_block_end(const struct vx_bat_mending *b, uint64_t payload_block);
+uint64_t vx_mend_bat_block_end(const struct vx_bat_mending *b, uint64_t payload_block);
 /* Looks at the sector bitmap of a chunk: fills chunk, chunk_readable, chunk_bits. */
-vhdx_status vx_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err);
+vhdx_status vx_mend_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err);
 /* Space at the end of the file, a multiple of 1 MiB, reads as zeros. */
-vhdx_status vx_bat_take_space(struct vx_bat_mending *b, uint64_t length, const struct vx_reason *reason,
-                              uint64_t *offset, vhdx_error *err);
+vhdx_status vx_mend_bat_take_space(struct vx_bat_mending *b, uint64_t length, const struct vx_reason *reason,
+                                   uint64_t *offset, vhdx_error *err);
 
 /* mend_slots.c: the entry becomes zero; one that leads to content by salvage only */
-vhdx_status vx_bat_clear(struct vx_bat_mending *b, uint64_t bat_index, enum vx_find kind, const char *gives,
-                         vhdx_error *err);
+vhdx_status vx_mend_bat_clear(struct vx_bat_mending *b, uint64_t bat_index, enum vx_find kind, const char *gives,
+                              vhdx_error *err);
 vhdx_status vx_mend_bitmap_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx_error *err);
 /* mend_absent.c: entries that are zero and should not be */
 vhdx_status vx_mend_absent(struct vx_bat_mending *b, vhdx_error *err);

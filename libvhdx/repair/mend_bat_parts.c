@@ -9,8 +9,8 @@
 #include "format/bitmap.h"
 #include "format/bat_page.h"
 
-vhdx_status vx_bat_put(struct vx_bat_mending *b, uint64_t bat_index, const struct vx_bat_entry *entry,
-                       const struct vx_reason *reason, vhdx_error *err)
+vhdx_status vx_mend_bat_put(struct vx_bat_mending *b, uint64_t bat_index, const struct vx_bat_entry *entry,
+                            const struct vx_reason *reason, vhdx_error *err)
 {
     uint8_t bytes[VX_BAT_ENTRY_SIZE];
     vx_put64(bytes, vx_bat_entry_encode(entry));
@@ -19,8 +19,8 @@ vhdx_status vx_bat_put(struct vx_bat_mending *b, uint64_t bat_index, const struc
     return vx_plan_put(b->m->plan, bytes, sizeof bytes, vx_bat_entry_offset(b->image, bat_index), reason, err);
 }
 
-vhdx_status vx_bat_take_space(struct vx_bat_mending *b, uint64_t length, const struct vx_reason *reason,
-                              uint64_t *offset, vhdx_error *err)
+vhdx_status vx_mend_bat_take_space(struct vx_bat_mending *b, uint64_t length, const struct vx_reason *reason,
+                                   uint64_t *offset, vhdx_error *err)
 {
     struct vx_plan *plan = b->m->plan;
     if (!vx_round_up(plan->new_size, VX_OBJECT_ALIGNMENT, offset))
@@ -28,7 +28,7 @@ vhdx_status vx_bat_take_space(struct vx_bat_mending *b, uint64_t length, const s
     return vx_plan_resize(plan, *offset + length, reason, err);
 }
 
-vhdx_status vx_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err)
+vhdx_status vx_mend_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_error *err)
 {
     struct vx_bat_entry entry;
     if (chunk == b->chunk)
@@ -42,12 +42,12 @@ vhdx_status vx_bat_look_at_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx
     return VHDX_OK;
 }
 
-vhdx_status vx_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, bool *nonsense, vhdx_error *err)
+vhdx_status vx_mend_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, bool *nonsense, vhdx_error *err)
 {
     const struct vx_bat_world world = {&b->geometry, b->file_size};
     uint64_t page = bat_index / VX_BAT_PAGE_ENTRIES;
     *nonsense = false;
-    if (!vx_present(b->m, VX_FIND_BAT_NONSENSE) || bat_index >= b->geometry.entry_count)
+    if (!vx_mend_is_present(b->m, VX_FIND_BAT_NONSENSE) || bat_index >= b->geometry.entry_count)
         return VHDX_OK;
     if (b->judged_page != page + 1) {
         uint8_t bytes[VX_PAGE];
@@ -62,8 +62,8 @@ vhdx_status vx_bat_in_nonsense(struct vx_bat_mending *b, uint64_t bat_index, boo
     return VHDX_OK;
 }
 
-vhdx_status vx_bat_leads(struct vx_bat_mending *b, const struct vx_bat_entry *entry, uint64_t length, bool *content,
-                         vhdx_error *err)
+vhdx_status vx_mend_bat_leads(struct vx_bat_mending *b, const struct vx_bat_entry *entry, uint64_t length,
+                              bool *content, vhdx_error *err)
 {
     *content = false;
     if (entry->file_offset == 0 || entry->file_offset >= b->file_size)
@@ -96,21 +96,21 @@ static vhdx_status lose_sectors(struct vx_bat_mending *b, uint64_t payload_block
     return status;
 }
 
-vhdx_status vx_bat_lose(struct vx_bat_mending *b, uint64_t payload_block, unsigned state, uint64_t from, uint64_t to,
-                        const struct vx_loss *loss, vhdx_error *err)
+vhdx_status vx_mend_bat_lose(struct vx_bat_mending *b, uint64_t payload_block, unsigned state, uint64_t from,
+                             uint64_t to, const struct vx_loss *loss, vhdx_error *err)
 {
-    to = vx_min(to, vx_bat_block_end(b, payload_block));
+    to = vx_min(to, vx_mend_bat_block_end(b, payload_block));
     if (from >= to)
         return VHDX_OK;
     if (state == VX_PAYLOAD_PARTIALLY_PRESENT && b->geometry.has_parent) {
-        VX_TRY(vx_bat_look_at_bitmap(b, payload_block / b->geometry.chunk_ratio, err));
+        VX_TRY(vx_mend_bat_look_at_bitmap(b, payload_block / b->geometry.chunk_ratio, err));
         if (b->chunk_readable)
             return lose_sectors(b, payload_block, from, to, loss, err);
     }
     return vx_plan_lose(b->m->plan, payload_block * b->geometry.block_size + from, to - from, loss, err);
 }
 
-uint64_t vx_bat_block_end(const struct vx_bat_mending *b, uint64_t payload_block)
+uint64_t vx_mend_bat_block_end(const struct vx_bat_mending *b, uint64_t payload_block)
 {
     return vx_min(b->geometry.block_size, b->geometry.virtual_size - payload_block * b->geometry.block_size);
 }

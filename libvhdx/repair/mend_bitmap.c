@@ -63,8 +63,8 @@ static vhdx_status mend_block(struct vx_bat_mending *b, uint64_t block, const st
     else
         vx_bitmap_fill(bits, 0, b->geometry.sectors_per_block, true);
     if (status == VHDX_OK)
-        status = vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
-                             is_there ? &doubtful : &lost, err);
+        status = vx_mend_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
+                                  is_there ? &doubtful : &lost, err);
     if (status == VHDX_OK)
         status = vx_plan_put(b->m->plan, bits, length, bitmap + vx_geometry_bitmap_offset(&b->geometry, block), &reason,
                              err);
@@ -92,7 +92,7 @@ static vhdx_status mend_blocks(struct vx_bat_mending *b, uint64_t chunk, uint64_
 vhdx_status vx_mend_bad_bits(struct vx_bat_mending *b, uint64_t block, const struct vx_bat_entry *entry,
                              vhdx_error *err)
 {
-    VX_TRY(vx_bat_look_at_bitmap(b, block / b->geometry.chunk_ratio, err));
+    VX_TRY(vx_mend_bat_look_at_bitmap(b, block / b->geometry.chunk_ratio, err));
     if (!b->chunk_readable ||
         !vx_patient_bad(&b->m->plan->bad, b->chunk_bits + vx_geometry_bitmap_offset(&b->geometry, block),
                         vx_geometry_bitmap_length(&b->geometry), NULL))
@@ -123,12 +123,13 @@ static vhdx_status take_it_at_its_place(struct vx_bat_mending *b, uint64_t chunk
     VX_TRY(vx_lead_truth(&b->leads, index, &entry, taken, err));
     if (!*taken)
         return VHDX_OK;
-    VX_TRY(vx_bat_put(b, index, &entry, &there, err));
+    VX_TRY(vx_mend_bat_put(b, index, &entry, &there, err));
     b->chunk = UINT64_MAX;
     for (uint64_t i = 0; i < b->geometry.chunk_ratio && first + i < b->geometry.payload_count; i++) {
         VX_TRY(vx_bat_window_get(&b->bitmaps, vx_geometry_payload_index(&b->geometry, first + i), &entry, err));
         if (entry.state == VX_PAYLOAD_PARTIALLY_PRESENT)
-            VX_TRY(vx_bat_lose(b, first + i, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &doubtful_bits, err));
+            VX_TRY(vx_mend_bat_lose(b, first + i, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &doubtful_bits,
+                                    err));
     }
     return VHDX_OK;
 }
@@ -137,7 +138,7 @@ vhdx_status vx_mend_lost_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_e
 {
     uint64_t index = vx_geometry_bitmap_index(&b->geometry, chunk), known = 0;
     struct vx_bat_entry entry;
-    VX_TRY(vx_bat_look_at_bitmap(b, chunk, err));
+    VX_TRY(vx_mend_bat_look_at_bitmap(b, chunk, err));
     if (b->chunk_readable)
         return VHDX_OK;
     bool taken;
@@ -151,7 +152,7 @@ vhdx_status vx_mend_lost_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_e
         VX_TRY(vx_plan_resize(b->m->plan, vx_max(b->m->plan->new_size, entry.file_offset + VX_BITMAP_BLOCK_SIZE),
                               &reason, err));
     } else {
-        VX_TRY(vx_bat_take_space(b, VX_BITMAP_BLOCK_SIZE, &reason, &entry.file_offset, err));
+        VX_TRY(vx_mend_bat_take_space(b, VX_BITMAP_BLOCK_SIZE, &reason, &entry.file_offset, err));
         entry.state = VX_BITMAP_PRESENT;
         entry.reserved = 0;
     }
@@ -161,5 +162,5 @@ vhdx_status vx_mend_lost_bitmap(struct vx_bat_mending *b, uint64_t chunk, vhdx_e
     vhdx_status status = mend_blocks(b, chunk, entry.file_offset, known, buf, err);
     vx_free(buf);
     b->chunk = UINT64_MAX;
-    return status == VHDX_OK ? vx_bat_put(b, index, &entry, &reason, err) : status;
+    return status == VHDX_OK ? vx_mend_bat_put(b, index, &entry, &reason, err) : status;
 }

@@ -95,7 +95,7 @@ static enum vx_find first_kind(const struct vx_mending *m)
         VX_FIND_METADATA_PHYSICAL_SECTOR,
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (vx_present(m, kinds[i]))
+        if (vx_mend_is_present(m, kinds[i]))
             return kinds[i];
     return (enum vx_find)0;
 }
@@ -105,7 +105,7 @@ static vhdx_status mend(struct vx_mending *m, struct vx_metadata_table *table, v
     bool salvage = false;
     VX_TRY(vx_mending_rebuild(m, false, err));
     *table = *m->exam->table;
-    if (vx_wanted(m, VX_FIND_METADATA_ITEM_NO_ID))
+    if (vx_mend_is_wanted(m, VX_FIND_METADATA_ITEM_NO_ID))
         drop_nameless(table);
     put_back(m, table, &salvage);
     enum vx_find kind = first_kind(m);

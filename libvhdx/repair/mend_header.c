@@ -18,10 +18,10 @@
 
 vhdx_status vx_mend_file_id(struct vx_mending *m, vhdx_error *err)
 {
-    const struct vx_reason reason = {VX_FIND_FILE_SIGNATURE, vx_present(m, VX_FIND_FILE_BEGINNING_LOST),
+    const struct vx_reason reason = {VX_FIND_FILE_SIGNATURE, vx_mend_is_present(m, VX_FIND_FILE_BEGINNING_LOST),
                                      "the file is known as a VHDX again", NULL};
     uint8_t bytes[8];
-    if (!vx_wanted(m, VX_FIND_FILE_SIGNATURE))
+    if (!vx_mend_is_wanted(m, VX_FIND_FILE_SIGNATURE))
         return VHDX_OK;
     vx_put64(bytes, VX_SIG_FILE);
     return vx_plan_put(m->plan, bytes, sizeof bytes, VX_FILE_ID_OFFSET, &reason, err);
@@ -148,7 +148,7 @@ static vhdx_status mend_lost_place(struct vx_mending *m, bool *done, vhdx_error 
     if (vx_guid_is_zero(&header.log_guid) || m->exam->survey->log == VX_SURVEY_LOG_ACTIVE)
         return VHDX_OK;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && reason.finding == 0; i++)
-        if (vx_present(m, kinds[i]))
+        if (vx_mend_is_present(m, kinds[i]))
             reason.finding = kinds[i];
     if (reason.finding == 0)
         return VHDX_OK;
@@ -201,9 +201,9 @@ vhdx_status vx_mend_headers(struct vx_mending *m, vhdx_error *err)
 {
     const struct vx_survey *survey = m->exam->survey;
     if (survey->current < 0)
-        return vx_wanted(m, VX_FIND_HEADERS_LOST) ? revive_header(m, err) : VHDX_OK;
+        return vx_mend_is_wanted(m, VX_FIND_HEADERS_LOST) ? revive_header(m, err) : VHDX_OK;
     if (survey->tie)
-        return vx_wanted(m, VX_FIND_HEADER_TIE) ? settle_tie(m, err) : VHDX_OK;
+        return vx_mend_is_wanted(m, VX_FIND_HEADER_TIE) ? settle_tie(m, err) : VHDX_OK;
     struct vx_header header = survey->headers[survey->current].header;
     if (vx_header_rules(&header) & VX_HEADER_BAD_VERSION)
         return VHDX_OK; /* of another format: nobody here knows what it says */
@@ -212,11 +212,11 @@ vhdx_status vx_mend_headers(struct vx_mending *m, vhdx_error *err)
     if (done)
         return VHDX_OK;
     for (size_t i = 0; i < sizeof log_places / sizeof log_places[0]; i++)
-        if (vx_wanted(m, log_places[i].kind))
+        if (vx_mend_is_wanted(m, log_places[i].kind))
             return mend_log_place(m, i, err);
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
         const struct vx_reason reason = {plain[i].kind, false, plain[i].gives, NULL};
-        if (!vx_wanted(m, plain[i].kind))
+        if (!vx_mend_is_wanted(m, plain[i].kind))
             continue;
         if (vx_guid_is_zero(&header.log_guid))
             header.log_version = VX_LOG_VERSION;

@@ -93,7 +93,7 @@ static vhdx_status find_bytes(struct mending_locator *l, struct vx_bytes *bytes,
 {
     const struct vx_exam *exam = l->m->exam;
     *bytes = vx_bytes_of(exam->locator_bytes, exam->locator_bytes ? exam->locator_size : 0);
-    if (exam->locator_bytes || !vx_wanted(l->m, VX_FIND_METADATA_NO_LOCATOR))
+    if (exam->locator_bytes || !vx_mend_is_wanted(l->m, VX_FIND_METADATA_NO_LOCATOR))
         return VHDX_OK;
     VX_TRY(vx_mending_rebuild(l->m, false, err));
     const struct vx_rebuilt *rebuilt = l->m->rebuilt;
@@ -212,12 +212,12 @@ static vhdx_status find_by_content(struct mending_locator *l, const struct vx_se
 static vhdx_status find_parent(struct mending_locator *l, size_t row, vhdx_error *err)
 {
     const vhdx_repair_options *options = l->m->options;
-    bool stale = vx_wanted(l->m, VX_FIND_PARENT_PATH_STALE);
+    bool stale = vx_mend_is_wanted(l->m, VX_FIND_PARENT_PATH_STALE);
     if (kinds[row].kind == VX_FIND_PARENT_MISMATCH)
         return search(l, find_by_content, err);
     if (l->has_linkage && (stale || !l->has_path))
         VX_TRY(search(l, find_by_identity, err));
-    if (vx_wanted(l->m, VX_FIND_PARENT_LINKAGE2))
+    if (vx_mend_is_wanted(l->m, VX_FIND_PARENT_LINKAGE2))
         memset(&l->link.linkage2, 0, sizeof l->link.linkage2);
     if (l->has_linkage)
         return VHDX_OK;
@@ -229,7 +229,8 @@ static vhdx_status find_parent(struct mending_locator *l, size_t row, vhdx_error
 
 static vhdx_status write_locator(struct mending_locator *l, size_t row, vhdx_error *err)
 {
-    bool salvage = vx_wanted(l->m, kinds[row].kind) && !(l->m->classes[kinds[row].kind] & 1u << VHDX_REPAIR_LOSSLESS);
+    bool salvage =
+        vx_mend_is_wanted(l->m, kinds[row].kind) && !(l->m->classes[kinds[row].kind] & 1u << VHDX_REPAIR_LOSSLESS);
     const struct vx_reason reason = {kinds[row].kind, salvage, kinds[row].gives,
                                      salvage && !kinds[row].costs
                                          ? "the certainty that it is the last one that the disk had"
@@ -256,8 +257,8 @@ vhdx_status vx_mend_locator(struct vx_mending *m, vhdx_error *err)
 {
     struct mending_locator l = {.m = m};
     size_t row = 0, rows = sizeof kinds / sizeof kinds[0];
-    while (row < rows && !vx_wanted(m, kinds[row].kind) &&
-           !(kinds[row].kind == VX_FIND_METADATA_NO_LOCATOR && vx_present(m, kinds[row].kind)))
+    while (row < rows && !vx_mend_is_wanted(m, kinds[row].kind) &&
+           !(kinds[row].kind == VX_FIND_METADATA_NO_LOCATOR && vx_mend_is_present(m, kinds[row].kind)))
         row++;
     if (row == rows || !m->exam->table)
         return VHDX_OK;

@@ -20,9 +20,9 @@
  */
 static bool aims_astray(const struct vx_mending *m)
 {
-    return vx_present(m, VX_FIND_LOG_TARGET_LOW) || vx_present(m, VX_FIND_LOG_TARGET_LOG) ||
-           vx_is_error(m, VX_FIND_LOG_TARGET_STRAY) || vx_present(m, VX_FIND_LOG_TARGET_RANGE) ||
-           (vx_present(m, VX_FIND_LOG_TARGET_FAR) && vx_present(m, VX_FIND_LOG_TARGET_STRAY));
+    return vx_mend_is_present(m, VX_FIND_LOG_TARGET_LOW) || vx_mend_is_present(m, VX_FIND_LOG_TARGET_LOG) ||
+           vx_is_error(m, VX_FIND_LOG_TARGET_STRAY) || vx_mend_is_present(m, VX_FIND_LOG_TARGET_RANGE) ||
+           (vx_mend_is_present(m, VX_FIND_LOG_TARGET_FAR) && vx_mend_is_present(m, VX_FIND_LOG_TARGET_STRAY));
 }
 
 /* What a log would have changed can be the place of any block. */
@@ -52,12 +52,13 @@ static vhdx_status apply_whole(struct vx_mending *m, vhdx_error *err)
                                             "what the last entries of the log would have changed"};
     if (aims_astray(m))
         return m->salvage ? drop(m, &astray, err) : VHDX_OK;
-    if (vx_present(m, VX_FIND_LOG_STALE))
+    if (vx_mend_is_present(m, VX_FIND_LOG_STALE))
         return m->salvage ? replay_against(m, err) : VHDX_OK;
-    if (!vx_wanted(m, VX_FIND_HEADER_DIRTY))
+    if (!vx_mend_is_wanted(m, VX_FIND_HEADER_DIRTY))
         return VHDX_OK;
     struct vx_log_sequence sequence = m->exam->survey->sequence;
-    if (vx_present(m, VX_FIND_LOG_TARGET_FAR)) /* no disk needs a file of that length, whatever the entry says */
+    if (vx_mend_is_present(m,
+                           VX_FIND_LOG_TARGET_FAR)) /* no disk needs a file of that length, whatever the entry says */
         sequence.head.last_file_offset = 0;
     return vx_plan_replay(m->plan, m->exam->header, m->exam->survey->current, &sequence, &reason, err);
 }
@@ -85,7 +86,7 @@ static vhdx_status mend_damaged(struct vx_mending *m, vhdx_error *err)
     VX_TRY(vx_log_needed(m->plan->sketch, m->exam->header, &needed, err));
     if (!needed)
         return drop(m, &idle, err);
-    if (vx_wanted(m, VX_FIND_LOG_NO_SEQUENCE))
+    if (vx_mend_is_wanted(m, VX_FIND_LOG_NO_SEQUENCE))
         return apply_rest(m, err);
     return m->salvage ? drop(m, &lost, err) : VHDX_OK;
 }
@@ -94,7 +95,7 @@ static vhdx_status mend_missing(struct vx_mending *m, vhdx_error *err)
 {
     static const struct vx_reason gone = {VX_FIND_LOG_NEVER_WRITTEN, true, "the disk can be used without its log",
                                           "what the log held: nothing of it is there"};
-    if (!vx_present(m, VX_FIND_LOG_NEVER_WRITTEN))
+    if (!vx_mend_is_present(m, VX_FIND_LOG_NEVER_WRITTEN))
         return mend_damaged(m, err);
     return m->salvage ? drop(m, &gone, err) : VHDX_OK;
 }

@@ -84,12 +84,12 @@ static void remove_entry(struct table *table, uint32_t i)
 
 static vhdx_status mend_head(struct table *table, vhdx_error *err)
 {
-    if (vx_wanted(table->m, VX_FIND_METADATA_SIGNATURE)) {
+    if (vx_mend_is_wanted(table->m, VX_FIND_METADATA_SIGNATURE)) {
         vx_put64(table->bytes, VX_SIG_METADATA);
         VX_TRY(
             put_table(table, VX_FIND_METADATA_SIGNATURE, false, "the metadata table is known as one again", NULL, err));
     }
-    if (!vx_wanted(table->m, VX_FIND_METADATA_RESERVED))
+    if (!vx_mend_is_wanted(table->m, VX_FIND_METADATA_RESERVED))
         return VHDX_OK;
     vx_put16(table->bytes + TABLE_RESERVED, 0);
     memset(table->bytes + TABLE_RESERVED2, 0, TABLE_RESERVED2_SIZE);
@@ -139,7 +139,7 @@ static const struct {
 static vhdx_status mend_entries(struct table *table, vhdx_error *err)
 {
     for (size_t row = 0; row < sizeof entry_menders / sizeof entry_menders[0]; row++) {
-        if (!vx_wanted(table->m, entry_menders[row].kind))
+        if (!vx_mend_is_wanted(table->m, entry_menders[row].kind))
             continue;
         for (uint32_t i = 0; i < count_of(table); i++)
             entry_menders[row].mend(entry_at(table, i));
@@ -197,7 +197,7 @@ static vhdx_status drop_twins(struct table *table, uint32_t i, vhdx_error *err)
 
 static vhdx_status mend_duplicates(struct table *table, vhdx_error *err)
 {
-    if (!vx_wanted(table->m, VX_FIND_METADATA_DUPLICATE))
+    if (!vx_mend_is_wanted(table->m, VX_FIND_METADATA_DUPLICATE))
         return VHDX_OK;
     for (uint32_t i = 0; i < count_of(table); i++)
         VX_TRY(drop_twins(table, i, err));
@@ -207,7 +207,7 @@ static vhdx_status mend_duplicates(struct table *table, vhdx_error *err)
 static vhdx_status drop_item(struct table *table, const vhdx_guid *id, enum vx_find kind, bool salvage,
                              const char *gives, const char *costs, vhdx_error *err)
 {
-    if (!vx_wanted(table->m, kind))
+    if (!vx_mend_is_wanted(table->m, kind))
         return VHDX_OK;
     for (uint32_t i = count_of(table); i-- > 0;)
         if (entry_is(entry_at(table, i), id) && !(vx_get32(entry_at(table, i) + ENTRY_FLAGS) & VX_ITEM_IS_USER))
@@ -251,7 +251,7 @@ static vhdx_status mend_parameters(struct table *table, vhdx_error *err)
                                           "the disk is a child again, as its locator and its BAT say", NULL};
     uint8_t bytes[8];
     bool child = is_unmarked_child(table->m);
-    if ((!child && !vx_wanted(table->m, VX_FIND_METADATA_PARAMETER_BITS)) ||
+    if ((!child && !vx_mend_is_wanted(table->m, VX_FIND_METADATA_PARAMETER_BITS)) ||
         !vx_exam_knows(table->m->exam, VX_KNOWS_PARAMETERS))
         return VHDX_OK;
     struct vx_file_parameters parameters = table->m->exam->parameters;
@@ -268,7 +268,7 @@ static vhdx_status mend_told_value(struct table *table, enum vx_find kind, enum 
 {
     const struct vx_reason reason = {kind, false, gives, NULL};
     uint8_t bytes[16];
-    if (!vx_wanted(table->m, kind))
+    if (!vx_mend_is_wanted(table->m, kind))
         return VHDX_OK;
     VX_TRY(vx_mending_rebuild(table->m, false, err));
     uint32_t length = vx_mend_value_of(table->m->rebuilt, part, bytes);
@@ -290,7 +290,7 @@ static vhdx_status mend_disk_id(struct table *table, vhdx_error *err)
 /* An entry of a known item whose place is right and whose length is not. */
 static vhdx_status mend_lengths(struct table *table, vhdx_error *err)
 {
-    if (!vx_wanted(table->m, VX_FIND_METADATA_ITEM_LENGTH))
+    if (!vx_mend_is_wanted(table->m, VX_FIND_METADATA_ITEM_LENGTH))
         return VHDX_OK;
     for (uint32_t i = 0; i < count_of(table); i++) {
         uint8_t *entry = entry_at(table, i);
@@ -324,7 +324,7 @@ static vhdx_status mend_all(struct table *table, vhdx_error *err)
 /* No signature, and what is behind it is no table either: signing that would not make it one. */
 static bool is_nonsense(const struct vx_mending *m)
 {
-    return vx_present(m, VX_FIND_METADATA_SIGNATURE) &&
+    return vx_mend_is_present(m, VX_FIND_METADATA_SIGNATURE) &&
            (!m->exam->table || vx_get16(m->exam->table_bytes + TABLE_COUNT) > VX_METADATA_MAX);
 }
 
@@ -364,7 +364,7 @@ vhdx_status vx_mend_metadata(struct vx_mending *m, vhdx_error *err)
     VX_TRY(vx_mend_structure(m, err));
     if (m->plan->changes != before)
         return VHDX_OK;
-    if (vx_present(m, VX_FIND_METADATA_COUNT)) /* and the entries do not tell it */
+    if (vx_mend_is_present(m, VX_FIND_METADATA_COUNT)) /* and the entries do not tell it */
         return make_table(m, err);
     table.offset = m->exam->metadata.file_offset;
     table.length = m->exam->metadata.length;

@@ -176,17 +176,17 @@ static vhdx_status give_up_anchor(struct overlaps *o, const struct vx_range *cla
     struct vx_bat_mending *b = o->b;
     bool content;
     uint64_t block;
-    VX_TRY(vx_bat_leads(b, entry, b->geometry.block_size, &content, err));
+    VX_TRY(vx_mend_bat_leads(b, entry, b->geometry.block_size, &content, err));
     if (content && !b->m->salvage)
         return VHDX_OK;
     (void)vx_geometry_is_payload(&b->geometry, claim->owner_index, &block);
     if (content)
-        VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &doubtful_anchor, err));
+        VX_TRY(vx_mend_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &doubtful_anchor, err));
     const struct vx_reason reason = {VX_FIND_BAT_ANCHOR, content,
                                      "the block, which holds no data, claims no space any more",
                                      content ? "the last pointer to what lies there" : NULL};
     entry->file_offset = 0;
-    return vx_bat_put(b, claim->owner_index, entry, &reason, err);
+    return vx_mend_bat_put(b, claim->owner_index, entry, &reason, err);
 }
 
 static vhdx_status give_up(struct overlaps *o, const struct vx_range *claim, const struct vx_loss *why, vhdx_error *err)
@@ -203,26 +203,27 @@ static vhdx_status give_up(struct overlaps *o, const struct vx_range *claim, con
         return give_up_anchor(o, claim, &entry, err);
     if (claim->owner_kind == OWNER_BITMAP) {
         entry = (struct vx_bat_entry){.state = VX_BITMAP_NOT_PRESENT};
-        return vx_bat_put(b, claim->owner_index, &entry, &bitmap, err);
+        return vx_mend_bat_put(b, claim->owner_index, &entry, &bitmap, err);
     }
     (void)vx_geometry_is_payload(&b->geometry, claim->owner_index, &block);
     /* all of it reads as zeros then, also where the parent shows through a partial block */
-    VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, why, err));
+    VX_TRY(vx_mend_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, why, err));
     entry = (struct vx_bat_entry){.state = VX_PAYLOAD_ZERO};
-    return vx_bat_put(b, claim->owner_index, &entry, &payload, err);
+    return vx_mend_bat_put(b, claim->owner_index, &entry, &payload, err);
 }
 
 static bool may_give_up(const struct overlaps *o, const struct vx_range *claim, const struct vx_range *winner)
 {
     const struct vx_mending *m = o->b->m;
     if (claim->owner_kind == OWNER_ANCHOR)
-        return vx_wanted(m, VX_FIND_BAT_ANCHOR) || vx_wanted(m, VX_FIND_BAT_OVERLAP) ||
-               vx_wanted(m, VX_FIND_BAT_ON_STRUCTURE);
+        return vx_mend_is_wanted(m, VX_FIND_BAT_ANCHOR) || vx_mend_is_wanted(m, VX_FIND_BAT_OVERLAP) ||
+               vx_mend_is_wanted(m, VX_FIND_BAT_ON_STRUCTURE);
     if (claim->owner_kind == OWNER_BITMAP)
-        return vx_wanted(m, VX_FIND_BITMAP_OVERLAP);
-    return vx_wanted(m, winner->owner_kind == OWNER_PAYLOAD || winner->owner_kind == OWNER_ANCHOR ? VX_FIND_BAT_OVERLAP
-                        : winner->owner_kind == OWNER_BITMAP ? VX_FIND_BITMAP_OVERLAP
-                                                             : VX_FIND_BAT_ON_STRUCTURE);
+        return vx_mend_is_wanted(m, VX_FIND_BITMAP_OVERLAP);
+    return vx_mend_is_wanted(m, winner->owner_kind == OWNER_PAYLOAD || winner->owner_kind == OWNER_ANCHOR
+                                    ? VX_FIND_BAT_OVERLAP
+                                : winner->owner_kind == OWNER_BITMAP ? VX_FIND_BITMAP_OVERLAP
+                                                                     : VX_FIND_BAT_ON_STRUCTURE);
 }
 
 /* The weaker one of two gives up; returns whether that was `second`. */
@@ -248,7 +249,7 @@ static vhdx_status settle(struct overlaps *o, const struct vx_range *first, cons
         return VHDX_OK;
     uint64_t block;
     (void)vx_geometry_is_payload(&o->b->geometry, winner->owner_index, &block);
-    return vx_bat_lose(o->b, block, VX_PAYLOAD_FULLY_PRESENT, 0, o->b->geometry.block_size, &doubtful_winner, err);
+    return vx_mend_bat_lose(o->b, block, VX_PAYLOAD_FULLY_PRESENT, 0, o->b->geometry.block_size, &doubtful_winner, err);
 }
 
 /* From the front to the back: the one that reaches farthest meets the next. */
@@ -290,8 +291,8 @@ static vhdx_status find_and_settle(struct overlaps *o, vhdx_error *err)
 vhdx_status vx_mend_overlaps(struct vx_bat_mending *b, vhdx_error *err)
 {
     struct overlaps o = {.b = b};
-    if (!vx_wanted(b->m, VX_FIND_BAT_OVERLAP) && !vx_wanted(b->m, VX_FIND_BAT_ON_STRUCTURE) &&
-        !vx_wanted(b->m, VX_FIND_BITMAP_OVERLAP) && !vx_wanted(b->m, VX_FIND_BAT_ANCHOR))
+    if (!vx_mend_is_wanted(b->m, VX_FIND_BAT_OVERLAP) && !vx_mend_is_wanted(b->m, VX_FIND_BAT_ON_STRUCTURE) &&
+        !vx_mend_is_wanted(b->m, VX_FIND_BITMAP_OVERLAP) && !vx_mend_is_wanted(b->m, VX_FIND_BAT_ANCHOR))
         return VHDX_OK;
     vhdx_status status = find_and_settle(&o, err);
     vx_free(o.once);

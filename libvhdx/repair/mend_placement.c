@@ -28,7 +28,7 @@ static struct vx_reason reason_of(const struct vx_bat_mending *b)
     struct vx_reason reason = {VX_FIND_BAT_EMPTY, true, "blocks are found where the evidence says they lie",
                                "the certainty that it is right, and blocks that nothing tells of"};
     for (size_t i = sizeof kinds / sizeof kinds[0]; i-- > 0;)
-        if (vx_present(b->m, kinds[i]))
+        if (vx_mend_is_present(b->m, kinds[i]))
             reason.finding = kinds[i];
     return reason;
 }
@@ -42,9 +42,9 @@ static vhdx_status put_placement(struct vx_bat_mending *b, const struct vx_rebui
     struct vx_bat_entry entry = vx_bat_entry_decode(raw);
     if (!rebuilt->placements_lossless && vx_geometry_is_payload(&b->geometry, index, &block) &&
         block < b->geometry.payload_count)
-        VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
-                           witness == VX_WITNESS_GEOMETRY ? &doubtful_order : &doubtful_place, err));
-    return vx_bat_put(b, index, &entry, reason, err);
+        VX_TRY(vx_mend_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
+                                witness == VX_WITNESS_GEOMETRY ? &doubtful_order : &doubtful_place, err));
+    return vx_mend_bat_put(b, index, &entry, reason, err);
 }
 
 /* What is in the plan need not stay in the view, too: both together would be twice the BAT of a disk that has lost all
@@ -69,9 +69,10 @@ static vhdx_status give_up_entry(struct vx_bat_mending *b, uint64_t index, bool 
     const struct vx_bat_entry zero = {.state = VX_PAYLOAD_ZERO}, none = {0};
     uint64_t block;
     if (!vx_geometry_is_payload(&b->geometry, index, &block) || block >= b->geometry.payload_count)
-        return nonsense ? vx_bat_put(b, index, &none, reason, err) : VHDX_OK; /* mend_bitmap.c makes a bitmap anew */
-    VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &lost_entry, err));
-    return b->geometry.has_parent ? vx_bat_put(b, index, &zero, reason, err) : VHDX_OK;
+        return nonsense ? vx_mend_bat_put(b, index, &none, reason, err)
+                        : VHDX_OK; /* mend_bitmap.c makes a bitmap anew */
+    VX_TRY(vx_mend_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size, &lost_entry, err));
+    return b->geometry.has_parent ? vx_mend_bat_put(b, index, &zero, reason, err) : VHDX_OK;
 }
 
 /* What else stands in a page that was nonsense, and is known to be empty or is given up. */
@@ -81,7 +82,7 @@ static vhdx_status clear_rest(struct vx_bat_mending *b, const struct vx_rebuilt 
     uint64_t raw;
     VX_TRY(vx_rebuilt_entry(rebuilt, index, &raw, err));
     struct vx_bat_entry entry = vx_bat_entry_decode(raw);
-    return vx_bat_put(b, index, &entry, reason, err);
+    return vx_mend_bat_put(b, index, &entry, reason, err);
 }
 
 /* From the first placement of a page on: the page was rewritten as a whole. */
@@ -103,9 +104,9 @@ static vhdx_status clear_pages(struct vx_bat_mending *b, const struct vx_rebuilt
         VX_TRY(clear_page(b, rebuilt, index / IN_PAGE, reason, err));
         index = (index / IN_PAGE + 1) * IN_PAGE;
     }
-    for (uint64_t page = 0; vx_present(b->m, VX_FIND_BAT_NONSENSE) && page < rebuilt->page_count; page++) {
+    for (uint64_t page = 0; vx_mend_is_present(b->m, VX_FIND_BAT_NONSENSE) && page < rebuilt->page_count; page++) {
         bool nonsense;
-        VX_TRY(vx_bat_in_nonsense(b, page * IN_PAGE, &nonsense, err));
+        VX_TRY(vx_mend_bat_in_nonsense(b, page * IN_PAGE, &nonsense, err));
         if (nonsense)
             VX_TRY(clear_page(b, rebuilt, page, reason, err));
     }
@@ -122,12 +123,12 @@ vhdx_status vx_mend_placements(struct vx_bat_mending *b, vhdx_error *err)
         return VHDX_OK;
     /* Where no witness has an answer, only what is nonsense is given up; zeros beside unowned blocks stay for whoever
      * finds one. */
-    if (rebuilt->placement_count == 0 && !vx_present(b->m, VX_FIND_BAT_NONSENSE))
+    if (rebuilt->placement_count == 0 && !vx_mend_is_present(b->m, VX_FIND_BAT_NONSENSE))
         return VHDX_OK;
     const struct vx_reason reason = reason_of(b);
     for (uint64_t index = 0; index < b->geometry.entry_count; index++) {
         bool nonsense; /* a page is judged before its first entry changes */
-        VX_TRY(vx_bat_in_nonsense(b, index, &nonsense, err));
+        VX_TRY(vx_mend_bat_in_nonsense(b, index, &nonsense, err));
         if (vx_rebuilt_entry_lost(rebuilt, index) && vx_rebuilt_witness(rebuilt, index) == VX_WITNESS_STORED)
             VX_TRY(give_up_entry(b, index, nonsense, &reason, err));
     }
@@ -162,14 +163,14 @@ static vhdx_status mend_bad_entry(struct vx_bat_mending *b, struct vx_log_witnes
     bool known = false;
     bool is_payload = vx_geometry_is_payload(&b->geometry, index, &block);
     if (index >= b->geometry.entry_count)
-        return vx_bat_put(b, index, &entry, &reason, err);
+        return vx_mend_bat_put(b, index, &entry, &reason, err);
     VX_TRY(remembered(log, vx_bat_entry_offset(b->image, index), &entry, &known, err));
     if (is_payload && block < b->geometry.payload_count)
-        VX_TRY(vx_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
-                           known ? &doubtful_place : &lost_entry, err));
+        VX_TRY(vx_mend_bat_lose(b, block, VX_PAYLOAD_FULLY_PRESENT, 0, b->geometry.block_size,
+                                known ? &doubtful_place : &lost_entry, err));
     if (!known && is_payload && block < b->geometry.payload_count)
         entry.state = VX_PAYLOAD_ZERO;
-    return vx_bat_put(b, index, &entry, &reason, err);
+    return vx_mend_bat_put(b, index, &entry, &reason, err);
 }
 
 vhdx_status vx_mend_bad_entries(struct vx_bat_mending *b, vhdx_error *err)

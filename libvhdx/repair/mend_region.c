@@ -45,21 +45,21 @@ static vhdx_status mend_copies(struct vx_mending *m, uint8_t *bytes, vhdx_error 
                                              "both copies of the region table are good again", NULL};
     static const struct vx_reason differ = {VX_FIND_REGION_TABLES_DIFFER, false,
                                             "both copies of the region table say the same", NULL};
-    if (vx_wanted(m, VX_FIND_REGION_TABLE_DAMAGED))
+    if (vx_mend_is_wanted(m, VX_FIND_REGION_TABLE_DAMAGED))
         return put_both(m, bytes, &damaged, err);
-    return vx_wanted(m, VX_FIND_REGION_TABLES_DIFFER) ? put_both(m, bytes, &differ, err) : VHDX_OK;
+    return vx_mend_is_wanted(m, VX_FIND_REGION_TABLES_DIFFER) ? put_both(m, bytes, &differ, err) : VHDX_OK;
 }
 
 static vhdx_status mend_bits(struct vx_mending *m, uint8_t *bytes, vhdx_error *err)
 {
     static const struct vx_reason reserved = {VX_FIND_REGION_RESERVED, false, "the reserved field is zero", NULL};
     static const struct vx_reason bits = {VX_FIND_REGION_REQUIRED_BITS, false, "the reserved bits are zero", NULL};
-    if (vx_wanted(m, VX_FIND_REGION_RESERVED)) {
+    if (vx_mend_is_wanted(m, VX_FIND_REGION_RESERVED)) {
         vx_put32(bytes + TABLE_RESERVED, 0);
         seal(bytes);
         VX_TRY(put_both(m, bytes, &reserved, err));
     }
-    if (!vx_wanted(m, VX_FIND_REGION_REQUIRED_BITS))
+    if (!vx_mend_is_wanted(m, VX_FIND_REGION_REQUIRED_BITS))
         return VHDX_OK;
     for (uint32_t i = 0; i < vx_min(m->exam->regions->count, VX_REGION_MAX); i++) {
         uint8_t *required = bytes + VX_REGION_ENTRIES_OFFSET + (size_t)i * VX_REGION_ENTRY_SIZE + ENTRY_REQUIRED;
@@ -83,7 +83,7 @@ static vhdx_status mend_end(struct vx_mending *m, vhdx_error *err)
                                      salvage ? "what stood behind the end of the file" : NULL};
     const struct vx_exam *exam = m->exam;
     uint64_t end = 0;
-    if (!vx_wanted(m, VX_FIND_REGION_BEYOND_END))
+    if (!vx_mend_is_wanted(m, VX_FIND_REGION_BEYOND_END))
         return VHDX_OK;
     if (exam->has_bat && begins_near(m, &exam->bat))
         end = exam->bat.file_offset + exam->bat.length;
@@ -107,7 +107,7 @@ static const enum vx_find place_kinds[] = {
 static bool first_place_kind(const struct vx_mending *m, enum vx_find *kind)
 {
     for (size_t i = 0; i < sizeof place_kinds / sizeof place_kinds[0]; i++)
-        if (vx_present(m, place_kinds[i])) {
+        if (vx_mend_is_present(m, place_kinds[i])) {
             *kind = place_kinds[i];
             return true;
         }
@@ -153,7 +153,7 @@ bool vx_mend_regions_settled(const struct vx_mending *m)
     };
     const struct vx_exam *exam = m->exam;
     for (size_t i = 0; i < sizeof unsettled / sizeof unsettled[0]; i++)
-        if (vx_present(m, unsettled[i]))
+        if (vx_mend_is_present(m, unsettled[i]))
             return false;
     if ((exam->has_bat && !is_inside(m, &exam->bat)) || (exam->has_metadata && !is_inside(m, &exam->metadata)))
         return false;

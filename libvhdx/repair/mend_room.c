@@ -158,14 +158,14 @@ static vhdx_status mend_region(struct vx_mending *m, vhdx_error *err)
 static bool can_be_mended(const struct vx_mending *m)
 {
     const struct vx_exam *exam = m->exam;
-    return vx_present(m, VX_FIND_BAT_SHORT) && exam->has_geometry && exam->has_bat && exam->region_copy >= 0 &&
+    return vx_mend_is_present(m, VX_FIND_BAT_SHORT) && exam->has_geometry && exam->has_bat && exam->region_copy >= 0 &&
            exam->survey->regions[exam->region_copy].status == VHDX_OK &&
            !(exam->survey->regions[exam->region_copy].rules & VX_REGION_BAD_CHECKSUM);
 }
 
 vhdx_status vx_mend_room(struct vx_mending *m, vhdx_error *err)
 {
-    if (!can_be_mended(m) || !vx_wanted(m, VX_FIND_BAT_SHORT) || vx_sizes_are_doubted(m))
+    if (!can_be_mended(m) || !vx_mend_is_wanted(m, VX_FIND_BAT_SHORT) || vx_sizes_are_doubted(m))
         return VHDX_OK;
     VX_TRY(vx_mending_rebuild(m, m->salvage, err));
     const struct vx_rebuilt *rebuilt = m->rebuilt;

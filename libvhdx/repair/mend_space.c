@@ -12,7 +12,7 @@ vhdx_status vx_mend_space(struct vx_mending *m, vhdx_error *err)
     static const struct vx_reason reason = {VX_FIND_SPACE_TRAILING, false,
                                             "the host has the space back that nobody owns", NULL};
     struct vx_space *space;
-    if (!m->trim || !vx_present(m, VX_FIND_SPACE_TRAILING) || !vx_exam_is_readable(m->exam))
+    if (!m->trim || !vx_mend_is_present(m, VX_FIND_SPACE_TRAILING) || !vx_exam_is_readable(m->exam))
         return VHDX_OK;
     if (vx_sizes_are_doubted(m) || (m->classes[VX_FIND_BAT_PADDING] & 1u << VHDX_REPAIR_SALVAGE))
         return VHDX_OK; /* what lies there may be blocks of a disk that is larger than it says */

@@ -129,9 +129,10 @@ static vhdx_status put_count(struct vx_mending *m, const struct counting *c, enu
 static vhdx_status mend_count(struct vx_mending *m, vhdx_error *err)
 {
     struct counting c = {.table = NULL};
-    bool missing = vx_present(m, VX_FIND_METADATA_ITEM_MISSING),
-         no_locator = vx_present(m, VX_FIND_METADATA_NO_LOCATOR);
-    bool too_many = vx_present(m, VX_FIND_METADATA_COUNT), nameless = vx_wanted(m, VX_FIND_METADATA_ITEM_NO_ID);
+    bool missing = vx_mend_is_present(m, VX_FIND_METADATA_ITEM_MISSING),
+         no_locator = vx_mend_is_present(m, VX_FIND_METADATA_NO_LOCATOR);
+    bool too_many = vx_mend_is_present(m, VX_FIND_METADATA_COUNT),
+         nameless = vx_mend_is_wanted(m, VX_FIND_METADATA_ITEM_NO_ID);
     if (!missing && !no_locator && !too_many && !nameless)
         return VHDX_OK;
     c.table = vx_alloc(1, sizeof *c.table);
@@ -291,8 +292,8 @@ vhdx_status vx_mend_structure(struct vx_mending *m, vhdx_error *err)
         VX_TRY(vx_mend_entries(m, err));
     if (m->plan->changes != before || m->exam->table->count > VX_METADATA_MAX)
         return VHDX_OK;
-    if (!vx_present(m, VX_FIND_METADATA_ITEM_LONG) && !vx_present(m, VX_FIND_METADATA_ITEM_IN_TABLE) &&
-        !vx_present(m, VX_FIND_METADATA_ITEM_OUTSIDE) && !vx_present(m, VX_FIND_METADATA_ITEM_OVERLAP))
+    if (!vx_mend_is_present(m, VX_FIND_METADATA_ITEM_LONG) && !vx_mend_is_present(m, VX_FIND_METADATA_ITEM_IN_TABLE) &&
+        !vx_mend_is_present(m, VX_FIND_METADATA_ITEM_OUTSIDE) && !vx_mend_is_present(m, VX_FIND_METADATA_ITEM_OVERLAP))
         return VHDX_OK;
     VX_TRY(mend_known(m, err));
     return m->plan->changes == before ? mend_unknown(m, err) : VHDX_OK;

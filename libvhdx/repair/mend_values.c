@@ -82,7 +82,7 @@ uint32_t vx_mend_value_of(const struct vx_rebuilt *rebuilt, enum vx_part part, u
 
 static bool is_due(const struct vx_mending *m, const struct value *value)
 {
-    if (!vx_wanted(m, value->kind))
+    if (!vx_mend_is_wanted(m, value->kind))
         return false;
     return value->kind != VX_FIND_METADATA_ITEM_MISSING || !vx_metadata_find(m->exam->table, value->id);
 }
@@ -112,7 +112,7 @@ static vhdx_status mend_sizes(struct vx_mending *m, vhdx_error *err)
         {VX_FIND_METADATA_CONTRADICTED, &vx_guid_virtual_disk_size, VX_PART_VIRTUAL_SIZE, OF_DISK, 8,
          "the size of the disk agrees with everything else"},
     };
-    if (!vx_wanted(m, VX_FIND_METADATA_CONTRADICTED))
+    if (!vx_mend_is_wanted(m, VX_FIND_METADATA_CONTRADICTED))
         return VHDX_OK;
     VX_TRY(vx_mending_rebuild(m, false, err));
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)

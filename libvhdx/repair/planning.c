@@ -135,7 +135,7 @@ static vhdx_status mend(struct vx_mending *m, vhdx_error *err)
         {vx_mend_room, true, true},      {vx_mend_bat, true, true},       {vx_mend_space, true, true},
     };
     uint64_t before = m->plan->changes;
-    if (vx_present(m, VX_FIND_FILE_SHORT))
+    if (vx_mend_is_present(m, VX_FIND_FILE_SHORT))
         return VHDX_OK; /* not even the header section is there: nothing can be mended in place */
     for (size_t i = 0; i < sizeof menders / sizeof menders[0] && m->plan->changes == before; i++)
         if ((!menders[i].behind_log || log_is_settled(m->exam)) &&

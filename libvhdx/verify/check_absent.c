@@ -50,7 +50,7 @@ static vhdx_status add(void *context, const struct vx_absent *absent, vhdx_error
     struct vx_verification *v = check->v;
     const struct vx_geometry *geometry = &v->exam->geometry;
     uint64_t place = v->exam->bat.file_offset + absent->first_index * VX_BAT_ENTRY_SIZE;
-    struct vx_finding finding = vx_found_index(VX_FIND_BAT_LOST_ENTRIES, "BAT", place, absent->first_block);
+    struct vx_finding finding = vx_finding_at_index(VX_FIND_BAT_LOST_ENTRIES, "BAT", place, absent->first_block);
     finding.length = absent->count * VX_BAT_ENTRY_SIZE;
     finding.other = absent->last_block;
     finding.text = reason_of(absent);
@@ -184,7 +184,7 @@ static vhdx_status check_left(const struct check *check, vhdx_error *err)
     VX_TRY(is_a_bitmap(v, &look, &is_bitmap, err));
     if (is_bitmap)
         return VHDX_OK;
-    struct vx_finding finding = vx_found(VX_FIND_BAT_UNOWNED, "BAT", v->exam->bat.file_offset);
+    struct vx_finding finding = vx_finding_at(VX_FIND_BAT_UNOWNED, "BAT", v->exam->bat.file_offset);
     finding.text = look.found.block ? "has room for a block" : "lies beside a block";
     finding.advice_code = VHDX_ADVICE_SALVAGE_PIECES;
     if (vx_absent_is_qemu(&look.room)) /* it leaves a block each time it is killed, and was mostly just that */

@@ -35,7 +35,7 @@ static uint64_t block_length(const struct vx_geometry *geometry, uint64_t block)
 
 static struct vx_finding found(const struct pass *pass, enum vx_find kind, uint64_t bat_index, uint64_t index)
 {
-    struct vx_finding finding = vx_found_index(kind, "BAT entry", entry_offset(pass, bat_index), index);
+    struct vx_finding finding = vx_finding_at_index(kind, "BAT entry", entry_offset(pass, bat_index), index);
     finding.length = VX_BAT_ENTRY_SIZE;
     finding.gather = true;
     return finding;
@@ -52,7 +52,7 @@ static void lose(const struct pass *pass, struct vx_finding *finding, uint64_t b
 static void add_lost(struct pass *pass, enum vx_find kind, uint64_t bat_index, uint64_t block, uint64_t value)
 {
     struct vx_finding finding = found(pass, kind, bat_index, block);
-    vx_found_value(&finding, value);
+    vx_finding_set_found(&finding, value);
     lose(pass, &finding, block, 0);
     vx_verify_add(pass->v, &finding);
 }
@@ -85,7 +85,7 @@ static vhdx_status add_needless(struct pass *pass, enum vx_find kind, uint64_t b
 {
     struct vx_finding finding = found(pass, kind, bat_index, number);
     bool content;
-    vx_found_values(&finding, raw, 0);
+    vx_finding_set_values(&finding, raw, 0);
     if (is_harmless(raw))
         make_note(&finding);
     VX_TRY(leads_to_content(pass, vx_bat_entry_decode(raw).file_offset, pass->geometry->block_size, &content, err));
@@ -105,7 +105,7 @@ static vhdx_status add_padding(struct pass *pass, uint64_t bat_index, uint64_t r
     const struct vx_bat_entry entry = vx_bat_entry_decode(raw);
     if (vx_bat_entry_is_like_bitmap(&world, bat_index, &entry)) {
         struct vx_finding finding = found(pass, VX_FIND_BAT_PADDING, bat_index, bat_index);
-        vx_found_values(&finding, raw, 0);
+        vx_finding_set_values(&finding, raw, 0);
         finding.severity = VHDX_SEVERITY_ERROR;
         finding.repair = VHDX_REPAIR_NONE;
         finding.advice = "it looks like that of a child's sector bitmap: the disk may have had a parent, and what it "
@@ -122,7 +122,7 @@ static vhdx_status add_anchor(struct pass *pass, uint64_t bat_index, uint64_t bl
     struct vx_finding finding = found(pass, VX_FIND_BAT_ANCHOR, bat_index, block);
     bool content;
     finding.text = "beyond the end of the file";
-    vx_found_values(&finding, entry->file_offset, pass->file_size);
+    vx_finding_set_values(&finding, entry->file_offset, pass->file_size);
     VX_TRY(leads_to_content(pass, entry->file_offset, pass->geometry->block_size, &content, err));
     if (content) {
         finding.repair = VHDX_REPAIR_SALVAGE;
@@ -140,7 +140,7 @@ static vhdx_status add_stray(struct pass *pass, uint64_t bat_index, uint64_t blo
     struct vx_finding finding = found(pass, VX_FIND_BAT_STRAY_OFFSET, bat_index, block);
     struct vx_bat_entry truth = *entry;
     bool content, changed = false;
-    vx_found_values(&finding, entry->file_offset, 0);
+    vx_finding_set_values(&finding, entry->file_offset, 0);
     VX_TRY(leads_to_content(pass, entry->file_offset, pass->geometry->block_size, &content, err));
     if (content) {
         VX_TRY(vx_lead_truth(&pass->v->leads, bat_index, &truth, &changed, err));
@@ -162,7 +162,7 @@ static vhdx_status add_bad_state(struct pass *pass, uint64_t bat_index, uint64_t
 {
     bool old = entry->state == VX_PAYLOAD_OLD_UNMAPPED, content;
     struct vx_finding finding = found(pass, old ? VX_FIND_BAT_OLD_STATE : VX_FIND_BAT_STATE, bat_index, block);
-    vx_found_value(&finding, entry->state);
+    vx_finding_set_found(&finding, entry->state);
     VX_TRY(leads_to_content(pass, entry->file_offset, pass->geometry->block_size, &content, err));
     struct vx_bat_entry truth = *entry;
     bool changed = false;
@@ -181,7 +181,7 @@ static vhdx_status add_bad_state(struct pass *pass, uint64_t bat_index, uint64_t
 static vhdx_status add_garbage(struct pass *pass, uint64_t bat_index, uint64_t block, const struct vx_bat_entry *entry)
 {
     struct vx_finding finding = found(pass, VX_FIND_BAT_RESERVED, bat_index, bat_index);
-    vx_found_values(&finding, entry->reserved, 0);
+    vx_finding_set_values(&finding, entry->reserved, 0);
     finding.severity = VHDX_SEVERITY_ERROR;
     finding.repair = VHDX_REPAIR_SALVAGE;
     finding.advice_code = VHDX_ADVICE_LOSSY_GIVES_UP;
@@ -210,7 +210,7 @@ static vhdx_status judge_place(struct pass *pass, uint64_t bat_index, uint64_t b
     bool whole = there >= block_length(pass->geometry, block);
     pass->v->beyond_end |= !whole;
     struct vx_finding finding = found(pass, whole ? VX_FIND_BAT_SHORT_END : VX_FIND_BAT_BEYOND_END, bat_index, block);
-    vx_found_values(&finding, entry->file_offset + block_size, pass->file_size);
+    vx_finding_set_values(&finding, entry->file_offset + block_size, pass->file_size);
     if (!whole)
         lose(pass, &finding, block, there);
     vx_verify_add(pass->v, &finding);
@@ -228,7 +228,7 @@ static vhdx_status judge_payload(struct pass *pass, uint64_t bat_index, uint64_t
     uint32_t rules = vx_bat_payload_rules(entry, pass->geometry->has_parent);
     if (rules & VX_BAT_RESERVED_SET) {
         struct vx_finding finding = found(pass, VX_FIND_BAT_RESERVED, bat_index, bat_index);
-        vx_found_values(&finding, entry->reserved, 0);
+        vx_finding_set_values(&finding, entry->reserved, 0);
         vx_verify_add(pass->v, &finding);
     }
     if (rules & VX_BAT_BAD_STATE)
@@ -271,7 +271,7 @@ static vhdx_status take_payload(struct pass *pass, uint64_t bat_index, uint64_t 
 static vhdx_status add_moved(struct pass *pass, uint64_t bat_index, uint64_t raw)
 {
     struct vx_finding finding = found(pass, VX_FIND_BITMAP_IN_BASE, bat_index, pass->chunk);
-    vx_found_values(&finding, raw, 0);
+    vx_finding_set_values(&finding, raw, 0);
     finding.repair = VHDX_REPAIR_SALVAGE;
     finding.advice_code = VHDX_ADVICE_LOSSY_MOVED;
     vx_bat_page_range(pass->geometry, bat_index / VX_BAT_PAGE_ENTRIES, &finding.lost_offset, &finding.lost_length);
@@ -335,10 +335,10 @@ static vhdx_status take_nonsense(void *context, uint64_t page, const struct vx_b
         return VHDX_OK; /* only slots that a chunk without blocks has */
     pass->v->nonsense_has_blocks = true;
     struct vx_finding finding =
-        vx_found_index(VX_FIND_BAT_NONSENSE, "BAT", entry_offset(pass, page * VX_BAT_PAGE_ENTRIES), block);
+        vx_finding_at_index(VX_FIND_BAT_NONSENSE, "BAT", entry_offset(pass, page * VX_BAT_PAGE_ENTRIES), block);
     finding.length = VX_PAGE;
     finding.other = last_block;
-    vx_found_value(&finding, look->bad);
+    vx_finding_set_found(&finding, look->bad);
     vx_bat_page_range(geometry, page, &finding.lost_offset, &finding.lost_length);
     vx_verify_add(pass->v, &finding);
     return VHDX_OK;
@@ -363,8 +363,8 @@ static void check_room(struct pass *pass)
     uint64_t room = exam->bat_entries, lost_block;
     if (room >= pass->geometry->entry_count)
         return;
-    struct vx_finding finding = vx_found(VX_FIND_BAT_SHORT, "BAT", exam->bat.file_offset);
-    vx_found_values(&finding, room, pass->geometry->entry_count);
+    struct vx_finding finding = vx_finding_at(VX_FIND_BAT_SHORT, "BAT", exam->bat.file_offset);
+    vx_finding_set_values(&finding, room, pass->geometry->entry_count);
     if (!vx_geometry_is_payload(pass->geometry, room, &lost_block))
         lost_block = (lost_block + 1) * pass->geometry->chunk_ratio;
     if (lost_block < pass->geometry->payload_count) {

@@ -89,7 +89,7 @@ static void lose_partial(const struct chunk *chunk, const char *reason)
 static struct vx_finding found(const struct chunk *chunk, enum vx_find kind)
 {
     uint64_t index = vx_geometry_bitmap_index(chunk->geometry, chunk->number);
-    struct vx_finding finding = vx_found_index(kind, "BAT entry", bat_offset(chunk, index), chunk->number);
+    struct vx_finding finding = vx_finding_at_index(kind, "BAT entry", bat_offset(chunk, index), chunk->number);
     finding.length = VX_BAT_ENTRY_SIZE;
     return finding;
 }
@@ -103,7 +103,7 @@ static void add_missing(struct chunk *chunk)
             continue;
         uint64_t index = vx_geometry_payload_index(chunk->geometry, block);
         struct vx_finding finding =
-            vx_found_index(VX_FIND_BITMAP_MISSING, "BAT entry", bat_offset(chunk, index), block);
+            vx_finding_at_index(VX_FIND_BITMAP_MISSING, "BAT entry", bat_offset(chunk, index), block);
         finding.other = chunk->number;
         finding.gather = true;
         finding.lost_offset = block * chunk->geometry->block_size;
@@ -117,7 +117,7 @@ static vhdx_status add_bad_state(struct chunk *chunk, vhdx_error *err)
 {
     uint64_t place = chunk->bitmap.file_offset;
     struct vx_finding finding = found(chunk, VX_FIND_BITMAP_STATE);
-    vx_found_values(&finding, chunk->bitmap.state, VX_BITMAP_PRESENT);
+    vx_finding_set_values(&finding, chunk->bitmap.state, VX_BITMAP_PRESENT);
     VX_TRY(vx_leads_open(chunk->v->exam, &chunk->v->leads, err));
     if (place < VX_HEADER_SECTION_SIZE || place >= chunk->file_size ||
         !vx_claims_is_free(&chunk->v->leads.owned, place, VX_BITMAP_BLOCK_SIZE))
@@ -132,7 +132,7 @@ static vhdx_status add_stray(struct chunk *chunk, vhdx_error *err)
 {
     struct vx_finding finding = found(chunk, VX_FIND_BITMAP_STRAY_OFFSET);
     bool content;
-    vx_found_values(&finding, chunk->bitmap.file_offset, 0);
+    vx_finding_set_values(&finding, chunk->bitmap.file_offset, 0);
     VX_TRY(vx_leads_open(chunk->v->exam, &chunk->v->leads, err));
     VX_TRY(vx_lead_has_content(&chunk->v->leads, chunk->bitmap.file_offset, VX_BITMAP_BLOCK_SIZE, &content, err));
     if (content) {
@@ -153,7 +153,7 @@ static vhdx_status check_entry(struct chunk *chunk, bool *readable, vhdx_error *
     if (rules & VX_BAT_RESERVED_SET) {
         finding = found(chunk, VX_FIND_BAT_RESERVED);
         finding.index = vx_geometry_bitmap_index(chunk->geometry, chunk->number);
-        vx_found_values(&finding, entry->reserved, 0);
+        vx_finding_set_values(&finding, entry->reserved, 0);
         vx_verify_add(chunk->v, &finding);
     }
     if (rules & VX_BAT_BAD_STATE)
@@ -169,7 +169,7 @@ static vhdx_status check_entry(struct chunk *chunk, bool *readable, vhdx_error *
         return VHDX_OK;
     enum vx_find kind = rules & VX_BAT_NO_PLACE ? VX_FIND_BITMAP_NO_PLACE : VX_FIND_BITMAP_BEYOND_END;
     finding = found(chunk, kind);
-    vx_found_values(&finding, entry->file_offset + VX_BITMAP_BLOCK_SIZE, chunk->file_size);
+    vx_finding_set_values(&finding, entry->file_offset + VX_BITMAP_BLOCK_SIZE, chunk->file_size);
     vx_verify_add(chunk->v, &finding);
     lose_partial(chunk, vx_finding_kind(kind)->id);
     return VHDX_OK;
@@ -180,7 +180,7 @@ static vhdx_status check_entry(struct chunk *chunk, bool *readable, vhdx_error *
 static void add_block(struct chunk *chunk, enum vx_find kind, uint32_t i)
 {
     uint64_t block = chunk->first_block + i, index = vx_geometry_payload_index(chunk->geometry, block);
-    struct vx_finding finding = vx_found_index(kind, "BAT entry", bat_offset(chunk, index), block);
+    struct vx_finding finding = vx_finding_at_index(kind, "BAT entry", bat_offset(chunk, index), block);
     finding.gather = true;
     vx_verify_add(chunk->v, &finding);
 }
@@ -214,8 +214,8 @@ static void check_bits(struct chunk *chunk)
     if (stale == 0)
         return;
     struct vx_finding finding =
-        vx_found_index(VX_FIND_BITMAP_STALE, "sector bitmap", chunk->bitmap.file_offset, chunk->number);
-    vx_found_value(&finding, stale);
+        vx_finding_at_index(VX_FIND_BITMAP_STALE, "sector bitmap", chunk->bitmap.file_offset, chunk->number);
+    vx_finding_set_found(&finding, stale);
     vx_verify_add(chunk->v, &finding);
 }
 
@@ -293,7 +293,7 @@ static vhdx_status add_old(void *context, uint64_t payload_block, vhdx_error *er
     const struct vx_geometry *geometry = &v->exam->geometry;
     uint64_t index = vx_geometry_payload_index(geometry, payload_block);
     uint64_t offset = v->exam->bat.file_offset + index * VX_BAT_ENTRY_SIZE;
-    struct vx_finding finding = vx_found_index(VX_FIND_BITMAP_OLD, "BAT entry", offset, payload_block);
+    struct vx_finding finding = vx_finding_at_index(VX_FIND_BITMAP_OLD, "BAT entry", offset, payload_block);
     (void)err;
     finding.gather = true;
     finding.advice = "the log was never replayed, and no header names it any more: these sectors read as the parent's";

@@ -101,7 +101,7 @@ static const struct layer *find_layer(const struct walk *walk, const char *path,
 
 static struct vx_finding found_link(enum vx_find kind, const struct vx_exam *child)
 {
-    return vx_found(kind, "parent locator", child->has_metadata ? child->metadata.file_offset : VHDX_NOWHERE);
+    return vx_finding_at(kind, "parent locator", child->has_metadata ? child->metadata.file_offset : VHDX_NOWHERE);
 }
 
 static void report_missing(struct vx_verification *v, const vhdx_parent_names *names)
@@ -257,13 +257,13 @@ static void check_sizes(struct vx_verification *v, const struct layer *child, co
         return;
     if (child->logical_sector_size != parent->logical_sector_size) {
         finding = found_link(VX_FIND_PARENT_SECTOR_SIZE, v->exam);
-        vx_found_values(&finding, child->logical_sector_size, parent->logical_sector_size);
+        vx_finding_set_values(&finding, child->logical_sector_size, parent->logical_sector_size);
         finding.advice = "these two cannot belong together; find the right parent";
         vx_verify_add(v, &finding);
     }
     if (child->virtual_size != parent->virtual_size) {
         finding = found_link(VX_FIND_PARENT_SIZE, v->exam);
-        vx_found_values(&finding, child->virtual_size, parent->virtual_size);
+        vx_finding_set_values(&finding, child->virtual_size, parent->virtual_size);
         vx_verify_add(v, &finding);
     }
 }
@@ -409,7 +409,7 @@ static vhdx_status go_down(struct walk *walk, struct vx_verification *v, struct 
     vhdx_error why;
     if (walk->count == VX_CHAIN_MAX) {
         struct vx_finding finding = found_link(VX_FIND_CHAIN_DEPTH, v->exam);
-        vx_found_values(&finding, VX_CHAIN_MAX + 1, VX_CHAIN_MAX);
+        vx_finding_set_values(&finding, VX_CHAIN_MAX + 1, VX_CHAIN_MAX);
         vx_verify_add(v, &finding);
         return VHDX_OK;
     }
@@ -447,7 +447,7 @@ static void report_beside(struct walk *walk, const struct layer *layer, enum vx_
                           const char *advice)
 {
     struct vx_finding finding =
-        vx_found(kind, kind == VX_FIND_CHAIN_SIBLING ? "parent locator" : "header", VHDX_NOWHERE);
+        vx_finding_at(kind, kind == VX_FIND_CHAIN_SIBLING ? "parent locator" : "header", VHDX_NOWHERE);
     finding.text = path;
     finding.advice = advice;
     vx_report_add(walk->v->report, layer->file, &finding);

@@ -39,13 +39,13 @@ vhdx_status vx_check_content(struct vx_verification *v, vhdx_error *err)
     if (content->verdict == VX_CONTENT_ALIVE || content->verdict == VX_CONTENT_DOUBTFUL) {
         bool alive = content->verdict == VX_CONTENT_ALIVE;
         struct vx_finding finding =
-            vx_found(alive ? VX_FIND_CONTENT_ALIVE : VX_FIND_CONTENT_DOUBTFUL, "content", VHDX_NOWHERE);
+            vx_finding_at(alive ? VX_FIND_CONTENT_ALIVE : VX_FIND_CONTENT_DOUBTFUL, "content", VHDX_NOWHERE);
         vx_content_text(content, text, sizeof text);
         finding.text = text;
         if (alive)
-            vx_found_value(&finding, content->agreements);
+            vx_finding_set_found(&finding, content->agreements);
         else
-            vx_found_values(&finding, content->contradictions, content->agreements);
+            vx_finding_set_values(&finding, content->contradictions, content->agreements);
         vx_verify_add(v, &finding);
     }
     vx_free(content);

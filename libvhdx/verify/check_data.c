@@ -64,7 +64,7 @@ static void report_bad(struct reading *r, struct job *job, struct bad_run *run)
     if (run->begin == run->end)
         return;
     struct vx_finding finding =
-        vx_found_index(VX_FIND_DATA_UNREADABLE, "payload block", job->file_offset + run->begin, job->block);
+        vx_finding_at_index(VX_FIND_DATA_UNREADABLE, "payload block", job->file_offset + run->begin, job->block);
     finding.length = run->end - run->begin;
     finding.lost_offset = job->block * r->exam->geometry.block_size + run->begin;
     finding.lost_length = finding.length;
@@ -222,7 +222,7 @@ static vhdx_status next_expected(struct reading *r, vhdx_error *err)
 
 static void report_changed(struct reading *r, uint64_t block)
 {
-    struct vx_finding finding = vx_found_index(VX_FIND_DATA_CHANGED, "payload block", VHDX_NOWHERE, block);
+    struct vx_finding finding = vx_finding_at_index(VX_FIND_DATA_CHANGED, "payload block", VHDX_NOWHERE, block);
     finding.gather = true;
     if (r->same_data) {
         finding.lost_offset = block * r->exam->geometry.block_size;

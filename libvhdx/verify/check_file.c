@@ -17,17 +17,17 @@ static void check_size(struct vx_verification *v)
     uint64_t size = v->exam->survey->file_size;
     struct vx_finding finding;
     if (size < VX_HEADER_SECTION_SIZE) {
-        finding = vx_found(VX_FIND_FILE_SHORT, "file", VHDX_NOWHERE);
-        vx_found_values(&finding, size, VX_HEADER_SECTION_SIZE);
+        finding = vx_finding_at(VX_FIND_FILE_SHORT, "file", VHDX_NOWHERE);
+        vx_finding_set_values(&finding, size, VX_HEADER_SECTION_SIZE);
         vx_verify_add(v, &finding);
     } else if (size < USUAL_SMALLEST) {
-        finding = vx_found(VX_FIND_FILE_SMALL, "file", VHDX_NOWHERE);
-        vx_found_values(&finding, size, USUAL_SMALLEST);
+        finding = vx_finding_at(VX_FIND_FILE_SMALL, "file", VHDX_NOWHERE);
+        vx_finding_set_values(&finding, size, USUAL_SMALLEST);
         vx_verify_add(v, &finding);
     }
     if (size >= VX_HEADER_SECTION_SIZE && size % VX_OBJECT_ALIGNMENT != 0) {
-        finding = vx_found(VX_FIND_FILE_UNALIGNED, "file", VHDX_NOWHERE);
-        vx_found_value(&finding, size);
+        finding = vx_finding_at(VX_FIND_FILE_UNALIGNED, "file", VHDX_NOWHERE);
+        vx_finding_set_found(&finding, size);
         vx_verify_add(v, &finding);
     }
 }
@@ -55,14 +55,14 @@ static vhdx_status check_identifier(struct vx_verification *v, vhdx_error *err)
     uint8_t bytes[VX_FILE_ID_SIZE];
     size_t got;
     if (v->exam->survey->file_id_status == VHDX_NOT_VHDX) {
-        struct vx_finding finding = vx_found(VX_FIND_FILE_SIGNATURE, "file identifier", VX_FILE_ID_OFFSET);
+        struct vx_finding finding = vx_finding_at(VX_FIND_FILE_SIGNATURE, "file identifier", VX_FILE_ID_OFFSET);
         if (!vx_exam_is_plain(v->exam)) /* nothing beside it says so: part of what check_beginning() reports */
             finding.repair = VHDX_REPAIR_SALVAGE;
         vx_verify_add(v, &finding);
     }
     VX_TRY(vx_file_read_some(v->exam->file, bytes, sizeof bytes, VX_FILE_ID_OFFSET, &got, err));
     if (!is_text(bytes + 8, VX_CREATOR_SIZE)) {
-        struct vx_finding finding = vx_found(VX_FIND_FILE_CREATOR, "file identifier", 8);
+        struct vx_finding finding = vx_finding_at(VX_FIND_FILE_CREATOR, "file identifier", 8);
         vx_verify_add(v, &finding);
     }
     return VHDX_OK;
@@ -75,7 +75,7 @@ static vhdx_status check_gap(struct vx_verification *v, uint8_t *buffer, uint64_
     VX_TRY(vx_file_read_some(v->exam->file, buffer, (size_t)(end - offset), offset, &got, err));
     size_t zeros = vx_zero_run(buffer, got);
     if (zeros < got) {
-        struct vx_finding finding = vx_found(VX_FIND_FILE_RESERVED, "header section", offset + zeros);
+        struct vx_finding finding = vx_finding_at(VX_FIND_FILE_RESERVED, "header section", offset + zeros);
         finding.length = end - offset - zeros;
         vx_verify_add(v, &finding);
     }
@@ -104,7 +104,7 @@ static vhdx_status check_beginning(struct vx_verification *v, vhdx_error *err)
     VX_TRY(vx_recognize(v->exam, evidence, err));
     if (evidence[0] == '\0')
         return VHDX_OK;
-    struct vx_finding finding = vx_found(VX_FIND_FILE_BEGINNING_LOST, "header section", 0);
+    struct vx_finding finding = vx_finding_at(VX_FIND_FILE_BEGINNING_LOST, "header section", 0);
     finding.length = VX_HEADER_SECTION_SIZE;
     finding.text = evidence;
     vx_verify_add(v, &finding);

@@ -31,7 +31,7 @@ static void check_copies(struct vx_verification *v)
     const struct vx_survey_header *headers = survey->headers;
     struct vx_finding finding;
     if (survey->current < 0) {
-        finding = vx_found(VX_FIND_HEADERS_LOST, "header", VX_HEADER1_OFFSET);
+        finding = vx_finding_at(VX_FIND_HEADERS_LOST, "header", VX_HEADER1_OFFSET);
         bool alike = strcmp(what_is_wrong(&headers[0]), what_is_wrong(&headers[1])) == 0;
         finding.text = alike ? what_is_wrong(&headers[0]) : "signature or checksum is wrong";
         vx_verify_add(v, &finding);
@@ -40,11 +40,11 @@ static void check_copies(struct vx_verification *v)
     int other = 1 - survey->current;
     if (vx_survey_header_valid(&headers[other]))
         return;
-    finding = vx_found_index(VX_FIND_HEADER_DAMAGED, "header", slot_offset(other), (uint64_t)other + 1);
+    finding = vx_finding_at_index(VX_FIND_HEADER_DAMAGED, "header", slot_offset(other), (uint64_t)other + 1);
     finding.text = what_is_wrong(&headers[other]);
     finding.length = VX_HEADER_SIZE;
     if (headers[other].status == VHDX_OK)
-        vx_found_values(&finding, headers[other].header.checksum, headers[other].header.computed_checksum);
+        vx_finding_set_values(&finding, headers[other].header.checksum, headers[other].header.computed_checksum);
     vx_verify_add(v, &finding);
 }
 
@@ -56,8 +56,8 @@ static void check_sequence(struct vx_verification *v)
         first->sequence_number != second->sequence_number)
         return;
     struct vx_finding finding =
-        vx_found(survey->tie ? VX_FIND_HEADER_TIE : VX_FIND_HEADER_SAME_SEQUENCE, "header", VX_HEADER1_OFFSET);
-    vx_found_value(&finding, first->sequence_number);
+        vx_finding_at(survey->tie ? VX_FIND_HEADER_TIE : VX_FIND_HEADER_SAME_SEQUENCE, "header", VX_HEADER1_OFFSET);
+    vx_finding_set_found(&finding, first->sequence_number);
     vx_verify_add(v, &finding);
 }
 
@@ -77,9 +77,9 @@ static vhdx_repair_class class_of_place(const struct vx_verification *v, enum vx
 /* One rule of the header in use. */
 static void add(struct vx_verification *v, enum vx_find kind, uint64_t in_header, uint64_t found, uint64_t expected)
 {
-    struct vx_finding finding = vx_found_index(kind, "header", slot_offset(v->exam->header_slot) + in_header,
-                                               (uint64_t)v->exam->header_slot + 1);
-    vx_found_values(&finding, found, expected);
+    struct vx_finding finding = vx_finding_at_index(kind, "header", slot_offset(v->exam->header_slot) + in_header,
+                                                    (uint64_t)v->exam->header_slot + 1);
+    vx_finding_set_values(&finding, found, expected);
     if (kind >= VX_FIND_HEADER_LOG_LENGTH && kind <= VX_FIND_HEADER_NO_LOG &&
         !vx_guid_is_zero(&v->exam->header->log_guid))
         finding.repair = class_of_place(v, kind);
@@ -150,8 +150,8 @@ static void check_other(struct vx_verification *v)
         (other->log_offset == header->log_offset && other->log_length == header->log_length))
         return;
     struct vx_finding finding =
-        vx_found_index(VX_FIND_HEADER_OTHER_LOG, "header", slot_offset(slot) + LOG_OFFSET, (uint64_t)slot + 1);
-    vx_found_values(&finding, other->log_offset, header->log_offset);
+        vx_finding_at_index(VX_FIND_HEADER_OTHER_LOG, "header", slot_offset(slot) + LOG_OFFSET, (uint64_t)slot + 1);
+    vx_finding_set_values(&finding, other->log_offset, header->log_offset);
     vx_verify_add(v, &finding);
 }
 

@@ -28,7 +28,7 @@ static const char *name_of(const struct vx_verification *v, struct vx_arena *are
 /* Without memory the record brings the usual advice. */
 static void add_host(struct vx_verification *v, enum vx_find kind, const char *advice)
 {
-    struct vx_finding finding = vx_found(kind, "file", VHDX_NOWHERE);
+    struct vx_finding finding = vx_finding_at(kind, "file", VHDX_NOWHERE);
     finding.advice = advice;
     vx_verify_add(v, &finding);
 }
@@ -57,8 +57,8 @@ static void check_extents(struct vx_verification *v, struct vx_arena *arena)
     if (!(vx_file_facts(v->exam->raw)->attributes & VHDX_FILE_SPARSE_HARMS) || !vx_file_extents(v->exam->raw, &count) ||
         count < EXTENTS_EXTREME)
         return;
-    struct vx_finding finding = vx_found(VX_FIND_HOST_EXTENTS, "file", VHDX_NOWHERE);
-    vx_found_values(&finding, count, EXTENTS_EXTREME);
+    struct vx_finding finding = vx_finding_at(VX_FIND_HOST_EXTENTS, "file", VHDX_NOWHERE);
+    vx_finding_set_values(&finding, count, EXTENTS_EXTREME);
     finding.advice = vx_arena_format(
         arena, "copy it to a new file, which then lies in few pieces; in place (Sysinternals)\n  contig %s",
         name_of(v, arena));
@@ -103,7 +103,7 @@ void vx_check_access_of(struct vx_verification *v, const char *path, const struc
     for (size_t i = 0; i < other->count; i++) {
         if (may_read(layer, &other->machines[i]) || !vx_sid_machine(&other->machines[i], &id))
             continue;
-        struct vx_finding finding = vx_found(VX_FIND_HOST_ACCESS_LOST, "file", VHDX_NOWHERE);
+        struct vx_finding finding = vx_finding_at(VX_FIND_HOST_ACCESS_LOST, "file", VHDX_NOWHERE);
         vx_guid_format(&id, text);
         vx_sid_format(&other->machines[i], sid);
         finding.text = text;

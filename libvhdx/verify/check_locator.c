@@ -19,7 +19,7 @@ static uint64_t item_offset(const struct vx_exam *exam)
 
 static struct vx_finding found(const struct vx_verification *v, enum vx_find kind)
 {
-    struct vx_finding finding = vx_found(kind, "parent locator", item_offset(v->exam));
+    struct vx_finding finding = vx_finding_at(kind, "parent locator", item_offset(v->exam));
     finding.length = v->exam->locator_size;
     return finding;
 }
@@ -118,12 +118,12 @@ static void check_locator(struct vx_verification *v, const struct vx_locator *lo
     }
     if (rules & (VX_LOCATOR_NO_PAIRS | VX_LOCATOR_TOO_MANY)) {
         finding = found(v, VX_FIND_LOCATOR_COUNT);
-        vx_found_values(&finding, locator->count, VX_LOCATOR_MAX);
+        vx_finding_set_values(&finding, locator->count, VX_LOCATOR_MAX);
         vx_verify_add(v, &finding);
     }
     if (rules & VX_LOCATOR_RESERVED_SET) {
         finding = found(v, VX_FIND_LOCATOR_RESERVED);
-        vx_found_values(&finding, locator->reserved, 0);
+        vx_finding_set_values(&finding, locator->reserved, 0);
         vx_verify_add(v, &finding);
     }
     check_pairs(v, locator, count);
@@ -137,7 +137,7 @@ static void add_short(struct vx_verification *v)
     const struct vx_exam *exam = v->exam;
     struct vx_finding finding = found(v, VX_FIND_LOCATOR_SHORT);
     uint64_t pairs = exam->locator_size >= VX_LOCATOR_HEADER_SIZE ? vx_get16(exam->locator_bytes + 18) : 0;
-    vx_found_values(&finding, exam->locator_size, pairs);
+    vx_finding_set_values(&finding, exam->locator_size, pairs);
     vx_verify_add(v, &finding);
 }
 

@@ -24,7 +24,7 @@ struct ring_walk {
 
 static struct vx_finding found_entry(const struct ring_walk *walk, enum vx_find kind, uint64_t at)
 {
-    return vx_found(kind, "log entry", walk->header->log_offset + at % walk->ring.length);
+    return vx_finding_at(kind, "log entry", walk->header->log_offset + at % walk->ring.length);
 }
 
 /* ---- entries that are not whole --------------------------------------------------------------------------------- */
@@ -34,21 +34,21 @@ static void add_header_fault(struct ring_walk *walk, uint64_t at, const struct v
     struct vx_finding finding;
     if (rules & VX_LOG_BAD_LENGTH) {
         finding = found_entry(walk, VX_FIND_LOG_ENTRY_LENGTH, at);
-        vx_found_value(&finding, entry->entry_length);
+        vx_finding_set_found(&finding, entry->entry_length);
         vx_verify_add(walk->v, &finding);
     } else if (rules & VX_LOG_BAD_COUNT) {
         finding = found_entry(walk, VX_FIND_LOG_ENTRY_COUNT, at);
-        vx_found_value(&finding, entry->descriptor_count);
+        vx_finding_set_found(&finding, entry->descriptor_count);
         vx_verify_add(walk->v, &finding);
     }
     if (rules & VX_LOG_BAD_TAIL) {
         finding = found_entry(walk, VX_FIND_LOG_ENTRY_TAIL, at);
-        vx_found_value(&finding, entry->tail);
+        vx_finding_set_found(&finding, entry->tail);
         vx_verify_add(walk->v, &finding);
     }
     if (rules & VX_LOG_BAD_SEQUENCE) {
         finding = found_entry(walk, VX_FIND_LOG_ENTRY_SEQUENCE, at);
-        vx_found_value(&finding, 0);
+        vx_finding_set_found(&finding, 0);
         vx_verify_add(walk->v, &finding);
     }
 }
@@ -73,7 +73,7 @@ static void add_fault(struct ring_walk *walk, uint64_t at, const struct vx_log_h
     case VX_LOG_FAULT_DESCRIPTOR:
         if (judgement->rules == VX_DESCRIPTOR_LOW_TARGET) {
             finding = found_entry(walk, VX_FIND_LOG_TARGET_LOW, at);
-            vx_found_value(&finding, judgement->found);
+            vx_finding_set_found(&finding, judgement->found);
             break;
         }
         finding = found_entry(walk, VX_FIND_LOG_ENTRY_DESCRIPTOR, at);
@@ -82,7 +82,7 @@ static void add_fault(struct ring_walk *walk, uint64_t at, const struct vx_log_h
         break;
     case VX_LOG_FAULT_SIZE:
         finding = found_entry(walk, VX_FIND_LOG_ENTRY_SIZE, at);
-        vx_found_values(&finding, judgement->found, judgement->expected);
+        vx_finding_set_values(&finding, judgement->found, judgement->expected);
         break;
     case VX_LOG_FAULT_DATA:
         finding = found_entry(walk, VX_FIND_LOG_ENTRY_DATA, at);
@@ -90,7 +90,7 @@ static void add_fault(struct ring_walk *walk, uint64_t at, const struct vx_log_h
         break;
     case VX_LOG_FAULT_CHECKSUM:
         finding = found_entry(walk, VX_FIND_LOG_ENTRY_CHECKSUM, at);
-        vx_found_values(&finding, judgement->found, judgement->expected);
+        vx_finding_set_values(&finding, judgement->found, judgement->expected);
         break;
     default:
         return;
@@ -183,7 +183,7 @@ static void check_target(struct ring_walk *walk, uint64_t at, const struct vx_lo
         finding = found_entry(walk, VX_FIND_LOG_TARGET_RANGE, at);
     else
         return;
-    vx_found_value(&finding, descriptor->file_offset);
+    vx_finding_set_found(&finding, descriptor->file_offset);
     vx_verify_add(walk->v, &finding);
     ++*broken;
 }
@@ -205,7 +205,7 @@ static vhdx_status check_entry(struct ring_walk *walk, uint64_t at, const struct
     struct vx_finding finding;
     if (rules & VX_LOG_OFFSETS_UNALIGNED) {
         finding = found_entry(walk, VX_FIND_LOG_FILE_OFFSETS, at);
-        vx_found_values(&finding, entry->flushed_file_offset, entry->last_file_offset);
+        vx_finding_set_values(&finding, entry->flushed_file_offset, entry->last_file_offset);
         vx_verify_add(walk->v, &finding);
     }
     VX_TRY(visit_descriptors(walk, at, entry, note_reserved, &reserved, err));
@@ -247,7 +247,7 @@ static void gather_target(struct ring_walk *walk, uint64_t at, const struct vx_l
         return;
     if (end > place + VX_MIB) {
         struct vx_finding finding = found_entry(walk, VX_FIND_LOG_TARGET_STRAY, at);
-        vx_found_value(&finding, descriptor->file_offset);
+        vx_finding_set_found(&finding, descriptor->file_offset);
         vx_verify_add(walk->v, &finding);
         return;
     }
@@ -322,7 +322,7 @@ static vhdx_status check_strays(struct ring_walk *walk, vhdx_error *err)
         struct vx_finding finding = found_entry(walk, VX_FIND_LOG_TARGET_STRAY, target->owner_index);
         if (target->owner_kind != TARGET_PAYLOAD)
             finding.severity = VHDX_SEVERITY_WARNING;
-        vx_found_value(&finding, target->offset);
+        vx_finding_set_found(&finding, target->offset);
         vx_verify_add(walk->v, &finding);
     }
     vx_ranges_clear(&targets);
@@ -340,8 +340,8 @@ static void check_growth(struct ring_walk *walk)
     uint64_t disk = exam->has_geometry ? exam->geometry.virtual_size : 0;
     if (after <= size || after - size <= disk + MUCH)
         return;
-    struct vx_finding finding = vx_found(VX_FIND_LOG_TARGET_FAR, "log", walk->header->log_offset);
-    vx_found_values(&finding, after, size);
+    struct vx_finding finding = vx_finding_at(VX_FIND_LOG_TARGET_FAR, "log", walk->header->log_offset);
+    vx_finding_set_values(&finding, after, size);
     vx_verify_add(walk->v, &finding);
 }
 
@@ -349,8 +349,9 @@ static void check_growth(struct ring_walk *walk)
 static void add_contradiction(struct ring_walk *walk, vhdx_repair_class repair)
 {
     const struct vx_survey *survey = walk->v->exam->survey;
-    struct vx_finding finding = vx_found(VX_FIND_LOG_STALE, "log", walk->header->log_offset + survey->sequence.tail);
-    vx_found_values(&finding, survey->age.newer_blocks, survey->sequence.head.last_file_offset);
+    struct vx_finding finding =
+        vx_finding_at(VX_FIND_LOG_STALE, "log", walk->header->log_offset + survey->sequence.tail);
+    vx_finding_set_values(&finding, survey->age.newer_blocks, survey->sequence.head.last_file_offset);
     finding.repair = repair;
     if (repair == VHDX_REPAIR_LOSSLESS) {
         finding.text = "it is not replayed";
@@ -367,7 +368,8 @@ static vhdx_status judge_active(struct ring_walk *walk, vhdx_error *err)
 {
     const struct vx_survey *survey = walk->v->exam->survey;
     uint32_t broken = 0;
-    struct vx_finding finding = vx_found(VX_FIND_HEADER_DIRTY, "log", walk->header->log_offset + survey->sequence.tail);
+    struct vx_finding finding =
+        vx_finding_at(VX_FIND_HEADER_DIRTY, "log", walk->header->log_offset + survey->sequence.tail);
     finding.count = survey->sequence.entry_count;
     vx_verify_add(walk->v, &finding);
     VX_TRY(visit_sequence(walk, check_entry, &broken, err));
@@ -386,18 +388,19 @@ static vhdx_status judge_refused(struct ring_walk *walk, vhdx_error *err)
     if (!survey->sequence.found)
         return VHDX_OK; /* the header's fields are to blame, which check_header.c has told */
     if (survey->log_error.status == VHDX_TRUNCATED) {
-        finding = vx_found(VX_FIND_LOG_FILE_CUT, "log", walk->header->log_offset + survey->sequence.head_offset);
-        vx_found_values(&finding, survey->file_size, survey->sequence.head.flushed_file_offset);
+        finding = vx_finding_at(VX_FIND_LOG_FILE_CUT, "log", walk->header->log_offset + survey->sequence.head_offset);
+        vx_finding_set_values(&finding, survey->file_size, survey->sequence.head.flushed_file_offset);
         vx_verify_add(walk->v, &finding);
         return VHDX_OK;
     }
     VX_TRY(visit_sequence(walk, check_entry, &broken, err));
     if (broken == 0 && survey->sequence.head.last_file_offset > VX_LONGEST_FILE) {
-        finding = vx_found(VX_FIND_LOG_TARGET_RANGE, "log", walk->header->log_offset + survey->sequence.head_offset);
-        vx_found_value(&finding, survey->sequence.head.last_file_offset);
+        finding =
+            vx_finding_at(VX_FIND_LOG_TARGET_RANGE, "log", walk->header->log_offset + survey->sequence.head_offset);
+        vx_finding_set_found(&finding, survey->sequence.head.last_file_offset);
         vx_verify_add(walk->v, &finding);
     } else if (broken == 0) {
-        finding = vx_found(VX_FIND_LOG_REPLAY, "log", walk->header->log_offset);
+        finding = vx_finding_at(VX_FIND_LOG_REPLAY, "log", walk->header->log_offset);
         finding.text = survey->log_error.message;
         vx_verify_add(walk->v, &finding);
     }
@@ -407,7 +410,7 @@ static vhdx_status judge_refused(struct ring_walk *walk, vhdx_error *err)
 /* Proven by log_past.c. */
 static void add_unbegun(struct ring_walk *walk)
 {
-    struct vx_finding finding = vx_found(VX_FIND_LOG_NEVER_WRITTEN, "log", walk->header->log_offset);
+    struct vx_finding finding = vx_finding_at(VX_FIND_LOG_NEVER_WRITTEN, "log", walk->header->log_offset);
     finding.severity = VHDX_SEVERITY_WARNING;
     finding.text = walk->own_broken > 0 ? " but a piece of the first; nothing is missing" : ": nothing is missing";
     vx_verify_add(walk->v, &finding);
@@ -430,7 +433,7 @@ static vhdx_status judge_missing(struct ring_walk *walk, vhdx_error *err)
     enum vx_find kind = walk->own_whole > 0    ? VX_FIND_LOG_NO_SEQUENCE
                         : walk->own_broken > 0 ? VX_FIND_LOG_DAMAGED
                                                : VX_FIND_LOG_NEVER_WRITTEN;
-    struct vx_finding finding = vx_found(kind, "log", walk->header->log_offset);
+    struct vx_finding finding = vx_finding_at(kind, "log", walk->header->log_offset);
     finding.count = walk->own_whole > 0 ? walk->own_whole : vx_max(walk->own_broken, 1);
     if (kind == VX_FIND_LOG_NEVER_WRITTEN) {
         VX_TRY(judge_absent(walk, &finding, err));
@@ -447,9 +450,9 @@ static vhdx_status check_ring(struct ring_walk *walk, vhdx_error *err)
 {
     VX_TRY(walk_ring(walk, err));
     if (walk->residue > 0) {
-        struct vx_finding finding = vx_found(VX_FIND_LOG_RESIDUE, "log", walk->header->log_offset);
+        struct vx_finding finding = vx_finding_at(VX_FIND_LOG_RESIDUE, "log", walk->header->log_offset);
         finding.count = walk->residue;
-        vx_found_value(&finding, walk->broken_residue);
+        vx_finding_set_found(&finding, walk->broken_residue);
         finding.text = walk->broken_residue > 0 ? " (not all of them are whole)" : "";
         vx_verify_add(walk->v, &finding);
     }

@@ -73,9 +73,9 @@ static uint64_t entry_offset(const struct vx_verification *v, uint32_t index)
 static void add(struct vx_verification *v, enum vx_find kind, uint32_t index, uint64_t found, uint64_t expected)
 {
     char name[NAME_ROOM];
-    struct vx_finding finding = vx_found_index(kind, "metadata entry", entry_offset(v, index), index);
+    struct vx_finding finding = vx_finding_at_index(kind, "metadata entry", entry_offset(v, index), index);
     finding.text = name_of(&v->exam->table->entries[index], name);
-    vx_found_values(&finding, found, expected);
+    vx_finding_set_values(&finding, found, expected);
     vx_verify_add(v, &finding);
 }
 
@@ -93,7 +93,7 @@ static bool is_before_others(const struct vx_verification *v, uint32_t index)
 static void add_nameless(struct vx_verification *v, uint32_t index, const struct vx_metadata_entry *entry)
 {
     struct vx_finding finding =
-        vx_found_index(VX_FIND_METADATA_ITEM_NO_ID, "metadata entry", entry_offset(v, index), index);
+        vx_finding_at_index(VX_FIND_METADATA_ITEM_NO_ID, "metadata entry", entry_offset(v, index), index);
     finding.gather = true;
     if (entry->offset == 0 && entry->length == 0 && entry->flags == 0)
         finding.repair = VHDX_REPAIR_LOSSLESS;
@@ -125,7 +125,7 @@ static void check_mark(struct vx_verification *v, const struct vx_metadata_entry
         vx_merge_mark_decode(vx_bytes_of(bytes, sizeof bytes), &mark) != VHDX_OK ||
         !vx_guid_equal(&mark.identity, &exam->header->data_write_guid))
         return;
-    struct vx_finding finding = vx_found(VX_FIND_MERGE_UNFINISHED, "metadata item", offset);
+    struct vx_finding finding = vx_finding_at(VX_FIND_MERGE_UNFINISHED, "metadata item", offset);
     finding.text = mark.child_name[0] ? mark.child_name : "a child";
     finding.advice_code = VHDX_ADVICE_MERGE_REPEAT;
     vx_verify_add(v, &finding);
@@ -196,7 +196,7 @@ static void check_duplicates(struct vx_verification *v, const struct vx_metadata
         if (compare_names(first, second) != 0 || vx_guid_is_zero(&first->item_id))
             continue;
         struct vx_finding finding =
-            vx_found_index(VX_FIND_METADATA_DUPLICATE, "metadata entry", entry_offset(v, order[i]), order[i]);
+            vx_finding_at_index(VX_FIND_METADATA_DUPLICATE, "metadata entry", entry_offset(v, order[i]), order[i]);
         finding.other = order[i - 1];
         finding.text = name_of(second, name);
         if (!lead_to_the_same(first, second))
@@ -218,8 +218,8 @@ static void check_overlaps(struct vx_verification *v, const struct vx_metadata_t
         bool shares = reach && entry->offset - reach->offset < reach->length;
         if (shares && !(compare_names(reach, entry) == 0 && lead_to_the_same(reach, entry))) {
             char name[NAME_ROOM], other[NAME_ROOM];
-            struct vx_finding finding =
-                vx_found_index(VX_FIND_METADATA_ITEM_OVERLAP, "metadata entry", entry_offset(v, order[i]), order[i]);
+            struct vx_finding finding = vx_finding_at_index(VX_FIND_METADATA_ITEM_OVERLAP, "metadata entry",
+                                                            entry_offset(v, order[i]), order[i]);
             finding.text = name_of(entry, name);
             finding.note = name_of(reach, other);
             vx_verify_add(v, &finding);
@@ -239,21 +239,21 @@ static void check_totals(struct vx_verification *v, const struct vx_metadata_tab
     }
     struct vx_finding finding;
     if (count[1] > VX_METADATA_USER_MAX) {
-        finding = vx_found(VX_FIND_METADATA_USER_COUNT, "metadata table", v->exam->metadata.file_offset);
-        vx_found_values(&finding, count[1], VX_METADATA_USER_MAX);
+        finding = vx_finding_at(VX_FIND_METADATA_USER_COUNT, "metadata table", v->exam->metadata.file_offset);
+        vx_finding_set_values(&finding, count[1], VX_METADATA_USER_MAX);
         vx_verify_add(v, &finding);
     }
     if (count[0] > SYSTEM_MAX) {
-        finding = vx_found(VX_FIND_METADATA_SYSTEM_COUNT, "metadata table", v->exam->metadata.file_offset);
-        vx_found_values(&finding, count[0], SYSTEM_MAX);
+        finding = vx_finding_at(VX_FIND_METADATA_SYSTEM_COUNT, "metadata table", v->exam->metadata.file_offset);
+        vx_finding_set_values(&finding, count[0], SYSTEM_MAX);
         vx_verify_add(v, &finding);
     }
     for (int user = 0; user < 2; user++) {
         if (bytes[user] <= CATEGORY_MAX)
             continue;
-        finding = vx_found(VX_FIND_METADATA_TOTAL, "metadata table", v->exam->metadata.file_offset);
+        finding = vx_finding_at(VX_FIND_METADATA_TOTAL, "metadata table", v->exam->metadata.file_offset);
         finding.text = user ? "user" : "system";
-        vx_found_values(&finding, bytes[user], CATEGORY_MAX);
+        vx_finding_set_values(&finding, bytes[user], CATEGORY_MAX);
         vx_verify_add(v, &finding);
     }
 }
@@ -264,7 +264,7 @@ static void check_missing(struct vx_verification *v, const struct vx_metadata_ta
         if (!known_items[i].mandatory || vx_metadata_find(table, known_items[i].id))
             continue;
         struct vx_finding finding =
-            vx_found(VX_FIND_METADATA_ITEM_MISSING, "metadata table", v->exam->metadata.file_offset);
+            vx_finding_at(VX_FIND_METADATA_ITEM_MISSING, "metadata table", v->exam->metadata.file_offset);
         finding.text = known_items[i].name;
         vx_verify_add(v, &finding);
     }
@@ -276,9 +276,9 @@ static void add_value(struct vx_verification *v, enum vx_find kind, const vhdx_g
                       uint64_t expected)
 {
     const struct vx_metadata_entry *entry = vx_metadata_find(v->exam->table, id);
-    struct vx_finding finding = vx_found(kind, "metadata item", v->exam->metadata.file_offset + entry->offset);
+    struct vx_finding finding = vx_finding_at(kind, "metadata item", v->exam->metadata.file_offset + entry->offset);
     finding.length = entry->length;
-    vx_found_values(&finding, found, expected);
+    vx_finding_set_values(&finding, found, expected);
     vx_verify_add(v, &finding);
 }
 
@@ -321,14 +321,14 @@ static void check_table(struct vx_verification *v)
     const struct vx_metadata_table *table = v->exam->table;
     if (table->count > VX_METADATA_MAX) {
         struct vx_finding finding =
-            vx_found(VX_FIND_METADATA_COUNT, "metadata table", v->exam->metadata.file_offset + 10);
-        vx_found_values(&finding, table->count, VX_METADATA_MAX);
+            vx_finding_at(VX_FIND_METADATA_COUNT, "metadata table", v->exam->metadata.file_offset + 10);
+        vx_finding_set_values(&finding, table->count, VX_METADATA_MAX);
         vx_verify_add(v, &finding);
         return;
     }
     if (table->reserved_set) {
         struct vx_finding finding =
-            vx_found(VX_FIND_METADATA_RESERVED, "metadata table", v->exam->metadata.file_offset);
+            vx_finding_at(VX_FIND_METADATA_RESERVED, "metadata table", v->exam->metadata.file_offset);
         vx_verify_add(v, &finding);
     }
     for (uint32_t i = 0; i < held(table); i++)
@@ -348,14 +348,15 @@ vhdx_status vx_check_metadata(struct vx_verification *v, vhdx_error *err)
         return VHDX_OK; /* check_region.c has told */
     if (exam->metadata.length > VX_METADATA_REGION_MAX) {
         struct vx_finding finding =
-            vx_found(VX_FIND_METADATA_REGION_LONG, "metadata region", exam->metadata.file_offset);
-        vx_found_values(&finding, exam->metadata.length, VX_METADATA_REGION_MAX);
+            vx_finding_at(VX_FIND_METADATA_REGION_LONG, "metadata region", exam->metadata.file_offset);
+        vx_finding_set_values(&finding, exam->metadata.length, VX_METADATA_REGION_MAX);
         vx_verify_add(v, &finding);
     }
     if (exam->metadata.file_offset >= exam->survey->file_size)
         return VHDX_OK; /* there is nothing that could have a signature */
     if (!exam->table || exam->table_guessed) {
-        struct vx_finding finding = vx_found(VX_FIND_METADATA_SIGNATURE, "metadata table", exam->metadata.file_offset);
+        struct vx_finding finding =
+            vx_finding_at(VX_FIND_METADATA_SIGNATURE, "metadata table", exam->metadata.file_offset);
         vx_verify_add(v, &finding);
     }
     if (exam->table)

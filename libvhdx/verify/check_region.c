@@ -68,22 +68,23 @@ static void check_copies(struct vx_verification *v)
     bool intact[2] = {is_intact(&regions[0]), is_intact(&regions[1])};
     struct vx_finding finding;
     if (!intact[0] && !intact[1]) {
-        finding = vx_found(VX_FIND_REGION_TABLES_LOST, "region table", VX_REGION_TABLE1_OFFSET);
+        finding = vx_finding_at(VX_FIND_REGION_TABLES_LOST, "region table", VX_REGION_TABLE1_OFFSET);
         bool alike = strcmp(what_is_wrong(&regions[0]), what_is_wrong(&regions[1])) == 0;
         finding.text = alike ? what_is_wrong(&regions[0]) : "signature or checksum is wrong";
         vx_verify_add(v, &finding);
     } else if (!intact[0] || !intact[1]) {
         int bad = intact[0] ? 1 : 0;
-        finding = vx_found_index(VX_FIND_REGION_TABLE_DAMAGED, "region table", copy_offset(bad), (uint64_t)bad + 1);
+        finding =
+            vx_finding_at_index(VX_FIND_REGION_TABLE_DAMAGED, "region table", copy_offset(bad), (uint64_t)bad + 1);
         finding.text = what_is_wrong(&regions[bad]);
         finding.length = VX_REGION_TABLE_SIZE;
         if (regions[bad].status == VHDX_OK)
-            vx_found_values(&finding, regions[bad].table.checksum, regions[bad].table.computed_checksum);
+            vx_finding_set_values(&finding, regions[bad].table.checksum, regions[bad].table.computed_checksum);
         vx_verify_add(v, &finding);
     } else if (!say_the_same(&regions[0].table, &regions[1].table)) {
         int used = v->exam->region_copy;
-        finding =
-            vx_found_index(VX_FIND_REGION_TABLES_DIFFER, "region table", copy_offset(1 - used), (uint64_t)used + 1);
+        finding = vx_finding_at_index(VX_FIND_REGION_TABLES_DIFFER, "region table", copy_offset(1 - used),
+                                      (uint64_t)used + 1);
         vx_verify_add(v, &finding);
     }
 }
@@ -99,7 +100,7 @@ static vhdx_status check_slack(struct vx_verification *v, int copy, uint8_t *byt
     if (vx_is_zero(bytes + end, VX_REGION_TABLE_SIZE - end))
         return VHDX_OK;
     struct vx_finding finding =
-        vx_found_index(VX_FIND_REGION_SLACK, "region table", copy_offset(copy) + end, (uint64_t)copy + 1);
+        vx_finding_at_index(VX_FIND_REGION_SLACK, "region table", copy_offset(copy) + end, (uint64_t)copy + 1);
     vx_verify_add(v, &finding);
     return VHDX_OK;
 }
@@ -122,10 +123,10 @@ static bool is_known(const struct vx_region *region)
 static void add(struct entry_check *check, enum vx_find kind, uint64_t found, uint64_t expected)
 {
     struct vx_finding finding =
-        vx_found_index(kind, "region table", entry_offset(check->copy, check->index), check->index);
+        vx_finding_at_index(kind, "region table", entry_offset(check->copy, check->index), check->index);
     char room[NAME_ROOM];
     finding.text = name_of(check->region, room);
-    vx_found_values(&finding, found, expected);
+    vx_finding_set_values(&finding, found, expected);
     if (kind == VX_FIND_REGION_BEYOND_END && !is_known(check->region))
         finding.repair = VHDX_REPAIR_NONE; /* nobody knows what it should be */
     vx_verify_add(check->v, &finding);
@@ -182,7 +183,7 @@ static void check_duplicates(struct vx_verification *v, const struct vx_region_t
         if (!vx_guid_equal(&table->entries[order[i - 1]].guid, &table->entries[order[i]].guid))
             continue;
         struct vx_finding finding =
-            vx_found_index(VX_FIND_REGION_DUPLICATE, "region table", entry_offset(copy, order[i]), order[i]);
+            vx_finding_at_index(VX_FIND_REGION_DUPLICATE, "region table", entry_offset(copy, order[i]), order[i]);
         finding.other = order[i - 1];
         finding.text = name_of(&table->entries[order[i]], name);
         vx_verify_add(v, &finding);
@@ -202,7 +203,7 @@ static void check_overlaps(struct vx_verification *v, const struct vx_region_tab
         if (reach && region->file_offset - reach->file_offset < reach->length) {
             char name[NAME_ROOM], other[NAME_ROOM], note[NAME_ROOM + 16];
             struct vx_finding finding =
-                vx_found_index(VX_FIND_REGION_OVERLAP, "region table", entry_offset(copy, order[i]), order[i]);
+                vx_finding_at_index(VX_FIND_REGION_OVERLAP, "region table", entry_offset(copy, order[i]), order[i]);
             snprintf(note, sizeof note, "the %s region", name_of(reach, other));
             finding.text = name_of(region, name);
             finding.note = note;
@@ -220,14 +221,14 @@ static void check_table(struct vx_verification *v, int copy)
     uint32_t count = (uint32_t)vx_min(table->count, VX_REGION_MAX);
     struct vx_finding finding;
     if (table->count > VX_REGION_MAX) {
-        finding = vx_found(VX_FIND_REGION_COUNT, "region table", copy_offset(copy) + 8);
-        vx_found_values(&finding, table->count, VX_REGION_MAX);
+        finding = vx_finding_at(VX_FIND_REGION_COUNT, "region table", copy_offset(copy) + 8);
+        vx_finding_set_values(&finding, table->count, VX_REGION_MAX);
         vx_verify_add(v, &finding);
         return; /* what stands in such a table is anybody's guess */
     }
     if (table->reserved != 0) {
-        finding = vx_found(VX_FIND_REGION_RESERVED, "region table", copy_offset(copy) + 12);
-        vx_found_values(&finding, table->reserved, 0);
+        finding = vx_finding_at(VX_FIND_REGION_RESERVED, "region table", copy_offset(copy) + 12);
+        vx_finding_set_values(&finding, table->reserved, 0);
         vx_verify_add(v, &finding);
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -239,11 +240,11 @@ static void check_table(struct vx_verification *v, int copy)
     check_duplicates(v, table, copy, count);
     check_overlaps(v, table, copy, count);
     if (!vx_region_find(table, &vx_guid_bat_region)) {
-        finding = vx_found(VX_FIND_REGION_NO_BAT, "region table", copy_offset(copy));
+        finding = vx_finding_at(VX_FIND_REGION_NO_BAT, "region table", copy_offset(copy));
         vx_verify_add(v, &finding);
     }
     if (!vx_region_find(table, &vx_guid_metadata_region)) {
-        finding = vx_found(VX_FIND_REGION_NO_METADATA, "region table", copy_offset(copy));
+        finding = vx_finding_at(VX_FIND_REGION_NO_METADATA, "region table", copy_offset(copy));
         vx_verify_add(v, &finding);
     }
 }

@@ -22,13 +22,13 @@ static void add_size(struct vx_verification *v, const struct vx_size_answer *siz
                      const vhdx_guid *id, uint64_t found, uint64_t expected)
 {
     char value[24];
-    struct vx_finding finding = vx_found(VX_FIND_METADATA_CONTRADICTED, "metadata item", place_of(v->exam, id));
+    struct vx_finding finding = vx_finding_at(VX_FIND_METADATA_CONTRADICTED, "metadata item", place_of(v->exam, id));
     finding.text = vx_part_name(part);
     finding.note = sizes->evidence;
     finding.repair = sizes->lossless ? VHDX_REPAIR_LOSSLESS : VHDX_REPAIR_SALVAGE;
     if (sizes->by_guest_only)
         finding.severity = VHDX_SEVERITY_WARNING;
-    vx_found_values(&finding, found, expected);
+    vx_finding_set_values(&finding, found, expected);
     snprintf(value, sizeof value, "%" PRIu64, expected);
     vx_finding_advise(&finding, sizes->lossless ? VHDX_ADVICE_REPAIR_SETS : VHDX_ADVICE_LOSSY_SETS, value, NULL);
     vx_verify_add(v, &finding);
@@ -55,11 +55,11 @@ static void add_tie(struct vx_verification *v, const struct vx_size_answer *size
         if (rows[i].one == rows[i].other)
             continue;
         struct vx_finding finding =
-            vx_found(VX_FIND_METADATA_CONTRADICTED, "metadata item", place_of(v->exam, rows[i].id));
+            vx_finding_at(VX_FIND_METADATA_CONTRADICTED, "metadata item", place_of(v->exam, rows[i].id));
         finding.text = vx_part_name(rows[i].part);
         finding.note = sizes->evidence;
         finding.repair = VHDX_REPAIR_NONE;
-        vx_found_value(&finding, rows[i].stored);
+        vx_finding_set_found(&finding, rows[i].stored);
         snprintf(one, sizeof one, "%s=%" PRIu64, rows[i].word, rows[i].one);
         snprintf(other, sizeof other, "%s=%" PRIu64, rows[i].word, rows[i].other);
         vx_finding_advise(&finding, VHDX_ADVICE_REPAIR_ASSUME, one, other);
@@ -72,11 +72,11 @@ static void add_tie(struct vx_verification *v, const struct vx_size_answer *size
 static void add_contradiction(struct vx_verification *v, const struct vx_size_answer *sizes)
 {
     struct vx_finding finding =
-        vx_found(VX_FIND_METADATA_CONTRADICTED, "metadata item", place_of(v->exam, &vx_guid_file_parameters));
+        vx_finding_at(VX_FIND_METADATA_CONTRADICTED, "metadata item", place_of(v->exam, &vx_guid_file_parameters));
     finding.text = vx_part_name(VX_PART_BLOCK_SIZE);
     finding.note = sizes->evidence[0] ? sizes->evidence : "the BAT has entries of blocks behind the disk's end";
     finding.repair = VHDX_REPAIR_NONE;
-    vx_found_value(&finding, sizes->stored_block_size);
+    vx_finding_set_found(&finding, sizes->stored_block_size);
     finding.advice_code = VHDX_ADVICE_REPAIR_ASSUME_BLOCK_SIZE;
     vx_verify_add(v, &finding);
 }

@@ -204,8 +204,8 @@ static vhdx_status add_overlap(struct vx_verification *v, const struct vx_overla
     /* Of two payload blocks the lower one is named first, of all others it is the one that is in the wrong place. */
     const struct vx_range *subject = kind == VX_FIND_BAT_OVERLAP || is_structure(high->owner_kind) ? low : high;
     const struct vx_range *rival = subject == low ? high : low;
-    struct vx_finding finding =
-        vx_found_index(kind, is_structure(subject->owner_kind) ? "log" : "BAT", overlap->offset, subject->owner_index);
+    struct vx_finding finding = vx_finding_at_index(kind, is_structure(subject->owner_kind) ? "log" : "BAT",
+                                                    overlap->offset, subject->owner_index);
     name_owner(exam, rival, name);
     snprintf(text, sizeof text, kind == VX_FIND_BAT_ANCHOR ? "of %s" : "%s", name);
     finding.text = text;
@@ -330,8 +330,8 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
         return VHDX_OK;
     VX_TRY(probe_unowned(exam, claims, &holds, err));
     if (holds) {
-        struct vx_finding finding = vx_found(VX_FIND_BAT_EMPTY, "BAT", exam->bat.file_offset);
-        vx_found_value(&finding, unowned);
+        struct vx_finding finding = vx_finding_at(VX_FIND_BAT_EMPTY, "BAT", exam->bat.file_offset);
+        vx_finding_set_found(&finding, unowned);
         VX_TRY(is_meant(v, &meant, err));
         VX_TRY(vx_absent_look(&room, &left, err));
         if (left.block || is_fixed(exam)) {
@@ -359,8 +359,8 @@ static void check_fixed(struct vx_verification *v)
         need += exam->regions->entries[i].length;
     if (exam->survey->file_size >= need || v->beyond_end)
         return;
-    struct vx_finding finding = vx_found(VX_FIND_BAT_FIXED_SHORT, "file", VHDX_NOWHERE);
-    vx_found_values(&finding, exam->survey->file_size, need);
+    struct vx_finding finding = vx_finding_at(VX_FIND_BAT_FIXED_SHORT, "file", VHDX_NOWHERE);
+    vx_finding_set_values(&finding, exam->survey->file_size, need);
     vx_verify_add(v, &finding);
 }
 
@@ -370,16 +370,16 @@ static void check_last_offset(struct vx_verification *v)
     if (survey->log != VX_SURVEY_LOG_ACTIVE || survey->sequence.head.last_file_offset >= v->owned_end)
         return;
     struct vx_finding finding =
-        vx_found(VX_FIND_LOG_LAST_OFFSET, "log entry", v->exam->header->log_offset + survey->sequence.head_offset);
-    vx_found_values(&finding, survey->sequence.head.last_file_offset, v->owned_end);
+        vx_finding_at(VX_FIND_LOG_LAST_OFFSET, "log entry", v->exam->header->log_offset + survey->sequence.head_offset);
+    vx_finding_set_values(&finding, survey->sequence.head.last_file_offset, v->owned_end);
     vx_verify_add(v, &finding);
 }
 
 static void add_unowned(struct vx_verification *v, enum vx_find kind, uint64_t offset, uint64_t bytes)
 {
-    struct vx_finding finding = vx_found(kind, "file", offset);
+    struct vx_finding finding = vx_finding_at(kind, "file", offset);
     finding.length = bytes;
-    vx_found_value(&finding, bytes);
+    vx_finding_set_found(&finding, bytes);
     if (bytes > 0)
         vx_verify_add(v, &finding);
 }

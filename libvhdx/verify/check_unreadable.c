@@ -56,7 +56,7 @@ vhdx_status vx_check_unreadable(struct vx_verification *v, vhdx_error *err)
     (void)err;
     for (size_t i = 0; i < exam->patient.ranges.count; i++) {
         const struct vx_range *bad = &exam->patient.ranges.items[i];
-        struct vx_finding finding = vx_found(VX_FIND_FILE_UNREADABLE, "file", bad->offset);
+        struct vx_finding finding = vx_finding_at(VX_FIND_FILE_UNREADABLE, "file", bad->offset);
         finding.length = bad->length;
         finding.text = name_place(exam, bad);
         finding.advice = "copy the file from its medium with ddrescue, and go on with the copy";

@@ -88,7 +88,7 @@ static void tell_of_values(struct vx_verification *v, const struct vx_derived *d
 {
     char text[EVIDENCE_ROOM];
     describe(derived->rebuilt, text);
-    struct vx_finding finding = vx_found(VX_FIND_METADATA_DERIVED, "BAT", v->exam->bat.file_offset);
+    struct vx_finding finding = vx_finding_at(VX_FIND_METADATA_DERIVED, "BAT", v->exam->bat.file_offset);
     finding.text = text;
     vx_verify_add(v, &finding);
 }
@@ -111,12 +111,12 @@ static void tell_of_region(struct vx_verification *v, const struct vx_rebuilt *r
     char note[sizeof rebuilt->clues[0].evidence + 64];
     if (same_place(stored, settled))
         return;
-    struct vx_finding finding = vx_found(VX_FIND_REGION_CONTRADICTED, "region table", VX_REGION_TABLE1_OFFSET);
+    struct vx_finding finding = vx_finding_at(VX_FIND_REGION_CONTRADICTED, "region table", VX_REGION_TABLE1_OFFSET);
     snprintf(note, sizeof note, "0x%" PRIx64 " and 0x%" PRIx32 "; %s", settled->file_offset, settled->length,
              rebuilt->clues[VX_PART_REGIONS].evidence);
     finding.text = name;
     finding.note = note;
-    vx_found_values(&finding, stored->file_offset, stored->length);
+    vx_finding_set_values(&finding, stored->file_offset, stored->length);
     vx_verify_add(v, &finding);
 }
 
