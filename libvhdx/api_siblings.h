@@ -7,7 +7,7 @@
 #ifndef VX_API_SIBLINGS_H
 #define VX_API_SIBLINGS_H
 
-#include "merge/guard.h"
+#include "chain/neighbours.h"
 
 struct vx_siblings;
 

@@ -23,6 +23,9 @@ struct vx_chain_access {
     const char *into; /* an ancestor's path; NULL = the leaf's parent */
 };
 
+/* Looks at a layer before anything is written; what it fails with ends the work. */
+typedef vhdx_status vx_layer_check_fn(struct vx_image *layer, vhdx_notice_fn notice, void *context, vhdx_error *err);
+
 /*
  * Opens `path` and its ancestors. `access` NULL: all for reading. With access, *into_layer is the index of the
  * ancestor; ARG when `into` is none.

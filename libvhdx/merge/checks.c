@@ -13,7 +13,7 @@
 #include "image/writing.h"
 #include "merge/aftermath.h"
 #include "merge/compare_merged.h"
-#include "merge/resize.h"
+#include "edit/grow.h"
 #include "merge/resume.h"
 
 #include <inttypes.h>

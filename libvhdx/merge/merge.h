@@ -1,16 +1,13 @@
 /*
  * Merging: the layers of a chain from a child down to just above a target become part of the target. This header is the
  * room's door for api.c; the parts are plan (what happens to each block), copy (moving bytes), apply (windows of
- * changes), resize (the virtual disk's size), guard (who would be harmed), run (the protocol) and flatten (a new file).
+ * changes), guard (who would be harmed), run (the protocol) and flatten (a new file).
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_MERGE_H
 #define VX_MERGE_MERGE_H
 
-#include "merge/guard.h"
-
-/* Looks at a layer that is to be read; what it fails with ends the merge before anything is written. */
-typedef vhdx_status vx_layer_check_fn(struct vx_image *layer, vhdx_notice_fn notice, void *context, vhdx_error *err);
+#include "chain/neighbours.h"
 
 /* As vhdx_merge; `plan_only`: as vhdx_merge_plan. `report` is never NULL here; it is filled as far as known also on
  * failure. `far`: what was found of options->siblings, may be NULL. `check`: may be NULL. */

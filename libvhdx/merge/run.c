@@ -36,7 +36,7 @@
 #include "merge/merge_protect.h"
 #include "merge/recheck.h"
 #include "merge/reclaim.h"
-#include "merge/resize.h"
+#include "edit/grow.h"
 #include "merge/resume.h"
 #include "merge/up.h"
 

@@ -1,9 +1,9 @@
 /*
- * Growing and shrinking. See resize.h. Entries behind the last one are padding until the new size is published, so they
+ * Growing and shrinking. See grow.h. Entries behind the last one are padding until the new size is published, so they
  * may be prepared by several commits before that one.
  */
 /* SPDX-License-Identifier: MIT */
-#include "merge/resize.h"
+#include "edit/grow.h"
 
 #include "base/alloc.h"
 #include "image/bat_window.h"

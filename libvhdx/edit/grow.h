@@ -4,8 +4,8 @@
  * behind the old end nor as a grandparent's data.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_MERGE_RESIZE_H
-#define VX_MERGE_RESIZE_H
+#ifndef VX_EDIT_GROW_H
+#define VX_EDIT_GROW_H
 
 #include "image/image.h"
 
