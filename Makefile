@@ -95,6 +95,7 @@ ROOMS += $(call room,verify)
 ROOMS += $(call room,salvage)
 ROOMS += $(call room,plan)
 ROOMS += $(call room,repair)
+ROOMS += $(call room,live)
 ROOMS += $(call room,orphans)
 ROOMS += $(sort $(wildcard libvhdx/api*.c))
 

@@ -604,6 +604,89 @@ typedef struct vhdx_create_options {
 VHDX_API vhdx_status vhdx_create(const char *path, const vhdx_create_options *options, vhdx_error *err);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* A chain as a disk: read and written                                                                              */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct vhdx_disk vhdx_disk;
+
+typedef struct vhdx_disk_options {
+    size_t struct_size;
+    const vhdx_host *host;      /* NULL = the operating system's files; must outlive the handle */
+    const char *const *parents; /* files or directories in which to look for ancestors, before all others */
+    size_t parent_count;
+    bool write; /* the leaf is opened for this process alone; false: all layers for reading, shared */
+    /* Write to the leaf although disks beside it are its children: they will refuse it afterwards (MS-VHDX 2.2.2). */
+    bool even_with_children;
+    /* What is written goes to a new differencing disk at this path, which stays; the chain is opened for reading only.
+     * NULL = none. EXISTS when a file that is not empty is there. With `write` only. */
+    const char *overlay;
+    /* What is written goes to a file in this directory that is gone when the handle is closed. NULL = none. With
+     * `write` and without `overlay` only. */
+    const char *discard;
+    /* Without `write`: the layer to be read as if it were the leaf, 0 = the leaf itself. */
+    size_t layer;
+    /* WARNING: what was taken for the truth where a layer contradicts itself; from the thread that opens */
+    vhdx_notice_fn notice;
+    void *notice_context;
+} vhdx_disk_options;
+
+/*
+ * Opens the chain whose leaf is `path` as a disk. Nothing is written before the first change; then the leaf gets a new
+ * FileWriteGuid and DataWriteGuid (MS-VHDX 2.2.2), and a dirty log is replayed (2.3.3). Fails as vhdx_chain_open();
+ * with `write` also REFUSED when disks beside the leaf are its children, whose names are in the message, or when
+ * entries of its BAT are missing, BUSY when the leaf is in use, CORRUPT when two owners claim the same bytes of it.
+ * Failure leaves nothing behind.
+ *
+ * Any number of threads may use one handle. Those that read do so at once; those that change something take turns
+ * inside of the library. What two calls that overlap in time and place leave there is the caller's business.
+ */
+VHDX_API vhdx_status vhdx_disk_open(const char *path, const vhdx_disk_options *options, vhdx_disk **disk,
+                                    vhdx_error *err);
+
+/*
+ * Makes everything durable, as vhdx_disk_flush() does, closes the leaf cleanly and frees the handle, also on failure:
+ * then what was flushed is safe, and whoever opens the disk next replays the log. Takes NULL. No other thread may use
+ * the handle any more. What `discard` has made is removed.
+ */
+VHDX_API vhdx_status vhdx_disk_close(vhdx_disk *disk, vhdx_error *err);
+
+/* Layers, and facts of one of them, as of the time of opening; 0 is the layer that is read and written, an `overlay`
+ * for instance. NULL when there is no such layer. They live as long as the handle. Any number of threads. */
+VHDX_API size_t vhdx_disk_layer_count(const vhdx_disk *disk);
+VHDX_API const vhdx_info *vhdx_disk_layer(const vhdx_disk *disk, size_t layer);
+
+/* All offsets and lengths are in bytes of the virtual disk; neither needs any alignment; a range that is not on the
+ * disk is VHDX_ARG. Changes of whole sectors (logical_sector_size) cost least. */
+
+/* On failure the buffer's content is undefined. */
+VHDX_API vhdx_status vhdx_disk_read(vhdx_disk *disk, void *buf, size_t length, uint64_t offset, vhdx_error *err);
+
+/*
+ * Writes. What it wrote is read at once, and is durable after the next vhdx_disk_flush(); until then each sector is old
+ * or new after a power cut, and the chain opens. On failure each sector of the range is old or new. NO_SPACE: the call
+ * may be made again once there is space; POISONED: the handle writes no more, because what reached the disk cannot be
+ * known; close it. STATE: the disk was opened for reading.
+ */
+VHDX_API vhdx_status vhdx_disk_write(vhdx_disk *disk, const void *buf, size_t length, uint64_t offset, vhdx_error *err);
+/* Makes the range read as zeros. Blocks that lie in it as a whole give their space back, unless `keep_space`. Otherwise
+ * as vhdx_disk_write(). */
+VHDX_API vhdx_status vhdx_disk_zero(vhdx_disk *disk, uint64_t offset, uint64_t length, bool keep_space,
+                                    vhdx_error *err);
+/* The content of the range is not needed any more: blocks that lie in it as a whole read as zeros and give their space
+ * back, everything else stays as it is. Otherwise as vhdx_disk_write(). */
+VHDX_API vhdx_status vhdx_disk_trim(vhdx_disk *disk, uint64_t offset, uint64_t length, vhdx_error *err);
+/* Everything that was written by calls that had returned before survives a power cut. */
+VHDX_API vhdx_status vhdx_disk_flush(vhdx_disk *disk, vhdx_error *err);
+
+/*
+ * Tells of the range extent by extent, in order, without gaps; the last one may end before the range does, when
+ * `extent` returns false. Extents are as of the time when each is looked at.
+ */
+typedef bool (*vhdx_extent_fn)(void *context, const vhdx_extent *extent);
+VHDX_API vhdx_status vhdx_disk_extents(vhdx_disk *disk, uint64_t offset, uint64_t length, vhdx_extent_fn extent,
+                                       void *context, vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* Merge                                                                                                            */
 /* ---------------------------------------------------------------------------------------------------------------- */
 

@@ -25,6 +25,7 @@ declare -A may=(
     [salvage]="salvage rebuild evidence chain image guest format io base"
     [plan]="plan salvage findings rebuild evidence image guest format io base"
     [repair]="repair plan verify findings salvage rebuild evidence chain image guest undo format io base"
+    [live]="live evidence chain image format io base"
     [orphans]="orphans estate config chain image format io base"
 )
 
@@ -48,6 +49,7 @@ declare -A doors=(
     [salvage]="salvage"
     [plan]="audit repair_plan"
     [repair]="forecast repair"
+    [live]="live"
     [orphans]="orphans"
 )
 status=0

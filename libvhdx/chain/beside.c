@@ -14,6 +14,11 @@
 #include "image/linkage.h"
 #include "base/path.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#define NAMES_MAX 3u
+
 struct visit {
     const vhdx_host *host;
     const char *directory;
@@ -132,6 +137,40 @@ static bool is_child(const struct vx_image *image, const vhdx_guid *id)
     return image->info.parent &&
            ((names->has_linkage && vx_guid_equal(&names->linkage, id)) ||
             (names->has_linkage2 && !vx_image_is_merged(image) && vx_guid_equal(&names->linkage2, id)));
+}
+
+struct counting {
+    const vhdx_guid *id;
+    bool windows;
+    struct vx_children *children;
+};
+
+static vhdx_status count_child(void *context, const struct vx_image *image, const char *path, vhdx_error *err)
+{
+    const struct counting *counting = context;
+    struct vx_children *children = counting->children;
+    size_t length = strlen(children->names);
+    (void)err;
+    if (!is_child(image, counting->id))
+        return VHDX_OK;
+    const char *name = vx_path_name(path, counting->windows);
+    if (children->count++ < NAMES_MAX && strlen(name) + 4 < sizeof children->names - length)
+        snprintf(children->names + length, sizeof children->names - length, "%s%s", length > 0 ? ", " : "", name);
+    return VHDX_OK;
+}
+
+vhdx_status vx_children_beside(const vhdx_host *host, const char *path, const vhdx_guid *id,
+                               struct vx_children *children, vhdx_error *err)
+{
+    struct counting counting = {id, host->windows_paths, children};
+    memset(children, 0, sizeof *children);
+    if (vx_guid_is_zero(id))
+        return VHDX_OK;
+    char *directory = vx_path_directory(path, host->windows_paths);
+    vhdx_status status =
+        directory ? vx_disks_in(host, directory, count_child, &counting, err) : vx_fail_memory(err, "a path");
+    vx_free(directory);
+    return status;
 }
 
 static vhdx_status tell_child(void *context, const struct vx_image *image, const char *path, vhdx_error *err)

@@ -20,6 +20,14 @@ vhdx_status vx_disks_in(const vhdx_host *host, const char *directory, vx_beside_
  */
 vhdx_status vx_identity_in(const vhdx_host *host, const char *directory, const char *path, const vhdx_guid *id,
                            bool *known, vhdx_error *err);
+/* The children of a disk in its own directory: how many, and the names of the first ones as part of a sentence. */
+struct vx_children {
+    size_t count;
+    char names[400];
+};
+/* Those of the disk at `path` with this DataWriteGuid. */
+vhdx_status vx_children_beside(const vhdx_host *host, const char *path, const vhdx_guid *id,
+                               struct vx_children *children, vhdx_error *err);
 /*
  * Tells, as what is to be done next, of the disks beside `path` that were made on it as it was (`id`, its
  * DataWriteGuid) and will refuse it as it is to be.

@@ -12,6 +12,9 @@
 #define ZEROS_AT_ONCE (256 * VX_MIB)
 #define STREAM_BUFFER ((size_t)VX_MIB)
 #define READ_AHEAD (8 * VX_MIB)
+/* Of a cursor that stays: 2,048 entries of each layer, and a megabyte for all layers. */
+#define LASTING_WINDOW (16u * 1024u)
+#define LASTING_WINDOWS VX_MIB
 
 struct layer_state {
     struct vx_run_reader reader;
@@ -25,28 +28,49 @@ struct vx_cursor {
     struct layer_state *states; /* of the layers first .. end - 1 */
 };
 
-static vhdx_status open_states(struct vx_cursor *cursor, vhdx_error *err)
+static vhdx_status open_states(struct vx_cursor *cursor, uint32_t window, vhdx_error *err)
 {
-    uint32_t window = cursor->walking ? VX_BAT_WINDOW_LARGE : VX_BAT_WINDOW_SMALL;
     for (size_t i = cursor->first; i < cursor->end; i++)
         VX_TRY(vx_run_reader_open(cursor->chain->layers[i], window, &cursor->states[i - cursor->first].reader, err));
     return VHDX_OK;
 }
 
-vhdx_status vx_cursor_open(struct vx_chain *chain, size_t first, size_t end, bool walking, struct vx_cursor **out,
-                           vhdx_error *err)
+static vhdx_status open_cursor(struct vx_chain *chain, size_t first, size_t end, bool walking, uint32_t window,
+                               struct vx_cursor **out, vhdx_error *err)
 {
     struct vx_cursor *cursor = vx_alloc(1, sizeof *cursor);
     if (!cursor)
         return vx_fail_memory(err, "a walk over a chain");
     *cursor = (struct vx_cursor){.chain = chain, .first = first, .end = end, .walking = walking};
     cursor->states = vx_alloc(end - first, sizeof *cursor->states);
-    vhdx_status status = cursor->states ? open_states(cursor, err) : vx_fail_memory(err, "a walk over a chain");
+    vhdx_status status = cursor->states ? open_states(cursor, window, err) : vx_fail_memory(err, "a walk over a chain");
     if (status == VHDX_OK)
         *out = cursor;
     else
         vx_cursor_close(cursor);
     return status;
+}
+
+vhdx_status vx_cursor_open(struct vx_chain *chain, size_t first, size_t end, bool walking, struct vx_cursor **cursor,
+                           vhdx_error *err)
+{
+    uint32_t window = walking ? VX_BAT_WINDOW_LARGE : VX_BAT_WINDOW_SMALL;
+    return open_cursor(chain, first, end, walking, window, cursor, err);
+}
+
+vhdx_status vx_cursor_open_lasting(struct vx_chain *chain, size_t first, size_t end, struct vx_cursor **cursor,
+                                   vhdx_error *err)
+{
+    uint32_t fair = (uint32_t)vx_round_down(LASTING_WINDOWS / (end - first), VX_PAGE);
+    uint32_t window = (uint32_t)vx_min(vx_max(fair, VX_BAT_WINDOW_SMALL), LASTING_WINDOW);
+    return open_cursor(chain, first, end, false, window, cursor, err);
+}
+
+void vx_cursor_forget(struct vx_cursor *cursor, size_t layer)
+{
+    struct layer_state *state = &cursor->states[layer - cursor->first];
+    state->run.length = 0;
+    vx_run_reader_forget(&state->reader);
 }
 
 void vx_cursor_close(struct vx_cursor *cursor)
@@ -99,18 +123,18 @@ vhdx_status vx_cursor_at(struct vx_cursor *cursor, uint64_t virtual_offset, uint
     return VHDX_OK;
 }
 
-static vhdx_status read_pieces(struct vx_cursor *cursor, uint8_t *buf, size_t length, uint64_t virtual_offset,
-                               vhdx_error *err)
+vhdx_status vx_cursor_read(struct vx_cursor *cursor, void *buf, size_t length, uint64_t virtual_offset, vhdx_error *err)
 {
+    uint8_t *to = buf;
     while (length > 0) {
         struct vx_piece piece;
         VX_TRY(vx_cursor_at(cursor, virtual_offset, length, &piece, err));
         if (piece.kind == VX_RUN_DATA)
-            VX_TRY(vx_file_read(cursor->chain->layers[piece.layer]->view, buf, (size_t)piece.length, piece.file_offset,
+            VX_TRY(vx_file_read(cursor->chain->layers[piece.layer]->view, to, (size_t)piece.length, piece.file_offset,
                                 err));
         else
-            memset(buf, 0, (size_t)piece.length);
-        buf += piece.length;
+            memset(to, 0, (size_t)piece.length);
+        to += piece.length;
         length -= (size_t)piece.length;
         virtual_offset += piece.length;
     }
@@ -124,7 +148,7 @@ vhdx_status vx_chain_read(struct vx_chain *chain, size_t first, void *buf, size_
     if (length == 0)
         return VHDX_OK;
     VX_TRY(vx_cursor_open(chain, first, chain->count, false, &cursor, err));
-    vhdx_status status = read_pieces(cursor, buf, length, virtual_offset, err);
+    vhdx_status status = vx_cursor_read(cursor, buf, length, virtual_offset, err);
     vx_cursor_close(cursor);
     return status;
 }

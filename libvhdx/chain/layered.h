@@ -25,11 +25,20 @@ struct vx_cursor;
  * is looked at. */
 vhdx_status vx_cursor_open(struct vx_chain *chain, size_t first, size_t end, bool walking, struct vx_cursor **cursor,
                            vhdx_error *err);
+/* For many single reads: larger windows than one read needs, smaller ones the more layers there are. */
+vhdx_status vx_cursor_open_lasting(struct vx_chain *chain, size_t first, size_t end, struct vx_cursor **cursor,
+                                   vhdx_error *err);
 /* Takes NULL. */
 void vx_cursor_close(struct vx_cursor *cursor);
+/* What it knows of that layer is out of date. */
+void vx_cursor_forget(struct vx_cursor *cursor, size_t layer);
 /* The piece at `virtual_offset`, at most `limit` bytes long (limit > 0); both lie on the disk of layer `first`. */
 vhdx_status vx_cursor_at(struct vx_cursor *cursor, uint64_t virtual_offset, uint64_t limit, struct vx_piece *piece,
                          vhdx_error *err);
+
+/* Reads a range of the disk of the cursor's first layer. */
+vhdx_status vx_cursor_read(struct vx_cursor *cursor, void *buf, size_t length, uint64_t virtual_offset,
+                           vhdx_error *err);
 
 /* Reads through the layers [first, last]. The range must lie on the disk of layer `first`. Any number of threads. */
 vhdx_status vx_chain_read(struct vx_chain *chain, size_t first, void *buf, size_t length, uint64_t virtual_offset,

@@ -27,6 +27,7 @@ struct vx_journal {
     uint32_t capacity, used;
     struct vx_header header; /* which the first entry's LogGuid makes current */
     bool begun;              /* the header has that LogGuid */
+    bool owed;               /* the last entry is durable, its pages are not all at home */
     bool failed;
     struct vx_log_page *pages; /* scratch for a commit */
     uint8_t *memory;           /* the pages' bytes */
@@ -58,7 +59,7 @@ uint32_t vx_journal_room(const struct vx_journal *journal)
 
 bool vx_journal_failed(const struct vx_journal *journal)
 {
-    return journal->failed;
+    return journal->failed || journal->owed;
 }
 
 vhdx_status vx_journal_page(struct vx_journal *journal, uint64_t file_offset, uint8_t **page, vhdx_error *err)
@@ -141,7 +142,16 @@ static vhdx_status commit(struct vx_journal *journal, vhdx_error *err)
     VX_TRY(announce_pages(journal, err));
     VX_TRY(vx_file_flush(journal->head.file, err)); /* J1: payload; J3: the pages of the commit before */
     VX_TRY(write_entry(journal, err));
-    return write_home(journal, err);
+    journal->owed = true;
+    VX_TRY(write_home(journal, err));
+    journal->owed = false;
+    return VHDX_OK;
+}
+
+/* J7. A log that the header does not name yet is no place to go on from: what became of the header is not known. */
+static bool may_try_again(const struct vx_journal *journal, vhdx_status status)
+{
+    return status == VHDX_NO_SPACE && journal->begun;
 }
 
 vhdx_status vx_journal_commit(struct vx_journal *journal, vhdx_error *err)
@@ -154,7 +164,7 @@ vhdx_status vx_journal_commit(struct vx_journal *journal, vhdx_error *err)
     gather_pages(journal);
     vhdx_status status = commit(journal, err);
     if (status != VHDX_OK) {
-        journal->failed = true; /* J6 */
+        journal->failed = !may_try_again(journal, status); /* J6 */
         return status;
     }
     empty_slots(journal);
@@ -163,6 +173,8 @@ vhdx_status vx_journal_commit(struct vx_journal *journal, vhdx_error *err)
 
 void vx_journal_discard(struct vx_journal *journal)
 {
+    if (journal->owed)
+        return;
     empty_slots(journal);
 }
 

@@ -11,6 +11,8 @@
  *  J5  Space that a commit releases is given to nobody before that commit is durable.
  *  J6  After a failure inside a commit nothing is written any more, and LogGuid stays set: replay will finish or forget
  *      the commit.
+ *  J7  A commit that failed for want of space, and nothing else, may be tried again: its pages stay pending, and the
+ *      next entry has all of them, so that it may take the place of one whose pages did not get home.
  *
  *      payload writes | flush J1,J3 | log entry | flush J2 | pages home | payload writes | flush J1,J3 | ...
  */
@@ -43,9 +45,9 @@ uint32_t vx_journal_room(const struct vx_journal *journal);
 
 /* Makes the pending pages durable, all or none. Does nothing when there are none. */
 vhdx_status vx_journal_commit(struct vx_journal *journal, vhdx_error *err);
-/* Forgets the pending pages. */
+/* Forgets the pending pages, unless an entry that has them is durable already (J7). */
 void vx_journal_discard(struct vx_journal *journal);
-/* Whether a commit failed half way (J6). */
+/* Whether a commit failed half way (J6), or has pages to bring home (J7): then the log must stay. */
 bool vx_journal_failed(const struct vx_journal *journal);
 
 /* Clears the header's LogGuid; durable after the caller's next flush. Nothing may be pending. The journal itself is

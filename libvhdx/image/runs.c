@@ -30,6 +30,12 @@ void vx_run_reader_close(struct vx_run_reader *reader)
     reader->bits = NULL;
 }
 
+void vx_run_reader_forget(struct vx_run_reader *reader)
+{
+    reader->bat.count = 0;
+    reader->bits_length = 0;
+}
+
 static vhdx_status fail_entry(const struct vx_run_reader *reader, uint64_t bat_index, const char *what, uint8_t state,
                               vhdx_error *err)
 {

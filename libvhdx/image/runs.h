@@ -35,6 +35,8 @@ struct vx_run_reader {
 /* `window`: VX_BAT_WINDOW_LARGE or _SMALL. */
 vhdx_status vx_run_reader_open(struct vx_image *image, uint32_t window, struct vx_run_reader *reader, vhdx_error *err);
 void vx_run_reader_close(struct vx_run_reader *reader);
+/* Entries and bits have changed since they were read. */
+void vx_run_reader_forget(struct vx_run_reader *reader);
 
 /*
  * The run at `virtual_offset`, at most `limit` bytes of it (limit > 0); both lie on the image's virtual disk.

@@ -25,13 +25,14 @@ struct vx_file {
     char *path;
     vhdx_file_facts facts;
     bool writable;
-    bool poisoned;
+    /* Atomic because one thread may write to a file that others read. */
+    _Atomic bool poisoned;
     bool clean; /* nothing was changed through this handle since it was flushed */
     bool sparse_harms;
     bool cannot_punch;
     /* for a writable file, which nobody else changes, and where it was asked for; see vx_file_hold_size() */
-    bool size_known;
-    uint64_t size;
+    _Atomic bool size_known;
+    _Atomic uint64_t size;
     const struct vx_protector *protector; /* NULL = nobody */
     struct vx_file_counters counters;
 };
@@ -85,9 +86,8 @@ static vhdx_status adopt(struct vx_file *file, vhdx_io io, vhdx_error *err)
     file->sparse_harms = (file->facts.attributes & VHDX_FILE_SPARSE_HARMS) != 0;
     if (!file->writable)
         return VHDX_OK;
-    VX_TRY(vx_file_size(file, &file->size, err));
-    file->size_known = true;
-    return VHDX_OK;
+    uint64_t size;
+    return vx_file_size(file, &size, err); /* known from now on */
 }
 
 vhdx_status vx_file_open(const vhdx_host *host, const char *path, vhdx_open_mode access, struct vx_file **file,

@@ -404,7 +404,7 @@ static vhdx_status file_write(void *context, const void *buf, size_t length, uin
     call.bytes = (uint8_t *)(uintptr_t)buf;
     changes(handle);
     if (failing && handle->host->fault.torn)
-        call.length = length / 2;
+        call.length = length / 2 / SECTOR * SECTOR; /* media write whole sectors */
     if (!failing || handle->host->fault.torn)
         perform(handle->host, call);
     return failing ? failure(handle->host, err) : VHDX_OK;

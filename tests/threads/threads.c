@@ -1,7 +1,7 @@
 /*
  * Several threads at once, for ThreadSanitizer: each merges a chain of its own (down, several layers, upwards, giving
  * space back), into a new file, takes merges back; all of them read one chain that they share, at random places, while
- * that goes on. What is read is compared with what the builder wrote.
+ * that goes on. What is read is compared with what the builder wrote. Then several threads use one disk at once.
  *
  * Not a Criterion test, whose processes and pipes the sanitizer does not follow. Ends with 0 when all is right; a
  * race is the sanitizer's to report, and ends the program with another status.
@@ -206,6 +206,92 @@ static void *read_on(void *argument)
     return NULL;
 }
 
+/* ---- one disk, several writers and readers ---- */
+
+/* A stripe of the disk, written and read back by one thread while others have theirs. */
+struct striped {
+    vhdx_disk *disk;
+    uint8_t *view; /* of the whole disk; each thread has its own part of it */
+    uint64_t begin, end, chance;
+};
+
+static void change(struct striped *striped, uint64_t at, size_t length, vhdx_error *err)
+{
+    uint8_t *view = striped->view + at;
+    bool zero = bld_random_below(&striped->chance, 4) == 0;
+    for (size_t i = 0; i < length; i++)
+        view[i] = zero ? 0 : (uint8_t)bld_random(&striped->chance);
+    vhdx_status status = zero ? vhdx_disk_zero(striped->disk, at, length, false, err)
+                              : vhdx_disk_write(striped->disk, view, length, at, err);
+    if (status != VHDX_OK)
+        fail("changing a disk", err);
+}
+
+static void *use_stripe(void *argument)
+{
+    struct striped *striped = argument;
+    uint8_t bytes[PIECE];
+    vhdx_error err;
+    for (unsigned i = 0; i < 60; i++) {
+        size_t length = 1 + (size_t)bld_random_below(&striped->chance, PIECE);
+        uint64_t at = striped->begin + bld_random_below(&striped->chance, striped->end - striped->begin - length + 1);
+        if (i % 3 == 0)
+            change(striped, at, length, &err);
+        if (i % 20 == 0 && vhdx_disk_flush(striped->disk, &err) != VHDX_OK)
+            fail("flushing a disk", &err);
+        if (vhdx_disk_read(striped->disk, bytes, length, at, &err) != VHDX_OK)
+            fail("reading a disk", &err);
+        if (memcmp(bytes, striped->view + at, length) != 0)
+            fail("a disk in use reads differently", NULL);
+    }
+    return NULL;
+}
+
+static bool pass_over(void *context, const vhdx_extent *extent)
+{
+    *(uint64_t *)context += extent->length;
+    return true;
+}
+
+static void *look_on(void *argument)
+{
+    vhdx_disk *disk = argument;
+    vhdx_error err;
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t seen = 0;
+        if (vhdx_disk_extents(disk, 0, DISK, pass_over, &seen, &err) != VHDX_OK || seen != DISK)
+            fail("looking at a disk in use", &err);
+    }
+    return NULL;
+}
+
+static void use_one_disk(void)
+{
+    struct chain chain;
+    struct striped stripes[READERS];
+    pthread_t threads[READERS + 1];
+    vhdx_disk_options options = {.struct_size = sizeof options, .write = true};
+    vhdx_disk *disk;
+    vhdx_error err;
+    build(&chain, 900);
+    if (vhdx_disk_open(chain.paths[LAYERS - 1], &options, &disk, &err) != VHDX_OK)
+        fail("opening a disk", &err);
+    for (unsigned i = 0; i < READERS; i++) {
+        uint64_t length = DISK / READERS;
+        stripes[i] = (struct striped){disk, chain.view, i * length, (i + 1) * length, i};
+        if (pthread_create(&threads[i], NULL, use_stripe, &stripes[i]) != 0)
+            fail("starting a thread", NULL);
+    }
+    if (pthread_create(&threads[READERS], NULL, look_on, disk) != 0)
+        fail("starting a thread", NULL);
+    for (unsigned i = 0; i <= READERS; i++)
+        pthread_join(threads[i], NULL);
+    if (vhdx_disk_close(disk, &err) != VHDX_OK)
+        fail("closing a disk", &err);
+    compare(chain.paths[LAYERS - 1], chain.view);
+    demolish(&chain);
+}
+
 int main(void)
 {
     pthread_t mergers[MERGERS], readers[READERS];
@@ -234,6 +320,7 @@ int main(void)
         pthread_join(readers[i], NULL);
     vhdx_chain_free(chain);
     demolish(&shared);
+    use_one_disk();
     printf("%d merges in %d threads beside %u reads in %d threads\n", MERGERS * ROUNDS, MERGERS, (unsigned)reads_done,
            READERS);
     return 0;
