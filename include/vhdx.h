@@ -189,6 +189,7 @@ typedef enum vhdx_advice {
     VHDX_ADVICE_MAP_NAME = 107,
     VHDX_ADVICE_RESCUE_AND_REPAIR = 108,
     VHDX_ADVICE_NAME_REPORTS = 109,
+    VHDX_ADVICE_NAME_MAPS = 110,
 } vhdx_advice;
 
 /* Whether the same call is to be made again, after what the words say. */
@@ -703,6 +704,9 @@ typedef enum vhdx_zero_detect {
     VHDX_ZERO_DETECT_OFF = 1, /* are moved like any other data */
 } vhdx_zero_detect;
 
+/* Machines whose configurations name some disks; see vhdx_machines_find. */
+typedef struct vhdx_machines vhdx_machines;
+
 typedef struct vhdx_merge_options {
     size_t struct_size;
     /* Which files. */
@@ -729,7 +733,9 @@ typedef struct vhdx_merge_options {
     void *progress_context;
     vhdx_notice_fn notice;
     void *notice_context;
-    bool machine_known; /* the caller itself tells what the machine's configuration needs: no such notices */
+    /* those that use the layers, of vhdx_machines_find() with the chain's paths, `child` first: the merge warns of them
+     * before it begins, and tells afterwards what is to be done for each. NULL: in general words only */
+    const vhdx_machines *machines;
 } vhdx_merge_options;
 
 /* Why a merge goes the way it goes. */
@@ -789,7 +795,9 @@ typedef struct vhdx_merge_trace {
     uint32_t percent;            /* that were done, durably; UINT32_MAX = not known */
     char child[VHDX_PATH_ROOM];  /* the topmost layer that is, or was, merged; empty: not known */
     char target[VHDX_PATH_ROOM]; /* where to */
-    char repeat[4200]; /* the command that goes on with it; empty: not known, or there is nothing to go on with */
+    /* of a merge that stopped half way: with which options it goes on */
+    bool delete_merged, reclaim;
+    bool into_target; /* `into` is to be the target, for it is not the child's parent */
 } vhdx_merge_trace;
 
 /*
@@ -1259,6 +1267,50 @@ VHDX_API vhdx_status vhdx_config_find(const char *const *disks, size_t disk_coun
                                       const vhdx_config_find_options *options, vhdx_mention_fn visit, void *context,
                                       vhdx_error *err);
 
+/* A machine or a checkpoint, and one of its drives, which is one of the disks asked for. Grows at its end. */
+typedef struct vhdx_machine {
+    size_t disk;        /* number of the disk among those asked for */
+    bool name_only;     /* nothing but the file's name is equal: perhaps another disk */
+    bool checkpoint;    /* the configuration is a checkpoint's */
+    const char *name;   /* of the machine or checkpoint; "" when it has none */
+    const char *config; /* path of the configuration */
+    bool has_id;
+    vhdx_guid id; /* of the machine, in a checkpoint too */
+    bool saved_state, replicated, merge_pending, clustered;
+    vhdx_drive drive; /* as the configuration has it; `path` is the disk as that host knows it */
+} vhdx_machine;
+
+/*
+ * Finds the machines that use some disks, as vhdx_config_find() does, and keeps them: of copies of one configuration
+ * the first. Of configurations that cannot be read, or that are missing where `options` names a place,
+ * vhdx_machines_warn() tells. `options->host` must live as long as the handle.
+ */
+VHDX_API vhdx_status vhdx_machines_find(const char *const *disks, size_t disk_count,
+                                        const vhdx_config_find_options *options, vhdx_machines **machines,
+                                        vhdx_error *err);
+VHDX_API void vhdx_machines_free(vhdx_machines *machines);
+VHDX_API size_t vhdx_machines_count(const vhdx_machines *machines);
+/* NULL when there is none of that number. Belongs to the handle. */
+VHDX_API const vhdx_machine *vhdx_machines_item(const vhdx_machines *machines, size_t number);
+
+/* What happens to the disks, for the words below. */
+typedef struct vhdx_machine_change {
+    size_t struct_size;
+    size_t touched;     /* disks, from number 0 on, that read otherwise afterwards or lose their meaning */
+    bool state_unfit;   /* a saved state does not fit the disk afterwards */
+    const char *target; /* where the content of disk 0 is afterwards; NULL: where it was */
+    bool new_file;      /* `target` was made, and no machine has access to it yet */
+} vhdx_machine_change;
+
+/* Tells what to know before anything is changed: notices of kind WARNING, and a DETAIL for each machine. A merge that
+ * was given the machines does this itself. */
+VHDX_API void vhdx_machines_warn(const vhdx_machines *machines, const vhdx_machine_change *change,
+                                 vhdx_notice_fn notice, void *context);
+/* Tells what is to be done afterwards: notices of kind NEXT, with lines for PowerShell on the Hyper-V host. A merge
+ * that was given the machines does this itself. */
+VHDX_API void vhdx_machines_next(const vhdx_machines *machines, const vhdx_machine_change *change,
+                                 vhdx_notice_fn notice, void *context);
+
 /* Room for the longest text of vhdx_machine_sid, with its NUL. */
 #define VHDX_SID_ROOM 64
 
@@ -1351,6 +1403,8 @@ typedef struct vhdx_remark { /* frozen: arrays of them are handed out */
     const char *id;          /* stable, for example "ORPHANS-PARENT-MISSING"; static */
     vhdx_severity severity;
     const char *message;
+    vhdx_advice advice;
+    const char *advice_text; /* "" = none; not in `message` */
 } vhdx_remark;
 
 typedef enum vhdx_step_kind {

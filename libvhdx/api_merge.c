@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "chain/merge_trace.h"
 #include "chain/relink.h"
+#include "config/machines.h"
 #include "evidence/lost_entries.h"
 #include "image/protect.h"
 #include "merge/merge.h"
@@ -21,15 +22,40 @@ static bool undo_fits(const vhdx_merge_options *options)
     return !options->undo || !(options->delete_merged || options->reclaim);
 }
 
+/* What a merge of the machines' disk 0 into `target` (NULL: its parent) means for them. */
+static vhdx_machine_change change_of(const vhdx_merge_options *options, const char *target)
+{
+    const struct vhdx_machines *machines = options->machines;
+    bool keeps = options->direction == VHDX_DIRECTION_UP && !options->delete_merged;
+    size_t last = target ? vx_machines_number(machines, target) : 1;
+    return (vhdx_machine_change){.struct_size = sizeof(vhdx_machine_change),
+                                 .touched = keeps                         ? 0
+                                            : last < machines->disk_count ? last + 1
+                                                                          : machines->disk_count,
+                                 .state_unfit = true,
+                                 .target = target};
+}
+
 static vhdx_status merge_with(const char *child, const vhdx_merge_options *options, bool plan_only,
                               vhdx_merge_report *report, vhdx_error *err)
 {
     struct vx_siblings *siblings;
     vhdx_merge_report filled = {.struct_size = sizeof filled};
+    const struct vhdx_machines *machines = options->machines;
+    if (machines) {
+        const vhdx_machine_change change = change_of(options, options->into);
+        vx_machines_warn(machines, &change, options->notice, options->notice_context);
+    }
     VX_TRY(vx_siblings_find(options, &siblings, err));
-    vhdx_status status =
-        vx_merge(child, options, plan_only, vx_siblings_disks(siblings), vx_lost_entries_check, &filled, err);
+    const struct vx_merge_surroundings around = {.far = vx_siblings_disks(siblings),
+                                                 .check = vx_lost_entries_check,
+                                                 .owner_known = machines && vx_machines_own_first(machines)};
+    vhdx_status status = vx_merge(child, options, plan_only, &around, &filled, err);
     vx_siblings_free(siblings);
+    if (status == VHDX_OK && machines) {
+        const vhdx_machine_change change = change_of(options, filled.target);
+        vx_machines_next(machines, &change, options->notice, options->notice_context);
+    }
     vx_give_report(report, &filled, sizeof filled);
     return status;
 }
@@ -99,7 +125,15 @@ vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_o
         return vx_refuse_argument(
             err, "a merge into a new file changes no layer: into, delete, force and undo do not apply");
     vhdx_merge_report filled = {.struct_size = sizeof filled};
-    vhdx_status status = vx_flatten(child, path, &options, tell_of_layer, &filled, err);
+    const struct vhdx_machines *machines = options.machines;
+    const struct vx_merge_surroundings around = {.check = tell_of_layer,
+                                                 .owner_known = machines && vx_machines_own_first(machines)};
+    const vhdx_machine_change change = {.struct_size = sizeof change, .target = path, .new_file = true};
+    if (machines)
+        vx_machines_warn(machines, &change, options.notice, options.notice_context);
+    vhdx_status status = vx_flatten(child, path, &options, &around, &filled, err);
+    if (status == VHDX_OK && machines)
+        vx_machines_next(machines, &change, options.notice, options.notice_context);
     vx_give_report(report, &filled, sizeof filled);
     return status;
 }

@@ -103,7 +103,8 @@ static vhdx_status ask_merge(struct asking *asking, vhdx_error *err)
                                         .into = asking->trial->other,
                                         .progress = go_on,
                                         .progress_context = asking};
-    return vx_merge(asking->trial->disk, &options, true, NULL, vx_lost_entries_check, &report, err);
+    const struct vx_merge_surroundings around = {.check = vx_lost_entries_check};
+    return vx_merge(asking->trial->disk, &options, true, &around, &report, err);
 }
 
 static void count_write(void *context, const vhdx_repair_write *write)

@@ -37,7 +37,7 @@ declare -A doors=(
     [guest]="anchors content filesystems partitions proof_ext4 proof_lvm proof_ntfs proof_xfs two_views"
     [image]="bat_walk bat_window claims create exam header_update image journal linkage log_needed log_replay log_scan mark
              payload protect region_look runs space survey traces writing"
-    [config]="config config_find sid"
+    [config]="config config_find machines"
     [chain]="beside chain export fork layered link merge_trace neighbours relink resolve"
     [evidence]="absent clue lead log_witnesses lost_entries old_bits region_doubt sizes told"
     [estate]="accounts estate trial"
@@ -106,12 +106,12 @@ while read -r place name; do
 done < <(includes libvhdx/*.c libvhdx/*.h)
 
 # The library names operations, not options of the command, whose words are in tools/advice.c. What a search proposes
-# (estate/advice_*.c) is commands, and these few sentences of searches, and the command that repeats a merge, still name options.
+# (estate/advice_*.c) is commands, and these sentences of searches still name options.
 while read -r place; do
     complain "$place names an option of the command"
 done < <(grep -nE '"[^"]*('"'"'?vhdx (info|map|hash|export|create|merge|relink|repair|undo|verify|config|orphans)\>|[ '"'"'(]--[a-z])' \
     $(ls libvhdx/*/*.c libvhdx/*/*.def libvhdx/*.c | grep -v '^libvhdx/estate/advice_') |
-    grep -vE '^libvhdx/(estate/(disk_findings|references)|orphans/(report_read|scan)|chain/merge_trace).c:|cp --sparse=never' | cut -d: -f1,2)
+    grep -vE '^libvhdx/orphans/(report_read|scan).c:|cp --sparse=never' | cut -d: -f1,2)
 
 # The command has words of its own for every advice that the library has words for.
 while read -r name; do

@@ -132,6 +132,7 @@ static const struct row rows[] = {
     {VHDX_ADVICE_RESCUE_AND_REPAIR, "nothing was changed; copy the file with ddrescue and repair the copy with "
                                     "--bad-ranges MAPFILE"},
     {VHDX_ADVICE_NAME_REPORTS, "name reports that 'vhdx orphans --json' has written"},
+    {VHDX_ADVICE_NAME_MAPS, "--map tells which is meant"},
 };
 
 static const char *words_of(vhdx_advice advice)
@@ -214,12 +215,9 @@ const char *advice_alone(vhdx_advice advice, char room[ADVICE_ROOM])
     return words ? fill(words, NULL, NULL, room) : "";
 }
 
-char *advice_with_notice(const vhdx_notice *notice)
+/* For free(); NULL when memory ran out. */
+static char *joined(const char *text, const char *advice)
 {
-    char room[ADVICE_ROOM];
-    const char *words = words_of(notice->advice), *text = notice->text;
-    const char *advice =
-        words ? fill(words, notice->advice_arguments[0], notice->advice_arguments[1], room) : notice->advice_text;
     const char *between = !advice || !advice[0] || strchr("\n:,", advice[0]) ? "" : "; ";
     advice = advice ? advice : "";
     size_t size = strlen(text) + strlen(between) + strlen(advice) + 1;
@@ -227,4 +225,18 @@ char *advice_with_notice(const vhdx_notice *notice)
     if (whole)
         snprintf(whole, size, "%s%s%s", text, between, advice);
     return whole;
+}
+
+char *advice_with_notice(const vhdx_notice *notice)
+{
+    char room[ADVICE_ROOM];
+    const char *words = words_of(notice->advice);
+    return joined(notice->text, words ? fill(words, notice->advice_arguments[0], notice->advice_arguments[1], room)
+                                      : notice->advice_text);
+}
+
+char *advice_with_remark(const vhdx_remark *remark)
+{
+    const char *words = words_of(remark->advice);
+    return joined(remark->message, words ? words : remark->advice_text);
 }

@@ -18,5 +18,6 @@ const char *advice_of_error(const vhdx_error *err, char room[ADVICE_ROOM]);
 const char *advice_alone(vhdx_advice advice, char room[ADVICE_ROOM]);
 /* The whole notice with its advice, for free(); NULL when memory ran out. */
 char *advice_with_notice(const vhdx_notice *notice);
+char *advice_with_remark(const vhdx_remark *remark);
 
 #endif

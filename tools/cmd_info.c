@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define REPEAT_ROOM (16 * VHDX_PATH_ROOM)
+
 struct showing {
     const struct cli *cli;
     const vhdx_open_options *options;
@@ -30,9 +32,24 @@ static void begin_chain_json(struct showing *showing)
     showing->chain_begun = true;
 }
 
+/* The command that goes on with the merge; "" where there is none, or a path is not known or has no room. */
+static void repeat_of(const vhdx_merge_trace *trace, char text[REPEAT_ROOM])
+{
+    char child[REPEAT_ROOM / 4], target[REPEAT_ROOM / 4];
+    bool begun = trace->state == VHDX_MERGE_STATE_BEGUN || trace->state == VHDX_MERGE_STATE_BEGUN_INTO;
+    vhdx_quote(trace->child, VHDX_SHELL_HERE, child, sizeof child);
+    vhdx_quote(trace->target, VHDX_SHELL_HERE, target, sizeof target);
+    text[0] = '\0';
+    if (begun && trace->child[0] && *child && (*target || !trace->into_target))
+        snprintf(text, REPEAT_ROOM, "vhdx merge%s%s%s%s %s", trace->delete_merged ? " --delete" : "",
+                 trace->reclaim ? " --reclaim" : "", trace->into_target ? " --into " : "",
+                 trace->into_target ? target : "", child);
+}
+
 static void merge_json(struct json *json, const vhdx_merge_trace *trace)
 {
     static const char *const states[] = {"none", "begun", "begun-into", "done"};
+    char repeat[REPEAT_ROOM];
     json_object_begin(json, "merge");
     json_text(json, "state", states[trace->state]);
     json_text(json, "child", trace->child[0] ? trace->child : NULL);
@@ -41,14 +58,15 @@ static void merge_json(struct json *json, const vhdx_merge_trace *trace)
         json_null(json, "percent");
     else
         json_number(json, "percent", trace->percent);
-    json_text(json, "repeat", trace->repeat[0] ? trace->repeat : NULL);
+    repeat_of(trace, repeat);
+    json_text(json, "repeat", repeat[0] ? repeat : NULL);
     json_object_end(json);
 }
 
 /* One row, and under it the command that goes on. */
 static void merge_text(const vhdx_merge_trace *trace, int indent)
 {
-    char text[2 * VHDX_PATH_ROOM + 200], percent[32] = "";
+    char text[2 * VHDX_PATH_ROOM + 200], percent[32] = "", repeat[REPEAT_ROOM];
     if (trace->percent != UINT32_MAX)
         snprintf(percent, sizeof percent, " at %u %%", (unsigned)trace->percent);
     if (trace->state == VHDX_MERGE_STATE_DONE)
@@ -58,9 +76,10 @@ static void merge_text(const vhdx_merge_trace *trace, int indent)
                  "a merge of %s into %s stopped half way%s; repeat:", trace->child[0] ? trace->child : "a child",
                  trace->state == VHDX_MERGE_STATE_BEGUN_INTO ? "this disk" : trace->target, percent);
     report_row(stdout, indent, "merge", text);
-    if (trace->repeat[0]) {
+    repeat_of(trace, repeat);
+    if (repeat[0]) {
         printf("%*s", indent + 22, "");
-        text_put(stdout, trace->repeat);
+        text_put(stdout, repeat);
         putchar('\n');
     }
 }

@@ -36,8 +36,8 @@ struct work {
     const char *child;
     struct progress progress;
     struct notices notices;
-    struct machines machines; /* whose configurations name layers of the chain */
-    struct texts layers;      /* paths, from the child down */
+    vhdx_machines *machines; /* whose configurations name layers of the chain */
+    struct texts layers;     /* paths, from the child down */
     vhdx_merge_options options;
     vhdx_merge_report report;
     double seconds; /* that it took */
@@ -306,15 +306,26 @@ static void print_json(const struct work *work)
     if (work->wish->dry_run) {
         json_object_begin(&json, "plan");
         plan_members(&json, work);
-        machines_json(&json, &work->machines);
+        machines_json(&json, work->machines, (const char *const *)work->layers.items);
         notices_json(&json, &work->notices);
         json_object_end(&json);
     } else {
         done_members(&json, work);
-        machines_json(&json, &work->machines);
+        machines_json(&json, work->machines, (const char *const *)work->layers.items);
         notices_json(&json, &work->notices);
     }
     json_document_end(&json);
+}
+
+/* Of a new disk, which vhdx_merge_plan does not plan. */
+static vhdx_status plan_with_machines(struct work *work, const vhdx_open_options *open, vhdx_error *err)
+{
+    const vhdx_machine_change change = {.struct_size = sizeof change, .target = work->wish->output, .new_file = true};
+    vhdx_machines_warn(work->machines, &change, notices_take, &work->notices);
+    vhdx_status status = plan_new(work->child, work->wish->output, open, &work->report, err);
+    if (status == VHDX_OK)
+        vhdx_machines_next(work->machines, &change, notices_take, &work->notices);
+    return status;
 }
 
 static vhdx_status call(struct work *work, vhdx_error *err)
@@ -328,7 +339,7 @@ static vhdx_status call(struct work *work, vhdx_error *err)
                                     .parent_count = wish->parents.count,
                                     .notice = work->options.notice,
                                     .notice_context = work->options.notice_context};
-    return wish->dry_run ? plan_new(work->child, wish->output, &open, &work->report, err)
+    return wish->dry_run ? plan_with_machines(work, &open, err)
                          : vhdx_flatten(work->child, wish->output, &work->options, &work->report, err);
 }
 
@@ -350,40 +361,16 @@ static bool list_layers(struct work *work)
     return all;
 }
 
-/* How many layers, from the child on, read otherwise when the content goes to `target`. What is not known counts as
- * all. */
-static size_t touched_layers(const struct work *work, const char *target)
-{
-    if (work->wish->output || (work->wish->way == VHDX_DIRECTION_UP && !work->wish->delete_merged))
-        return 0;
-    if (!target)
-        return work->layers.count < 2 ? work->layers.count : 2; /* the child and its parent */
-    for (size_t i = 0; i < work->layers.count; i++)
-        if (strcmp(work->layers.items[i], target) == 0)
-            return i + 1;
-    return work->layers.count;
-}
-
 static bool find_machines(struct work *work)
 {
     if (!list_layers(work)) {
         fputs("vhdx: out of memory\n", stderr);
         return false;
     }
-    if (!machines_find(&work->machines, work->cli, (const char **)work->layers.items, work->layers.count,
-                       &work->wish->configs))
-        return false;
-    work->options.machine_known = machines_own_child(&work->machines);
-    machines_warn(&work->machines, &work->notices, touched_layers(work, work->wish->into), !work->wish->output);
-    return true;
-}
-
-static void tell_machines(struct work *work)
-{
-    const struct machine_change change = {.target = work->report.target,
-                                          .touched = touched_layers(work, work->report.target),
-                                          .new_file = work->wish->output != NULL};
-    machines_next(&work->machines, &work->notices, &change);
+    work->machines =
+        machines_find(work->cli, (const char *const *)work->layers.items, work->layers.count, &work->wish->configs);
+    work->options.machines = work->machines;
+    return work->machines != NULL;
 }
 
 /* A dry run refuses what the run would: files that it would write to, and directories in which it makes new ones. */
@@ -419,7 +406,6 @@ static int merge(struct work *work)
                                                  : "nothing is lost; run the same command again to go on");
         return cli_fail(work->cli, &err);
     }
-    tell_machines(work);
     if (work->cli->json)
         print_json(work);
     else if (work->wish->dry_run)
@@ -454,7 +440,7 @@ static int prepare_and_merge(const struct cli *cli, const struct wish *wish)
                                         .notice = notices_take,
                                         .notice_context = &work.notices};
     int status = find_machines(&work) ? merge(&work) : EXIT_FAILED;
-    machines_free(&work.machines);
+    vhdx_machines_free(work.machines);
     texts_free(&work.layers);
     notices_free(&work.notices);
     return status;

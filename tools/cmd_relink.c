@@ -17,14 +17,14 @@ struct wish {
     bool force;
 };
 
-static void print_json(const char *child, const struct wish *wish, const struct machines *machines)
+static void print_json(const char *child, const struct wish *wish, const vhdx_machines *machines)
 {
     struct json json;
     json_document_begin(&json, stdout);
     json_text(&json, "child", child);
     json_text(&json, "parent", wish->parent);
     json_bool(&json, "forced", wish->force);
-    machines_json(&json, machines);
+    machines_json(&json, machines, &child);
     json_document_end(&json);
 }
 
@@ -38,14 +38,16 @@ static void print_done(const char *child, const struct wish *wish)
 }
 
 /* Another parent makes the child read otherwise; a parent at another place does not. */
-static int relink(const struct cli *cli, const struct wish *wish, const struct machines *machines)
+static int relink(const struct cli *cli, const struct wish *wish, const vhdx_machines *machines)
 {
     const vhdx_relink_options options = {.struct_size = sizeof options, .force = wish->force};
     const char *child = cli->files[0];
     struct progress progress = {0};
     struct notices notices = {.cli = cli, .progress = &progress};
     vhdx_error err;
-    machines_warn(machines, &notices, wish->force ? 1 : 0, wish->force);
+    const vhdx_machine_change change = {
+        .struct_size = sizeof change, .touched = wish->force ? 1 : 0, .state_unfit = wish->force};
+    vhdx_machines_warn(machines, &change, notices_take, &notices);
     notices_free(&notices);
     if (vhdx_relink(child, wish->parent, &options, &err) != VHDX_OK)
         return cli_fail(cli, &err);
@@ -58,10 +60,10 @@ static int relink(const struct cli *cli, const struct wish *wish, const struct m
 
 static int find_and_relink(const struct cli *cli, const struct wish *wish)
 {
-    struct machines machines;
     const char *disks[] = {cli->files[0]};
-    int status = machines_find(&machines, cli, disks, 1, &wish->configs) ? relink(cli, wish, &machines) : EXIT_FAILED;
-    machines_free(&machines);
+    vhdx_machines *machines = machines_find(cli, disks, 1, &wish->configs);
+    int status = machines ? relink(cli, wish, machines) : EXIT_FAILED;
+    vhdx_machines_free(machines);
     return status;
 }
 

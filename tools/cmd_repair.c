@@ -35,7 +35,7 @@ struct repair {
     struct progress progress;
     struct notices notices;
     struct cli_list parents, configs, assumed;
-    struct machines machines; /* whose configurations name the disk */
+    vhdx_machines *machines; /* whose configurations name the disk */
     struct planned *plan;
     size_t count, room;
     bool no_memory;
@@ -267,7 +267,7 @@ static void print_json(const struct repair *repair, const vhdx_report *report)
         plan_json(&json, repair);
     json_object_end(&json);
     json_array_end(&json);
-    machines_json(&json, &repair->machines);
+    machines_json(&json, repair->machines, (const char *const *)repair->cli.files);
     notices_json(&json, &repair->notices);
     json_document_end(&json);
 }
@@ -313,7 +313,7 @@ static void print_failure_json(const struct repair *repair, const vhdx_error *er
     json_text(&json, "map", NULL);
     json_object_end(&json);
     json_array_end(&json);
-    machines_json(&json, &repair->machines);
+    machines_json(&json, repair->machines, (const char *const *)repair->cli.files);
     notices_json(&json, &repair->notices);
     json_error(&json, err);
     json_document_end(&json);
@@ -405,11 +405,13 @@ static int prepare_and_run(struct repair *repair)
     repair->options.notice_context = &repair->notices;
     const char *disks[] = {repair->cli.files[0]};
     int status = EXIT_FAILED;
-    if (machines_find(&repair->machines, &repair->cli, disks, 1, &repair->configs)) {
-        machines_warn(&repair->machines, &repair->notices, 1, true);
+    repair->machines = machines_find(&repair->cli, disks, 1, &repair->configs);
+    if (repair->machines) {
+        const vhdx_machine_change change = {.struct_size = sizeof change, .touched = 1, .state_unfit = true};
+        vhdx_machines_warn(repair->machines, &change, notices_take, &repair->notices);
         status = run_repair(repair);
     }
-    machines_free(&repair->machines);
+    vhdx_machines_free(repair->machines);
     notices_free(&repair->notices);
     return status;
 }

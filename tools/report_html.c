@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report_html.h"
 
+#include "advice.h"
 #include "families.h"
 #include "html_graph.h"
 #include "html_page.h"
@@ -321,7 +322,9 @@ static void put_findings(const struct page *p, const vhdx_remark *findings, size
     put(p, "<ul class=\"says\">");
     for (size_t i = 0; i < count; i++) {
         fprintf(p->out, "<li class=\"%s\" title=\"%s\">", classes[findings[i].severity], findings[i].id);
-        put_in(p, "", findings[i].message, "</li>");
+        char *whole = advice_with_remark(&findings[i]);
+        put_in(p, "", whole ? whole : findings[i].message, "</li>");
+        free(whole);
     }
     put(p, "</ul>");
 }

@@ -5,8 +5,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "report_orphans.h"
 
+#include "advice.h"
 #include "report.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { REPORT_FORMAT = 1 };
@@ -64,7 +66,9 @@ static void findings(struct json *json, const vhdx_remark *items, size_t count)
         json_row_begin(json, NULL);
         json_text(json, "id", items[i].id);
         json_text(json, "severity", report_severity(items[i].severity));
-        json_text(json, "message", items[i].message);
+        char *whole = advice_with_remark(&items[i]);
+        json_text(json, "message", whole ? whole : items[i].message);
+        free(whole);
         json_object_end(json);
     }
     json_array_end(json);

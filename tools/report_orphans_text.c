@@ -7,6 +7,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report_orphans.h"
 
+#include "advice.h"
 #include "families.h"
 #include "report.h"
 #include "text.h"
@@ -118,7 +119,9 @@ static void print_findings(const struct page *page, const vhdx_remark *findings,
         fprintf(page->out, "%*s", (int)indent, "");
         if (findings[i].severity == VHDX_SEVERITY_ERROR)
             begin_colour(page, "\x1b[1m");
-        wrap(page, findings[i].message, indent, indent);
+        char *whole = advice_with_remark(&findings[i]);
+        wrap(page, whole ? whole : findings[i].message, indent, indent);
+        free(whole);
         end_colour(page);
     }
 }

@@ -107,3 +107,31 @@ size_t vx_tail_directory(const char *path)
 {
     return (size_t)(vx_tail_name(path) - path);
 }
+
+/* What is left of the path without its last `number` parts and the separators before them. */
+static size_t length_without_parts(const char *path, size_t number, bool windows)
+{
+    size_t end = strlen(path);
+    for (; number > 0; number--) {
+        while (end > 0 && !vx_path_is_separator(path[end - 1], windows))
+            end--;
+        while (end > 0 && vx_path_is_separator(path[end - 1], windows))
+            end--;
+    }
+    return end;
+}
+
+char *vx_tail_there(struct vx_arena *arena, const char *named, bool windows, const char *there, const char *other)
+{
+    size_t parts = vx_tail_compare(there, named, windows).parts;
+    size_t here_length = length_without_parts(named, parts, windows);
+    size_t there_length = length_without_parts(there, parts, true);
+    bool below =
+        parts >= 2 && strncmp(named, other, here_length) == 0 && vx_path_is_separator(other[here_length], windows);
+    if (!below || there_length == 0 || (!windows && strchr(other + here_length, '\\')))
+        return NULL;
+    char *made = vx_arena_format(arena, "%.*s\\%s", (int)there_length, there, other + here_length + 1);
+    for (char *c = made ? made + there_length : NULL; c && *c; c++)
+        *c = *c == '/' ? '\\' : *c;
+    return made;
+}

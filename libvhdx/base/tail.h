@@ -7,6 +7,8 @@
 #ifndef VX_BASE_TAIL_H
 #define VX_BASE_TAIL_H
 
+#include "base/arena.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -42,5 +44,12 @@ bool vx_tail_last_part(const char *text, size_t *end, bool windows, const char *
 /* Compares from the ends, each path cut as its host cuts paths. *order: how the first two parts that differ compare;
  * the shorter path comes first. */
 struct vx_tail vx_tail_order(const char *path, bool path_windows, const char *place, bool windows, int *order);
+
+/*
+ * What `other`, an absolute path of this host, is called on the machine that calls `named` (absolute, of this host) by
+ * the Windows path `there`: the directories at the ends of both are the same, so what is below them is too. NULL:
+ * `other` is not below such a directory, or no memory.
+ */
+char *vx_tail_there(struct vx_arena *arena, const char *named, bool windows, const char *there, const char *other);
 
 #endif

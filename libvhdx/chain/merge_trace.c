@@ -1,6 +1,6 @@
 /*
- * Traces of merges. See merge_trace.h. The command that goes on with a merge is made of what its mark in the target
- * says; without a mark, of what the layer next to the target knows.
+ * Traces of merges. See merge_trace.h. What goes on with a merge is known from its mark in the target; without a
+ * mark, from what the layer next to the target knows.
  */
 /* SPDX-License-Identifier: MIT */
 #include "chain/merge_trace.h"
@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/path.h"
-#include "base/quote.h"
 #include "image/mark.h"
 
 #include <stdio.h>
@@ -46,22 +45,6 @@ static void name_child(struct tracing *t, const char *next)
     }
 }
 
-static void say_repeat(struct tracing *t)
-{
-    struct vx_arena arena = {0};
-    vhdx_merge_trace *trace = t->trace;
-    bool windows = t->host->windows_paths;
-    const char *child = vx_quote_word(&arena, trace->child, windows);
-    const char *target = vx_quote_word(&arena, trace->target, windows);
-    bool into = t->has_mark && t->mark.layer_count > 1;
-    if (child && target)
-        snprintf(trace->repeat, sizeof trace->repeat, "vhdx merge%s%s%s%s %s",
-                 t->has_mark && t->mark.flags & VX_MERGE_MARK_DELETE ? " --delete" : "",
-                 t->has_mark && t->mark.flags & VX_MERGE_MARK_RECLAIM ? " --reclaim" : "", into ? " --into " : "",
-                 into ? target : "", child);
-    vx_arena_clear(&arena);
-}
-
 /* `next`: the layer next to the target; NULL: not known. */
 static void tell_begun(struct tracing *t, const char *target, const char *next)
 {
@@ -71,7 +54,9 @@ static void tell_begun(struct tracing *t, const char *target, const char *next)
     if (t->has_mark && t->mark.total > 0)
         trace->percent = (uint32_t)((double)vx_min(t->mark.moved, t->mark.total) / (double)t->mark.total * 100.0);
     name_child(t, next);
-    say_repeat(t);
+    trace->delete_merged = t->has_mark && t->mark.flags & VX_MERGE_MARK_DELETE;
+    trace->reclaim = t->has_mark && t->mark.flags & VX_MERGE_MARK_RECLAIM;
+    trace->into_target = t->has_mark && t->mark.layer_count > 1;
 }
 
 static vhdx_status look_at_parent(struct tracing *t, struct vx_image *image, const char *path, vhdx_error *err)

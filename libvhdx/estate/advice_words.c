@@ -6,11 +6,10 @@
 #include "estate/adviser.h"
 
 #include "base/alloc.h"
+#include "base/hyperv.h"
 #include "base/quote.h"
 #include "base/path.h"
-#include "config/sid.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,45 +90,6 @@ const vhdx_found_reference *vx_advice_owner(const struct vx_adviser *a, size_t *
     return found;
 }
 
-/* `number` parts taken off the end of the path, with the separators before them: what is left is [path, end). */
-static size_t without_parts(const char *path, size_t number, bool windows)
-{
-    size_t end = strlen(path);
-    for (; number > 0; number--) {
-        while (end > 0 && !vx_path_is_separator(path[end - 1], windows))
-            end--;
-        while (end > 0 && vx_path_is_separator(path[end - 1], windows))
-            end--;
-    }
-    return end;
-}
-
-/* The machine names `named` by `path`. What has no part in their common end is one and the same directory, here and
- * there; NULL: the disk is not below it. */
-static const char *below_same_directory(struct vx_adviser *a, const struct vx_disk *named, const char *path,
-                                        const struct vx_disk *disk)
-{
-    bool windows = vx_advice_is_windows(a, named);
-    size_t parts = vx_tail_compare(path, named->absolute, windows).parts;
-    size_t here = without_parts(named->absolute, parts, windows), there = without_parts(path, parts, true);
-    bool below = parts >= 2 && named->source == disk->source && strncmp(named->absolute, disk->absolute, here) == 0 &&
-                 vx_path_is_separator(disk->absolute[here], windows);
-    if (!below || there == 0 || (!windows && strchr(disk->absolute + here, '\\')))
-        return NULL;
-    const char *rest = disk->absolute + here + 1;
-    char *made = vx_arena_take(&a->estate->arena, there + strlen(rest) + 2, 1);
-    if (!made) {
-        a->estate->no_memory = true;
-        return "";
-    }
-    memcpy(made, path, there);
-    made[there] = '\\';
-    memcpy(made + there + 1, rest, strlen(rest));
-    for (char *c = made + there; *c; c++)
-        *c = *c == '/' ? '\\' : *c;
-    return made;
-}
-
 const char *vx_advice_host_path(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number);
@@ -154,8 +114,10 @@ const char *vx_advice_host_path(struct vx_adviser *a, size_t number)
     }
     if (vx_advice_is_windows(a, disk))
         return disk->absolute;
-    const char *near =
-        other ? below_same_directory(a, other, a->estate->machines[r->config].pub.drives[r->disk].path, disk) : NULL;
+    const char *near = other && other->source == disk->source
+                           ? vx_tail_there(&a->estate->arena, other->absolute, vx_advice_is_windows(a, other),
+                                           a->estate->machines[r->config].pub.drives[r->disk].path, disk->absolute)
+                           : NULL;
     return near ? near : vx_advice_say(a, "<where the host has %s>", vx_tail_name(disk->pub.path));
 }
 
@@ -187,23 +149,30 @@ bool vx_can_be_typed(const struct vx_adviser *a, const struct vx_disk *disk)
     return true;
 }
 
+/* `line`: NULL when memory ran out. */
+static void step_hyperv(struct vx_adviser *a, size_t disk, const char *line)
+{
+    if (!line)
+        a->estate->no_memory = true;
+    else
+        vx_advice_step(a, VHDX_STEP_HYPERV, disk, "%s", line);
+}
+
 void vx_advice_step_set_drive(struct vx_adviser *a, const vhdx_found_reference *reference, size_t disk)
 {
-    static const char *const controllers[] = {"SCSI", "IDE", "SCSI", "SCSI", "SCSI"};
-    const vhdx_drive *medium = &a->estate->machines[reference->config].pub.drives[reference->disk];
-    unsigned kind = medium->controller <= VHDX_CONTROLLER_OTHER ? medium->controller : 0;
-    vx_advice_step(a, VHDX_STEP_HYPERV, disk,
-                   "Set-VMHardDiskDrive -VMName %s -ControllerType %s -ControllerNumber %" PRIu32
-                   " -ControllerLocation %" PRIu32 " -Path %s",
-                   vx_advice_powershell(a, vx_machine_name(&a->estate->machines[reference->config])), controllers[kind],
-                   medium->controller_number, medium->location, vx_advice_powershell(a, vx_advice_host_path(a, disk)));
+    const struct vx_machine *machine = &a->estate->machines[reference->config];
+    const vhdx_drive *medium = &machine->pub.drives[reference->disk];
+    const struct vx_hyperv_slot slot = {.machine = vx_machine_name(machine),
+                                        .controller = medium->controller,
+                                        .number = medium->controller_number,
+                                        .location = medium->location};
+    step_hyperv(a, disk, vx_hyperv_set_drive(&a->estate->arena, &slot, vx_advice_host_path(a, disk)));
 }
 
 void vx_advice_step_grant(struct vx_adviser *a, const vhdx_machine_info *info, const char *host_name, size_t disk)
 {
-    char sid[VHDX_SID_ROOM];
-    if (!info->has_machine_id && !(info->has_id && !info->checkpoint))
-        return;
-    vx_machine_sid(info->has_machine_id ? &info->machine_id : &info->id, sid);
-    vx_advice_step(a, VHDX_STEP_HYPERV, disk, "icacls %s /grant '*%s:(F)'", vx_advice_powershell(a, host_name), sid);
+    if (info->has_machine_id || (info->has_id && !info->checkpoint))
+        step_hyperv(
+            a, disk,
+            vx_hyperv_grant(&a->estate->arena, host_name, info->has_machine_id ? &info->machine_id : &info->id));
 }

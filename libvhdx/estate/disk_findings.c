@@ -243,11 +243,13 @@ static const struct flag_words flag_words[] = {
 
 static void tell_flags(struct vx_estate *estate, struct vx_disk *disk)
 {
-    if (disk->named_less && !disk->named_alike && !vx_disk_is_used(disk))
+    if (disk->named_less && !disk->named_alike && !vx_disk_is_used(disk)) {
         vx_estate_note_disk(
             estate, disk, VX_REMARK_NAMED_ALIKE, WARNING,
             "a machine names a disk of this folder and name; another file fits its path better. That proves "
-            "nothing, but the file is kept. --map tells which is meant");
+            "nothing, but the file is kept");
+        vx_estate_note_advice(&disk->notes, VHDX_ADVICE_NAME_MAPS);
+    }
     if (vx_disk_is_vhd(disk) && (disk->pub.flags & VHDX_DISK_FLAG_SIZE_DIFFERS))
         vx_estate_note_disk(estate, disk, VX_REMARK_VHD_SIZE_DIFFERS, ERROR,
                             "its virtual size is not the parent's, which the VHD format does not allow");

@@ -4,6 +4,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "estate/estate.h"
 
+#include "base/advice.h"
 #include "base/alloc.h"
 #include "base/path.h"
 #include "estate/names.h"
@@ -99,7 +100,7 @@ static void add_note(struct vx_estate *estate, struct vx_notes *notes, enum vx_r
         return;
     }
     note->number = number;
-    note->finding = (vhdx_remark){vx_remark_id(number), severity, message};
+    note->finding = (vhdx_remark){vx_remark_id(number), severity, message, VHDX_ADVICE_NONE, ""};
     if (notes->last)
         notes->last->next = note;
     else
@@ -125,6 +126,14 @@ void vx_estate_note_disk(struct vx_estate *estate, struct vx_disk *disk, enum vx
     va_start(arguments, format);
     add_note(estate, &disk->notes, number, aside ? VHDX_SEVERITY_INFO : severity, format, arguments);
     va_end(arguments);
+}
+
+void vx_estate_note_advice(struct vx_notes *notes, vhdx_advice advice)
+{
+    if (!notes->last)
+        return; /* there was no memory for it */
+    notes->last->finding.advice = advice;
+    notes->last->finding.advice_text = vx_advice_words(advice);
 }
 
 const vhdx_remark *vx_estate_notes(struct vx_estate *estate, const struct vx_notes *notes)

@@ -168,6 +168,8 @@ void vx_estate_note(struct vx_estate *estate, struct vx_notes *notes, enum vx_re
 /* Of a disk. What was put aside is told of, but is no problem any more: its findings are information. */
 void vx_estate_note_disk(struct vx_estate *estate, struct vx_disk *disk, enum vx_remark number, vhdx_severity severity,
                          const char *format, ...) VX_PRINTF(5, 6);
+/* Adds an advice without arguments to the note that was made last. */
+void vx_estate_note_advice(struct vx_notes *notes, vhdx_advice advice);
 /* As an array in the arena. */
 const vhdx_remark *vx_estate_notes(struct vx_estate *estate, const struct vx_notes *notes);
 

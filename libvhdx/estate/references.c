@@ -50,9 +50,10 @@ static void note_tie(struct vx_estate *estate, struct vx_machine *machine, const
                      const struct vx_hit_list *found)
 {
     vx_estate_note(estate, &machine->notes, VX_REMARK_NAME_TIE, VHDX_SEVERITY_ERROR,
-                   "the path %s fits %zu files equally well: %s and %s%s; --map tells which is meant", path,
-                   found->count, estate->disks[found->disks[0]].pub.path, estate->disks[found->disks[1]].pub.path,
+                   "the path %s fits %zu files equally well: %s and %s%s", path, found->count,
+                   estate->disks[found->disks[0]].pub.path, estate->disks[found->disks[1]].pub.path,
                    found->count > 2 ? " and others" : "");
+    vx_estate_note_advice(&machine->notes, VHDX_ADVICE_NAME_MAPS);
     for (size_t i = 0; i < found->count; i++) {
         struct vx_disk *disk = &estate->disks[found->disks[i]];
         vx_estate_note_disk(estate, disk, VX_REMARK_NAME_TIE, VHDX_SEVERITY_ERROR,

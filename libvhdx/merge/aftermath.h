@@ -16,7 +16,7 @@ struct vx_aftermath {
     bool has_upper;     /* a layer above the child goes on being the leaf */
     bool between;       /* layers between child and target are left */
     bool deleted;       /* the merged layers were removed */
-    bool machine_known; /* the caller tells itself what the machine's configuration needs */
+    bool owner_known;   /* what the machine's configuration needs is told elsewhere */
 };
 
 /* Sends the lines as notices of kind NEXT. `notice` may be NULL. */

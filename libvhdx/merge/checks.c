@@ -379,7 +379,7 @@ vhdx_status vx_merge_check_neighbours(struct vx_merge_run *run, vhdx_error *err)
 {
     struct vx_search also = {run->options->parents, run->options->parent_count};
     VX_TRY(vx_neighbours_find(run->chain, run->into + 1, &also, &run->neighbours, err));
-    VX_TRY(vx_neighbours_add(run->chain, run->far, run->options->delete_merged, &run->neighbours, err));
+    VX_TRY(vx_neighbours_add(run->chain, run->around->far, run->options->delete_merged, &run->neighbours, err));
     VX_TRY(vx_guard_judge(run->chain, run->into, &run->neighbours, &run->guard, err));
     VX_TRY(find_state(run, err));
     VX_TRY(check_siblings(run, err));

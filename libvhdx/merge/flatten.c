@@ -91,8 +91,8 @@ static vhdx_status make_new(struct vx_chain *chain, const char *path, const vhdx
     return status;
 }
 
-vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options, vx_layer_check_fn *check,
-                       vhdx_merge_report *report, vhdx_error *err)
+vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
+                       const struct vx_merge_surroundings *around, vhdx_merge_report *report, vhdx_error *err)
 {
     struct vx_search search = {options->parents, options->parent_count};
     struct vx_chain *chain;
@@ -100,15 +100,15 @@ vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_opt
     vhdx_status status = VHDX_OK;
     for (size_t i = 0; i < chain->count && status == VHDX_OK; i++) {
         vx_image_tell(chain->layers[i], options->notice, options->notice_context);
-        if (check)
-            status = check(chain->layers[i], options->notice, options->notice_context, err);
+        if (around->check)
+            status = around->check(chain->layers[i], options->notice, options->notice_context, err);
     }
     if (status == VHDX_OK)
         status = make_new(chain, path, options, report, err);
     vx_chain_close(chain);
     if (status == VHDX_OK) {
         struct vx_aftermath aftermath = {
-            .child = child, .target = path, .new_file = true, .machine_known = options->machine_known};
+            .child = child, .target = path, .new_file = true, .owner_known = around->owner_known};
         vx_tell_aftermath(&aftermath, options->notice, options->notice_context);
     }
     return status;

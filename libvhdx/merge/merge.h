@@ -9,13 +9,19 @@
 
 #include "chain/neighbours.h"
 
+/* What other rooms know that a merge cannot find out. Members may be NULL. */
+struct vx_merge_surroundings {
+    const struct vx_far_disks *far; /* what was found of options->siblings */
+    vx_layer_check_fn *check;
+    bool owner_known; /* the machine that uses the child is, and what it needs is told elsewhere */
+};
+
 /* As vhdx_merge; `plan_only`: as vhdx_merge_plan. `report` is never NULL here; it is filled as far as known also on
- * failure. `far`: what was found of options->siblings, may be NULL. `check`: may be NULL. */
+ * failure. */
 vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool plan_only,
-                     const struct vx_far_disks *far, vx_layer_check_fn *check, vhdx_merge_report *report,
-                     vhdx_error *err);
+                     const struct vx_merge_surroundings *around, vhdx_merge_report *report, vhdx_error *err);
 /* As vhdx_flatten. */
-vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options, vx_layer_check_fn *check,
-                       vhdx_merge_report *report, vhdx_error *err);
+vhdx_status vx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
+                       const struct vx_merge_surroundings *around, vhdx_merge_report *report, vhdx_error *err);
 
 #endif

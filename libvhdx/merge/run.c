@@ -296,7 +296,7 @@ static void tell_aftermath(const struct vx_merge_run *run, bool has_upper)
                                      .between = run->into > 1 && !options->delete_merged &&
                                                 run->report->direction == VHDX_DIRECTION_DOWN,
                                      .deleted = options->delete_merged || options->reclaim,
-                                     .machine_known = options->machine_known};
+                                     .owner_known = run->around->owner_known};
     if (!run->plan_only)
         vx_tell_aftermath(&aftermath, options->notice, options->notice_context);
 }
@@ -328,8 +328,8 @@ static vhdx_status run_merge(struct vx_merge_run *run, vhdx_error *err)
     for (size_t i = 0; i <= run->into; i++) {
         VX_TRY(vx_image_check_log(run->chain->layers[i], err));
         vx_image_tell(run->chain->layers[i], options->notice, options->notice_context);
-        if (run->check)
-            VX_TRY(run->check(run->chain->layers[i], options->notice, options->notice_context, err));
+        if (run->around->check)
+            VX_TRY(run->around->check(run->chain->layers[i], options->notice, options->notice_context, err));
     }
     run->child = run->chain->layers[0];
     run->bottom = run->chain->layers[run->into - 1];
@@ -342,11 +342,10 @@ static vhdx_status run_merge(struct vx_merge_run *run, vhdx_error *err)
 }
 
 vhdx_status vx_merge(const char *child, const vhdx_merge_options *options, bool plan_only,
-                     const struct vx_far_disks *far, vx_layer_check_fn *check, vhdx_merge_report *report,
-                     vhdx_error *err)
+                     const struct vx_merge_surroundings *around, vhdx_merge_report *report, vhdx_error *err)
 {
     struct vx_merge_run run = {
-        .options = options, .child_path = child, .plan_only = plan_only, .far = far, .check = check, .report = report};
+        .options = options, .child_path = child, .plan_only = plan_only, .around = around, .report = report};
     vhdx_status status = explain(&run, run_merge(&run, err), err);
     vx_merge_close(&run);
     return status;

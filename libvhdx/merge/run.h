@@ -27,8 +27,7 @@ struct vx_merge_run {
     const vhdx_merge_options *options;
     const char *child_path;
     bool plan_only;
-    const struct vx_far_disks *far; /* other children that lie elsewhere, perhaps; NULL: nobody has looked */
-    vx_layer_check_fn *check;       /* of each layer that takes part; may be NULL */
+    const struct vx_merge_surroundings *around;
     struct vx_chain *chain;
     size_t into;
     struct vx_image *child, *bottom, *target; /* layers 0, into - 1, into */

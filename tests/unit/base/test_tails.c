@@ -69,3 +69,15 @@ Test(tails, relative_paths_are_followed_and_never_above_the_root)
     cr_expect_null(vx_tail_follow(e.estate, "/a/c.avhdx", 0, "..\\..\\..\\d.vhdx"));
     est_close(&e);
 }
+
+Test(tails, a_directory_that_both_machines_have_leads_from_one_name_to_the_other)
+{
+    struct vx_arena arena = {0};
+    const char *here = "/mnt/VMs/mail/disk.avhdx", *there = "D:\\VMs\\mail\\disk.avhdx";
+    cr_expect_str_eq(vx_tail_there(&arena, here, false, there, "/mnt/VMs/bases/b.vhdx"), "D:\\VMs\\bases\\b.vhdx");
+    cr_expect_null(vx_tail_there(&arena, here, false, there, "/else/b.vhdx"));
+    cr_expect_null(vx_tail_there(&arena, here, false, "D:\\x\\disk.avhdx", "/mnt/VMs/bases/b.vhdx"), "only the name");
+    cr_expect_null(vx_tail_there(&arena, here, false, there, "/mnt/VMs/a\\b.vhdx"), "no name on Windows");
+    cr_expect_null(vx_tail_there(&arena, here, false, there, "/mntain/b.vhdx"), "not below it");
+    vx_arena_clear(&arena);
+}

@@ -3,8 +3,8 @@
  * host.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_CONFIG_SID_H
-#define VX_CONFIG_SID_H
+#ifndef VX_BASE_SID_H
+#define VX_BASE_SID_H
 
 #include <vhdx.h>
 

@@ -3,7 +3,7 @@
  * first three groups of the text are turned around already.
  */
 /* SPDX-License-Identifier: MIT */
-#include "config/sid.h"
+#include "base/sid.h"
 
 #include "base/bytes.h"
 

@@ -1,6 +1,6 @@
 /* The account of a virtual machine, against a record that Windows wrote and a second id, computed by hand. */
 /* SPDX-License-Identifier: MIT */
-#include "config/sid.h"
+#include "base/sid.h"
 
 #include <criterion/criterion.h>
 
