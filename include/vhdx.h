@@ -190,6 +190,9 @@ typedef enum vhdx_advice {
     VHDX_ADVICE_RESCUE_AND_REPAIR = 108,
     VHDX_ADVICE_NAME_REPORTS = 109,
     VHDX_ADVICE_NAME_MAPS = 110,
+    /* Changing one disk in place. */
+    VHDX_ADVICE_SET_LEAF_OR_FORCE = 120,
+    VHDX_ADVICE_RESIZE_LEAF = 121,
 } vhdx_advice;
 
 /* Whether the same call is to be made again, after what the words say. */
@@ -864,6 +867,53 @@ typedef struct vhdx_relink_options {
  */
 VHDX_API vhdx_status vhdx_relink(const char *child, const char *parent, const vhdx_relink_options *options,
                                  vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* One disk in place: its facts                                                                                     */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct vhdx_set_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    /* What changes; nothing else does. */
+    bool new_id;                      /* a new random virtual disk id */
+    const vhdx_guid *virtual_disk_id; /* this one instead; NULL = none is given */
+    uint32_t physical_sector_size;    /* 512 or 4096; 0 = as it is */
+    const char *creator;              /* UTF-8, up to 252 UTF-16 units, "" = none; NULL = as it is */
+    /* How. */
+    bool dry_run;                /* judge, report, and write nothing */
+    bool force;                  /* go on although children no longer fit; each is named in a notice */
+    const char *const *siblings; /* where children may be besides the disk's own directory, as in vhdx_merge_options */
+    size_t sibling_count;
+    const char *undo; /* path of an undo file to be made, see vhdx_undo; NULL = none */
+    vhdx_notice_fn notice;
+    void *notice_context;
+} vhdx_set_options;
+
+/* Grows at its end. */
+typedef struct vhdx_set_report {
+    size_t struct_size;        /* set by the caller */
+    bool changed;              /* false: the disk had these values already, and was not written to */
+    vhdx_guid virtual_disk_id; /* afterwards; all zero in a dry run that would make a new one */
+    uint32_t physical_sector_size;
+    vhdx_guid data_write_guid, old_data_write_guid; /* of the disk now, and before */
+} vhdx_set_report;
+
+/*
+ * Changes facts about the disk at `path`. Virtual disk id (MS-VHDX 2.6.2.3) and physical sector size (2.6.2.5) are
+ * metadata that a guest sees: the disk gets a new DataWriteGuid with them, in one log entry, so that children, which
+ * name it by that id, no longer fit. REFUSED therefore when a disk beside it (or at `siblings`) was made on it or may
+ * have been; a child whose own paths lead to another file of the same id is none of those, so that a copy can be told
+ * from its original in the original's directory. With `force` children that are left behind can be linked again by
+ * vhdx_relink with `force`: the content below them is the same. The creator is text in the first sector of the file
+ * (2.2.1) that nothing depends on; it changes without a new DataWriteGuid, and last. Of a differencing disk only its
+ * own values change; those of the topmost layer count. ARG for other sizes or text that is no UTF-8 or too long, or
+ * when nothing is to be changed. Also refused before anything changes: a disk of a merge that stopped half way,
+ * READ_ONLY, BUSY, a log that contradicts the disk, LIMIT. After a failure or a power cut the old values hold or the
+ * new ones (of several the creator may be missing). `report` may be NULL.
+ */
+VHDX_API vhdx_status vhdx_set(const char *path, const vhdx_set_options *options, vhdx_set_report *report,
+                              vhdx_error *err);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 /* Undo                                                                                                             */

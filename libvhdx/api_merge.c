@@ -46,7 +46,8 @@ static vhdx_status merge_with(const char *child, const vhdx_merge_options *optio
         const vhdx_machine_change change = change_of(options, options->into);
         vx_machines_warn(machines, &change, options->notice, options->notice_context);
     }
-    VX_TRY(vx_siblings_find(options, &siblings, err));
+    const struct vx_siblings_wish wish = {options->host, options->siblings, options->sibling_count};
+    VX_TRY(vx_siblings_find(&wish, &siblings, err));
     const struct vx_merge_surroundings around = {.far = vx_siblings_disks(siblings),
                                                  .check = vx_lost_entries_check,
                                                  .owner_known = machines && vx_machines_own_first(machines)};

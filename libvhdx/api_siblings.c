@@ -36,20 +36,20 @@ static void take_disk(struct vx_siblings *siblings, const struct vx_disk *disk)
     };
 }
 
-static vhdx_status search(struct vx_siblings *siblings, const vhdx_merge_options *options, const char **roots,
+static vhdx_status search(struct vx_siblings *siblings, const struct vx_siblings_wish *wish, const char **roots,
                           const char **reports, vhdx_error *err)
 {
-    const vhdx_host *host = vx_host_or_native(options->host);
-    vhdx_orphans_options orphans = {.struct_size = sizeof orphans, .host = options->host, .reports = reports};
+    const vhdx_host *host = vx_host_or_native(wish->host);
+    vhdx_orphans_options orphans = {.struct_size = sizeof orphans, .host = wish->host, .reports = reports};
     size_t root_count = 0;
-    for (size_t i = 0; i < options->sibling_count; i++) {
+    for (size_t i = 0; i < wish->count; i++) {
         vhdx_entry_type type;
         vhdx_file_facts facts;
-        VX_TRY(vx_host_look(host, options->siblings[i], &type, &facts, err));
+        VX_TRY(vx_host_look(host, wish->places[i], &type, &facts, err));
         if (type == VHDX_ENTRY_DIRECTORY)
-            roots[root_count++] = options->siblings[i];
+            roots[root_count++] = wish->places[i];
         else
-            reports[orphans.report_count++] = options->siblings[i];
+            reports[orphans.report_count++] = wish->places[i];
     }
     VX_TRY(vx_orphans_scan(roots, root_count, &orphans, NULL, &siblings->estate, err));
     siblings->items = vx_alloc(siblings->estate->disk_count, sizeof *siblings->items);
@@ -61,15 +61,15 @@ static vhdx_status search(struct vx_siblings *siblings, const vhdx_merge_options
     return VHDX_OK;
 }
 
-vhdx_status vx_siblings_find(const vhdx_merge_options *options, struct vx_siblings **out, vhdx_error *err)
+vhdx_status vx_siblings_find(const struct vx_siblings_wish *wish, struct vx_siblings **out, vhdx_error *err)
 {
     *out = NULL;
-    if (options->sibling_count == 0)
+    if (wish->count == 0)
         return VHDX_OK;
     struct vx_siblings *siblings = vx_alloc(1, sizeof *siblings);
-    const char **roots = vx_alloc(options->sibling_count, sizeof *roots);
-    const char **reports = vx_alloc(options->sibling_count, sizeof *reports);
-    vhdx_status status = siblings && roots && reports ? search(siblings, options, roots, reports, err)
+    const char **roots = vx_alloc(wish->count, sizeof *roots);
+    const char **reports = vx_alloc(wish->count, sizeof *reports);
+    vhdx_status status = siblings && roots && reports ? search(siblings, wish, roots, reports, err)
                                                       : vx_fail_memory(err, "the disks that lie elsewhere");
     vx_free(roots);
     vx_free(reports);

@@ -42,7 +42,7 @@ declare -A doors=(
     [evidence]="absent clue lead log_witnesses lost_entries old_bits region_doubt sizes told"
     [estate]="accounts estate trial"
     [rebuild]="rebuild"
-    [edit]="grow"
+    [edit]="grow set"
     [merge]="merge"
     [findings]="findings"
     [verify]="mismatch proof repair_class verify"
@@ -109,7 +109,7 @@ done < <(includes libvhdx/*.c libvhdx/*.h)
 # (estate/advice_*.c) is commands, and these sentences of searches still name options.
 while read -r place; do
     complain "$place names an option of the command"
-done < <(grep -nE '"[^"]*('"'"'?vhdx (info|map|hash|export|create|merge|relink|repair|undo|verify|config|orphans)\>|[ '"'"'(]--[a-z])' \
+done < <(grep -nE '"[^"]*('"'"'?vhdx (info|map|hash|export|create|merge|relink|set|resize|diff|repair|undo|verify|config|orphans)\>|[ '"'"'(]--[a-z])' \
     $(ls libvhdx/*/*.c libvhdx/*/*.def libvhdx/*.c | grep -v '^libvhdx/estate/advice_') |
     grep -vE '^libvhdx/orphans/(report_read|scan).c:|cp --sparse=never' | cut -d: -f1,2)
 

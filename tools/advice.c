@@ -133,6 +133,9 @@ static const struct row rows[] = {
                                     "--bad-ranges MAPFILE"},
     {VHDX_ADVICE_NAME_REPORTS, "name reports that 'vhdx orphans --json' has written"},
     {VHDX_ADVICE_NAME_MAPS, "--map tells which is meant"},
+    {VHDX_ADVICE_SET_LEAF_OR_FORCE, "change the topmost layer, whose values a guest sees; or use '--force', then "
+                                    "'vhdx relink --force' for the children: what they read does not change"},
+    {VHDX_ADVICE_RESIZE_LEAF, "resize the topmost layer, whose size a guest sees, or 'vhdx merge' the children first"},
 };
 
 static const char *words_of(vhdx_advice advice)

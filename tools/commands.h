@@ -14,6 +14,7 @@ extern const struct command command_hash;
 extern const struct command command_create;
 extern const struct command command_merge;
 extern const struct command command_relink;
+extern const struct command command_set;
 extern const struct command command_undo;
 extern const struct command command_verify;
 extern const struct command command_repair;

@@ -14,8 +14,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_info,   &command_map,  &command_export, &command_hash,   &command_create, &command_merge,
-    &command_relink, &command_undo, &command_verify, &command_repair, &command_config, &command_orphans,
+    &command_info, &command_map,  &command_export, &command_hash,   &command_create, &command_merge,   &command_relink,
+    &command_set,  &command_undo, &command_verify, &command_repair, &command_config, &command_orphans,
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -41,7 +41,7 @@ static const struct command *command_of_program(const char *program)
 static void print_commands(void)
 {
     printf("usage: vhdx COMMAND [OPTION...] FILE...\n\n"
-           "Checks, repairs, merges and sorts out Hyper-V disks (VHDX, AVHDX), offline.\n\n"
+           "Checks, repairs, merges, changes and sorts out Hyper-V disks (VHDX, AVHDX), offline.\n\n"
            "Commands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);

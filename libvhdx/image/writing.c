@@ -157,6 +157,11 @@ vhdx_status vx_image_begin_metadata(struct vx_image *image, vhdx_error *err)
     return begin(image, NULL, true, err);
 }
 
+vhdx_status vx_image_begin_change(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err)
+{
+    return begin(image, data_write_guid, true, err);
+}
+
 vhdx_status vx_image_commit(struct vx_image *image, vhdx_error *err)
 {
     VX_TRY(vx_journal_commit(image->journal, err));

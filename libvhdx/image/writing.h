@@ -18,6 +18,9 @@ vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_w
 /* The same for who changes metadata only: the FileWriteGuid and the log come with the first commit, and without one not
  * at all. */
 vhdx_status vx_image_begin_metadata(struct vx_image *image, vhdx_error *err);
+/* As vx_image_begin_metadata(), and the new DataWriteGuid comes with the first commit too: for changes of metadata that
+ * a guest can see. */
+vhdx_status vx_image_begin_change(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err);
 /* Refuses what vx_image_begin_write() would refuse to begin with; writes nothing, and the image need not be open for
  * writing. */
 vhdx_status vx_image_check_write(struct vx_image *image, vhdx_error *err);
