@@ -19,6 +19,7 @@
 #   check-windows the Windows build under Wine beside the native one (tests/windows.sh); skipped without Wine
 #   static        build/static/vhdx, one file that needs nothing, for rescue disks
 #   compile       compiles every source, tests and fuzz targets too, and runs nothing
+#   plugin        build/nbdkit-vhdx-plugin.so, with nbdkit's header (Debian: nbdkit-plugin-dev)
 #   install       the tool, its hyphenated links, libraries, vhdx.h, vhdx.pc and manual pages; honours DESTDIR
 #   uninstall     removes what install put there
 #   dist          build/libvhdx-VERSION.tar.gz from the last commit
@@ -30,7 +31,7 @@
 #
 # Variables (command line or environment; yours come last on the compiler's command line)
 #   CC CXX AR CPPFLAGS CFLAGS LDFLAGS   as usual; CFLAGS replaces "-O2 -g". For Windows: CC=x86_64-w64-mingw32-gcc
-#   PREFIX=/usr/local  DESTDIR=  BINDIR LIBDIR INCLUDEDIR MANDIR   where install puts things
+#   PREFIX=/usr/local  DESTDIR=  BINDIR LIBDIR INCLUDEDIR MANDIR PLUGINDIR   where install puts things
 #   V=1             shows the commands
 #   WERROR=1        makes warnings errors (for those who work on the code, not for those who build it)
 #   FUZZ=NAME       only this fuzz target;  FUZZ_SECONDS=60  time for each
@@ -167,8 +168,8 @@ quote = '$(subst ','\'',$(1))'
 own_cflags := $(filter-out undefined default,$(origin CFLAGS))
 
 # Targets that may install packages; their objects wait for that.
-installing := $(filter test check-slow check-windows demo asan tsan fuzz fuzz-replay bench coverage windows static,\
-    $(MAKECMDGOALS))
+installing := $(filter test check-slow check-windows demo asan tsan fuzz fuzz-replay bench coverage windows static \
+    plugin,$(MAKECMDGOALS))
 packages := $(if $(installing),packages)
 
 # Objects lie in a directory named after the compiler. Where it is still to be installed, that comes first, and make
@@ -244,6 +245,12 @@ $$($(1)_exe): $$($(1)_tool_objects) $$($(1)_dir)/libvhdx.a
 	$$(call say,LD,$$@)
 	$$(Q)$$($(1)_linker) -o $$@ $$^ $$($(1)_libs)
 
+# Built where nbdkit's header is. It carries its own copy of the library.
+objects += $$($(1)_dir)/tools/nbdkit/plugin.o
+$$($(1)_dir)/nbdkit-vhdx-plugin.so: $$($(1)_dir)/tools/nbdkit/plugin.o $$($(1)_dir)/libvhdx.a
+	$$(call say,LD,$$@)
+	$$(Q)$$($(1)_linker) -shared -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $$@ $$^ $$($(1)_libs)
+
 objects += $$($(1)_dir)/testdata/guest.o
 $$($(1)_dir)/guest: $$($(1)_dir)/testdata/guest.o $$($(1)_support_objects) $$($(1)_dir)/libvhdx.a
 	$$(call say,LD,$$@)
@@ -301,7 +308,7 @@ products += $(if $(TOOLS),$(main_exe))
 guest := $(if $(wildcard testdata/guest.c),$(main_dir)/guest)
 products += $(if $(filter windows,$(main_system)),,$(if $(wildcard libvhdx/api.c),$(main_dir)/$(SONAME)))
 
-.PHONY: all demo test check-slow check-windows asan tsan fuzz fuzz-replay bench coverage windows static compile install \
+.PHONY: all plugin demo test check-slow check-windows asan tsan fuzz fuzz-replay bench coverage windows static compile install \
     uninstall dist clean help packages
 
 all: $(products)
@@ -317,6 +324,10 @@ $(XXHASH_COPY)/xxhash.h: | $(packages)
 	$(Q)cp "$$(printf '#include <xxhash.h>\n' | $(HOST_CC) -M -E -x c - | tr -d '\\' | tr ' ' '\n' | \
 	    grep '/xxhash\.h$$')" $@
 HOST_CC ?= cc
+
+plugin: $(main_dir)/nbdkit-vhdx-plugin.so
+	@ln -sfn $(patsubst build/%,%,$<) build/$(notdir $<)
+	@echo build/$(notdir $<)
 
 windows: $(windows_exe)
 	@mkdir -p build/windows && cp -f $(windows_exe) build/windows/vhdx.exe
@@ -398,6 +409,11 @@ bench: all $(main_benches)
 # ----------------------------------------------------------------------------------------------------------------------
 # Installing
 
+# nbdkit says where it looks for plugins, which is for those who install for all; elsewhere it is given the path.
+# Nothing is installed where nbdkit's header was not found.
+plugin_there := $(shell printf '\#include <nbdkit-plugin.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
+PLUGINDIR ?= $(or $(if $(filter /usr /usr/local,$(PREFIX)),$(shell pkg-config --variable=plugindir nbdkit 2>/dev/null)),\
+    $(LIBDIR)/nbdkit/plugins)
 links := $(patsubst %,vhdx-%,$(COMMANDS))
 manuals := $(sort $(wildcard docs/man/*.1))
 root := $(DESTDIR)
@@ -417,7 +433,7 @@ Libs.private: $(strip $(filter-out -lz,$(linux_libs)))
 endef
 export pkg_config
 
-install: all
+install: all $(if $(plugin_there),plugin)
 	$(Q)mkdir -p '$(root)$(BINDIR)' '$(root)$(LIBDIR)/pkgconfig' '$(root)$(INCLUDEDIR)' '$(root)$(MANDIR)/man1'
 	$(Q)install -m 755 $(main_exe) '$(root)$(BINDIR)/vhdx'
 	$(Q)for l in $(links); do ln -sf vhdx '$(root)$(BINDIR)'/$$l || exit 1; done
@@ -429,12 +445,17 @@ install: all
 	$(Q)printf '%s\n' "$$pkg_config" > build/libvhdx.pc
 	$(Q)install -m 644 build/libvhdx.pc '$(root)$(LIBDIR)/pkgconfig/libvhdx.pc'
 	$(Q)for m in $(manuals); do install -m 644 $$m '$(root)$(MANDIR)/man1/' || exit 1; done
+ifneq ($(plugin_there),)
+	$(Q)mkdir -p '$(root)$(PLUGINDIR)'
+	$(Q)install -m 755 $(main_dir)/nbdkit-vhdx-plugin.so '$(root)$(PLUGINDIR)/'
+endif
 
 uninstall:
 	$(Q)cd '$(root)$(BINDIR)' && rm -f vhdx $(links)
 	$(Q)cd '$(root)$(LIBDIR)' && rm -f libvhdx.a libvhdx.so.$(VERSION) $(SONAME) libvhdx.so pkgconfig/libvhdx.pc
 	$(Q)rm -f '$(root)$(INCLUDEDIR)/vhdx.h'
 	$(Q)cd '$(root)$(MANDIR)/man1' && rm -f $(notdir $(manuals))
+	$(Q)rm -f '$(root)$(PLUGINDIR)/nbdkit-vhdx-plugin.so'
 
 dist:
 	@mkdir -p build

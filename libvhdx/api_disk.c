@@ -80,6 +80,16 @@ static vhdx_status make_overlay(vhdx_disk *disk, const char *path, const vhdx_di
     return vx_fork(disk->host, *overlay, path, &spec, err);
 }
 
+/* Where a file may lose its name while it is open, a program that is killed leaves nothing behind. */
+static void unlink_early(vhdx_disk *disk)
+{
+    if (disk->host != vhdx_native_host() || disk->host->windows_paths ||
+        disk->host->remove(disk->host->context, disk->discard, NULL) != VHDX_OK)
+        return;
+    vx_free(disk->discard);
+    disk->discard = NULL;
+}
+
 static vhdx_status open_disk(vhdx_disk *disk, const char *path, const vhdx_disk_options *options, vhdx_error *err)
 {
     struct vx_live_options live = {.host = disk->host,
@@ -95,6 +105,8 @@ static vhdx_status open_disk(vhdx_disk *disk, const char *path, const vhdx_disk_
     VX_TRY(make_overlay(disk, path, options, &top, err));
     live.search = disk->search;
     vhdx_status status = vx_live_open(top, &live, &disk->live, err);
+    if (status == VHDX_OK && options->discard)
+        unlink_early(disk);
     if (status != VHDX_OK && options->overlay)
         (void)disk->host->remove(disk->host->context, top, NULL); /* it was made here, and is empty */
     return status;

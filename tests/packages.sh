@@ -46,11 +46,16 @@ for target; do
         have_program setfacl || want acl
         have_program setfattr || want attr
         have_program jq || want jq
+        have_program nbdkit || want nbdkit
+        have_header nbdkit-plugin.h || want nbdkit-plugin-dev
+        have_program nbdinfo || want libnbd-bin
         have_program python3 || want python3
         have_program clang-format-14 || want clang-format-14
         have_program script || want bsdutils
         have_program setpriv || want util-linux
         have_header libvhdi.h || want libvhdi-dev ;;
+    plugin)
+        have_header nbdkit-plugin.h || need nbdkit-plugin-dev ;;
     demo)
         have_program debugfs || want e2fsprogs
         have_program sfdisk || want fdisk ;;
