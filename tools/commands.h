@@ -20,5 +20,6 @@ extern const struct command command_verify;
 extern const struct command command_repair;
 extern const struct command command_config;
 extern const struct command command_orphans;
+extern const struct command command_serve;
 
 #endif

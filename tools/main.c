@@ -13,10 +13,24 @@
 #include <errno.h>
 #include <string.h>
 
+/* clang-format off */
 static const struct command *const commands[] = {
-    &command_info, &command_map,  &command_export, &command_hash,   &command_create, &command_merge,   &command_relink,
-    &command_set,  &command_undo, &command_verify, &command_repair, &command_config, &command_orphans,
+    &command_info,
+    &command_map,
+    &command_export,
+    &command_hash,
+    &command_create,
+    &command_merge,
+    &command_relink,
+    &command_set,
+    &command_undo,
+    &command_verify,
+    &command_repair,
+    &command_config,
+    &command_orphans,
+    &command_serve,
 };
+/* clang-format on */
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

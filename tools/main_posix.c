@@ -111,6 +111,49 @@ FILE *platform_create(const char *path)
     return fopen(path, "wb");
 }
 
+int platform_become(char *const arguments[])
+{
+    signal(SIGPIPE, SIG_DFL); /* ignored signals stay ignored in the next program */
+    signal(SIGXFSZ, SIG_DFL);
+    fflush(NULL);
+    execvp(arguments[0], arguments);
+    return errno;
+}
+
+static bool is_in(const char *directory, size_t length, const char *name)
+{
+    char path[4096];
+    int written = snprintf(path, sizeof path, "%.*s/%s", (int)length, length > 0 ? directory : ".", name);
+    return written > 0 && (size_t)written < sizeof path && access(path, X_OK) == 0;
+}
+
+bool platform_has_program(const char *name)
+{
+    const char *path = getenv("PATH");
+    while (path && *path) {
+        size_t length = strcspn(path, ":");
+        if (is_in(path, length, name))
+            return true;
+        path += length + (path[length] == ':');
+    }
+    return false;
+}
+
+char *platform_beside(const char *name)
+{
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0)
+        return NULL;
+    path[length] = '\0';
+    char *end = strrchr(path, '/');
+    size_t room = sizeof path - (size_t)(end + 1 - path);
+    if (strlen(name) >= room)
+        return NULL;
+    memcpy(end + 1, name, strlen(name) + 1);
+    return access(path, R_OK) == 0 ? strdup(path) : NULL;
+}
+
 int main(int argc, char **argv)
 {
     if (!fill_closed_streams())

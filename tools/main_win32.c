@@ -11,6 +11,7 @@
 
 #include <windows.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <io.h>
 #include <stdlib.h>
@@ -99,6 +100,25 @@ FILE *platform_create(const char *path)
         file = _wfopen(wide, L"wb");
     free(wide);
     return file;
+}
+
+/* nbdkit, which is what other programs are for here, does not run on Windows. */
+int platform_become(char *const arguments[])
+{
+    (void)arguments;
+    return ENOSYS;
+}
+
+bool platform_has_program(const char *name)
+{
+    (void)name;
+    return false;
+}
+
+char *platform_beside(const char *name)
+{
+    (void)name;
+    return NULL;
 }
 
 /* NULL when memory ran out. An unpaired surrogate becomes U+FFFD, which then names no file. */

@@ -40,6 +40,14 @@ bool platform_interrupted(void);
 /* 0, or the errno that says why the file, or names in the directory, cannot be written. Nothing is opened for it. */
 int platform_write_denied(const char *path);
 
+/* Becomes another program, which is looked for as the shell would; `arguments` begins with its name and ends with NULL.
+ * Returns only when that fails: the errno that says why. */
+int platform_become(char *const arguments[]);
+/* Whether a program of that name is there to become. */
+bool platform_has_program(const char *name);
+/* A file beside the program that runs, in memory of malloc(). NULL: it is not there, or that cannot be told. */
+char *platform_beside(const char *name);
+
 /* An empty file at the UTF-8 path, for bytes to be written. NULL: errno says why. */
 FILE *platform_create(const char *path);
 

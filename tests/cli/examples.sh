@@ -19,6 +19,8 @@ printf '#!/bin/sh\necho "-I%s/include %s -lpthread -lz"\n' "$TOP" "$library" >bi
 chmod +x bin/pkg-config
 PATH=$here/bin:$PATH
 command -v cc >/dev/null && have_cc=yes || have_cc=
+plugin=$(dirname "$(readlink -f "$VHDX")")/nbdkit-vhdx-plugin.so
+command -v nbdkit nbdinfo nbdcopy >/dev/null && [ -e "$plugin" ] && have_nbd=yes || have_nbd=
 
 machine() {
     cat <<'END'
@@ -51,6 +53,9 @@ run_page() {
         cc*)
             [ -n "$have_cc" ] && [ -e "$library" ] || continue
             eval "$line" >../example.out 2>&1 && ./a.out disk.vhdx >>../example.out 2>&1 ;;
+        *nbd*)
+            [ -n "$have_nbd" ] || continue
+            bash -o pipefail -c "${line//nbdkit-vhdx-plugin.so/$plugin}" >../example.out 2>&1 ;;
         *)
             bash -o pipefail -c "$line" >../example.out 2>&1 ;;
         esac || {
