@@ -325,6 +325,12 @@ $(XXHASH_COPY)/xxhash.h: | $(packages)
 	    grep '/xxhash\.h$$')" $@
 HOST_CC ?= cc
 
+# Whether nbdkit's header is there; a package may bring it after this file was read, so tests ask anew.
+plugin_there := $(shell printf '\#include <nbdkit-plugin.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
+.PHONY: plugin-if-there
+plugin-if-there: $(if $(plugin_there),$(main_dir)/nbdkit-vhdx-plugin.so)
+	@:
+
 plugin: $(main_dir)/nbdkit-vhdx-plugin.so
 	@ln -sfn $(patsubst build/%,%,$<) build/$(notdir $<)
 	@echo build/$(notdir $<)
@@ -356,6 +362,7 @@ needs += $(if $(call part,valgrind),$(main_replays))
 needs += $(if $(call part,threads),$(tsan_dir)/threads)
 
 test: $(needs)
+	@$(if $(call part,cli)$(call part,cross),$(MAKE) --no-print-directory plugin-if-there)
 	@$(run_tests)
 
 check-slow: ONLY = unit fault crash judge
@@ -410,8 +417,6 @@ bench: all $(main_benches)
 # Installing
 
 # nbdkit says where it looks for plugins, which is for those who install for all; elsewhere it is given the path.
-# Nothing is installed where nbdkit's header was not found.
-plugin_there := $(shell printf '\#include <nbdkit-plugin.h>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
 PLUGINDIR ?= $(or $(if $(filter /usr /usr/local,$(PREFIX)),$(shell pkg-config --variable=plugindir nbdkit 2>/dev/null)),\
     $(LIBDIR)/nbdkit/plugins)
 links := $(patsubst %,vhdx-%,$(COMMANDS))

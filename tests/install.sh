@@ -54,6 +54,20 @@ if [ -x "$GUEST" ]; then
         grep -qF "$line" out || fail "memory_chain does not say '$line': $(cat out)"
     done
     [ "$before" = "$(cksum <disk.vhdx)" ] || fail "memory_chain has changed a file"
+    "$work/usr/bin/vhdx" export -o - disk_1.avhdx >whole.raw
+    # A record of a stream: offset and length, least significant byte first, and the content.
+    record() {
+        printf '%016x%016x' "$1" "$2" | sed -E 's/(..)(..)(..)(..)(..)(..)(..)(..)/\\x\8\\x\7\\x\6\\x\5\\x\4\\x\3\\x\2\\x\1/g' >numbers
+        printf '%b' "$(cat numbers)"
+        tail -c +$(($1 + 1)) whole.raw | head -c "$2"
+    }
+    { record 0 1000448; record 1000448 3000001; record 4000449 9000255; } >stream
+    LD_LIBRARY_PATH=$work/usr/lib ./restore disk.vhdx restored.avhdx <stream || fail "restore"
+    "$work/usr/bin/vhdx" export -o - restored.avhdx | cmp - whole.raw || fail "what was restored reads as something else"
+    before=$(cat disk.vhdx restored.avhdx | cksum)
+    LD_LIBRARY_PATH=$work/usr/lib ./boot_once restored.avhdx . >out || fail "boot_once"
+    [ "$(sed -n 's/^before: //p' out)" != "$(sed -n 's/^the guest sees: //p' out)" ] || fail "boot_once: $(cat out)"
+    [ "$before" = "$(cat disk.vhdx restored.avhdx | cksum)" ] || fail "boot_once has changed a file"
     cd "$OLDPWD" || exit 1
 fi
 

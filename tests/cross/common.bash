@@ -56,3 +56,10 @@ run() {
 hash_of() {
     run hash "$1" | cut -d' ' -f1
 }
+
+# The plugin that is built beside the command, in $plugin.
+need_plugin() {
+    need nbdkit "$@"
+    plugin=$(dirname "$(readlink -f "$VHDX")")/nbdkit-vhdx-plugin.so
+    [ -e "$plugin" ] || skip "the plugin was not built: nbdkit-plugin-dev is not installed"
+}
