@@ -49,14 +49,16 @@ uint64_t vx_region_metadata_needs(struct vx_file *view, uint64_t offset)
 {
     struct vx_metadata_table *table = vx_alloc(1, sizeof *table);
     uint8_t *bytes = vx_alloc(VX_METADATA_TABLE_SIZE, 1);
-    uint64_t needs = VX_MIB;
+    uint64_t needs = VX_MIB, size = 0;
     size_t got;
+    (void)vx_file_size(view, &size, NULL);
     if (table && bytes && vx_file_read_some(view, bytes, VX_METADATA_TABLE_SIZE, offset, &got, NULL) == VHDX_OK &&
         vx_metadata_table_decode(vx_bytes_of(bytes, got), table) == VHDX_OK && table->count <= VX_METADATA_MAX)
         for (uint32_t i = 0; i < table->count; i++) {
             const struct vx_metadata_entry *entry = &table->entries[i];
-            if (entry->length > 0 && !vx_metadata_entry_rules(entry, VX_METADATA_REGION_MAX))
-                needs = vx_max(needs, vx_ceil_div((uint64_t)entry->offset + entry->length, VX_MIB) * VX_MIB);
+            uint64_t end = (uint64_t)entry->offset + entry->length;
+            if (entry->length > 0 && !vx_metadata_entry_rules(entry, VX_METADATA_REGION_MAX) && offset + end <= size)
+                needs = vx_max(needs, vx_ceil_div(end, VX_MIB) * VX_MIB);
         }
     vx_free(table);
     vx_free(bytes);

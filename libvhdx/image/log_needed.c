@@ -168,3 +168,25 @@ vhdx_status vx_log_is_unbegun(struct vx_file *file, const struct vx_header *head
     vx_ring_close(&ring);
     return status;
 }
+
+vhdx_status vx_log_is_foreign(struct vx_file *file, const struct vx_header *header, bool *foreign, vhdx_error *err)
+{
+    uint8_t page[VX_PAGE];
+    bool anything = false, log = false;
+    uint64_t data, length, end = header->log_offset + header->log_length;
+    *foreign = false;
+    if (header->log_length > JUDGED_MAX || header->log_offset > INT64_MAX / 2)
+        return VHDX_OK;
+    for (uint64_t at = header->log_offset; at < end && !log; at += VX_PAGE) {
+        size_t got;
+        vx_file_next_data(file, at, &data, &length);
+        if (length == 0 || data >= end)
+            break;
+        at += (vx_max(data, at) - at) / VX_PAGE * VX_PAGE;
+        VX_TRY(vx_file_read_some(file, page, sizeof page, at, &got, err));
+        log = got == sizeof page && is_of_log(page);
+        anything = anything || !vx_is_zero(page, got);
+    }
+    *foreign = anything && !log;
+    return VHDX_OK;
+}

@@ -32,5 +32,10 @@ vhdx_status vx_log_search(struct vx_file *file, const struct vx_header *header, 
  * file, and holds zeros and pieces of entries only. What holds anything else has been overwritten.
  */
 vhdx_status vx_log_is_unbegun(struct vx_file *file, const struct vx_header *header, bool *unbegun, vhdx_error *err);
+/*
+ * Whether something lies there that is no log: bytes that are not zero, and not one page of an entry. An empty log
+ * holds zeros or the entries of earlier times, so a header that leads to anything else is wrong about the place.
+ */
+vhdx_status vx_log_is_foreign(struct vx_file *file, const struct vx_header *header, bool *foreign, vhdx_error *err);
 
 #endif

@@ -67,7 +67,7 @@ static vhdx_status open_view(struct vx_auditing *work, struct vx_file *file, str
 static vhdx_status compare(struct vx_auditing *work, vhdx_error *err)
 {
     VX_TRY(vx_audit_pieces(work, err));
-    vx_audit_log(work);
+    VX_TRY(vx_audit_log(work, err));
     if (work->before.only_pieces)
         return VHDX_OK;
     if (work->after.only_pieces) {

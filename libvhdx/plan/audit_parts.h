@@ -28,7 +28,7 @@ vhdx_status vx_audit_view(struct vx_auditing *work, vhdx_error *err);
 /* audit_writes.c: R2, R4, R5 */
 vhdx_status vx_audit_pieces(struct vx_auditing *work, vhdx_error *err);
 void vx_audit_writes(struct vx_auditing *work);
-void vx_audit_log(struct vx_auditing *work);
+vhdx_status vx_audit_log(struct vx_auditing *work, vhdx_error *err);
 void vx_audit_values(struct vx_auditing *work);
 
 static inline const struct vx_salvage_layer *vx_audit_layer(const struct vx_salvage_layers *layers)

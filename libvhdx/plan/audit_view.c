@@ -182,18 +182,38 @@ static void judge_lossless(struct walk *walk, const struct vx_salvage_piece *bef
         fault_at(walk, "content that can be trusted would be in doubt", before, length);
 }
 
-/* Which sectors of the block are its own was a guess; with a bitmap it is known, and no byte of the block moved. */
-static bool was_guessed(const struct vx_salvage_piece *before, const struct vx_salvage_piece *after)
+/* Whether the block has nothing of its own there. */
+static vhdx_status is_blank(struct walk *walk, const struct vx_salvage_piece *piece, uint64_t length, bool *blank,
+                            vhdx_error *err)
 {
-    return before->mixed && !after->mixed &&
-           (after->kind == VHDX_SALVAGE_MISSING || after->file_offset == before->file_offset);
+    struct vx_salvage_piece own = *piece;
+    own.mixed = false;
+    *blank = true;
+    for (uint64_t done = 0; done < length && *blank; done += AT_ONCE) {
+        size_t part = (size_t)vx_min(AT_ONCE, length - done);
+        VX_TRY(vx_salvage_read(&walk->work->before, &own, done, walk->bytes, part, err));
+        *blank = vx_is_zero(walk->bytes, part);
+    }
+    return VHDX_OK;
+}
+
+/* Which sectors of the block are its own was a guess; with a bitmap it is known, and no byte of the block moved. But a
+ * bitmap that takes content away from the block is no better than the guess. */
+static vhdx_status was_guessed(struct walk *walk, const struct vx_salvage_piece *before,
+                               const struct vx_salvage_piece *after, uint64_t length, bool *was, vhdx_error *err)
+{
+    bool parents = after->kind == VHDX_SALVAGE_MISSING;
+    *was = before->mixed && !after->mixed && (parents || after->file_offset == before->file_offset);
+    return *was && parents ? is_blank(walk, before, length, was, err) : VHDX_OK;
 }
 
 static vhdx_status judge(struct walk *walk, const struct vx_salvage_piece *before, const struct vx_salvage_piece *after,
                          uint64_t length, vhdx_error *err)
 {
     bool parents = before->kind == VHDX_SALVAGE_MISSING, is_parents = after->kind == VHDX_SALVAGE_MISSING;
-    bool settled = was_guessed(before, after), same = settled || parents == is_parents;
+    bool settled;
+    VX_TRY(was_guessed(walk, before, after, length, &settled, err));
+    bool same = settled || parents == is_parents;
     if (same && !settled && !parents && before->kind != VHDX_SALVAGE_LOST)
         VX_TRY(same_content(walk, before, after, length, &same, err));
     if (walk->work->options->salvage)

@@ -147,11 +147,24 @@ static bool is_known_log(const struct vx_rebuilt *before, const struct vx_header
            before->clues[VX_PART_HEADER].witness != VX_WITNESS_DEFAULT;
 }
 
+/* The header that the writes go by: not the one that the evidence speaks for, which may have its log elsewhere. */
+static vhdx_status header_of_writes(const struct vx_auditing *work, struct vx_header *header, vhdx_error *err)
+{
+    struct vx_survey *survey = vx_alloc(1, sizeof *survey);
+    *header = vx_audit_layer(&work->before)->rebuilt->header;
+    if (!survey)
+        return vx_fail_memory(err, "a look at a disk");
+    vhdx_status status = vx_survey_headers(work->plan->sketch, survey, err);
+    if (status == VHDX_OK && survey->current >= 0)
+        *header = survey->headers[survey->current].header;
+    vx_free(survey);
+    return status;
+}
+
 /* A journal writes all over its log, and so does whoever uses the disk next: a new place must be nobody else's. */
-void vx_audit_log(struct vx_auditing *work)
+static void audit_log(struct vx_auditing *work, const struct vx_header *header)
 {
     const struct vx_rebuilt *before = vx_audit_layer(&work->before)->rebuilt;
-    const struct vx_header *header = work->plan->has_header ? &work->plan->header : &before->header;
     uint64_t offset = header->log_offset, length = header->log_length;
     const struct vx_range *journaled = first_journaled(work);
     bool known = is_known_log(before, header);
@@ -169,6 +182,14 @@ void vx_audit_log(struct vx_auditing *work)
     vx_audit_found(work, "the log would be in space that something else has", VHDX_NOWHERE, VHDX_NOWHERE, length);
     if (work->fault->finding == 0 && work->plan->count > 0)
         work->fault->finding = finding_of_header(work->plan);
+}
+
+vhdx_status vx_audit_log(struct vx_auditing *work, vhdx_error *err)
+{
+    struct vx_header header = {0};
+    VX_TRY(header_of_writes(work, &header, err));
+    audit_log(work, &header);
+    return VHDX_OK;
 }
 
 /* Space of the file that a block owns, and no structure. */

@@ -33,10 +33,13 @@ const char *vx_part_name(enum vx_part part)
 
 /* ---- headers ---- */
 
+/* A file that was cut off may end in its log; a length that no log has, and that the file has not, is a wrong one. */
 static bool log_fits(const struct vx_rebuilding *work, const struct vx_header *header)
 {
     return header->log_length > 0 && !(vx_header_rules(header) & VX_HEADER_LOG_MISPLACED) &&
-           header->log_offset < work->out->file_size;
+           header->log_offset < work->out->file_size &&
+           (header->log_length <= LOG_DEFAULT_LENGTH ||
+            header->log_length <= work->out->file_size - header->log_offset);
 }
 
 /* A copy whose checksum is wrong, but whose fields all make sense. */
@@ -129,7 +132,10 @@ static vhdx_status rebuild_header(struct vx_rebuilding *work, vhdx_error *err)
         VX_TRY(make_header(work, err));
     }
     work->out->header.version = VX_HEADER_VERSION;
-    if (log_fits(work, &work->out->header))
+    bool foreign = !log_fits(work, &work->out->header);
+    if (!foreign)
+        VX_TRY(vx_log_is_foreign(work->file, &work->out->header, &foreign, err));
+    if (!foreign)
         return VHDX_OK;
     /* nothing can be replayed from there, and nothing must be written there */
     work->out->header.log_length = LOG_DEFAULT_LENGTH;

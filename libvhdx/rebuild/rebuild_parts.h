@@ -177,8 +177,9 @@ struct vx_content;
 const struct vx_parent_hint *vx_rebuild_parent(const struct vx_rebuilding *work, bool *proven);
 vhdx_status vx_rebuild_block_size(struct vx_rebuilding *work, vhdx_error *err); /* by the spacing of blocks */
 void vx_rebuild_ask_guest(struct vx_rebuilding *work, struct vx_content *content);
-/* The size of a disk of whose blocks the last with an entry is the last. */
-vhdx_status vx_rebuild_least_size(struct vx_rebuilding *work, uint64_t *size, vhdx_error *err);
+/* The size of a disk of whose blocks the last with an entry is the last. `sound`: entries that break a rule are none.
+ */
+vhdx_status vx_rebuild_least_size(struct vx_rebuilding *work, bool sound, uint64_t *size, vhdx_error *err);
 
 /* What nobody owns in a file of which next to nothing is known. */
 vhdx_status vx_rebuild_pieces(struct vx_rebuilding *work, vhdx_error *err);

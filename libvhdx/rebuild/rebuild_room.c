@@ -204,7 +204,7 @@ static vhdx_status ask_file(struct vx_rebuilding *work, vhdx_error *err)
     if (!(out->parameter_flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED) || out->geometry.has_parent ||
         out->file_size >= out->virtual_size)
         return VHDX_OK;
-    VX_TRY(vx_rebuild_least_size(work, &size, err));
+    VX_TRY(vx_rebuild_least_size(work, false, &size, err));
     if (size >= out->virtual_size || !would_fit(work, size, out->block_size, &geometry))
         return VHDX_OK;
     snprintf(evidence, sizeof evidence,
@@ -241,7 +241,7 @@ static vhdx_status ask_bits(struct vx_rebuilding *work, vhdx_error *err)
     struct vx_geometry geometry;
     char evidence[128];
     uint64_t least, size;
-    VX_TRY(vx_rebuild_least_size(work, &least, err));
+    VX_TRY(vx_rebuild_least_size(work, true, &least, err));
     if (!without_one_bit(work, least, &size, &geometry) || vx_geometry_bat_region_length(&geometry) != out->bat.length)
         return VHDX_OK;
     snprintf(evidence, sizeof evidence,

@@ -44,8 +44,22 @@ static vhdx_status read_bat(struct vx_rebuilding *work, uint8_t *bytes, size_t l
     return VHDX_OK;
 }
 
-/* `last_payload`: number of entries up to the last one that is set and no sector bitmap's, once the sizes are known. */
-static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *look, uint64_t *last_payload,
+/* The last entry that is set and no sector bitmap's, once the sizes are known. */
+struct last_payload {
+    bool sound;       /* entries that break a rule do not count: a wrong bit is no block */
+    uint64_t entries; /* up to it */
+};
+
+static bool counts(const struct vx_rebuilt *out, const struct last_payload *last, uint64_t raw, uint64_t index)
+{
+    const uint32_t odd = VX_BAT_RESERVED_SET | VX_BAT_BAD_STATE | VX_BAT_NO_PLACE | VX_BAT_STRAY_OFFSET;
+    struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+    return raw != 0 && !is_bitmap_index(index, out->block_size, out->logical_sector) &&
+           !(last->sound && (vx_bat_payload_rules(&entry, true) & odd));
+}
+
+/* `last`: NULL = not asked for */
+static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *look, struct last_payload *last,
                                vhdx_error *err)
 {
     const struct vx_rebuilt *out = work->out;
@@ -61,10 +75,9 @@ static vhdx_status look_at_bat(struct vx_rebuilding *work, struct vx_bat_look *l
             vx_rebuild_bat_look(vx_bytes_of(bytes, got), work->view_size, at / VX_BAT_ENTRY_SIZE, look);
         if (status == VHDX_OK && vx_is_zero(bytes, got))
             continue;
-        for (size_t i = 0; last_payload && status == VHDX_OK && i + VX_BAT_ENTRY_SIZE <= got; i += VX_BAT_ENTRY_SIZE)
-            if (vx_get64(bytes + i) != 0 &&
-                !is_bitmap_index((at + i) / VX_BAT_ENTRY_SIZE, out->block_size, out->logical_sector))
-                *last_payload = (at + i) / VX_BAT_ENTRY_SIZE + 1;
+        for (size_t i = 0; last && status == VHDX_OK && i + VX_BAT_ENTRY_SIZE <= got; i += VX_BAT_ENTRY_SIZE)
+            if (counts(out, last, vx_get64(bytes + i), (at + i) / VX_BAT_ENTRY_SIZE))
+                last->entries = (at + i) / VX_BAT_ENTRY_SIZE + 1;
     }
     vx_free(bytes);
     return status;
@@ -368,12 +381,12 @@ static uint64_t size_of_entries(const struct vx_rebuilt *out, uint64_t entries)
     return vx_min(vx_max(blocks, 1) * out->block_size, VX_VIRTUAL_SIZE_MAX);
 }
 
-vhdx_status vx_rebuild_least_size(struct vx_rebuilding *work, uint64_t *size, vhdx_error *err)
+vhdx_status vx_rebuild_least_size(struct vx_rebuilding *work, bool sound, uint64_t *size, vhdx_error *err)
 {
     struct vx_bat_look look = {0};
-    uint64_t last_payload = 0;
-    VX_TRY(look_at_bat(work, &look, &last_payload, err));
-    *size = size_of_entries(work->out, last_payload);
+    struct last_payload last = {.sound = sound};
+    VX_TRY(look_at_bat(work, &look, &last, err));
+    *size = size_of_entries(work->out, last.entries);
     return VHDX_OK;
 }
 
@@ -494,7 +507,7 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
 {
     struct vx_rebuilt *out = work->out;
     struct vx_bat_look look = {0};
-    uint64_t last_payload = 0;
+    struct last_payload last = {0};
     bool bitmaps = false;
     vx_rebuild_take_told(work);
     VX_TRY(look_at_bat(work, &look, NULL, err));
@@ -523,11 +536,11 @@ static vhdx_status rebuild_values(struct vx_rebuilding *work, struct vx_content 
     VX_TRY(find_id(work, err));
     if (vx_clue_missing(work, VX_PART_VIRTUAL_SIZE)) {
         struct vx_bat_look again = {0};
-        VX_TRY(look_at_bat(work, &again, &last_payload, err));
+        VX_TRY(look_at_bat(work, &again, &last, err));
         work->size_unknown = again.present == 0 || again.bad > again.present ||
                              out->clues[VX_PART_REGIONS].witness == VX_WITNESS_DEFAULT;
     }
-    find_size(work, last_payload, content);
+    find_size(work, last.entries, content);
     VX_TRY(widen_size(work, content, err));
     work->bat_by_log = false; /* which of these entries are right is rebuild_bat.c's to say */
     if (!out->locator && !(out->parameter_flags & VX_PARAMETER_HAS_PARENT))

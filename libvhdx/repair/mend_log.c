@@ -12,6 +12,8 @@
 #include "base/guid.h"
 #include "image/log_needed.h"
 
+#define LOG_LENGTH ((uint32_t)VX_MIB)
+
 /* ---- what is done ---- */
 
 /*
@@ -91,13 +93,29 @@ static vhdx_status mend_damaged(struct vx_mending *m, vhdx_error *err)
     return m->salvage ? drop(m, &lost, err) : VHDX_OK;
 }
 
-static vhdx_status mend_missing(struct vx_mending *m, vhdx_error *err)
+/*
+ * Nothing of the log is where the header says. It may be elsewhere, and what lies there a block's whose entry only the
+ * log knows: zeros, as far as it was written. So the new log gets space of its own.
+ */
+static vhdx_status give_up_missing(struct vx_mending *m, vhdx_error *err)
 {
     static const struct vx_reason gone = {VX_FIND_LOG_NEVER_WRITTEN, true, "the disk can be used without its log",
                                           "what the log held: nothing of it is there"};
+    struct vx_header header = *m->exam->header;
+    if (!vx_round_up(m->plan->new_size, VX_OBJECT_ALIGNMENT, &header.log_offset))
+        return vx_fail(err, VHDX_LIMIT, vx_at_file(vx_file_path(m->plan->file)),
+                       "the file is too long for a log behind it");
+    header.log_length = LOG_LENGTH;
+    VX_TRY(vx_plan_resize(m->plan, header.log_offset + LOG_LENGTH, &gone, err));
+    m->plan->doubt = &doubtful_log;
+    return vx_plan_drop_log(m->plan, &header, m->exam->survey->current, &gone, err);
+}
+
+static vhdx_status mend_missing(struct vx_mending *m, vhdx_error *err)
+{
     if (!vx_mend_is_present(m, VX_FIND_LOG_NEVER_WRITTEN))
         return mend_damaged(m, err);
-    return m->salvage ? drop(m, &gone, err) : VHDX_OK;
+    return m->salvage ? give_up_missing(m, err) : VHDX_OK;
 }
 
 /*

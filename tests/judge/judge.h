@@ -117,7 +117,8 @@ bool judge_is_known(enum judge_check check, const char *damage);
 
 struct judge_mended {
     uint64_t seed;
-    const char *damage;
+    const char *damages; /* with commas; "-" = one that the round had and that it does not take */
+    bool whole;          /* as a round of all damages chose them, which draws how many there are first */
 };
 /* mended.c: rounds that must not fail again; NULL: there are no more. */
 const struct judge_mended *judge_mended_at(size_t row);

@@ -1,45 +1,56 @@
 /*
- * Rounds that failed once and were mended: a seed and the one damage that does it. The disk comes from the seed and
- * what the damage does from the seed as well, so a round stays what it was when there are more damages to choose from.
+ * Rounds that failed once and were mended: a seed and the damages that do it. The disk comes from the seed and what the
+ * damages do from the seed as well, so a round stays what it was when there are more damages to choose from.
  */
 /* SPDX-License-Identifier: MIT */
 #include "judge.h"
 
 static const struct judge_mended mended[] = {
     /* a guessed region was written where a block of zeros had been whose entry was lost */
-    {1118, "truncated"},
-    {1611, "truncated"},
-    {1885, "truncated"},
-    {2325, "truncated"},
-    {4227, "beginning-zero"},
+    {1118, "truncated", false},
+    {1611, "truncated", false},
+    {1885, "truncated", false},
+    {2325, "truncated", false},
+    {4227, "beginning-zero", false},
     /* a child's size is smaller than the partition table in its parent says */
-    {1326, "item-size"},
-    {20250069, "item-size"},
-    {20250134, "item-size"},
+    {1326, "item-size", false},
+    {20250069, "item-size", false},
+    {20250134, "item-size", false},
     /* another block size, and few blocks to contradict it */
-    {816, "item-legal"},
-    {1774, "item-legal"},
-    {2560, "item-legal"},
-    {20250145, "item-legal"},
-    {20250490, "item-legal"},
-    {20250578, "item-legal"},
-    {20250636, "item-legal"},
-    {5000011, "item-legal"},
-    {5000247, "item-legal"},
-    {5000988, "item-legal"},
-    {5002779, "item-legal"},
+    {816, "item-legal", false},
+    {1774, "item-legal", false},
+    {2560, "item-legal", false},
+    {20250145, "item-legal", false},
+    {20250490, "item-legal", false},
+    {20250578, "item-legal", false},
+    {20250636, "item-legal", false},
+    {5000011, "item-legal", false},
+    {5000247, "item-legal", false},
+    {5000988, "item-legal", false},
+    {5002779, "item-legal", false},
     /* a child whose mark is lost: sector bitmaps say what it is */
-    {5001190, "item-legal"},
-    {5002875, "item-garbage"},
+    {5001190, "item-legal", false},
+    {5002875, "item-garbage", false},
     /* one high bit of the size, for which the BAT was moved and the file grew */
-    {2696, "item-garbage"},
-    {3000485, "item-garbage"},
-    {3003228, "item-garbage"},
+    {2696, "item-garbage", false},
+    {3000485, "item-garbage", false},
+    {3003228, "item-garbage", false},
     /* larger sectors, which nothing contradicts */
-    {3003342, "item-legal"},
-    {5001614, "item-legal"},
-    {5001990, "item-legal"},
-    {5002073, "item-legal"},
+    {3003342, "item-legal", false},
+    {5001614, "item-legal", false},
+    {5001990, "item-legal", false},
+    {5002073, "item-legal", false},
+    /* the log where a header says it is, and a block's content there; lengths that reach beyond the end of the file */
+    {3257, "header-field", true},
+    {4100599, "entry-field,region-field", true},
+    {4100809, "-,region-field,header-field", true},
+    {6000580, "header-field,-", true},
+    {6000949, "header-raw", true},
+    {6001032, "header-field,region-field", true},
+    /* a wrong bit behind the last block is no block, for which the BAT had to be moved */
+    {6000444, "item-garbage,bit-flips", true},
+    /* a log brings back a part of a sector bitmap that was cut off, and takes the rest of it for the parent's */
+    {6000681, "truncated,-", true},
 };
 
 const struct judge_mended *judge_mended_at(size_t row)
