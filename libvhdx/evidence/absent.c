@@ -5,6 +5,7 @@
 #include "evidence/absent.h"
 
 #include "base/alloc.h"
+#include "image/log_needed.h"
 
 #include <string.h>
 
@@ -362,6 +363,15 @@ static bool is_former_bat(const uint8_t *bytes, size_t length)
     return vx_bat_entry_decode(any).reserved == 0;
 }
 
+/* Nor like a log that was moved. */
+static bool is_former_log(const uint8_t *bytes, size_t length)
+{
+    for (size_t at = 0; at + VX_PAGE <= length; at += VX_PAGE)
+        if (!vx_log_is_page(bytes + at) && !vx_is_zero(bytes + at, VX_PAGE))
+            return false;
+    return true;
+}
+
 /* Whether the MiB holds payload. */
 static vhdx_status holds_payload(struct vx_leads *leads, uint64_t slot, uint8_t *bytes, bool *payload, vhdx_error *err)
 {
@@ -370,7 +380,7 @@ static vhdx_status holds_payload(struct vx_leads *leads, uint64_t slot, uint8_t 
     if (!*payload)
         return VHDX_OK;
     VX_TRY(vx_file_read_some(leads->source.file, bytes, (size_t)VX_MIB, slot * VX_MIB, &got, err));
-    *payload = !is_former_bat(bytes, got);
+    *payload = !is_former_bat(bytes, got) && !is_former_log(bytes, got);
     return VHDX_OK;
 }
 

@@ -16,8 +16,12 @@
 
 const char *vx_region_rival_name(enum vx_region_rival rival)
 {
-    static const char *const names[] = {"", "the end of the file", "the log", "another region",
-                                        "payload blocks that hold something"};
+    static const char *const names[] = {"",
+                                        "the end of the file",
+                                        "the log",
+                                        "another region",
+                                        "payload blocks that hold something",
+                                        "content that is no part of a BAT"};
     return (unsigned)rival < sizeof names / sizeof names[0] ? names[rival] : "";
 }
 
@@ -140,6 +144,27 @@ static vhdx_status find_block(const struct blocks *blocks, bool *there, vhdx_err
     return status;
 }
 
+/* Bits that each entry of a BAT has as zeros are not: what stands there is something else. */
+static vhdx_status find_content(const struct blocks *blocks, bool *there, vhdx_error *err)
+{
+    struct vx_file *view = blocks->world->view;
+    uint8_t *bytes = vx_alloc(WINDOW, 1);
+    uint64_t end = blocks->offset + blocks->length, data, length;
+    vhdx_status status = bytes ? VHDX_OK : vx_fail_memory(err, "a window of the BAT");
+    for (uint64_t at = blocks->offset; status == VHDX_OK && !*there && at < end; at += WINDOW) {
+        size_t got;
+        vx_file_next_data(view, at, &data, &length);
+        if (length == 0 || data >= end)
+            break;
+        at = vx_round_down(vx_max(at, data), VX_BAT_ENTRY_SIZE);
+        status = vx_file_read_some(view, bytes, (size_t)vx_min(WINDOW, end - at), at, &got, err);
+        for (size_t i = 0; status == VHDX_OK && i + VX_BAT_ENTRY_SIZE <= got && !*there; i += VX_BAT_ENTRY_SIZE)
+            *there = vx_bat_entry_decode(vx_get64(bytes + i)).reserved != 0;
+    }
+    vx_free(bytes);
+    return status;
+}
+
 vhdx_status vx_region_rival_of(const struct vx_region_world *world, const struct vx_region *region, uint64_t needed,
                                enum vx_region_rival *rival, vhdx_error *err)
 {
@@ -158,6 +183,10 @@ vhdx_status vx_region_rival_of(const struct vx_region_world *world, const struct
         VX_TRY(find_block(&blocks, &there, err));
     if (there)
         *rival = VX_RIVAL_BLOCK;
+    if (*rival == VX_RIVAL_NONE && world->bat->file_offset == region->file_offset) {
+        VX_TRY(find_content(&blocks, &there, err));
+        *rival = there ? VX_RIVAL_CONTENT : VX_RIVAL_NONE;
+    }
     return VHDX_OK;
 }
 

@@ -27,7 +27,8 @@ enum vx_region_rival {
     VX_RIVAL_FILE_END,
     VX_RIVAL_LOG,
     VX_RIVAL_REGION,
-    VX_RIVAL_BLOCK, /* of the BAT, with content */
+    VX_RIVAL_BLOCK,   /* of the BAT, with content */
+    VX_RIVAL_CONTENT, /* bytes that are no entries of a BAT */
 };
 
 /* What a sentence calls it; static. */

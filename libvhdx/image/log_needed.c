@@ -105,8 +105,7 @@ vhdx_status vx_log_needed(struct vx_file *file, const struct vx_header *header, 
 
 /* ---- where is it? ---- */
 
-/* Whether a page is of a log, as far as its first bytes tell. */
-static bool is_of_log(const uint8_t *page)
+bool vx_log_is_page(const uint8_t *page)
 {
     uint32_t signature = vx_get32(page);
     return signature == VX_SIG_LOG_ENTRY || signature == VX_SIG_LOG_DATA || signature == VX_SIG_LOG_DATA_DESC ||
@@ -119,7 +118,7 @@ static vhdx_status look_at(struct vx_file *file, struct vx_header *place, enum v
     uint8_t page[VX_PAGE];
     size_t got;
     VX_TRY(vx_file_read_some(file, page, sizeof page, place->log_offset, &got, err));
-    if (place->log_offset != USUAL_OFFSET && (got < sizeof page || !is_of_log(page)))
+    if (place->log_offset != USUAL_OFFSET && (got < sizeof page || !vx_log_is_page(page)))
         return VHDX_OK;
     VX_TRY(vx_log_scan(file, place, &sequence, err));
     if (sequence.found)
@@ -163,7 +162,7 @@ vhdx_status vx_log_is_unbegun(struct vx_file *file, const struct vx_header *head
         const uint8_t *page;
         status = vx_ring_sector(&ring, at, &page, err);
         if (status == VHDX_OK)
-            *unbegun = vx_is_zero(page, VX_PAGE) || is_of_log(page);
+            *unbegun = vx_is_zero(page, VX_PAGE) || vx_log_is_page(page);
     }
     vx_ring_close(&ring);
     return status;
@@ -184,7 +183,7 @@ vhdx_status vx_log_is_foreign(struct vx_file *file, const struct vx_header *head
             break;
         at += (vx_max(data, at) - at) / VX_PAGE * VX_PAGE;
         VX_TRY(vx_file_read_some(file, page, sizeof page, at, &got, err));
-        log = got == sizeof page && is_of_log(page);
+        log = got == sizeof page && vx_log_is_page(page);
         anything = anything || !vx_is_zero(page, got);
     }
     *foreign = anything && !log;

@@ -14,6 +14,9 @@
  */
 vhdx_status vx_log_needed(struct vx_file *file, const struct vx_header *header, bool *needed, vhdx_error *err);
 
+/* Whether a page is of a log, as far as its first bytes tell. */
+bool vx_log_is_page(const uint8_t *page);
+
 enum vx_log_trace {
     VX_LOG_NOWHERE, /* no entry with that LogGuid where a log can begin */
     VX_LOG_TRACES,  /* entries, but none from which to replay */

@@ -50,18 +50,55 @@ static bool is_legible(const struct vx_rebuilding *work, const struct vx_survey_
     return copy->status == VHDX_OK && !(copy->rules & ~allowed) && log_fits(work, header);
 }
 
-/* Ring entries where Windows and all others put the log; else the first MiB that begins with one. */
+/*
+ * Whether a whole log lies there: nothing but zeros and pages of entries, and one entry at least that breaks no rule.
+ * It need not begin with one. What a guest keeps of such files lies in payload, beside something else.
+ */
+static vhdx_status is_ring(const struct vx_rebuilding *work, uint64_t offset, bool *is, vhdx_error *err)
+{
+    const struct vx_header place = {.log_offset = offset, .log_length = LOG_DEFAULT_LENGTH};
+    struct vx_ring ring = {0};
+    VX_TRY(vx_log_is_unbegun(work->file, &place, is, err));
+    if (!*is)
+        return VHDX_OK;
+    VX_TRY(vx_ring_open(&ring, work->file, offset, LOG_DEFAULT_LENGTH, err));
+    vhdx_status status = VHDX_OK;
+    *is = false;
+    for (uint64_t at = vx_ring_next(&ring, 0); status == VHDX_OK && !*is && at < ring.length;) {
+        struct vx_log_header header;
+        struct vx_log_judgement judgement;
+        status = vx_log_judge(&ring, at, NULL, &header, &judgement, err);
+        *is = status == VHDX_OK && judgement.fault == VX_LOG_FAULT_NONE;
+        at = vx_ring_next(&ring, at + VX_PAGE);
+    }
+    vx_ring_close(&ring);
+    return status;
+}
+
+static vhdx_status begins_log(const struct vx_rebuilding *work, uint64_t offset, bool *begins, vhdx_error *err)
+{
+    uint8_t bytes[VX_LOG_HEADER_SIZE];
+    struct vx_log_header header;
+    size_t got;
+    VX_TRY(vx_file_read_some(work->file, bytes, sizeof bytes, offset, &got, err));
+    *begins = vx_log_header_decode(vx_bytes_of(bytes, got), &header) == VHDX_OK &&
+              !(vx_log_header_rules(&header, LOG_DEFAULT_LENGTH, NULL) & VX_LOG_INVALID);
+    return VHDX_OK;
+}
+
+/* Ring entries where Windows and all others put the log; else the first MiB that begins with one; else one that has
+ * any.
+ */
 static vhdx_status find_log(const struct vx_rebuilding *work, uint64_t *offset, bool *found, vhdx_error *err)
 {
     uint64_t limit = vx_min(work->out->file_size, 1024 * VX_MIB);
     *found = false;
     for (uint64_t at = VX_MIB; at < limit && !*found; at += VX_MIB) {
-        uint8_t bytes[VX_LOG_HEADER_SIZE];
-        struct vx_log_header header;
-        size_t got;
-        VX_TRY(vx_file_read_some(work->file, bytes, sizeof bytes, at, &got, err));
-        *found = vx_log_header_decode(vx_bytes_of(bytes, got), &header) == VHDX_OK &&
-                 !(vx_log_header_rules(&header, LOG_DEFAULT_LENGTH, NULL) & VX_LOG_INVALID);
+        VX_TRY(begins_log(work, at, found, err));
+        *offset = at;
+    }
+    for (uint64_t at = VX_MIB; at < limit && !*found; at += VX_MIB) {
+        VX_TRY(is_ring(work, at, found, err));
         *offset = at;
     }
     return VHDX_OK;
@@ -95,11 +132,33 @@ static vhdx_status make_header(struct vx_rebuilding *work, vhdx_error *err)
     return VHDX_OK;
 }
 
-static void take_legible_header(struct vx_rebuilding *work, int slot)
+/* Without a checksum the place is believed where the log of that id is; an empty one can be anywhere. */
+static vhdx_status has_its_log(const struct vx_rebuilding *work, const struct vx_header *header, bool *has,
+                               vhdx_error *err)
 {
-    work->out->header = work->survey->headers[slot].header;
+    struct vx_log_sequence sequence = {0};
+    *has = vx_guid_is_zero(&header->log_guid);
+    if (*has)
+        return VHDX_OK;
+    VX_TRY(vx_log_scan(work->file, header, &sequence, err));
+    *has = sequence.found || sequence.own_sectors > 0;
+    return VHDX_OK;
+}
+
+static vhdx_status choose_legible(struct vx_rebuilding *work, const bool legible[2], bool *placed, vhdx_error *err)
+{
+    const struct vx_survey_header *headers = work->survey->headers;
+    bool has[2] = {false, false};
+    for (int i = 0; i < 2; i++)
+        if (legible[i])
+            VX_TRY(has_its_log(work, &headers[i].header, &has[i], err));
+    bool newer = headers[1].header.sequence_number > headers[0].header.sequence_number;
+    int slot = has[0] != has[1] ? has[1] : legible[0] != legible[1] ? legible[1] : newer;
+    work->out->header = headers[slot].header;
+    *placed = has[slot];
     vx_clue_set(work, VX_PART_HEADER, VX_WITNESS_RESIDUE, false,
                 "no copy has a right checksum, but all fields of copy %d make sense", slot + 1);
+    return VHDX_OK;
 }
 
 /* Two current headers that contradict each other: the one whose log holds entries of it knows more. */
@@ -116,7 +175,7 @@ static vhdx_status rebuild_header(struct vx_rebuilding *work, vhdx_error *err)
 {
     const struct vx_survey *survey = work->survey;
     const struct vx_survey_header *headers = survey->headers;
-    bool legible[2] = {is_legible(work, &headers[0]), is_legible(work, &headers[1])};
+    bool legible[2] = {is_legible(work, &headers[0]), is_legible(work, &headers[1])}, placed = true;
     if (survey->current >= 0 && survey->tie) {
         take_tied_header(work);
     } else if (survey->current >= 0) {
@@ -125,14 +184,12 @@ static vhdx_status rebuild_header(struct vx_rebuilding *work, vhdx_error *err)
         vx_clue_set(work, VX_PART_HEADER, both ? VX_WITNESS_STORED : VX_WITNESS_TWIN, true, "%s",
                     both ? "" : "the other copy is whole");
     } else if (legible[0] || legible[1]) {
-        bool second =
-            legible[1] && (!legible[0] || headers[1].header.sequence_number > headers[0].header.sequence_number);
-        take_legible_header(work, second ? 1 : 0);
+        VX_TRY(choose_legible(work, legible, &placed, err));
     } else {
         VX_TRY(make_header(work, err));
     }
     work->out->header.version = VX_HEADER_VERSION;
-    bool foreign = !log_fits(work, &work->out->header);
+    bool foreign = !placed || !log_fits(work, &work->out->header);
     if (!foreign)
         VX_TRY(vx_log_is_foreign(work->file, &work->out->header, &foreign, err));
     if (!foreign)

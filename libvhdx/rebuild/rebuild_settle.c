@@ -210,6 +210,8 @@ static vhdx_status settle_bat(struct settling *s, vhdx_error *err)
     }
     bool placed = has_place(work, region) && !is_taken(work, region->file_offset);
     VX_TRY(vx_rebuild_scan_bat(work, s->bytes, &best, err));
+    if (best.found && placed && best.offset == region->file_offset) /* no better one, and damaged where it is */
+        return VHDX_OK;
     if (best.found)
         VX_TRY(log_speaks_for(work, best.offset, VX_MIB, false, &there, err));
     if (best.found && (there || !best.rival || !placed))

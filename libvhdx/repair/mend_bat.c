@@ -253,6 +253,8 @@ static vhdx_status mend_entry(struct vx_bat_mending *b, uint64_t bat_index, vhdx
     VX_TRY(vx_bat_window_get(&b->walk, bat_index, &p.entry, err));
     if (padding && vx_bat_entry_is_like_bitmap(&world, bat_index, &p.entry))
         return VHDX_OK; /* all that knows of a parent */
+    if (bat_index * VX_BAT_ENTRY_SIZE >= vx_geometry_bat_region_length(&b->geometry))
+        return VHDX_OK; /* no BAT of such a disk is so long: the region may be wrong, and this content */
     if (padding)
         return vx_mend_bat_clear(b, bat_index, VX_FIND_BAT_PADDING, "the padding of the BAT is zero", err);
     if (!is_payload)

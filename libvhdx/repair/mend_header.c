@@ -92,9 +92,17 @@ static vhdx_status revive_header(struct vx_mending *m, vhdx_error *err)
         if (makes_sense(m, &survey->headers[i]) &&
             (chosen < 0 || survey->headers[i].header.sequence_number > survey->headers[chosen].header.sequence_number))
             chosen = i;
-    if (chosen < 0)
+    VX_TRY(vx_mending_rebuild(m, false, err));
+    const struct vx_header *found = &m->rebuilt->header;
+    if (chosen < 0 || found->log_offset + found->log_length > m->plan->new_size)
         return make_header(m, err);
-    return vx_plan_put_header(m->plan, &survey->headers[chosen].header, -1, &reason, err);
+    struct vx_header header = survey->headers[chosen].header;
+    bool moved = header.log_offset != found->log_offset || header.log_length != found->log_length;
+    header.log_offset = found->log_offset;
+    header.log_length = found->log_length;
+    if (moved || (!vx_guid_is_zero(&header.log_guid) && !vx_guid_is_zero(&found->log_guid)))
+        header.log_guid = found->log_guid; /* by the ring, which has checksums */
+    return vx_plan_put_header(m->plan, &header, -1, &reason, err);
 }
 
 /* ---- a place for the log ---- */

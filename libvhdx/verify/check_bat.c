@@ -99,10 +99,26 @@ static vhdx_status add_needless(struct pass *pass, enum vx_find kind, uint64_t b
     return VHDX_OK;
 }
 
+/* Behind the end of all that a disk of that size needs. The region may be too long, and something else be there. */
+static void add_behind_end(struct pass *pass, uint64_t bat_index, uint64_t raw)
+{
+    struct vx_finding finding = found(pass, VX_FIND_BAT_PADDING, bat_index, bat_index);
+    vx_finding_set_values(&finding, raw, 0);
+    finding.repair = VHDX_REPAIR_NONE;
+    finding.advice = "the BAT of such a disk ends before it: a repair leaves it as it is";
+    if (is_harmless(raw))
+        make_note(&finding);
+    vx_verify_add(pass->v, &finding);
+}
+
 static vhdx_status add_padding(struct pass *pass, uint64_t bat_index, uint64_t raw, vhdx_error *err)
 {
     const struct vx_bat_world world = {pass->geometry, pass->file_size};
     const struct vx_bat_entry entry = vx_bat_entry_decode(raw);
+    if (bat_index * VX_BAT_ENTRY_SIZE >= vx_geometry_bat_region_length(pass->geometry)) {
+        add_behind_end(pass, bat_index, raw);
+        return VHDX_OK;
+    }
     if (vx_bat_entry_is_like_bitmap(&world, bat_index, &entry)) {
         struct vx_finding finding = found(pass, VX_FIND_BAT_PADDING, bat_index, bat_index);
         vx_finding_set_values(&finding, raw, 0);

@@ -326,13 +326,23 @@ static struct hashes hashes_of(const struct store_file *raw)
     return hashes;
 }
 
-/* A sector bitmap whose entry is put right is no piece any more, and no content. */
-static bool is_bitmap(const struct judge_disk *disk, uint64_t file_offset)
+static bool lies_in(uint64_t file_offset, uint64_t begin, uint64_t length)
 {
+    return file_offset >= begin && file_offset - begin < length;
+}
+
+/* A structure that is found again, or a sector bitmap whose entry is put right, is no piece any more, and no content.
+ */
+static bool is_structure(const struct judge_disk *disk, uint64_t file_offset)
+{
+    if (lies_in(file_offset, disk->bat_offset, disk->bat_length) ||
+        lies_in(file_offset, disk->log_offset, disk->log_length) ||
+        lies_in(file_offset, disk->metadata_offset, disk->metadata_length))
+        return true;
     uint64_t chunks = vx_ceil_div(disk->block_count, disk->chunk_ratio);
     for (uint64_t i = 0; disk->kind == VHDX_KIND_DIFFERENCING && i < chunks; i++) {
         uint64_t place = bld_bitmap_offset(disk->b, i);
-        if (place != VHDX_NOWHERE && file_offset >= place && file_offset - place < VX_BITMAP_BLOCK_SIZE)
+        if (place != VHDX_NOWHERE && lies_in(file_offset, place, VX_BITMAP_BLOCK_SIZE))
             return true;
     }
     return false;
@@ -351,7 +361,7 @@ static uint64_t first_piece_lost(const struct work *work, const struct view *aft
              page != UINT64_MAX && page * STORE_PAGE < end && lost == VHDX_NOWHERE;
              page = store_next(work->scene->file, page + 1)) {
             const uint8_t *bytes = store_page(work->scene->file, page);
-            if (view_in_pieces(after, page * STORE_PAGE) || is_bitmap(work->scene->disk, page * STORE_PAGE))
+            if (view_in_pieces(after, page * STORE_PAGE) || is_structure(work->scene->disk, page * STORE_PAGE))
                 continue;
             if (!hashes.items)
                 hashes = hashes_of(after->raw);

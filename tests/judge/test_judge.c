@@ -2,7 +2,8 @@
  * Rounds of the judge: a random disk, one to three random damages, all commands, all checks. VHDX_JUDGE_SEED is the
  * seed of the first round (each further round has the next one), VHDX_JUDGE_ROUNDS how many there are. With
  * VHDX_JUDGE_KEEP_GOING=1 nothing is left out, failures are counted by check and damage, and a table ends it.
- * VHDX_JUDGE_ONLY=NAME,NAME takes these damages only; VHDX_JUDGE_DUMP=DIR writes the damaged files and the truth there.
+ * VHDX_JUDGE_ONLY=NAME,NAME takes these damages only; VHDX_JUDGE_DUMP=DIR writes the damaged files and the truth there,
+ * with VHDX_JUDGE_WHICH=BITS only some of the damages.
  *
  * A failure with several damages is tried again with fewer of them, and told with the fewest that still show it.
  */
@@ -184,7 +185,7 @@ static void dump(const struct round *round)
     const char *directory = getenv("VHDX_JUDGE_DUMP");
     if (!directory || !*directory)
         return;
-    struct judge_scene scene = make_scene(round, (1u << round->count) - 1);
+    struct judge_scene scene = make_scene(round, (unsigned)setting("VHDX_JUDGE_WHICH", (1u << round->count) - 1));
     dump_file(directory, "leaf.vhdx", scene.file);
     dump_file(directory, "base.vhdx", store_find(scene.store, JUDGE_BASE));
     dump_file(directory, "whole.vhdx", store_find(round->disk->store, JUDGE_LEAF));
