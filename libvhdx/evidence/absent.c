@@ -407,17 +407,17 @@ static vhdx_status look_at_edges(struct vx_leads *leads, uint64_t slot, uint64_t
     return taken < leads->owned.slots ? look_in_run(leads, taken - 1, taken, bytes, found, err) : VHDX_OK;
 }
 
-static vhdx_status look_for_payload(struct vx_leads *leads, uint64_t end, uint32_t block_size, uint8_t *bytes,
-                                    struct vx_absent_left *left, vhdx_error *err)
+static vhdx_status look_for_payload(struct vx_leads *leads, uint64_t end, const struct vx_absent_room *room,
+                                    uint8_t *bytes, struct vx_absent_left *left, vhdx_error *err)
 {
     const struct vx_claims *owned = &leads->owned;
-    uint64_t units = block_size / VX_MIB;
+    uint64_t units = room->block_size / VX_MIB;
     for (uint64_t slot = vx_claims_next_free(owned, 1); slot < vx_min(owned->slots, end);) {
         uint64_t taken = vx_claims_next_taken(owned, slot), data, length;
         vx_file_next_data(leads->source.file, slot * VX_MIB, &data, &length);
         if (length == 0)
             return VHDX_OK;
-        if (taken - slot >= units && !left->block)
+        if ((taken - slot >= units || (room->cut_off && taken >= owned->slots)) && !left->block)
             VX_TRY(look_in_run(leads, slot, vx_min(taken, end), bytes, &left->block, err));
         if ((taken - slot) % units != 0 && taken <= end && !left->part)
             VX_TRY(look_at_edges(leads, slot, taken, bytes, &left->part, err));
@@ -437,7 +437,7 @@ vhdx_status vx_absent_look(const struct vx_absent_room *room, struct vx_absent_l
         return vx_fail_memory(err, "a window of the file");
     if (vx_absent_is_qemu(room))
         end -= vx_min(end, room->block_size / VX_MIB);
-    vhdx_status status = look_for_payload(&leads, end, room->block_size, bytes, left, err);
+    vhdx_status status = look_for_payload(&leads, end, room, bytes, left, err);
     vx_free(bytes);
     return status;
 }
@@ -448,7 +448,7 @@ vhdx_status vx_absent_is_zeros(struct vx_file *file, uint64_t place, uint64_t le
     uint8_t bytes[VX_PAGE];
     uint64_t end = place + length;
     *zeros = true;
-    while (place<end && * zeros && * left> 0) {
+    while (*zeros && *left > 0 && place < end) {
         uint64_t data, data_length;
         size_t got;
         vx_file_next_data(file, place, &data, &data_length);

@@ -60,6 +60,7 @@ struct vx_absent_room {
     uint64_t file_size;
     const struct vx_claims *owned;
     uint32_t block_size;
+    bool cut_off; /* the file ends before some blocks: what is at its end may be the first part of one */
     /* Of a disk of QEMU, which writes a block before its entry, the last block of the file says nothing: the program
      * may just have been killed. */
     const char *creator;

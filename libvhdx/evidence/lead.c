@@ -47,6 +47,7 @@ static vhdx_status own_entry(struct vx_leads *leads, uint64_t bat_index, const s
     uint64_t base = entry->file_offset - which * geometry->block_size; /* may wrap around: then nothing is straight */
     leads->straight = leads->present == 0 ? base < entry->file_offset + 1 : leads->straight && base == leads->base;
     leads->base = leads->present++ == 0 ? base : leads->base;
+    leads->cut_off += entry->reserved == 0 && entry->file_offset >= leads->source.file_size;
     return vx_claims_take(&leads->owned, entry->file_offset, geometry->block_size, err);
 }
 
@@ -130,7 +131,7 @@ vhdx_status vx_lead_has_content(struct vx_leads *leads, uint64_t file_offset, ui
 {
     uint64_t size = leads->source.file_size;
     uint8_t *bytes;
-    *content = false;
+    *content = leads->cut_off > 0 && file_offset >= size;
     if (file_offset < VX_HEADER_SECTION_SIZE || file_offset >= size)
         return VHDX_OK;
     bytes = vx_alloc(PIECE, 1);

@@ -23,6 +23,7 @@ struct vx_leads {
     uint64_t base;          /* where block 0 would lie if all of them are as far apart in the file as on the disk */
     bool straight;          /* they are */
     uint64_t strays;        /* entries of payload blocks in states 0 and 2 that name a place */
+    uint64_t cut_off;       /* entries with data that lie behind the end of the file: it was cut off */
 };
 
 /* Walks the BAT once. `leads` is all zeros before, and for vx_leads_close() in any case; OK when it is open already. */
@@ -35,7 +36,8 @@ vhdx_status vx_leads_begin(const struct vx_bat_source *source, const struct vx_c
                            vhdx_error *err);
 void vx_leads_close(struct vx_leads *leads);
 
-/* Whether [file_offset, +length), as far as it lies in the file, holds content that nobody owns. */
+/* Whether [file_offset, +length), as far as it lies in the file, holds content that nobody owns. Behind the end of a
+ * file that was cut off there may have been some. */
 vhdx_status vx_lead_has_content(struct vx_leads *leads, uint64_t file_offset, uint64_t length, bool *content,
                                 vhdx_error *err);
 

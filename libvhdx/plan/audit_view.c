@@ -62,12 +62,13 @@ static vhdx_status same_content(struct walk *walk, const struct vx_salvage_piece
 
 /* ---- one range ---- */
 
-static int trust(vhdx_salvage_kind kind)
+static int trust(const struct vx_salvage_piece *piece)
 {
-    switch (kind) {
+    switch (piece->kind) {
     case VHDX_SALVAGE_GOOD:
-    case VHDX_SALVAGE_MISSING: /* the parent's */
         return 2;
+    case VHDX_SALVAGE_MISSING: /* the parent's */
+        return piece->parent_doubted ? 1 : 2;
     case VHDX_SALVAGE_DOUBTFUL:
         return 1;
     default:
@@ -154,10 +155,9 @@ static bool is_known_by_log(const struct walk *walk, const struct vx_salvage_pie
 static vhdx_status judge_salvage(struct walk *walk, const struct vx_salvage_piece *before,
                                  const struct vx_salvage_piece *after, uint64_t length, bool same, vhdx_error *err)
 {
-    bool laundered = before->kind != VHDX_SALVAGE_GOOD && before->kind != VHDX_SALVAGE_MISSING &&
-                     trust(after->kind) > trust(before->kind);
-    bool was_good = trust(before->kind) == 2;
-    bool doubted = was_good && trust(after->kind) < 2;
+    bool laundered = trust(after) > trust(before);
+    bool was_good = trust(before) == 2;
+    bool doubted = was_good && trust(after) < 2;
     bool forgotten = is_known_by_log(walk, before);
     if ((same && !laundered && !doubted && !forgotten) || is_listed(walk, before->virtual_offset, length))
         return VHDX_OK;
@@ -178,7 +178,7 @@ static void judge_lossless(struct walk *walk, const struct vx_salvage_piece *bef
         return;
     if (!same)
         fault_at(walk, "the virtual disk would read differently", before, length);
-    else if (trust(after->kind) < trust(before->kind))
+    else if (trust(after) < trust(before))
         fault_at(walk, "content that can be trusted would be in doubt", before, length);
 }
 
@@ -303,8 +303,9 @@ static bool is_placed(const struct vx_salvage_layer *layer, uint64_t offset)
  * that is no more than a question, and nothing that the writes did to them. */
 static void forget_unowned(struct vx_salvage_piece *piece)
 {
-    if (piece->only_unowned)
+    if (piece->only_unowned && piece->kind == VHDX_SALVAGE_DOUBTFUL)
         piece->kind = VHDX_SALVAGE_GOOD;
+    piece->parent_doubted = piece->parent_doubted && !piece->only_unowned;
 }
 
 static vhdx_status next_range(struct walk *walk, uint64_t *offset, vhdx_error *err)

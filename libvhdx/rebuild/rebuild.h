@@ -103,6 +103,7 @@ struct vx_rebuilt {
     bool unowned_block;   /* content that nobody owns has room for a block: an entry that says "no data here" may have
                              been lost */
     bool unowned_part;    /* or it touches a block, and may be a part of it */
+    bool fixed_short;     /* a fixed disk, which has no empty entries, and the file has no room for all of its blocks */
     struct vx_claims claims; /* who owns the file's space, by the BAT as it is now */
     struct vx_region_table
         *regions; /* to be written to both copies: `bat`, `metadata`, and whatever else could be read */

@@ -20,6 +20,11 @@ static vhdx_status propose(void *context, const struct vx_absent *absent, vhdx_e
     return VHDX_OK;
 }
 
+static bool is_fixed(const struct vx_rebuilt *out)
+{
+    return (out->parameter_flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED) && !out->geometry.has_parent;
+}
+
 vhdx_status vx_rebuild_absent(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_leads leads = {0};
@@ -27,7 +32,7 @@ vhdx_status vx_rebuild_absent(struct vx_rebuilding *work, vhdx_error *err)
     const struct vx_absent_search search = {
         .leads = &leads,
         .log = work->log.open && work->log.ring.length <= 64 * VX_MIB ? &work->log : NULL,
-        .fixed = (work->out->parameter_flags & VX_PARAMETER_LEAVE_BLOCK_ALLOCATED) && !work->out->geometry.has_parent,
+        .fixed = is_fixed(work->out),
         .visit = propose,
         .context = work,
     };
@@ -36,12 +41,27 @@ vhdx_status vx_rebuild_absent(struct vx_rebuilding *work, vhdx_error *err)
     return status;
 }
 
+/* With all blocks. */
+static uint64_t space_of(const struct vx_rebuilt *out)
+{
+    return VX_HEADER_SECTION_SIZE + out->header.log_length + out->bat.length + (uint64_t)out->metadata.length +
+           out->virtual_size;
+}
+
 vhdx_status vx_rebuild_doubt_absent(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
-    const struct vx_absent_room room = {work->view, work->view_size, &out->claims, out->block_size,
-                                        work->survey->file_id.creator};
     struct vx_absent_left left;
+    struct vx_leads leads = {0};
+    VX_TRY(vx_rebuild_leads(work, &leads, err));
+    const struct vx_absent_room room = {.file = work->view,
+                                        .file_size = work->view_size,
+                                        .owned = &out->claims,
+                                        .block_size = out->block_size,
+                                        .cut_off = leads.cut_off > 0,
+                                        .creator = work->survey->file_id.creator};
+    vx_leads_close(&leads);
+    out->fixed_short = is_fixed(out) && (room.cut_off || work->view_size < space_of(out));
     VX_TRY(vx_absent_look(&room, &left, err));
     out->unowned_block = left.block;
     out->unowned_part = left.part;

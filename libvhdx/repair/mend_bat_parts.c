@@ -66,7 +66,7 @@ vhdx_status vx_mend_bat_leads(struct vx_bat_mending *b, const struct vx_bat_entr
                               bool *content, vhdx_error *err)
 {
     *content = false;
-    if (entry->file_offset == 0 || entry->file_offset >= b->file_size)
+    if (entry->file_offset == 0)
         return VHDX_OK;
     VX_TRY(vx_leads_open(b->m->exam, &b->leads, err));
     return vx_lead_has_content(&b->leads, entry->file_offset, length, content, err);

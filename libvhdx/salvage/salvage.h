@@ -62,8 +62,9 @@ struct vx_salvage_piece {
     uint64_t file_offset; /* in the layer's view; VHDX_NOWHERE: reads as zeros */
     bool mixed; /* own sectors where they are not zero, else what lies below: which are its own is not known */
     vhdx_salvage_kind kind;
-    const char *reason; /* static; "" when good */
-    bool only_unowned;  /* in doubt only because of content in the file that no block owns */
+    const char *reason;  /* static; "" when good */
+    bool parent_doubted; /* MISSING, and it is in doubt whether it is the parent's */
+    bool only_unowned;   /* in doubt only because of content in the file that no block owns */
 };
 
 /* What is known at `virtual_offset`, through the layers from `first` on, for at most `limit` bytes (limit > 0). */

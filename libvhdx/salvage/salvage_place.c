@@ -27,7 +27,11 @@ static const char *judge(struct vx_salvage_layer *layer, uint64_t place)
 {
     const struct vx_rebuilt *rebuilt = layer->rebuilt;
     struct vx_file *view = layer->image->view;
-    const struct vx_absent_room room = {view, layer->view_size, &rebuilt->claims, rebuilt->block_size, ""};
+    const struct vx_absent_room room = {.file = view,
+                                        .file_size = layer->view_size,
+                                        .owned = &rebuilt->claims,
+                                        .block_size = rebuilt->block_size,
+                                        .creator = ""};
     uint64_t left = VX_ABSENT_READ_MOST - vx_min(layer->asked.read, VX_ABSENT_READ_MOST), before = left;
     bool zeros = false, touches = false;
     vhdx_status status = VHDX_OK;

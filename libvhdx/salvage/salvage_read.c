@@ -18,6 +18,9 @@ static const char no_data[] =
     "the BAT says that the block holds no data, but names a place with content that nobody else has";
 static const char no_owner[] =
     "the BAT says that the block holds no data, but the file holds content that no block owns";
+static const char no_room[] =
+    "the BAT says that the block of a fixed disk holds no data, but the file is too short for all "
+    "blocks, so its entry may be lost";
 static const char moved[] =
     "an entry of this part of the BAT stands in the slot of a sector bitmap, so all of them may have moved";
 static const char behind_end[] = "it lies behind the end of the file";
@@ -57,8 +60,10 @@ static void answer(struct asked *asked, size_t layer, uint64_t length, vhdx_salv
     if (kind == VHDX_SALVAGE_GOOD && doubt) {
         piece->kind = VHDX_SALVAGE_DOUBTFUL;
         piece->reason = doubt;
-        piece->only_unowned = doubt == no_owner || vx_salvage_is_place_doubt(doubt);
     }
+    piece->parent_doubted = kind == VHDX_SALVAGE_MISSING && doubt;
+    piece->only_unowned = doubt && (kind == VHDX_SALVAGE_GOOD || piece->parent_doubted) &&
+                          (doubt == no_owner || vx_salvage_is_place_doubt(doubt));
 }
 
 /* Whether bytes of the block at that place of the file have another owner too. */
@@ -225,9 +230,9 @@ static bool answer_block(struct asked *asked, size_t index, uint64_t virtual_off
         answer(asked, index, left, VHDX_SALVAGE_LOST, bad_entry);
         return true;
     }
-    if (!asked->doubt && layer->rebuilt->unowned_block && entry.state < VX_PAYLOAD_FULLY_PRESENT &&
-        !vx_bat_payload_owns_space(&entry))
-        asked->doubt = no_owner;
+    bool empty = entry.state < VX_PAYLOAD_FULLY_PRESENT && !vx_bat_payload_owns_space(&entry);
+    if (!asked->doubt && empty && (layer->rebuilt->unowned_block || layer->rebuilt->fixed_short))
+        asked->doubt = layer->rebuilt->unowned_block ? no_owner : no_room;
     if (entry.state == VX_PAYLOAD_OLD_UNMAPPED && !doubted) { /* what the final format calls UNMAPPED */
         answer(asked, index, left, VHDX_SALVAGE_GOOD, "");
         return true;

@@ -11,6 +11,7 @@
 struct check {
     struct vx_verification *v;
     struct vx_claims *claims;
+    bool cut_off; /* the file, before some blocks */
 };
 
 struct look {
@@ -67,11 +68,11 @@ static vhdx_status add(void *context, const struct vx_absent *absent, vhdx_error
 
 /* ---- entries of which nothing tells that they are the ones ---- */
 
-static void lose_blocks(struct vx_verification *v, uint64_t first, uint64_t end)
+static void lose_blocks(struct vx_verification *v, enum vx_find kind, uint64_t first, uint64_t end)
 {
     const struct vx_geometry *geometry = &v->exam->geometry;
     uint64_t from = first * geometry->block_size, to = vx_min(end * geometry->block_size, geometry->virtual_size);
-    const vhdx_lost_range lost = vx_finding_lost(VX_FIND_BAT_UNOWNED, from, to - from);
+    const vhdx_lost_range lost = vx_finding_lost(kind, from, to - from);
     if (to > from)
         vx_report_add_lost(v->report, v->file, &lost);
 }
@@ -107,16 +108,48 @@ static vhdx_status lose_all(struct vx_verification *v, const struct look *look, 
             continue;
         VX_TRY(may_be_elsewhere(look, &entry, &left, &elsewhere, err));
         if (elsewhere && !look->found.block) /* what has no entry is no part of a block */
-            lose_blocks(v, block, block + 1);
+            lose_blocks(v, VX_FIND_BAT_UNOWNED, block, block + 1);
         if (elsewhere || !look->found.block)
             continue;
         ranges += block > next;
-        lose_blocks(v, next, block);
+        lose_blocks(v, VX_FIND_BAT_UNOWNED, next, block);
         next = block + 1;
     }
     if (look->found.block)
-        lose_blocks(v, next, geometry->payload_count);
+        lose_blocks(v, VX_FIND_BAT_UNOWNED, next, geometry->payload_count);
     return VHDX_OK;
+}
+
+/* Runs of blocks without data: in a fixed disk each of them had its place once. */
+static vhdx_status lose_empty(struct vx_verification *v, struct vx_bat_walk *bat, vhdx_error *err)
+{
+    const struct vx_geometry *geometry = &v->exam->geometry;
+    uint64_t next = 0, block; /* behind those that have data */
+    for (unsigned ranges = 0; ranges < RANGES_MAX; bat->index++) {
+        VX_TRY(vx_bat_walk_next(bat, err));
+        if (bat->index >= bat->end)
+            break;
+        const struct vx_bat_entry entry = vx_bat_entry_decode(bat->raw);
+        if (!vx_geometry_is_payload(geometry, bat->index, &block) || block >= geometry->payload_count ||
+            !vx_bat_payload_owns_space(&entry))
+            continue;
+        ranges += block > next;
+        lose_blocks(v, VX_FIND_BAT_FIXED_SHORT, next, block);
+        next = block + 1;
+    }
+    lose_blocks(v, VX_FIND_BAT_FIXED_SHORT, next, geometry->payload_count);
+    return VHDX_OK;
+}
+
+vhdx_status vx_check_fixed_absent(struct vx_verification *v, vhdx_error *err)
+{
+    struct vx_bat_walk bat;
+    if (v->exam->bat_entries < v->exam->geometry.entry_count)
+        return VHDX_OK;
+    VX_TRY(vx_bat_walk_open(v->exam, v->exam->geometry.entry_count, &bat, err));
+    vhdx_status status = lose_empty(v, &bat, err);
+    vx_bat_walk_close(&bat);
+    return status;
 }
 
 /* The state of a walk through the BAT of a child. */
@@ -173,8 +206,12 @@ static vhdx_status check_left(const struct check *check, vhdx_error *err)
     struct vx_verification *v = check->v;
     struct vx_bat_walk bat;
     const struct vx_survey *survey = v->exam->survey;
-    struct look look = {.room = {v->exam->view, survey->file_size, check->claims, v->exam->geometry.block_size,
-                                 survey->file_id.creator}};
+    struct look look = {.room = {.file = v->exam->view,
+                                 .file_size = survey->file_size,
+                                 .owned = check->claims,
+                                 .block_size = v->exam->geometry.block_size,
+                                 .cut_off = check->cut_off,
+                                 .creator = survey->file_id.creator}};
     if (v->nonsense_has_blocks)
         return VHDX_OK;
     VX_TRY(vx_absent_look(&look.room, &look.found, err));
@@ -201,7 +238,7 @@ static vhdx_status check_left(const struct check *check, vhdx_error *err)
 /* `unowned`: bytes of the file that nobody owns. Without any nothing can be missing. */
 vhdx_status vx_check_absent(struct vx_verification *v, struct vx_claims *claims, uint64_t unowned, vhdx_error *err)
 {
-    struct check check = {v, claims};
+    struct check check = {.v = v, .claims = claims};
     struct vx_exam *exam = v->exam;
     struct vx_log_witnesses log = {0};
     if (unowned == 0 || v->owned_blocks == 0 || exam->bat_entries < exam->geometry.entry_count)
@@ -218,6 +255,7 @@ vhdx_status vx_check_absent(struct vx_verification *v, struct vx_claims *claims,
     if (status == VHDX_OK)
         status = vx_absent_find(&search, err);
     vx_log_witnesses_close(&log);
+    check.cut_off = v->leads.cut_off > 0;
     vx_leads_close(&v->leads); /* it knows the missing blocks as owners now */
     return status == VHDX_OK ? check_left(&check, err) : status;
 }

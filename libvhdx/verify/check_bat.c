@@ -61,7 +61,7 @@ static void add_lost(struct pass *pass, enum vx_find kind, uint64_t bat_index, u
 static vhdx_status leads_to_content(struct pass *pass, uint64_t place, uint64_t length, bool *content, vhdx_error *err)
 {
     *content = false;
-    if (place == 0 || place >= pass->file_size)
+    if (place == 0)
         return VHDX_OK;
     VX_TRY(vx_leads_open(pass->v->exam, &pass->v->leads, err));
     return vx_lead_has_content(&pass->v->leads, place, length, content, err);

@@ -322,8 +322,11 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
                                  vhdx_error *err)
 {
     struct vx_exam *exam = v->exam;
-    const struct vx_absent_room room = {exam->view, exam->survey->file_size, claims, exam->geometry.block_size,
-                                        exam->survey->file_id.creator};
+    const struct vx_absent_room room = {.file = exam->view,
+                                        .file_size = exam->survey->file_size,
+                                        .owned = claims,
+                                        .block_size = exam->geometry.block_size,
+                                        .creator = exam->survey->file_id.creator};
     struct vx_absent_left left;
     bool holds, meant, is_empty = v->owned_blocks == 0 && !v->nonsense_has_blocks;
     if (unowned == 0 || !is_empty)
@@ -334,8 +337,8 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
         vx_finding_set_found(&finding, unowned);
         VX_TRY(is_meant(v, &meant, err));
         VX_TRY(vx_absent_look(&room, &left, err));
-        if (left.block || is_fixed(exam)) {
-            if (!meant && v->stated_blocks == 0) /* else the guest may have given up all of it */
+        if (left.block || left.part || is_fixed(exam)) { /* a part of one, if the block size is too large */
+            if (!meant && v->stated_blocks == 0)         /* else the guest may have given up all of it */
                 finding.severity = VHDX_SEVERITY_ERROR;
             finding.lost_length = exam->geometry.virtual_size;
         }
@@ -347,21 +350,22 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
 
 /* A fixed disk has room for every block, wherever its blocks lie now. What is cut behind the virtual disk's end is not
  * missed. */
-static void check_fixed(struct vx_verification *v)
+static vhdx_status check_fixed(struct vx_verification *v, vhdx_error *err)
 {
     const struct vx_exam *exam = v->exam;
     const struct vx_geometry *geometry = &exam->geometry;
     uint64_t need = VX_HEADER_SECTION_SIZE + geometry->virtual_size;
     if (!is_fixed(exam))
-        return;
+        return VHDX_OK;
     need += exam->header && exam->has_log ? exam->header->log_length : 0;
     for (uint32_t i = 0; exam->regions && i < vx_min(exam->regions->count, VX_REGION_MAX); i++)
         need += exam->regions->entries[i].length;
     if (exam->survey->file_size >= need || v->beyond_end)
-        return;
+        return VHDX_OK;
     struct vx_finding finding = vx_finding_at(VX_FIND_BAT_FIXED_SHORT, "file", VHDX_NOWHERE);
     vx_finding_set_values(&finding, exam->survey->file_size, need);
     vx_verify_add(v, &finding);
+    return vx_check_fixed_absent(v, err);
 }
 
 static void check_last_offset(struct vx_verification *v)
@@ -396,7 +400,7 @@ static vhdx_status check_unowned(struct vx_verification *v, struct vx_claims *cl
     uint64_t trailing = size > v->owned_end ? size - v->owned_end : 0;
     add_unowned(v, VX_FIND_SPACE_LEAK, vx_claims_next_free(claims, 0) * VX_MIB, v->leaked_bytes);
     add_unowned(v, VX_FIND_SPACE_TRAILING, v->owned_end, trailing);
-    check_fixed(v);
+    VX_TRY(check_fixed(v, err));
     check_last_offset(v);
     VX_TRY(vx_check_absent(v, claims, v->leaked_bytes + trailing, err));
     return check_content(v, claims, v->leaked_bytes + trailing, err);

@@ -66,6 +66,8 @@ vhdx_status vx_check_space(struct vx_verification *v, vhdx_error *err);
 vhdx_status vx_check_bat(struct vx_verification *v, struct vx_claims *claims, vhdx_error *err);
 /* Blocks that are found missing take their space in `claims`. */
 vhdx_status vx_check_absent(struct vx_verification *v, struct vx_claims *claims, uint64_t unowned, vhdx_error *err);
+/* Blocks of a fixed disk that have no place, in a file that is too short for all of them. */
+vhdx_status vx_check_fixed_absent(struct vx_verification *v, vhdx_error *err);
 vhdx_status vx_check_bitmaps(struct vx_verification *v, vhdx_error *err);
 /* Places that the host could not read; after all others, who come upon them. */
 vhdx_status vx_check_unreadable(struct vx_verification *v, vhdx_error *err);

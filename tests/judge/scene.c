@@ -189,6 +189,26 @@ static void settle_places(struct judge_scene *scene)
     }
 }
 
+/*
+ * A block whose entry is zero now, and of whose content nothing is left in a file that was cut off: an empty entry says
+ * the same. A fixed disk has none of these.
+ */
+static void settle_cut_off(struct judge_scene *scene)
+{
+    const struct judge_disk *disk = scene->disk;
+    uint64_t size = store_size(scene->file);
+    if (size >= store_size(store_find(disk->store, JUDGE_LEAF)) || disk->kind == VHDX_KIND_FIXED)
+        return;
+    for (uint64_t i = 0; i < disk->block_count; i++) {
+        uint64_t place = disk->blocks[i].place, end = place + disk->block_size;
+        uint64_t index = i / disk->chunk_ratio * (disk->chunk_ratio + 1) + i % disk->chunk_ratio;
+        if (place == VHDX_NOWHERE || end <= size || dmg_number_at(scene, disk->bat_offset + index * 8, 8) != 0)
+            continue;
+        if (store_next(scene->file, place / STORE_PAGE) >= vx_ceil_div(vx_min(end, size), STORE_PAGE))
+            dmg_silent_block(scene, i);
+    }
+}
+
 /* A fixed disk whose mark is lost is a dynamic one that happens to have all its blocks. */
 static bool says_fixed(const struct judge_scene *scene)
 {
@@ -243,6 +263,7 @@ void judge_settle(struct judge_scene *scene)
     uint64_t size = dmg_number_at(scene, at, 8), blocks = vx_ceil_div(size, disk->block_size);
     settle_places(scene);
     settle_sectors(scene);
+    settle_cut_off(scene);
     for (uint64_t i = 0; i < disk->block_count; i++)
         if (disk->blocks[i].place != VHDX_NOWHERE)
             last = i + 1;
