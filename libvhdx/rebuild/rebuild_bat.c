@@ -18,10 +18,9 @@
 
 struct pages {
     uint64_t lost, empty, owners;
-    uint64_t lost_of_blocks; /* those that have entries of blocks */
-    uint64_t odd;            /* entries in sound pages that have no data, but a place */
-    uint64_t doubtful;       /* entries in sound pages that point nowhere, or to what is claimed already */
-    uint8_t *empty_bits;     /* pages in which no block is: perhaps lost */
+    uint64_t odd;        /* entries in sound pages that have no data, but a place */
+    uint64_t doubtful;   /* entries in sound pages that point nowhere, or to what is claimed already */
+    uint8_t *empty_bits; /* pages in which no block is: perhaps lost */
 };
 
 static bool unreadable(const struct vx_rebuilding *work, uint64_t offset, uint64_t length)
@@ -57,17 +56,6 @@ static bool is_gone(const struct vx_rebuilding *work, uint64_t page)
     return unreadable(work, offset, VX_PAGE) || offset >= out->file_size;
 }
 
-/* Most pages of a child's chunk without that many blocks have none. */
-static bool has_blocks(const struct vx_rebuilt *out, uint64_t page)
-{
-    uint64_t block;
-    for (uint64_t i = 0; i < 2; i++) /* one of them may be a bitmap's */
-        if (vx_geometry_is_payload(&out->geometry, page * PAGE_ENTRIES + i, &block) &&
-            block < out->geometry.payload_count)
-            return true;
-    return false;
-}
-
 static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
@@ -86,7 +74,6 @@ static vhdx_status judge_pages(struct vx_rebuilding *work, struct pages *pages, 
         }
         if (is_gone(work, page) || vx_bat_page_is_lost(&world, page, &look.entries)) {
             pages->lost++;
-            pages->lost_of_blocks += has_blocks(out, page);
             VX_TRY(lose_page(work, page, err));
             continue;
         }
@@ -154,7 +141,6 @@ static void lose_new_pages(struct vx_rebuilding *work, struct pages *pages)
         if (is_new(out, page) && vx_page_bit(pages->empty_bits, page)) {
             vx_set_page_bit(out->lost_pages, page);
             pages->lost++;
-            pages->lost_of_blocks++;
         }
 }
 
@@ -203,7 +189,6 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
         if (out->stray_count > 0 && nothing) {
             out->bat_lost = true;
             pages->lost += pages->empty;
-            pages->lost_of_blocks += pages->empty;
             lose_empty_pages(work, pages);
             VX_TRY(ask_log(work, err));
             VX_TRY(vx_rebuild_strays(work, err));
@@ -217,11 +202,13 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
         if (pages->lost == 0 && out->placement_count == 0 && out->single_count == 0)
             out->stray_count = 0; /* leaks of a disk whose BAT is whole are nobody's pieces */
     }
-    if (pages->lost_of_blocks == 0 && work->options->search_content)
+    if (work->options->search_content) /* lost pages explain it, and so may others that were zeroed along with them */
         VX_TRY(vx_rebuild_doubt_absent(work, err));
     VX_TRY(vx_rebuild_bits(work, err));
     out->lost_page_count += pages->lost;
     say_what_came_of_it(work, pages);
+    if (out->lost_page_count > 0 || out->placement_count > 0 || out->single_count > 0)
+        VX_TRY(vx_rebuild_doubt_measures(work, err));
     return VHDX_OK;
 }
 

@@ -71,6 +71,8 @@ void vx_rebuild_take_told(struct vx_rebuilding *work);
 vhdx_status vx_rebuild_has_bitmaps(const struct vx_rebuilding *work, bool *bitmaps, vhdx_error *err);
 /* Doubts of sizes that were not all stored, once all are known. */
 vhdx_status vx_rebuild_doubt_sizes(struct vx_rebuilding *work, vhdx_error *err);
+/* The same of a damaged BAT, once it is rebuilt. */
+vhdx_status vx_rebuild_doubt_measures(struct vx_rebuilding *work, vhdx_error *err);
 /* rebuild_room.c: a BAT that is too short */
 vhdx_status vx_rebuild_room(struct vx_rebuilding *work, vhdx_error *err);
 vhdx_status vx_rebuild_bat(struct vx_rebuilding *work, vhdx_error *err);     /* rebuild_bat.c */

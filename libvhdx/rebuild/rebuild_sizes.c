@@ -83,6 +83,19 @@ vhdx_status vx_rebuild_doubt_sizes(struct vx_rebuilding *work, vhdx_error *err)
     return VHDX_OK;
 }
 
+/* Of a BAT that is damaged: entries that were put back may contradict the sizes by which they were. */
+vhdx_status vx_rebuild_doubt_measures(struct vx_rebuilding *work, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    struct vx_size_answer doubts = {0};
+    if (out->sizes.contradicted || out->sizes.witness == VX_WITNESS_CALLER)
+        return VHDX_OK;
+    const struct vx_size_facts facts = facts_of(work);
+    VX_TRY(vx_settle_sizes(&facts, &doubts, err));
+    out->sizes.contradicted = doubts.contradicted || doubts.verdict != VX_SIZES_STAND;
+    return VHDX_OK;
+}
+
 vhdx_status vx_rebuild_has_bitmaps(const struct vx_rebuilding *work, bool *bitmaps, vhdx_error *err)
 {
     const struct vx_size_facts facts = facts_of(work);
