@@ -13,6 +13,7 @@
 #define USUAL_OFFSET VX_MIB
 #define USUAL_LENGTH ((uint32_t)VX_MIB)
 #define SEARCHED (1024 * VX_MIB)
+#define WRONG_BYTES 16u          /* of a page */
 #define JUDGED_MAX (64 * VX_MIB) /* real logs have 1 MiB */
 
 struct reading {
@@ -168,6 +169,15 @@ vhdx_status vx_log_is_unbegun(struct vx_file *file, const struct vx_header *head
     return status;
 }
 
+/* Some wrong bits in an empty log are no content. */
+static bool holds_much(const uint8_t *bytes, size_t length)
+{
+    size_t set = 0;
+    for (size_t i = 0; i < length && set <= WRONG_BYTES; i++)
+        set += bytes[i] != 0;
+    return set > WRONG_BYTES;
+}
+
 vhdx_status vx_log_is_foreign(struct vx_file *file, const struct vx_header *header, bool *foreign, vhdx_error *err)
 {
     uint8_t page[VX_PAGE];
@@ -184,7 +194,7 @@ vhdx_status vx_log_is_foreign(struct vx_file *file, const struct vx_header *head
         at += (vx_max(data, at) - at) / VX_PAGE * VX_PAGE;
         VX_TRY(vx_file_read_some(file, page, sizeof page, at, &got, err));
         log = got == sizeof page && vx_log_is_page(page);
-        anything = anything || !vx_is_zero(page, got);
+        anything = anything || holds_much(page, got);
     }
     *foreign = anything && !log;
     return VHDX_OK;

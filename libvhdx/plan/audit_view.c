@@ -80,7 +80,7 @@ static int trust(const struct vx_salvage_piece *piece)
 static bool is_listed(struct walk *walk, uint64_t offset, uint64_t length)
 {
     const struct vx_plan *plan = walk->work->plan;
-    if (plan->doubt)
+    if (plan->doubt && offset < walk->other_size) /* of the disk as it will be */
         return true;
     while (walk->lost < plan->lost_count &&
            plan->lost[walk->lost].virtual_offset + plan->lost[walk->lost].length <= offset)

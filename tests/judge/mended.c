@@ -51,6 +51,38 @@ static const struct judge_mended mended[] = {
     {6000444, "item-garbage,bit-flips", true},
     /* a log brings back a part of a sector bitmap that was cut off, and takes the rest of it for the parent's */
     {6000681, "truncated,-", true},
+    /* no header is left, and the log does not begin with an entry, or is not where a header without checksum says */
+    {2311, "header-raw", true},
+    {2351, "-,-,beginning-zero", true},
+    {4100516, "header-raw,-", true},
+    {6001224, "header-raw", true},
+    {6001322, "header-raw", true},
+    {30101347, "header-raw", true},
+    {30102320, "header-raw,-", true},
+    /* a log that was moved leaves its entries behind, which are no content */
+    {30102708, "header-field,-", true},
+    /* a table that is right about the BAT, which is damaged there */
+    {30102297, "bat-place,region-field", true},
+    /* a region that is too long, and content where its padding would be */
+    {30102471, "region-field,bat-piece", true},
+    /* what lay behind the end of a file that was cut off */
+    {2232, "truncated,bat-state", true},
+    {6000273, "bat-zero,truncated", true},
+    {6000973, "bat-state,truncated,bat-garbage", true},
+    {30102400, "bat-garbage,truncated", true},
+    /* sizes, and a BAT that is damaged as well */
+    {2462, "item-legal,bat-piece", true},
+    {30100927, "bat-piece,item-legal", true},
+    {30101819, "item-size,bat-garbage", true},
+    {30102861, "bat-piece,item-legal", true},
+    /* some pages of the BAT are lost, and others were zeroed along with them */
+    {4100080, "piece-swap", true},
+    {6001627, "piece-swap,bat-state", true},
+    {4100588, "piece-swap,bat-piece", true},
+    /* which header is in use changes with a repair */
+    {1253, "truncated,header-raw", true},
+    /* what a guess had made of the disk beyond its new end */
+    {30102523, "log-field,-", true},
 };
 
 const struct judge_mended *judge_mended_at(size_t row)
