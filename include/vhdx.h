@@ -850,6 +850,83 @@ VHDX_API vhdx_status vhdx_flatten(const char *child, const char *path, const vhd
                                   vhdx_merge_report *report, vhdx_error *err);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* Compact                                                                                                          */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* A part of the virtual disk that a file system, or something else that is known by name, fills. Grows at its end. */
+typedef struct vhdx_volume {
+    uint64_t offset, length; /* on the virtual disk; of a logical volume in pieces, those of its first piece */
+    const char *file_system; /* "NTFS", "ext2/3/4", ...; "" = not recognized */
+    const char *name;        /* of a logical volume; "" = a partition, or the whole disk */
+    bool known;              /* what it does not use is known */
+    uint64_t free_bytes;     /* of it, when that is known */
+    const char *reason;      /* why it is not known; "" */
+    const char *advice;      /* what to do about that; "" */
+} vhdx_volume;
+
+/* Valid during the call only. */
+typedef void (*vhdx_volume_fn)(void *context, const vhdx_volume *volume);
+
+typedef struct vhdx_compact_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    const char *const *parents; /* where to look for ancestors, as in vhdx_open_options */
+    size_t parent_count;
+    bool zeros_only; /* do not ask what the guest's file systems use */
+    bool punch; /* also give back the space of zeros inside of blocks that stay, and of holes that no block fills */
+    bool force; /* go by file systems although other disks hang on this one; they stay linked to it */
+    uint64_t window_bytes; /* payload between two commits; 0 = 64 MiB */
+    const char *undo;      /* path of an undo file to be made, see vhdx_undo; NULL = none */
+    /* What the caller hears. */
+    vhdx_volume_fn volume; /* each volume of the guest, as it is found */
+    void *volume_context;
+    vhdx_progress_fn progress;
+    void *progress_context;
+    vhdx_notice_fn notice;
+    void *notice_context;
+} vhdx_compact_options;
+
+/* What a compaction will do, or did. Grows at its end. */
+typedef struct vhdx_compact_report {
+    size_t struct_size; /* set by the caller */
+    uint64_t virtual_size;
+    uint64_t file_size_before, file_size_after;
+    /* The plan. */
+    uint64_t blocks_zero;    /* payload blocks that leave the file because they read as zeros */
+    uint64_t blocks_unused;  /* likewise because the guest's file systems do not use them; the rest of them is zeros */
+    uint64_t blocks_to_move; /* payload blocks that go to other places in the file */
+    uint64_t bytes_to_move;  /* all that does */
+    uint64_t free_bytes;     /* of the virtual disk that its file systems do not use */
+    bool zeros_only;         /* the disk's children, or `zeros_only`, forbid more */
+    /* What was done; 0 in a plan. */
+    uint64_t bytes_moved;   /* payload and bitmaps, shared ones included */
+    uint64_t bytes_shared;  /* of these, by reflink */
+    uint64_t bytes_punched; /* inside of the file */
+} vhdx_compact_report;
+
+/* Says what vhdx_compact would do, and refuses what it would refuse; writes nothing. */
+VHDX_API vhdx_status vhdx_compact_plan(const char *path, const vhdx_compact_options *options,
+                                       vhdx_compact_report *report, vhdx_error *err);
+
+/*
+ * Makes the file of a dynamic or differencing disk as short as it can be. Payload blocks that read as zeros, and those
+ * in which the guest's file systems use nothing but zeros, leave it: in a disk without parent they become NOT_PRESENT,
+ * in a child ZERO. Then blocks, sector bitmaps, the known regions and the log move from its end into the holes, in the
+ * order of the file, and it is cut. Twice is once: a second call changes nothing.
+ *
+ * At every instant, also right after a power cut, the disk reads the same; where file systems are asked, the same in
+ * every sector that they use, and zeros, perhaps, in others. Then, and only then, its DataWriteGuid is a new one,
+ * unless `force` keeps it for its children. A call that failed, was cancelled or cut off is gone on with by the same
+ * call. File systems are asked only where that is safe: each must be unmounted cleanly and agree with its own checksums
+ * and counts. Of all others, of what no file system fills, and of a disk that others hang on, only zeros are given
+ * back; a notice says why and what to do. REFUSED, before anything changes: a fixed disk; one whose merge has stopped
+ * half way. CORRUPT: it contradicts itself, vhdx_verify tells more. Also whatever vhdx_chain_open refuses. `report` may
+ * be NULL; it is filled as far as known also on failure. One thread a disk.
+ */
+VHDX_API vhdx_status vhdx_compact(const char *path, const vhdx_compact_options *options, vhdx_compact_report *report,
+                                  vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* Links between layers                                                                                             */
 /* ---------------------------------------------------------------------------------------------------------------- */
 

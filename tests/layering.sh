@@ -20,6 +20,7 @@ declare -A may=(
     [rebuild]="rebuild evidence image guest format io base"
     [edit]="edit chain image guest undo format io base"
     [merge]="merge edit chain image undo format io base"
+    [compact]="compact merge chain image guest undo format io base"
     [findings]="findings base"
     [verify]="verify findings rebuild evidence chain image guest format io base"
     [salvage]="salvage rebuild evidence chain image guest format io base"
@@ -36,14 +37,15 @@ declare -A doors=(
     [undo]="undo_apply undo_save"
     [guest]="anchors content filesystems partitions proof_ext4 proof_lvm proof_ntfs proof_xfs two_views"
     [image]="bat_walk bat_window claims create exam header_update image journal linkage log_needed log_replay log_scan mark
-             payload protect region_look runs space survey traces writing"
+             payload protect region_look region_move runs space survey traces writing"
     [config]="config config_find machines"
     [chain]="beside chain export fork layered link merge_trace neighbours relink resolve"
     [evidence]="absent clue lead log_witnesses lost_entries old_bits region_doubt sizes told"
     [estate]="accounts estate trial"
     [rebuild]="rebuild"
     [edit]="grow set"
-    [merge]="merge"
+    [merge]="copy merge"
+    [compact]="compact"
     [findings]="findings"
     [verify]="mismatch proof repair_class verify"
     [salvage]="salvage"
@@ -109,7 +111,7 @@ done < <(includes libvhdx/*.c libvhdx/*.h)
 # (estate/advice_*.c) is commands, and these sentences of searches still name options.
 while read -r place; do
     complain "$place names an option of the command"
-done < <(grep -nE '"[^"]*('"'"'?vhdx (info|map|hash|export|create|merge|relink|set|resize|diff|repair|undo|verify|config|orphans)\>|[ '"'"'(]--[a-z])' \
+done < <(grep -nE '"[^"]*('"'"'?vhdx (info|map|hash|export|create|merge|compact|relink|set|resize|convert|diff|repair|undo|verify|config|orphans|serve)\>|[ '"'"'(]--[a-z])' \
     $(ls libvhdx/*/*.c libvhdx/*/*.def libvhdx/*.c | grep -v '^libvhdx/estate/advice_') |
     grep -vE '^libvhdx/orphans/(report_read|scan).c:|cp --sparse=never' | cut -d: -f1,2)
 

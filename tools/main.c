@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
     &command_hash,
     &command_create,
     &command_merge,
+    &command_compact,
     &command_relink,
     &command_set,
     &command_undo,

@@ -9,11 +9,14 @@
 #include "image/bat_window.h"
 #include "image/journal.h"
 #include "image/payload.h"
+#include "image/region_move.h"
 #include "image/space.h"
 #include "image/writing.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+#define COPY_SIZE ((size_t)(128 * VX_KIB))
 
 static bool geometry_for(const struct vx_image *target, uint64_t virtual_size, struct vx_geometry *geometry)
 {
@@ -55,39 +58,6 @@ static vhdx_status copy_bat(struct vx_image *target, uint64_t to, uint8_t *buf, 
     return VHDX_OK;
 }
 
-/* Puts the encoded table into both copies, page by page where they differ. */
-static vhdx_status journal_region_tables(struct vx_image *target, const uint8_t *table, uint8_t *buf, vhdx_error *err)
-{
-    static const uint64_t places[2] = {VX_REGION_TABLE1_OFFSET, VX_REGION_TABLE2_OFFSET};
-    for (size_t i = 0; i < 2; i++) {
-        VX_TRY(vx_file_read(target->file, buf, VX_REGION_TABLE_SIZE, places[i], err));
-        for (uint32_t at = 0; at < VX_REGION_TABLE_SIZE; at += VX_PAGE) {
-            uint8_t *page;
-            if (memcmp(buf + at, table + at, VX_PAGE) == 0)
-                continue;
-            VX_TRY(vx_journal_page(target->journal, places[i] + at, &page, err));
-            memcpy(page, table + at, VX_PAGE);
-        }
-    }
-    return VHDX_OK;
-}
-
-/* One commit makes both tables name the new place; the old one is free after it. */
-static vhdx_status switch_bat(struct vx_image *target, const struct vx_region *bat, uint8_t *buf, vhdx_error *err)
-{
-    uint8_t *table = buf + VX_REGION_TABLE_SIZE;
-    for (uint32_t i = 0; i < target->regions->count; i++)
-        if (target->regions->entries[i].file_offset == target->bat.file_offset)
-            target->regions->entries[i] = *bat;
-    vx_region_table_encode(target->regions, table);
-    VX_TRY(journal_region_tables(target, table, buf, err));
-    VX_TRY(vx_space_release(target->space, target->bat.file_offset, target->bat.length, err));
-    VX_TRY(vx_image_commit(target, err));
-    target->bat = *bat;
-    target->bat_window->count = 0;
-    return VHDX_OK;
-}
-
 static vhdx_status move_bat(struct vx_image *target, uint64_t length, vhdx_error *err)
 {
     struct vx_region bat = target->bat;
@@ -97,14 +67,12 @@ static vhdx_status move_bat(struct vx_image *target, uint64_t length, vhdx_error
     VX_TRY(vx_space_materialize(target->space, err));
     if (!fresh)
         VX_TRY(vx_file_zero(target->file, bat.file_offset, length, err));
-    uint8_t *buf = vx_alloc(2, VX_REGION_TABLE_SIZE);
+    uint8_t *buf = vx_alloc(COPY_SIZE, 1);
     if (!buf)
         return vx_fail_memory(err, "a buffer");
-    vhdx_status status = copy_bat(target, bat.file_offset, buf, 2 * VX_REGION_TABLE_SIZE, err);
-    if (status == VHDX_OK)
-        status = switch_bat(target, &bat, buf, err);
+    vhdx_status status = copy_bat(target, bat.file_offset, buf, COPY_SIZE, err);
     vx_free(buf);
-    return status;
+    return status == VHDX_OK ? vx_region_switch(target, target->bat.file_offset, &bat, err) : status;
 }
 
 /* Entries that are about to become real: ZERO hides a grandparent's data, a fixed disk gets its blocks, a base needs

@@ -103,3 +103,13 @@ vhdx_status vx_payload_drop_bitmap(struct vx_image *image, uint64_t chunk, vhdx_
         VX_TRY(vx_space_release(image->space, entry.file_offset, VX_BITMAP_BLOCK_SIZE, err));
     return set_bat_entry(image, bat_index, &absent, err);
 }
+
+vhdx_status vx_payload_place_bitmap(struct vx_image *image, uint64_t chunk, uint64_t file_offset, vhdx_error *err)
+{
+    const struct vx_bat_entry moved = {.state = VX_BITMAP_PRESENT, .file_offset = file_offset};
+    uint64_t bat_index = vx_geometry_bitmap_index(&image->geometry, chunk);
+    struct vx_bat_entry entry;
+    VX_TRY(vx_bat_window_get(image->bat_window, bat_index, &entry, err));
+    VX_TRY(vx_space_release(image->space, entry.file_offset, VX_BITMAP_BLOCK_SIZE, err));
+    return set_bat_entry(image, bat_index, &moved, err);
+}

@@ -38,4 +38,8 @@ vhdx_status vx_payload_bits_full(struct vx_image *image, uint64_t bits_offset, u
  * present. */
 vhdx_status vx_payload_drop_bitmap(struct vx_image *image, uint64_t chunk, vhdx_error *err);
 
+/* Makes the chunk's sector bitmap block, which must be there, the one at `file_offset`, where its bytes are already,
+ * and releases its former place. None of its bits may be pending. */
+vhdx_status vx_payload_place_bitmap(struct vx_image *image, uint64_t chunk, uint64_t file_offset, vhdx_error *err);
+
 #endif

@@ -273,10 +273,10 @@ void vx_space_close(struct vx_space *space)
 }
 
 /* A run of `count` free slots in [from, end); false when there is none. */
-static bool find_free(const struct vx_space *space, uint64_t from, uint64_t count, uint64_t *slot)
+static bool find_free(const struct vx_space *space, uint64_t from, uint64_t end, uint64_t count, uint64_t *slot)
 {
     uint64_t run = 0;
-    for (uint64_t i = from; i < space->end; i++) {
+    for (uint64_t i = from; i < end; i++) {
         run = is_used(space, i) ? 0 : run + 1;
         if (run == count) {
             *slot = i + 1 - count;
@@ -290,7 +290,7 @@ vhdx_status vx_space_take(struct vx_space *space, uint64_t length, uint64_t *off
 {
     uint64_t count = vx_ceil_div(length, UNIT);
     uint64_t slot;
-    *fresh = !find_free(space, space->hint, count, &slot);
+    *fresh = !find_free(space, space->hint, space->end, count, &slot);
     if (*fresh) {
         slot = space->end;
         VX_TRY(make_room(space, slot + count, err));
@@ -301,6 +301,26 @@ vhdx_status vx_space_take(struct vx_space *space, uint64_t length, uint64_t *off
     *offset = slot * UNIT;
     space->taken += length;
     return VHDX_OK;
+}
+
+bool vx_space_is_used(const struct vx_space *space, uint64_t offset)
+{
+    return offset / UNIT < space->end && is_used(space, offset / UNIT);
+}
+
+bool vx_space_find(const struct vx_space *space, uint64_t from, uint64_t end, uint64_t length, uint64_t *offset)
+{
+    uint64_t slot;
+    if (!find_free(space, from / UNIT, vx_min(end / UNIT, space->end), vx_ceil_div(length, UNIT), &slot))
+        return false;
+    *offset = slot * UNIT;
+    return true;
+}
+
+void vx_space_claim(struct vx_space *space, uint64_t offset, uint64_t length)
+{
+    set_used(space, offset / UNIT, vx_ceil_div(length, UNIT), true);
+    space->taken += length;
 }
 
 uint64_t vx_space_taken(const struct vx_space *space)

@@ -18,6 +18,12 @@ void vx_space_close(struct vx_space *space);
  * grown; else they may hold anything. The file itself grows in vx_space_materialize().
  */
 vhdx_status vx_space_take(struct vx_space *space, uint64_t length, uint64_t *offset, bool *fresh, vhdx_error *err);
+/* Whether the MiB at that offset has an owner. What lies beyond the file has none. */
+bool vx_space_is_used(const struct vx_space *space, uint64_t offset);
+/* The first free run of that length in [from, end); false: there is none. All in bytes, multiples of 1 MiB. */
+bool vx_space_find(const struct vx_space *space, uint64_t from, uint64_t end, uint64_t length, uint64_t *offset);
+/* Takes exactly these bytes, which are free and lie inside of the file. */
+void vx_space_claim(struct vx_space *space, uint64_t offset, uint64_t length);
 /* Gives bytes back once the pending commit is durable. */
 vhdx_status vx_space_release(struct vx_space *space, uint64_t offset, uint64_t length, vhdx_error *err);
 /* The pending commit is durable: what was released before it may be taken again (J5 of journal.h). */

@@ -19,7 +19,7 @@ for c in bogus ''; do
     bad "$c" disk.vhdx
     says err "unknown command '$c'"
 done
-for c in info map export hash merge relink verify repair config orphans; do
+for c in info map export hash merge compact relink verify repair config orphans; do
     bad $c
     bad $c --bogus disk.vhdx
     says err "unknown option '--bogus'"
@@ -62,6 +62,9 @@ bad orphans --map =here .
 bad undo
 bad undo --bogus undo
 bad undo undo undo
+bad compact disk.vhdx disk.vhdx
+bad compact --window 0 disk.vhdx
+bad compact --undo
 bad relink disk.vhdx
 says err "no parent given"
 bad relink --parent disk.vhdx

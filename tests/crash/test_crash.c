@@ -489,3 +489,43 @@ Test(crash, a_child_linked_to_another_place)
     explore((struct scene_recipe){.command = SCENE_RELINK, .layers = 3, .child = 1, .features = SCENE_DIRTY_CHILD},
             300);
 }
+
+Test(crash, a_base_compacted)
+{
+    explore((struct scene_recipe){.command = SCENE_COMPACT, .layers = 1, .features = SCENE_SCATTERED}, 2000);
+}
+
+Test(crash, a_base_with_children_compacted_in_windows)
+{
+    explore((struct scene_recipe){.command = SCENE_COMPACT,
+                                  .layers = 3,
+                                  .features = SCENE_SCATTERED | SCENE_WINDOWS | SCENE_DIRTY},
+            2500);
+}
+
+Test(crash, a_child_compacted)
+{
+    explore((struct scene_recipe){.command = SCENE_COMPACT,
+                                  .layers = 2,
+                                  .child = 1,
+                                  .features = SCENE_SCATTERED | SCENE_WINDOWS | SCENE_LARGER},
+            2500);
+}
+
+Test(crash, a_layer_in_between_compacted)
+{
+    explore((struct scene_recipe){.command = SCENE_COMPACT,
+                                  .layers = 4,
+                                  .child = 2,
+                                  .features = SCENE_SCATTERED | SCENE_DIRTY_CHILD | SCENE_SMALLER},
+            2000);
+}
+
+Test(crash, a_disk_compacted_where_sparse_files_do_harm)
+{
+    explore((struct scene_recipe){.command = SCENE_COMPACT,
+                                  .layers = 2,
+                                  .child = 1,
+                                  .features = SCENE_SCATTERED | SCENE_NTFS | SCENE_WINDOWS},
+            1500);
+}

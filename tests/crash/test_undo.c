@@ -34,6 +34,11 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 static vhdx_status merge(const struct scene *scene, struct crash_host *host, vhdx_error *err)
 {
     const struct scene_recipe *recipe = &scene->recipe;
+    if (recipe->command == SCENE_COMPACT) {
+        struct scene compact = *scene;
+        compact.recipe.features |= SCENE_UNDO | SCENE_WINDOWS;
+        return scene_run(&compact, crash_host_interface(host), err);
+    }
     const vhdx_merge_options options = {
         .struct_size = sizeof options,
         .host = crash_host_interface(host),
@@ -175,4 +180,15 @@ Test(undo_after_power_cut, a_merge_upwards)
 Test(undo_after_power_cut, chains_at_random)
 {
     explore((struct scene_recipe){.features = SCENE_MODEL});
+}
+
+Test(undo_after_power_cut, a_child_compacted)
+{
+    explore((struct scene_recipe){
+        .command = SCENE_COMPACT, .layers = 2, .child = 1, .features = SCENE_SCATTERED | SCENE_DIRTY_CHILD});
+}
+
+Test(undo_after_power_cut, a_base_compacted)
+{
+    explore((struct scene_recipe){.command = SCENE_COMPACT, .layers = 2, .features = SCENE_SCATTERED | SCENE_NTFS});
 }

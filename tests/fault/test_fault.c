@@ -295,3 +295,15 @@ Test(fault, a_child_linked_to_another_place)
     fail_everything(
         (struct scene_recipe){.command = SCENE_RELINK, .layers = 3, .child = 1, .features = SCENE_DIRTY_CHILD});
 }
+
+Test(fault, a_disk_compacted)
+{
+    fail_everything((struct scene_recipe){
+        .command = SCENE_COMPACT, .layers = 3, .child = 1, .features = SCENE_SCATTERED | SCENE_DIRTY_CHILD});
+}
+
+Test(fault, a_base_compacted_with_an_undo_file)
+{
+    fail_everything((struct scene_recipe){
+        .command = SCENE_COMPACT, .layers = 1, .features = SCENE_SCATTERED | SCENE_UNDO | SCENE_NTFS});
+}

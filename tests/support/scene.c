@@ -6,6 +6,7 @@
 #include "scene.h"
 
 #include "image/image.h"
+#include "image/space.h"
 #include "image/writing.h"
 #include "inside.h"
 #include "model.h"
@@ -75,7 +76,7 @@ static uint64_t size_of_layer(const struct scene_recipe *recipe, size_t n)
     bool above = n > recipe->into;
     if (has(recipe, SCENE_HUGE))
         return (above ? 131 : 127) * VX_GIB + 3 * SECTOR;
-    uint64_t size = 4 * VX_MIB + 5 * SECTOR;
+    uint64_t size = (has(recipe, SCENE_SCATTERED) ? 9 : 4) * VX_MIB + 5 * SECTOR;
     if (above && has(recipe, SCENE_LARGER))
         return size + 2 * VX_MIB + 3 * SECTOR;
     if (above && has(recipe, SCENE_SMALLER))
@@ -115,6 +116,8 @@ static struct bld *new_layer(const struct scene_recipe *recipe, size_t n, const 
         options.shuffle_blocks = false;
         options.gap_percent = 0;
     }
+    if (has(recipe, SCENE_SCATTERED))
+        options.layout = BLD_LAYOUT_MIXED;
     if (!parent && has(recipe, SCENE_FIXED_BASE))
         options.kind = VHDX_KIND_FIXED;
     if (parent)
@@ -123,6 +126,9 @@ static struct bld *new_layer(const struct scene_recipe *recipe, size_t n, const 
     bool empty = has(recipe, SCENE_EMPTY) && n == recipe->child;
     if (!empty)
         bld_fill_random(b, bld_random(chance), 2 * VX_MIB);
+    for (uint64_t block = 0; has(recipe, SCENE_SCATTERED) && block < bld_block_count(b); block++)
+        if (bld_random_below(chance, 2))
+            bld_state(b, block, VX_PAYLOAD_ZERO), bld_state(b, block, VX_PAYLOAD_FULLY_PRESENT);
     for (uint64_t block = 0; has(recipe, SCENE_FULL) && n <= 1 && block < bld_block_count(b); block++)
         bld_state(b, block, VX_PAYLOAD_FULLY_PRESENT);
     if (is_dirty(recipe, n))
@@ -305,6 +311,13 @@ vhdx_status scene_run(const struct scene *scene, const vhdx_host *host, vhdx_err
     case SCENE_RELINK:
         return vhdx_relink(scene->layers[recipe->child].path, scene->output,
                            &(vhdx_relink_options){.struct_size = sizeof(vhdx_relink_options), .host = host}, err);
+    case SCENE_COMPACT:
+        return vhdx_compact(scene->layers[recipe->child].path,
+                            &(vhdx_compact_options){.struct_size = sizeof(vhdx_compact_options),
+                                                    .host = host,
+                                                    .window_bytes = has(recipe, SCENE_WINDOWS) ? VX_MIB : 0,
+                                                    .undo = has(recipe, SCENE_UNDO) ? SCENE_UNDO_FILE : NULL},
+                            NULL, err);
     }
     return VHDX_ARG;
 }
@@ -376,7 +389,7 @@ const char *scene_check_leaves(const struct scene *scene, struct crash_host *hos
     }
     for (size_t n = first; n < recipe->layers && !wrong; n++)
         wrong = check_reads(scene->layers[n].path, scene->layers[n].digest, files);
-    if (!wrong && recipe->command != SCENE_MERGE && recipe->command != SCENE_RELINK)
+    if (!wrong && recipe->command != SCENE_MERGE && recipe->command != SCENE_RELINK && recipe->command != SCENE_COMPACT)
         wrong = check_output(scene, files);
     return wrong;
 }
@@ -385,7 +398,7 @@ bool scene_can_repeat(const struct scene *scene, struct crash_host *host)
 {
     if (scene->recipe.command == SCENE_MERGE)
         return child_exists(scene, host);
-    if (scene->recipe.command == SCENE_RELINK)
+    if (scene->recipe.command == SCENE_RELINK || scene->recipe.command == SCENE_COMPACT)
         return true;
     if (crash_host_exists(host, scene->output) && crash_host_size(host, scene->output) > 0)
         crash_host_remove(host, scene->output);
@@ -542,6 +555,48 @@ static const char *check_relinked(const struct scene *scene, struct crash_host *
     return wrong ? wrong : check_whole(child->path, child->digest, files);
 }
 
+/* Blocks are of 1 MiB, as all else in the file: it has no hole left. */
+static const char *check_no_holes(const char *path, const vhdx_host *host)
+{
+    struct vx_image *image;
+    struct vx_space *space = NULL;
+    vhdx_error err;
+    const char *wrong = NULL;
+    if (vx_image_open(host, path, VX_OPEN_PEEK, &image, &err) != VHDX_OK)
+        return COMPLAIN("%s cannot be opened: %s", path, err.message);
+    uint64_t size = image->info.file_size;
+    if (vx_space_open(image, &space, &err) != VHDX_OK)
+        wrong = COMPLAIN("%s contradicts itself: %s", path, err.message);
+    for (uint64_t at = 0; !wrong && at < size; at += VX_MIB)
+        if (!vx_space_is_used(space, at))
+            wrong = COMPLAIN("%s has a hole at 0x%" PRIx64 " of 0x%" PRIx64, path, at, size);
+    vx_space_close(space);
+    vx_image_close(image);
+    return wrong;
+}
+
+/* It is who it was, so that whatever hangs on it goes on hanging there; and there is nothing left to give. */
+static const char *check_compacted(const struct scene *scene, struct crash_host *host)
+{
+    const struct scene_layer *disk = &scene->layers[scene->recipe.child];
+    const vhdx_host *files = crash_host_interface(host);
+    const vhdx_compact_options options = {.struct_size = sizeof options, .host = files};
+    vhdx_compact_report report = {.struct_size = sizeof report};
+    struct facts facts;
+    vhdx_error err;
+    const char *wrong = look(disk->path, files, &facts);
+    if (!wrong && !same_guid(&facts.info.data_write_guid, &disk->identity))
+        wrong = COMPLAIN("%s has another identity", disk->path);
+    if (!wrong)
+        wrong = check_no_holes(disk->path, files);
+    if (!wrong && vhdx_compact_plan(disk->path, &options, &report, &err) != VHDX_OK)
+        wrong = COMPLAIN("%s cannot be compacted again: %s", disk->path, err.message);
+    if (!wrong &&
+        (report.blocks_zero > 0 || report.bytes_to_move > 0 || report.file_size_after != report.file_size_before))
+        wrong = COMPLAIN("%s could be smaller still", disk->path);
+    return wrong ? wrong : check_whole(disk->path, disk->digest, files);
+}
+
 const char *scene_check_result(const struct scene *scene, struct crash_host *host)
 {
     const char *wrong = scene_check_leaves(scene, host);
@@ -553,12 +608,14 @@ const char *scene_check_result(const struct scene *scene, struct crash_host *hos
         return has(&scene->recipe, SCENE_UP) ? check_merged_up(scene, host) : check_merged(scene, host);
     if (scene->recipe.command == SCENE_RELINK)
         return check_relinked(scene, host);
+    if (scene->recipe.command == SCENE_COMPACT)
+        return check_compacted(scene, host);
     return check_whole(scene->output, wanted_of_output(scene), crash_host_interface(host));
 }
 
 const char *scene_text(const struct scene *scene)
 {
-    static const char *const commands[] = {"merge", "flatten", "create", "create --fixed", "fork", "relink"};
+    static const char *const commands[] = {"merge", "flatten", "create", "create --fixed", "fork", "relink", "compact"};
     static char text[256];
     const struct scene_recipe *recipe = &scene->recipe;
     snprintf(text, sizeof text, "seed %" PRIu64 ", %s, layer %zu into %zu of %zu, features 0x%x", scene->seed,

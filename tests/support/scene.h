@@ -19,8 +19,9 @@ enum scene_command {
     SCENE_FLATTEN,
     SCENE_CREATE,
     SCENE_CREATE_FIXED,
-    SCENE_FORK,   /* an empty differencing disk on the topmost layer */
-    SCENE_RELINK, /* layer `child` to a copy of its parent at another place */
+    SCENE_FORK,    /* an empty differencing disk on the topmost layer */
+    SCENE_RELINK,  /* layer `child` to a copy of its parent at another place */
+    SCENE_COMPACT, /* layer `child` */
 };
 
 enum scene_features {
@@ -43,6 +44,8 @@ enum scene_features {
     SCENE_UNDO = 1 << 16,  /* what is overwritten goes to SCENE_UNDO_FILE first */
     SCENE_SHARE = 1 << 17, /* a host on which files share bytes */
     SCENE_STEP = 1 << 18,  /* the layer above the target was merged into it before, and kept */
+    /* layers of some more blocks, half of them zeros that take space; log and regions are anywhere */
+    SCENE_SCATTERED = 1 << 19,
 };
 
 #define SCENE_UNDO_FILE "/undo/of-merge"
