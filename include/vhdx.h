@@ -443,6 +443,12 @@ typedef enum vhdx_log_state {
     VHDX_LOG_STATE_STALE = 4,
 } vhdx_log_state;
 
+typedef enum vhdx_format {
+    VHDX_FORMAT_VHDX = 1,
+    VHDX_FORMAT_VHD = 2, /* the format before it; 512 bytes a sector, at most 2040 GiB */
+    VHDX_FORMAT_RAW = 3, /* the bytes of the disk and nothing else */
+} vhdx_format;
+
 /* Text of the parent locator's keys as found in the file (MS-VHDX 2.6.2.6.3), NULL where a key is absent.
  * Frozen: part of vhdx_found_file. */
 typedef struct vhdx_parent_names {
@@ -468,6 +474,8 @@ typedef struct vhdx_info {
     vhdx_guid data_write_guid;
     const char *creator;             /* UTF-8, may be empty */
     const vhdx_parent_names *parent; /* NULL unless differencing */
+    /* of a VHD: its unique id is all three guids, the parent's is parent->linkage, its creator is four characters */
+    vhdx_format format;
 } vhdx_info;
 
 typedef struct vhdx_open_options {
@@ -486,6 +494,8 @@ typedef struct vhdx_open_options {
  * Opens the image at `path` for reading: chooses header and region table, replays a dirty log in memory (the file is
  * never written), reads the metadata items. The BAT is not read yet. The file stays open, shared with readers, until
  * vhdx_image_free. Failure leaves nothing behind. Statuses to act on: NOT_FOUND, BUSY, NOT_VHDX, UNSUPPORTED, CORRUPT.
+ * A VHD opens too, by its content, whatever its name; vhdx_merge, vhdx_repair and whatever else writes in place says
+ * NOT_VHDX of it.
  */
 VHDX_API vhdx_status vhdx_image_open(const char *path, const vhdx_open_options *options, vhdx_image **image,
                                      vhdx_error *err);
@@ -504,7 +514,8 @@ typedef struct vhdx_chain vhdx_chain;
  * Opens the image at `path` and all its ancestors down to the base, for reading. Each parent is looked for in
  * `options->parents`, then under the locator's paths (MS-VHDX 2.2.4), and accepted only when its DataWriteGuid equals
  * the child's parent_linkage or a non-zero parent_linkage2. PARENT_MISSING, PARENT_MISMATCH, PARENT_LOOP, LIMIT (more
- * than 256 layers) and UNSUPPORTED (logical sector sizes differ) say why not. Failure leaves nothing behind.
+ * than 256 layers) and UNSUPPORTED (logical sector sizes differ) say why not. Failure leaves nothing behind. A chain of
+ * VHDs opens too; there the parent's unique id is what proves it.
  */
 VHDX_API vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *options, vhdx_chain **chain,
                                      vhdx_error *err);

@@ -62,6 +62,12 @@ vhdx_status vhdx_guid_parse(const char *text, vhdx_guid *guid)
     return text && guid && vx_guid_parse(text, strlen(text), guid) ? VHDX_OK : VHDX_ARG;
 }
 
+/* Whoever only reads may read a VHD. */
+static unsigned reader_flags(const vhdx_open_options *options)
+{
+    return VX_OPEN_VHD | (options->inspect_only ? (unsigned)VX_OPEN_INSPECT : 0u);
+}
+
 vhdx_status vhdx_image_open(const char *path, const vhdx_open_options *given, vhdx_image **image, vhdx_error *err)
 {
     vhdx_open_options options;
@@ -72,8 +78,7 @@ vhdx_status vhdx_image_open(const char *path, const vhdx_open_options *given, vh
     vhdx_image *handle = vx_alloc(1, sizeof *handle);
     if (!handle)
         return vx_fail_memory(err, "an image");
-    vhdx_status status =
-        vx_image_open(options.host, path, options.inspect_only ? VX_OPEN_INSPECT : 0, &handle->image, err);
+    vhdx_status status = vx_image_open(options.host, path, reader_flags(&options), &handle->image, err);
     if (status != VHDX_OK) {
         vx_free(handle);
         return status;
@@ -118,7 +123,7 @@ vhdx_status vhdx_chain_open(const char *path, const vhdx_open_options *given, vh
     vhdx_chain *handle = vx_alloc(1, sizeof *handle);
     if (!handle)
         return vx_fail_memory(err, "a chain");
-    vhdx_status status = vx_chain_open(options.host, path, &search, NULL, &handle->chain, NULL, err);
+    vhdx_status status = vx_chain_open_any(options.host, path, &search, VX_OPEN_VHD, &handle->chain, err);
     if (status != VHDX_OK) {
         vx_free(handle);
         return status;
@@ -143,7 +148,7 @@ vhdx_status vhdx_chain_list(const char *path, const vhdx_open_options *given, vh
     if (!vx_all_named(options.parents, options.parent_count))
         return vx_refuse_argument(err, "vhdx_chain_list: a parent has no name");
     struct vx_search search = {options.parents, options.parent_count};
-    return vx_chain_list(options.host, path, &search, options.inspect_only ? VX_OPEN_INSPECT : 0, layer, context, err);
+    return vx_chain_list(options.host, path, &search, reader_flags(&options), layer, context, err);
 }
 
 void vhdx_chain_free(vhdx_chain *chain)

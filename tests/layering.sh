@@ -12,7 +12,8 @@ declare -A may=(
     [io]="io base"
     [undo]="undo io base"
     [guest]="guest base"
-    [image]="image undo format io base"
+    [vhd]="vhd format io base"
+    [image]="image undo vhd format io base"
     [config]="config io base"
     [chain]="chain image undo format io base"
     [evidence]="evidence image guest format io base"
@@ -35,6 +36,7 @@ declare -A doors=(
     [format]="bat bat_page bitmap file_id geometry header layout locator log_entry merge_mark metadata region security vhd"
     [io]="io overlay pages patient rescue_map thread"
     [undo]="undo_apply undo_save"
+    [vhd]="vhd_file vhd_runs"
     [guest]="anchors content filesystems partitions proof_ext4 proof_lvm proof_ntfs proof_xfs two_views"
     [image]="bat_walk bat_window claims create exam header_update image journal linkage log_needed log_replay log_scan mark
              payload protect region_look region_move runs space survey traces writing"

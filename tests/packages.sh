@@ -36,6 +36,7 @@ for target; do
         have_program c++ || want g++
         have_program qemu-img || want qemu-utils
         have_program vhdiinfo || want libvhdi-utils
+        have_program 7zz || want 7zip
         have_program strace || want strace
         have_program valgrind || want valgrind
         have_program mkntfs || want ntfs-3g

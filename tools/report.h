@@ -20,6 +20,7 @@ void report_row(FILE *out, int indent, const char *label, const char *value);
 void report_size_row(FILE *out, int indent, const char *label, uint64_t bytes);
 
 const char *report_kind(vhdx_kind kind);
+const char *report_format(vhdx_format format);
 const char *report_log(vhdx_log_state state);
 const char *report_extent_state(vhdx_extent_state state);
 

@@ -27,6 +27,7 @@ void report_info_json(struct json *json, const vhdx_info *info)
 {
     json_text(json, "path", info->path);
     json_text(json, "kind", report_kind(info->kind));
+    json_text(json, "image_format", report_format(info->format));
     json_number(json, "virtual_size", info->virtual_size);
     json_number(json, "block_size", info->block_size);
     json_number(json, "logical_sector_size", info->logical_sector_size);

@@ -62,6 +62,19 @@ const char *report_kind(vhdx_kind kind)
     return "unknown";
 }
 
+const char *report_format(vhdx_format format)
+{
+    switch (format) {
+    case VHDX_FORMAT_VHDX:
+        return "vhdx";
+    case VHDX_FORMAT_VHD:
+        return "vhd";
+    case VHDX_FORMAT_RAW:
+        return "raw";
+    }
+    return "unknown";
+}
+
 const char *report_log(vhdx_log_state state)
 {
     switch (state) {
@@ -137,19 +150,30 @@ static void parent_text(FILE *out, const vhdx_parent_names *parent, int indent)
     path_row(out, indent, "volume path", parent->volume_path);
 }
 
-void report_info_text(FILE *out, const vhdx_info *info, int indent)
+static void vhdx_rows(FILE *out, const vhdx_info *info, int indent)
 {
-    report_row(out, indent, "file", info->path);
-    report_row(out, indent, "kind", report_kind(info->kind));
-    report_size_row(out, indent, "virtual size", info->virtual_size);
-    report_size_row(out, indent, "file size", info->file_size);
-    report_size_row(out, indent, "block size", info->block_size);
-    report_size_row(out, indent, "logical sector size", info->logical_sector_size);
-    report_size_row(out, indent, "physical sector size", info->physical_sector_size);
     guid_row(out, indent, "virtual disk id", true, &info->virtual_disk_id);
     guid_row(out, indent, "file write guid", true, &info->file_write_guid);
     guid_row(out, indent, "data write guid", true, &info->data_write_guid);
     report_row(out, indent, "log", log_sentence(info->log));
+}
+
+void report_info_text(FILE *out, const vhdx_info *info, int indent)
+{
+    report_row(out, indent, "file", info->path);
+    report_row(out, indent, "kind", report_kind(info->kind));
+    if (info->format != VHDX_FORMAT_VHDX)
+        report_row(out, indent, "format", report_format(info->format));
+    report_size_row(out, indent, "virtual size", info->virtual_size);
+    report_size_row(out, indent, "file size", info->file_size);
+    if (info->block_size > 0)
+        report_size_row(out, indent, "block size", info->block_size);
+    report_size_row(out, indent, "logical sector size", info->logical_sector_size);
+    report_size_row(out, indent, "physical sector size", info->physical_sector_size);
+    if (info->format == VHDX_FORMAT_VHDX)
+        vhdx_rows(out, info, indent);
+    else
+        guid_row(out, indent, "unique id", true, &info->data_write_guid);
     report_row(out, indent, "creator", info->creator[0] ? info->creator : "none");
     if (info->parent)
         parent_text(out, info->parent, indent);

@@ -221,6 +221,22 @@ vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct 
     return VHDX_OK;
 }
 
+vhdx_status vx_chain_open_any(const vhdx_host *host, const char *path, const struct vx_search *search, unsigned flags,
+                              struct vx_chain **chain, vhdx_error *err)
+{
+    struct opening opening = {.search = search, .into_layer = SIZE_MAX, .flags = flags};
+    opening.chain = vx_alloc(1, sizeof *opening.chain);
+    if (!opening.chain)
+        return vx_fail_memory(err, "a chain");
+    opening.chain->host = vx_host_or_native(host);
+    vhdx_status status = open_all(&opening, path, err);
+    if (status == VHDX_OK)
+        *chain = opening.chain;
+    else
+        vx_chain_close(opening.chain);
+    return status;
+}
+
 /* A parent that is not the right one is the last layer that was opened, and none of the chain. */
 static size_t proven_layers(const struct vx_chain *chain)
 {

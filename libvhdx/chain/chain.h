@@ -34,6 +34,10 @@ vhdx_status vx_chain_open(const vhdx_host *host, const char *path, const struct 
                           const struct vx_chain_access *access, struct vx_chain **chain, size_t *into_layer,
                           vhdx_error *err);
 
+/* Opens `path` and its ancestors for reading, with `flags` (VX_OPEN_...), which tell of what formats they may be. */
+vhdx_status vx_chain_open_any(const vhdx_host *host, const char *path, const struct vx_search *search, unsigned flags,
+                              struct vx_chain **chain, vhdx_error *err);
+
 /*
  * Opens what can be opened of the chain, with `flags` (VX_OPEN_...), tells of each layer that is proven to belong to
  * it, and returns why it ends, where that is not at a base.

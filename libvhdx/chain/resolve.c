@@ -77,7 +77,8 @@ static bool try_path(struct resolve *resolve, char *path)
         return false;
     }
     vx_clear(&err);
-    vhdx_status status = vx_image_peek_identity(resolve->host, path, &guid, &err);
+    vhdx_status status = resolve->child->is_vhd ? vx_vhd_peek_identity(resolve->host, path, &guid, &err)
+                                                : vx_image_peek_identity(resolve->host, path, &guid, &err);
     if (status == VHDX_OK && vx_is_parent(resolve->child, &guid)) {
         resolve->found = without_detour(resolve, path);
         return true;
@@ -296,8 +297,9 @@ struct sweep {
 static bool try_any(void *visitor, const char *name)
 {
     struct sweep *sweep = visitor;
-    bool windows = sweep->resolve->windows;
-    if (vx_path_has_extension(name, ".vhdx", windows) || vx_path_has_extension(name, ".avhdx", windows))
+    bool windows = sweep->resolve->windows, vhd = sweep->resolve->child->is_vhd;
+    if (vx_path_has_extension(name, vhd ? ".vhd" : ".vhdx", windows) ||
+        vx_path_has_extension(name, vhd ? ".avhd" : ".avhdx", windows))
         sweep->found = try_path(sweep->resolve, vx_path_join(sweep->directory, name, windows));
     return !sweep->found;
 }
@@ -322,6 +324,8 @@ static bool try_given_directories(struct resolve *resolve)
 static vhdx_status check_locator(const struct vx_child *child, vhdx_error *err)
 {
     struct vx_where where = vx_at(child->path, "parent locator", child->metadata_offset);
+    if (child->is_vhd)
+        return VHDX_OK;
     if (!child->locator)
         return vx_fail(err, VHDX_CORRUPT, where, "the disk has a parent, but no usable parent locator");
     if (vx_locator_rules(child->locator) & VX_LOCATOR_BAD_TYPE)

@@ -23,6 +23,7 @@ struct vx_child {
     const vhdx_parent_names *names;
     const struct vx_locator *locator; /* NULL: none that is usable */
     uint64_t metadata_offset;
+    bool is_vhd; /* then it has no locator, and its parent is a VHD */
 };
 
 static inline struct vx_child vx_child_of(const struct vx_image *image)
@@ -32,7 +33,8 @@ static inline struct vx_child vx_child_of(const struct vx_image *image)
                              .id = image->header.data_write_guid,
                              .names = &image->parent_names,
                              .locator = image->items.locator,
-                             .metadata_offset = image->metadata.file_offset};
+                             .metadata_offset = image->metadata.file_offset,
+                             .is_vhd = image->vhd != NULL};
 }
 
 /* Whether `data_write_guid` is the parent's that the child names: by linkage, or by a linkage2 that is set. */

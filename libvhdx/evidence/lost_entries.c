@@ -144,7 +144,7 @@ static void say(const struct vx_image *image, const struct vx_lost_entries *lost
 bool vx_lost_entries_tell(struct vx_image *image, enum vx_lost_effort effort, vhdx_notice_fn notice, void *context)
 {
     struct vx_lost_entries lost;
-    if (!notice || vx_lost_entries_find(image, effort, &lost, NULL) != VHDX_OK)
+    if (!notice || image->format != VHDX_FORMAT_VHDX || vx_lost_entries_find(image, effort, &lost, NULL) != VHDX_OK)
         return false;
     if (lost.blocks > 0)
         say(image, &lost, notice, context);

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define VERSION 0x00010000u
-#define SECTOR 512u
 #define FOOTER_CHECKSUM 64u
 #define HEADER_CHECKSUM 36u
 #define HEADER_NAME 64u
@@ -43,13 +42,23 @@ vhdx_status vx_vhd_footer_decode(struct vx_bytes in, struct vx_vhd_footer *out)
         return VHDX_TRUNCATED;
     if (memcmp(in.data, "conectix", 8) != 0)
         return VHDX_NOT_VHDX;
+    out->features = vx_get32_be(in.data + 8);
     out->version = vx_get32_be(in.data + 12);
     out->data_offset = vx_get64_be(in.data + 16);
+    out->time = vx_get32_be(in.data + 24);
+    memcpy(out->creator, in.data + 28, 4);
+    out->creator_version = vx_get32_be(in.data + 32);
+    memcpy(out->creator_host, in.data + 36, 4);
+    out->original_size = vx_get64_be(in.data + 40);
     out->current_size = vx_get64_be(in.data + 48);
+    out->cylinders = vx_get16_be(in.data + 56);
+    out->heads = in.data[58];
+    out->sectors = in.data[59];
     out->type = vx_get32_be(in.data + 60);
     out->checksum = vx_get32_be(in.data + FOOTER_CHECKSUM);
     out->computed = sum_of(in.data, VX_VHD_FOOTER_SIZE, FOOTER_CHECKSUM);
     out->id = get_id(in.data + 68);
+    out->saved_state = in.data[84] != 0;
     return VHDX_OK;
 }
 
@@ -69,11 +78,14 @@ vhdx_status vx_vhd_header_decode(struct vx_bytes in, struct vx_vhd_header *out)
         return VHDX_TRUNCATED;
     if (memcmp(in.data, "cxsparse", 8) != 0)
         return VHDX_NOT_VHDX;
+    out->table_offset = vx_get64_be(in.data + 16);
     out->version = vx_get32_be(in.data + 24);
+    out->entry_count = vx_get32_be(in.data + 28);
     out->block_size = vx_get32_be(in.data + 32);
     out->checksum = vx_get32_be(in.data + HEADER_CHECKSUM);
     out->computed = sum_of(in.data, VX_VHD_HEADER_SIZE, HEADER_CHECKSUM);
     out->parent_id = get_id(in.data + 40);
+    out->parent_time = vx_get32_be(in.data + 56);
     out->parent_name = vx_bytes_of(in.data + HEADER_NAME, VX_VHD_NAME_SIZE);
     for (size_t i = 0; i < VX_VHD_LOCATORS; i++) {
         const uint8_t *entry = in.data + HEADER_LOCATORS + i * LOCATOR_SIZE;
@@ -85,7 +97,7 @@ vhdx_status vx_vhd_header_decode(struct vx_bytes in, struct vx_vhd_header *out)
 uint32_t vx_vhd_header_rules(const struct vx_vhd_header *header)
 {
     uint32_t broken = 0;
-    bool power = header->block_size >= SECTOR && (header->block_size & (header->block_size - 1)) == 0;
+    bool power = header->block_size >= VX_VHD_SECTOR && (header->block_size & (header->block_size - 1)) == 0;
     broken |= header->version >> 16 != VERSION >> 16 ? (uint32_t)VX_VHD_BAD_VERSION : 0u;
     broken |= header->checksum != header->computed ? (uint32_t)VX_VHD_BAD_CHECKSUM : 0u;
     broken |= power ? 0u : (uint32_t)VX_VHD_BAD_BLOCK_SIZE;
@@ -107,4 +119,33 @@ void vx_vhd_name(struct vx_bytes in, char *text)
     for (size_t i = 0; i < size; i++)
         turned[i] = in.data[i ^ 1];
     vx_utf16_to_utf8(vx_bytes_of(turned, size), text);
+}
+
+uint32_t vx_vhd_bitmap_size(uint32_t block_size)
+{
+    uint32_t bytes = block_size / VX_VHD_SECTOR / 8;
+    uint32_t sectors = bytes / VX_VHD_SECTOR + (bytes % VX_VHD_SECTOR != 0);
+    return sectors ? sectors * VX_VHD_SECTOR : VX_VHD_SECTOR;
+}
+
+static bool bit_at(const uint8_t *bits, uint32_t index)
+{
+    return (bits[index / 8] >> (7 - index % 8) & 1) != 0;
+}
+
+uint32_t vx_vhd_bitmap_run(const uint8_t *bits, uint32_t first, uint32_t limit, bool *value)
+{
+    uint32_t count = 1;
+    *value = bit_at(bits, first);
+    const uint8_t alike = *value ? 0xFF : 0;
+    while (count < limit) {
+        uint32_t at = first + count;
+        if (at % 8 == 0 && limit - count >= 8 && bits[at / 8] == alike)
+            count += 8;
+        else if (bit_at(bits, at) == *value)
+            count++;
+        else
+            break;
+    }
+    return count;
 }

@@ -55,7 +55,8 @@ vhdx_status vx_image_refresh(struct vx_image *image, vhdx_error *err)
                               .file_write_guid = image->header.file_write_guid,
                               .data_write_guid = image->header.data_write_guid,
                               .creator = image->creator,
-                              .parent = has_parent ? &image->parent_names : NULL};
+                              .parent = has_parent ? &image->parent_names : NULL,
+                              .format = VHDX_FORMAT_VHDX};
     return VHDX_OK;
 }
 

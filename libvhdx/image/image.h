@@ -17,6 +17,7 @@
 #include "image/survey.h"
 #include "image/writing.h"
 #include "io/io.h"
+#include "vhd/vhd_file.h"
 
 #include <string.h>
 
@@ -40,6 +41,8 @@ struct vx_image {
     struct vx_geometry geometry;
     vhdx_info info; /* what the public interface shows; strings belong to the members above */
     vhdx_parent_names parent_names;
+    vhdx_format format; /* of others than VHDX there are view, geometry, info and parent_names only; see other.c */
+    struct vx_vhd *vhd; /* of a VHD */
     /* while writing */
     struct vx_journal *journal; /* NULL until vx_image_begin_write() */
     struct vx_space *space;
@@ -51,6 +54,9 @@ enum vx_open_flags {
     VX_OPEN_INSPECT = 2, /* a corrupt log and contradicting headers are shown, not refused; content must not be read */
     VX_OPEN_PEEK = 4,    /* take and respect no locks */
     VX_OPEN_UNFINISHED = 8, /* a disk that is just being made: see create.h */
+    VX_OPEN_VHD = 16,       /* a VHD will do as well, for reading */
+    VX_OPEN_RAW = 32,       /* what is neither VHDX nor VHD is a raw disk */
+    VX_OPEN_ONLY_RAW = 64,  /* whatever it looks like */
 };
 
 /* Strict: refuses what it cannot vouch for, with the place. Statuses as vhdx_image_open. */
@@ -81,6 +87,12 @@ static inline struct vx_head vx_image_head(struct vx_image *image)
     return (struct vx_head){image->host, image->file, &image->header, &image->header_slot};
 }
 
+/* A disk whose bytes are those of its file, from the first on. */
+static inline bool vx_image_is_plain(const struct vx_image *image)
+{
+    return image->format == VHDX_FORMAT_RAW || (image->vhd && vx_vhd_is_fixed(image->vhd));
+}
+
 static inline bool vx_image_has_parent(const struct vx_image *image)
 {
     return image->geometry.has_parent;
@@ -108,6 +120,12 @@ static inline bool vx_image_is_merged(const struct vx_image *image)
     return vx_is_merged_mark(image->parent_names.has_linkage2, &image->parent_names.linkage2,
                              &image->header.data_write_guid);
 }
+
+/*
+ * other.c: makes `image` (with its file) one of another format, where `flags` allow that and the file is none of a
+ * VHDX. *taken: it is; else it may be a VHDX.
+ */
+vhdx_status vx_image_take_other(struct vx_image *image, unsigned flags, bool *taken, vhdx_error *err);
 
 /* Takes parent_names anew from the items. */
 void vx_image_take_parent_names(struct vx_image *image);

@@ -133,8 +133,11 @@ vhdx_status vx_image_open_file(const vhdx_host *host, struct vx_file *file, unsi
     }
     image->host = vx_host_or_native(host);
     image->file = file;
-    vhdx_status status = vx_survey_make(file, &survey, err);
-    if (status == VHDX_OK)
+    bool other;
+    vhdx_status status = vx_image_take_other(image, flags, &other, err);
+    if (status == VHDX_OK && !other)
+        status = vx_survey_make(file, &survey, err);
+    if (status == VHDX_OK && !other)
         status = take_survey(image, survey, flags, err);
     vx_survey_free(survey);
     if (status == VHDX_OK)
@@ -184,6 +187,7 @@ void vx_image_close(struct vx_image *image)
         return;
     vx_image_close_writer(image);
     vx_items_free(&image->items);
+    vx_vhd_close(image->vhd);
     vx_free(image->regions);
     if (image->view != image->file)
         vx_file_close(image->view);

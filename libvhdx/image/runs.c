@@ -14,6 +14,10 @@
 vhdx_status vx_run_reader_open(struct vx_image *image, uint32_t window, struct vx_run_reader *reader, vhdx_error *err)
 {
     *reader = (struct vx_run_reader){.image = image};
+    if (vx_image_is_plain(image))
+        return VHDX_OK;
+    if (image->vhd)
+        return vx_vhd_runs_open(image->vhd, window, &reader->vhd, err);
     VX_TRY(vx_bat_window_open(image, window, &reader->bat, err));
     reader->bits = vx_alloc(BITS_WINDOW, 1);
     if (!reader->bits) {
@@ -26,6 +30,7 @@ vhdx_status vx_run_reader_open(struct vx_image *image, uint32_t window, struct v
 void vx_run_reader_close(struct vx_run_reader *reader)
 {
     vx_bat_window_close(&reader->bat);
+    vx_vhd_runs_close(&reader->vhd);
     vx_free(reader->bits);
     reader->bits = NULL;
 }
@@ -166,9 +171,29 @@ static bool continues(const struct vx_run *run, const struct vx_run *next)
     return run->kind == next->kind && (run->kind != VX_RUN_DATA || run->file_offset + run->length == next->file_offset);
 }
 
+/* A raw disk, or a VHD of fixed size: the file as it is, and its holes are zeros. */
+static void plain_run(struct vx_file *file, uint64_t virtual_offset, uint64_t limit, struct vx_run *run)
+{
+    uint64_t data, length;
+    *run = (struct vx_run){VX_RUN_DATA, virtual_offset, limit, virtual_offset};
+    vx_file_next_data(file, virtual_offset, &data, &length);
+    if (length == 0)
+        *run = (struct vx_run){VX_RUN_ZERO, virtual_offset, limit, 0};
+    else if (data > virtual_offset)
+        *run = (struct vx_run){VX_RUN_ZERO, virtual_offset, vx_min(limit, data - virtual_offset), 0};
+    else
+        run->length = vx_min(limit, length);
+}
+
 vhdx_status vx_run_at(struct vx_run_reader *reader, uint64_t virtual_offset, uint64_t limit, struct vx_run *run,
                       vhdx_error *err)
 {
+    if (vx_image_is_plain(reader->image)) {
+        plain_run(reader->image->file, virtual_offset, limit, run);
+        return VHDX_OK;
+    }
+    if (reader->image->vhd)
+        return vx_vhd_run_at(&reader->vhd, virtual_offset, limit, run, err);
     uint64_t end = virtual_offset + limit;
     VX_TRY(block_run(reader, virtual_offset, limit, run, err));
     /* What is wrong further on only ends the run: it is told to whoever asks there, and another layer may hide it. */

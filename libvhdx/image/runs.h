@@ -8,20 +8,9 @@
 #ifndef VX_IMAGE_RUNS_H
 #define VX_IMAGE_RUNS_H
 
+#include "base/disk_run.h"
 #include "image/bat_window.h"
-
-enum vx_run_kind {
-    VX_RUN_TRANSPARENT, /* nothing is said here */
-    VX_RUN_ZERO,
-    VX_RUN_DATA,
-};
-
-struct vx_run {
-    enum vx_run_kind kind;
-    uint64_t virtual_offset;
-    uint64_t length;
-    uint64_t file_offset; /* DATA only */
-};
+#include "vhd/vhd_runs.h"
 
 /* Reads runs of one image; belongs to one thread, any number of them may be open on an image nobody writes. */
 struct vx_run_reader {
@@ -29,7 +18,8 @@ struct vx_run_reader {
     struct vx_bat_window bat;
     uint8_t *bits; /* a window on a sector bitmap */
     uint64_t bits_offset;
-    uint32_t bits_length; /* bytes held */
+    uint32_t bits_length;   /* bytes held */
+    struct vx_vhd_runs vhd; /* of a VHD with blocks, instead of all these */
 };
 
 /* `window`: VX_BAT_WINDOW_LARGE or _SMALL. */
