@@ -702,6 +702,96 @@ VHDX_API vhdx_status vhdx_disk_extents(vhdx_disk *disk, uint64_t offset, uint64_
                                        void *context, vhdx_error *err);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* A new disk with content: building, converting                                                                    */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef enum vhdx_piece_kind {
+    VHDX_PIECE_END = 0,    /* the source is at its end */
+    VHDX_PIECE_DATA = 1,   /* `length` bytes at `bytes` */
+    VHDX_PIECE_ZERO = 2,   /* `length` zeros */
+    VHDX_PIECE_ABSENT = 3, /* not here: a child's parent holds it; in whole sectors. A disk without parent: zeros */
+} vhdx_piece_kind;
+
+/* Frozen: a source fills it for each piece. */
+typedef struct vhdx_piece {
+    vhdx_piece_kind kind;
+    uint64_t length;   /* more than 0 but at the end */
+    const void *bytes; /* DATA only; valid until the source is called again */
+} vhdx_piece;
+
+/*
+ * Yields the virtual disk from its first byte on, piece by piece in order and without gaps: the mirror of vhdx_sink_fn.
+ * Not VHDX_OK ends the building with it, and nothing is left.
+ */
+typedef vhdx_status (*vhdx_source_fn)(void *context, vhdx_piece *piece, vhdx_error *err);
+
+typedef struct vhdx_build_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    /* What is made. */
+    vhdx_format format;    /* 0 = VHDX */
+    uint64_t virtual_size; /* bytes; 0 = as many as the source has */
+    bool fixed;
+    uint32_t block_size; /* VHDX: as vhdx_create; VHD: 2 MiB. 0 = the source's where it has one, else the default */
+    uint32_t logical_sector_size, physical_sector_size; /* of a VHDX; 0 = the source's, else 512 and 4096 */
+    bool azure; /* VHD, fixed: what Azure takes, whole MiB and at least 20 of them, up to 4095 GiB */
+    const vhdx_guid *data_write_guid; /* NULL = a new one; of a VHD this is its unique id */
+    const vhdx_guid *virtual_disk_id; /* NULL = the source's where it has one, else a new one */
+    const char *parent;               /* VHDX only: makes a child of this disk, in which ABSENT is left to it */
+    /* How. */
+    bool overwrite;  /* replace what is at the path, when the new disk is complete and not before */
+    bool keep_zeros; /* data that is zeros takes its space all the same */
+    bool verify;     /* read the new disk back and compare hashes before it gets its name */
+    /* Of the source, for vhdx_convert. */
+    vhdx_format source_format;  /* 0 = recognized by its content */
+    const char *const *parents; /* where to look for ancestors, as in vhdx_open_options */
+    size_t parent_count;
+    /* What the caller hears. */
+    vhdx_progress_fn progress;
+    void *progress_context;
+    vhdx_notice_fn notice;
+    void *notice_context;
+} vhdx_build_options;
+
+/* Grows at its end. */
+typedef struct vhdx_build_report {
+    size_t struct_size;                /* set by the caller */
+    vhdx_format format, source_format; /* source_format: of vhdx_convert only */
+    uint64_t virtual_size;
+    uint64_t padded; /* of it: zeros behind the source's end, to make it as long as the format wants */
+    uint32_t block_size, logical_sector_size;
+    uint64_t file_size;    /* in a plan the most that it will be */
+    uint64_t bytes_data;   /* that the source has; in a plan with those that may turn out to be zeros */
+    uint64_t bytes_shared; /* of them: not copied (reflink) */
+    uint64_t bytes_verified;
+} vhdx_build_report;
+
+/*
+ * Writes what `source` yields to a new disk at `path` and makes it durable. Until it is complete it has another name,
+ * as with vhdx_create: after a failure, a cancelled call or a power cut no disk is at `path` that was not there before,
+ * and the same call may be made again. When the source ends early the rest is zeros, when it has more than
+ * `virtual_size` LIMIT. Without a size, sources end at 64 TiB, VHDX with blocks below 8 MiB at fewer (8 TiB for 1 MiB).
+ * EXISTS without `overwrite`; BUSY when what would be replaced is in use; ARG for sizes that the format does not allow;
+ * NO_SPACE, and nothing is left. A raw `path` may be a block device, which is then written in place. Memory: some 3
+ * MiB. `report` may be NULL.
+ */
+VHDX_API vhdx_status vhdx_build(const char *path, const vhdx_build_options *options, vhdx_source_fn source,
+                                void *context, vhdx_build_report *report, vhdx_error *err);
+
+/*
+ * The same of the disk that `source` shows: a VHDX or a VHD through its chain (dirty logs are replayed in memory), a
+ * raw file or a block device. What it is, its content says, not its name, unless `source_format` does. Its file is read
+ * only; extents are shared where the host can (raw, fixed or VHDX to VHDX or raw on one volume). A VHDX from a VHDX
+ * keeps the virtual disk id and IsVirtualDisk metadata. Fails as vhdx_chain_open and vhdx_build do; ARG when `path` is
+ * a layer of the source, or `parent` is given.
+ */
+VHDX_API vhdx_status vhdx_convert(const char *source, const char *path, const vhdx_build_options *options,
+                                  vhdx_build_report *report, vhdx_error *err);
+/* Says what vhdx_convert would make, and refuses what it would refuse; writes nothing and reads no payload. */
+VHDX_API vhdx_status vhdx_convert_plan(const char *source, const char *path, const vhdx_build_options *options,
+                                       vhdx_build_report *report, vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* Merge                                                                                                            */
 /* ---------------------------------------------------------------------------------------------------------------- */
 

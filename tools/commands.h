@@ -12,6 +12,7 @@ extern const struct command command_map;
 extern const struct command command_export;
 extern const struct command command_hash;
 extern const struct command command_create;
+extern const struct command command_convert;
 extern const struct command command_merge;
 extern const struct command command_compact;
 extern const struct command command_relink;

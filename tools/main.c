@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
     &command_export,
     &command_hash,
     &command_create,
+    &command_convert,
     &command_merge,
     &command_compact,
     &command_relink,

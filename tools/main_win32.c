@@ -149,6 +149,7 @@ int wmain(int argc, wchar_t **wide)
     if (!argv)
         return EXIT_FAILED;
     _setmode(_fileno(stdout), _O_BINARY);
+    _setmode(_fileno(stdin), _O_BINARY);
     UINT code_page = GetConsoleOutputCP();
     SetConsoleOutputCP(CP_UTF8);
     int status = run_utf8(argc, wide, argv);

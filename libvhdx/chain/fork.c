@@ -78,33 +78,46 @@ static void inherit(struct vx_create_spec *spec, const struct vx_image *parent, 
     spec->inherited_count = items->count;
 }
 
-static vhdx_status make_child(const vhdx_host *host, const char *path, struct vx_image *parent,
-                              struct vx_create_spec *spec, vhdx_error *err)
+static vhdx_status take_parent(const vhdx_host *host, const char *path, struct vx_image *parent,
+                               struct vx_create_spec *spec, struct vx_fork *fork, vhdx_error *err)
 {
     struct vx_link link = {.linkage = parent->header.data_write_guid, .parent_path = vx_image_path(parent)};
-    uint8_t *locator;
+    VX_TRY(vx_fork_read_items(parent, &fork->items, err));
+    inherit(spec, parent, &fork->items);
     if (spec->logical_sector_size != parent->items.logical_sector_size)
         return vx_fail(err, VHDX_ARG, vx_at_file(path), "the logical sector size must be the parent's");
-    VX_TRY(vx_link_encode(host, path, NULL, &link, &locator, &spec->locator_size, err));
-    spec->locator = locator;
-    vhdx_status status = vx_create(host, path, spec, err);
-    vx_free(locator);
+    VX_TRY(vx_link_encode(host, path, NULL, &link, &fork->locator, &spec->locator_size, err));
+    spec->locator = fork->locator;
+    return VHDX_OK;
+}
+
+vhdx_status vx_fork_prepare(const vhdx_host *host, const char *path, const char *parent_path,
+                            struct vx_create_spec *spec, struct vx_fork *fork, vhdx_error *err)
+{
+    struct vx_image *parent;
+    host = vx_host_or_native(host);
+    *fork = (struct vx_fork){0};
+    VX_TRY(vx_image_open(host, parent_path, 0, &parent, err));
+    vhdx_status status = take_parent(host, path, parent, spec, fork, err);
+    vx_image_close(parent);
+    if (status != VHDX_OK)
+        vx_fork_free(fork);
     return status;
+}
+
+void vx_fork_free(struct vx_fork *fork)
+{
+    vx_fork_free_items(&fork->items);
+    vx_free(fork->locator);
+    fork->locator = NULL;
 }
 
 vhdx_status vx_fork(const vhdx_host *host, const char *path, const char *parent_path, struct vx_create_spec *spec,
                     vhdx_error *err)
 {
-    struct vx_image *parent;
-    struct vx_fork_items items;
-    host = vx_host_or_native(host);
-    VX_TRY(vx_image_open(host, parent_path, 0, &parent, err));
-    vhdx_status status = vx_fork_read_items(parent, &items, err);
-    if (status == VHDX_OK) {
-        inherit(spec, parent, &items);
-        status = make_child(host, path, parent, spec, err);
-        vx_fork_free_items(&items);
-    }
-    vx_image_close(parent);
+    struct vx_fork fork;
+    VX_TRY(vx_fork_prepare(host, path, parent_path, spec, &fork, err));
+    vhdx_status status = vx_create(host, path, spec, err);
+    vx_fork_free(&fork);
     return status;
 }

@@ -13,6 +13,7 @@
 #include "image/journal.h"
 #include "image/writing.h"
 #include "base/path.h"
+#include "io/new_file.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -46,8 +47,8 @@ static vhdx_status check_spec(const struct vx_create_spec *spec, vhdx_error *err
     return VHDX_OK;
 }
 
-/* The values that Windows would choose, for members that are zero; ARG when one is not allowed (MS-VHDX 2.6.2). */
-static vhdx_status complete_spec(struct vx_create_spec *spec, vhdx_error *err)
+/* The values that Windows would choose; MS-VHDX 2.6.2. */
+vhdx_status vx_create_settle(struct vx_create_spec *spec, vhdx_error *err)
 {
     if (spec->block_size == 0)
         spec->block_size = spec->fixed || spec->locator ? OTHER_BLOCK_SIZE : DYNAMIC_BLOCK_SIZE;
@@ -236,27 +237,9 @@ static vhdx_status check_volume(const vhdx_host *host, const char *path, const s
     return VHDX_OK;
 }
 
-/* Nothing that has content is overwritten; an empty file, as mktemp(1) leaves it, is. */
-static vhdx_status check_name_is_free(const vhdx_host *host, const char *path, vhdx_error *err)
-{
-    struct vx_file *file;
-    uint64_t size;
-    vhdx_status status = vx_file_open(host, path, VHDX_OPEN_PEEK, &file, err);
-    if (status == VHDX_NOT_FOUND) {
-        vx_clear(err);
-        return VHDX_OK;
-    }
-    VX_TRY(status);
-    status = vx_file_size(file, &size, err);
-    vx_file_close(file);
-    if (status == VHDX_OK && size > 0)
-        return vx_fail(err, VHDX_EXISTS, vx_at_file(path), "a file of that name is there already");
-    return status;
-}
-
 /* Whatever an interrupted run has left under the unfinished name is of no use to anybody. */
-static vhdx_status make_unfinished(const vhdx_host *host, const char *unfinished, struct vx_create_spec *spec,
-                                   struct vx_image **image, vhdx_error *err)
+vhdx_status vx_create_at(const vhdx_host *host, const char *unfinished, struct vx_create_spec *spec,
+                         struct vx_image **image, vhdx_error *err)
 {
     struct vx_file *file;
     VX_TRY(vx_file_open(host, unfinished, VHDX_OPEN_REPLACE, &file, err));
@@ -276,14 +259,15 @@ vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const 
                                  struct vx_image **image, vhdx_error *err)
 {
     struct vx_create_spec complete = *spec;
+    bool replaces;
     host = vx_host_or_native(host);
-    VX_TRY(complete_spec(&complete, err));
+    VX_TRY(vx_create_settle(&complete, err));
     VX_TRY(check_volume(host, path, &complete, err));
-    VX_TRY(check_name_is_free(host, path, err));
+    VX_TRY(vx_new_file_check(host, path, false, &replaces, err));
     char *unfinished = vx_path_unfinished(path, host->windows_paths);
     if (!unfinished)
         return vx_fail_memory(err, "a path");
-    vhdx_status status = make_unfinished(host, unfinished, &complete, image, err);
+    vhdx_status status = vx_create_at(host, unfinished, &complete, image, err);
     vx_free(unfinished);
     return status;
 }
@@ -298,22 +282,6 @@ void vx_create_abandon(struct vx_image *image)
     vx_free(unfinished);
 }
 
-/* The disk is whole; now it gets its name. Some hosts rename no file that is open. */
-static vhdx_status give_name(const vhdx_host *host, const char *unfinished, const char *path, vhdx_error *err)
-{
-    char *directory = vx_path_directory(path, host->windows_paths);
-    vhdx_status status = directory ? VHDX_OK : vx_fail_memory(err, "a path");
-    if (status == VHDX_OK)
-        status = vx_host_result(host->rename(host->context, unfinished, path, err), path, "rename it", err);
-    if (status == VHDX_OK)
-        status =
-            vx_host_result(host->sync_directory(host->context, directory, err), path, "make its name durable", err);
-    else
-        host->remove(host->context, unfinished, NULL);
-    vx_free(directory);
-    return status;
-}
-
 static vhdx_status take_mark_off(struct vx_image *image, vhdx_error *err)
 {
     struct vx_item_change mark = {.item_id = vx_guid_incomplete_file};
@@ -323,17 +291,29 @@ static vhdx_status take_mark_off(struct vx_image *image, vhdx_error *err)
     return vx_image_end_write(image, err);
 }
 
+vhdx_status vx_create_complete(struct vx_image *image, vhdx_error *err)
+{
+    vhdx_status status = take_mark_off(image, err);
+    if (status == VHDX_OK)
+        vx_image_close(image);
+    else
+        vx_create_abandon(image);
+    return status;
+}
+
 vhdx_status vx_create_finish(struct vx_image *image, const char *path, vhdx_error *err)
 {
     const vhdx_host *host = image->host;
     char *unfinished = vx_copy_string(vx_image_path(image));
-    vhdx_status status = unfinished ? take_mark_off(image, err) : vx_fail_memory(err, "a path");
-    if (status != VHDX_OK) {
-        vx_create_abandon(image);
+    vhdx_status status = VHDX_OK;
+    if (unfinished) {
+        status = vx_create_complete(image, err);
     } else {
-        vx_image_close(image);
-        status = give_name(host, unfinished, path, err);
+        vx_create_abandon(image);
+        status = vx_fail_memory(err, "a path");
     }
+    if (status == VHDX_OK)
+        status = vx_new_file_give_name(host, unfinished, path, err);
     vx_free(unfinished);
     return status;
 }

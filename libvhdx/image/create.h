@@ -29,6 +29,14 @@ vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const 
 /* Takes the mark off, closes the image and gives it its name; begins writing first where nobody did. On failure the
  * file is removed. */
 vhdx_status vx_create_finish(struct vx_image *image, const char *path, vhdx_error *err);
+/* Fills members of the spec that are zero with defaults; ARG when one is not allowed. */
+vhdx_status vx_create_settle(struct vx_create_spec *spec, vhdx_error *err);
+/* As vx_create_unfinished() of a settled spec: at the path `unfinished`, and the name that it will get is nobody's yet.
+ */
+vhdx_status vx_create_at(const vhdx_host *host, const char *unfinished, struct vx_create_spec *spec,
+                         struct vx_image **image, vhdx_error *err);
+/* As vx_create_finish(), and the closed file keeps the unfinished name. */
+vhdx_status vx_create_complete(struct vx_image *image, vhdx_error *err);
 /* Closes the image and removes its file. */
 void vx_create_abandon(struct vx_image *image);
 /* Both, and closes. On failure the file is removed. */

@@ -469,6 +469,23 @@ Test(crash, a_chain_shared_with_a_new_disk)
     explore((struct scene_recipe){.command = SCENE_FLATTEN, .layers = 3, .child = 2, .features = SCENE_SHARE}, 500);
 }
 
+Test(crash, a_chain_converted)
+{
+    explore((struct scene_recipe){.command = SCENE_CONVERT, .layers = 3, .child = 2, .features = SCENE_DIRTY}, 600);
+}
+
+Test(crash, a_chain_converted_to_a_fixed_disk)
+{
+    explore((struct scene_recipe){.command = SCENE_CONVERT_FIXED, .layers = 2, .child = 1, .features = SCENE_SHARE},
+            400);
+}
+
+Test(crash, a_chain_converted_to_vhds)
+{
+    explore((struct scene_recipe){.command = SCENE_CONVERT_VHD, .layers = 2, .child = 1}, 400);
+    explore((struct scene_recipe){.command = SCENE_CONVERT_VHD_FIXED, .layers = 2, .child = 1}, 200);
+}
+
 Test(crash, a_new_disk)
 {
     explore((struct scene_recipe){.command = SCENE_CREATE, .layers = 1}, 300);

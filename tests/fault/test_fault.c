@@ -270,6 +270,24 @@ Test(fault, a_chain_written_to_a_new_disk)
     fail_everything((struct scene_recipe){.command = SCENE_FLATTEN, .layers = 3, .child = 2, .features = SCENE_DIRTY});
 }
 
+Test(fault, a_chain_converted)
+{
+    fail_everything((struct scene_recipe){
+        .command = SCENE_CONVERT, .layers = 3, .child = 2, .features = SCENE_DIRTY | SCENE_VERIFY});
+}
+
+Test(fault, a_chain_converted_to_a_fixed_disk_where_sparse_files_do_harm)
+{
+    fail_everything(
+        (struct scene_recipe){.command = SCENE_CONVERT_FIXED, .layers = 2, .child = 1, .features = SCENE_NTFS});
+}
+
+Test(fault, a_chain_converted_to_a_vhd_that_shares_bytes)
+{
+    fail_everything((struct scene_recipe){
+        .command = SCENE_CONVERT_VHD, .layers = 3, .child = 2, .features = SCENE_SHARE | SCENE_VERIFY});
+}
+
 Test(fault, a_new_disk)
 {
     fail_everything((struct scene_recipe){.command = SCENE_CREATE, .layers = 1});

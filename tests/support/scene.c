@@ -281,6 +281,22 @@ static const struct scene_layer *top_layer(const struct scene *scene)
     return &scene->layers[scene->recipe.layers - 1];
 }
 
+static bool is_vhd(enum scene_command command)
+{
+    return command == SCENE_CONVERT_VHD || command == SCENE_CONVERT_VHD_FIXED;
+}
+
+static vhdx_status convert(const struct scene *scene, const vhdx_host *host, vhdx_error *err)
+{
+    enum scene_command command = scene->recipe.command;
+    const vhdx_build_options options = {.struct_size = sizeof options,
+                                        .host = host,
+                                        .format = is_vhd(command) ? VHDX_FORMAT_VHD : VHDX_FORMAT_VHDX,
+                                        .fixed = command == SCENE_CONVERT_FIXED || command == SCENE_CONVERT_VHD_FIXED,
+                                        .verify = has(&scene->recipe, SCENE_VERIFY)};
+    return vhdx_convert(top_layer(scene)->path, scene->output, &options, NULL, err);
+}
+
 vhdx_status scene_run(const struct scene *scene, const vhdx_host *host, vhdx_error *err)
 {
     const struct scene_recipe *recipe = &scene->recipe;
@@ -308,6 +324,11 @@ vhdx_status scene_run(const struct scene *scene, const vhdx_host *host, vhdx_err
         create.virtual_size = 0;
         create.parent = top_layer(scene)->path;
         return vhdx_create(scene->output, &create, err);
+    case SCENE_CONVERT:
+    case SCENE_CONVERT_FIXED:
+    case SCENE_CONVERT_VHD:
+    case SCENE_CONVERT_VHD_FIXED:
+        return convert(scene, host, err);
     case SCENE_RELINK:
         return vhdx_relink(scene->layers[recipe->child].path, scene->output,
                            &(vhdx_relink_options){.struct_size = sizeof(vhdx_relink_options), .host = host}, err);
@@ -339,14 +360,22 @@ static const char *check_reads(const char *path, uint64_t wanted, const vhdx_hos
 static uint64_t wanted_of_output(const struct scene *scene)
 {
     enum scene_command command = scene->recipe.command;
-    return command == SCENE_FLATTEN || command == SCENE_FORK ? top_layer(scene)->digest : NEW_SIZE;
+    return command == SCENE_CREATE || command == SCENE_CREATE_FIXED ? NEW_SIZE : top_layer(scene)->digest;
 }
 
-/* A new disk is whole, or it is refused by whoever opens it. */
-static const char *check_output(const struct scene *scene, const vhdx_host *host)
+static bool is_built(enum scene_command command)
+{
+    return command >= SCENE_CONVERT && command <= SCENE_CONVERT_VHD_FIXED;
+}
+
+/* A new disk is whole, or it is refused by whoever opens it. What is built has no name before it is whole. */
+static const char *check_output(const struct scene *scene, const struct crash_host *crash, const vhdx_host *host)
 {
     vhdx_open_options options = {.struct_size = sizeof options, .host = host};
     vhdx_image *image;
+    if (is_built(scene->recipe.command))
+        return crash_host_exists(crash, scene->output) ? check_reads(scene->output, wanted_of_output(scene), host)
+                                                       : NULL;
     if (vhdx_image_open(scene->output, &options, &image, NULL) != VHDX_OK)
         return NULL;
     vhdx_image_free(image);
@@ -390,7 +419,7 @@ const char *scene_check_leaves(const struct scene *scene, struct crash_host *hos
     for (size_t n = first; n < recipe->layers && !wrong; n++)
         wrong = check_reads(scene->layers[n].path, scene->layers[n].digest, files);
     if (!wrong && recipe->command != SCENE_MERGE && recipe->command != SCENE_RELINK && recipe->command != SCENE_COMPACT)
-        wrong = check_output(scene, files);
+        wrong = check_output(scene, host, files);
     return wrong;
 }
 
@@ -610,12 +639,17 @@ const char *scene_check_result(const struct scene *scene, struct crash_host *hos
         return check_relinked(scene, host);
     if (scene->recipe.command == SCENE_COMPACT)
         return check_compacted(scene, host);
+    if (is_vhd(scene->recipe.command))
+        return check_reads(scene->output, wanted_of_output(scene), crash_host_interface(host));
     return check_whole(scene->output, wanted_of_output(scene), crash_host_interface(host));
 }
 
 const char *scene_text(const struct scene *scene)
 {
-    static const char *const commands[] = {"merge", "flatten", "create", "create --fixed", "fork", "relink", "compact"};
+    static const char *const commands[] = {
+        "merge",           "flatten",        "create",                 "create --fixed", "fork",    "convert",
+        "convert --fixed", "convert -O vhd", "convert -O vhd --fixed", "relink",         "compact",
+    };
     static char text[256];
     const struct scene_recipe *recipe = &scene->recipe;
     snprintf(text, sizeof text, "seed %" PRIu64 ", %s, layer %zu into %zu of %zu, features 0x%x", scene->seed,

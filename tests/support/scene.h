@@ -20,6 +20,10 @@ enum scene_command {
     SCENE_CREATE,
     SCENE_CREATE_FIXED,
     SCENE_FORK,    /* an empty differencing disk on the topmost layer */
+    SCENE_CONVERT, /* the topmost layer's disk to a new dynamic disk */
+    SCENE_CONVERT_FIXED,
+    SCENE_CONVERT_VHD,
+    SCENE_CONVERT_VHD_FIXED,
     SCENE_RELINK,  /* layer `child` to a copy of its parent at another place */
     SCENE_COMPACT, /* layer `child` */
 };
