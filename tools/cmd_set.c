@@ -21,7 +21,7 @@ struct work {
     struct cli_list siblings, configs;
     struct progress progress;
     struct notices notices;
-    struct machines machines;
+    vhdx_machines *machines;
 };
 
 static bool is_zero(const vhdx_guid *guid)
@@ -53,7 +53,7 @@ static void print_json(const struct work *work)
     json_guid(&json, "data_write_guid", &report->data_write_guid);
     json_guid(&json, "old_data_write_guid", &report->old_data_write_guid);
     json_text(&json, "undo", report->changed && !work->options.dry_run ? work->options.undo : NULL);
-    machines_json(&json, &work->machines);
+    machines_json(&json, work->machines, (const char *const *)work->cli.files);
     notices_json(&json, &work->notices);
     json_document_end(&json);
 }
@@ -111,7 +111,8 @@ static vhdx_status call(struct work *work, vhdx_error *err)
 static int set(struct work *work)
 {
     vhdx_error err;
-    machines_warn(&work->machines, &work->notices, 0, true);
+    const vhdx_machine_change change = {.struct_size = sizeof change};
+    vhdx_machines_warn(work->machines, &change, notices_take, &work->notices);
     if (call(work, &err) != VHDX_OK)
         return cli_fail(&work->cli, &err);
     if (work->cli.json)
@@ -147,9 +148,10 @@ static int prepare_and_set(struct work *work)
     work->options.notice = notices_take;
     work->options.notice_context = &work->notices;
     int status = EXIT_FAILED;
-    if (machines_find(&work->machines, &work->cli, disks, 1, &work->configs))
+    work->machines = machines_find(&work->cli, disks, 1, &work->configs);
+    if (work->machines)
         status = set(work);
-    machines_free(&work->machines);
+    vhdx_machines_free(work->machines);
     notices_free(&work->notices);
     return status;
 }

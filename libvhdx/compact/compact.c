@@ -27,14 +27,6 @@
 
 #include <string.h>
 
-void vx_compact_tell(struct vx_compact_run *run, vhdx_phase phase, uint64_t done, uint64_t total)
-{
-    const vhdx_progress now = {phase, done, total};
-    run->told = done;
-    if (run->options->progress && !run->options->progress(run->options->progress_context, &now))
-        run->cancelled = true;
-}
-
 /* ---- checks ------------------------------------------------------------------------------------------------------ */
 
 static vhdx_status open_disk(struct vx_compact_run *run, vhdx_error *err)

@@ -647,8 +647,9 @@ const char *scene_check_result(const struct scene *scene, struct crash_host *hos
 const char *scene_text(const struct scene *scene)
 {
     static const char *const commands[] = {
-        "merge",           "flatten",        "create",                 "create --fixed", "fork",    "convert",
-        "convert --fixed", "convert -O vhd", "convert -O vhd --fixed", "relink",         "compact",
+        "merge",   "flatten",         "create",         "create --fixed",         "fork",
+        "convert", "convert --fixed", "convert -O vhd", "convert -O vhd --fixed", "relink",
+        "compact",
     };
     static char text[256];
     const struct scene_recipe *recipe = &scene->recipe;
