@@ -231,6 +231,8 @@ void vx_audit_writes(struct vx_auditing *work)
 
 static bool is_supported(const struct vx_rebuilt *before, enum vx_part part)
 {
+    if (part == VX_PART_VIRTUAL_SIZE && before->size_rounded)
+        return false;
     return before->clues[part].witness < VX_WITNESS_DEFAULT;
 }
 

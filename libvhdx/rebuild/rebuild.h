@@ -72,6 +72,7 @@ struct vx_rebuilt {
     bool region_taken; /* one of them was not found, and where it usually is stands something else: good for reading */
     uint32_t block_size, parameter_flags, logical_sector, physical_sector;
     uint64_t virtual_size;
+    bool size_rounded; /* the one that stands there is no whole number of sectors, and nothing confirms the rest */
     vhdx_guid virtual_disk_id;
     uint8_t *locator; /* bytes of the parent locator item, NULL = none */
     uint32_t locator_size;

@@ -4,6 +4,7 @@
  */
 /* SPDX-License-Identifier: MIT */
 #include "evidence/absent.h"
+#include "image/bat_walk.h"
 #include "rebuild/rebuild_parts.h"
 
 static vhdx_status propose(void *context, const struct vx_absent *absent, vhdx_error *err)
@@ -48,10 +49,32 @@ static uint64_t space_of(const struct vx_rebuilt *out)
            out->virtual_size;
 }
 
+/*
+ * Content has no owner, so some entry is wrong: an owner is in doubt where an entry without data names the same place.
+ * Either that one has lost its state, or the owner its place.
+ */
+static vhdx_status doubt_owners(struct vx_rebuilding *work, const struct vx_leads *leads, vhdx_error *err)
+{
+    struct vx_rebuilt *out = work->out;
+    struct vx_bat_walk bat = {0};
+    vhdx_status status = vx_bat_walk_begin(&leads->source, out->geometry.entry_count, &bat, err);
+    for (; status == VHDX_OK; bat.index++) {
+        status = vx_bat_walk_next(&bat, err);
+        if (status != VHDX_OK || bat.index >= bat.end)
+            break;
+        struct vx_bat_entry entry = vx_bat_entry_decode(bat.raw);
+        if (vx_rebuild_is_odd(out, bat.index, &entry) && entry.file_offset < work->view_size &&
+            !vx_claims_is_free(&leads->owned, entry.file_offset, VX_MIB))
+            status = vx_claims_take(&out->claims, entry.file_offset, VX_MIB, err);
+    }
+    vx_bat_walk_close(&bat);
+    return status;
+}
+
 vhdx_status vx_rebuild_doubt_absent(struct vx_rebuilding *work, vhdx_error *err)
 {
     struct vx_rebuilt *out = work->out;
-    struct vx_absent_left left;
+    struct vx_absent_left left = {0};
     struct vx_leads leads = {0};
     VX_TRY(vx_rebuild_leads(work, &leads, err));
     const struct vx_absent_room room = {.file = work->view,
@@ -60,10 +83,12 @@ vhdx_status vx_rebuild_doubt_absent(struct vx_rebuilding *work, vhdx_error *err)
                                         .block_size = out->block_size,
                                         .cut_off = leads.cut_off > 0,
                                         .creator = work->survey->file_id.creator};
-    vx_leads_close(&leads);
+    vhdx_status status = vx_absent_look(&room, &left, err);
     out->fixed_short = is_fixed(out) && (room.cut_off || work->view_size < space_of(out));
-    VX_TRY(vx_absent_look(&room, &left, err));
     out->unowned_block = left.block;
     out->unowned_part = left.part;
-    return VHDX_OK;
+    if (status == VHDX_OK && (left.block || left.part))
+        status = doubt_owners(work, &leads, err);
+    vx_leads_close(&leads);
+    return status;
 }

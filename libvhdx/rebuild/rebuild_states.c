@@ -56,6 +56,10 @@ static vhdx_status judge(struct vx_rebuilding *work, struct vx_leads *leads, uin
     if (!vx_geometry_is_payload(&work->out->geometry, bat_index, &which))
         return judge_slot(work, leads, bat_index, entry, err);
     VX_TRY(vx_lead_has_content(leads, entry->file_offset, length, &content, err));
+    /* an anchor owns its space; where another block has it, one of the two entries is wrong */
+    bool anchor = (vx_bat_payload_rules(entry, work->out->geometry.has_parent) & VX_BAT_ANCHOR) != 0;
+    content = content || (anchor && entry->file_offset < leads->source.file_size &&
+                          !vx_claims_is_free(&leads->owned, entry->file_offset, length));
     return content ? doubt(work->out, bat_index, err) : VHDX_OK;
 }
 

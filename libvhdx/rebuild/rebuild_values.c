@@ -407,6 +407,7 @@ static void find_size(struct vx_rebuilding *work, uint64_t last_set, const struc
     bool cut = content->backup.found && implied > whole && implied <= VX_VIRTUAL_SIZE_MAX;
     if (whole > 0 && whole <= VX_VIRTUAL_SIZE_MAX && whole + out->block_size > least && !cut) {
         out->virtual_size = whole;
+        out->size_rounded = !content->backup.found || implied != whole;
         bool sure = !content->backup.found || implied == whole;
         vx_clue_set(work, VX_PART_VIRTUAL_SIZE, VX_WITNESS_RESIDUE, sure,
                     "the size that stands there, without the part of a sector at its end: %" PRIu64 " bytes%s", whole,

@@ -163,7 +163,7 @@ static vhdx_status step(struct vx_planning *p, bool *changed, vhdx_error *err)
         return vx_fail_memory(err, "a repair");
     m->options = p->options;
     m->plan = p->plan;
-    m->salvage = p->options->salvage;
+    m->salvage = p->salvaging;
     m->trim = p->options->trim;
     vhdx_status status = look(p, p->plan->sketch, &now, &m->exam, err);
     if (status == VHDX_OK)
@@ -265,6 +265,24 @@ static vhdx_status begin_round(struct vx_planning *p, vhdx_error *err)
     return VHDX_OK;
 }
 
+/*
+ * What costs nothing comes first: a mender that may give things up sees the disk as a plain repair leaves it, and takes
+ * no damage for lost that another one mends.
+ */
+static vhdx_status take_steps(struct vx_planning *p, bool *unfinished, vhdx_error *err)
+{
+    p->salvaging = false;
+    *unfinished = true;
+    for (int i = 0; i < STEPS_MAX && *unfinished; i++) {
+        VX_TRY(step(p, unfinished, err));
+        if (*unfinished || p->salvaging || !p->options->salvage)
+            continue;
+        p->salvaging = true;
+        *unfinished = true;
+    }
+    return VHDX_OK;
+}
+
 /* Two menders that undo each other are a fault of this program; the disk is not touched for the last one's finding. */
 static void blame_last_write(const struct vx_plan *plan, struct vx_audit_fault *fault)
 {
@@ -280,11 +298,10 @@ static vhdx_status draft(struct vx_planning *p, struct vx_audit_fault *fault, vh
                                              .parent_count = p->options->parent_count,
                                              .progress = p->options->progress,
                                              .progress_context = p->options->progress_context};
-    bool changed = true;
+    bool changed;
     *fault = (struct vx_audit_fault){.what = NULL, .virtual_offset = VHDX_NOWHERE, .file_offset = VHDX_NOWHERE};
     VX_TRY(begin_round(p, err));
-    for (int i = 0; i < STEPS_MAX && changed; i++)
-        VX_TRY(step(p, &changed, err));
+    VX_TRY(take_steps(p, &changed, err));
     if (vx_plan_changes(p->plan))
         VX_TRY(vx_planning_provide_log(p, err));
     vx_plan_settle(p->plan);

@@ -28,6 +28,7 @@ struct vx_planning {
     size_t id_count;
     uint8_t forbidden[VX_PLAN_FINDINGS / 8]; /* findings whose repair the auditor refused */
     bool hopeless;                           /* he refused them all */
+    bool salvaging;                          /* all that costs nothing is done, and now things may be given up */
 };
 
 /* `file` is the open disk at `path`; `options` must outlive the planning. For vx_planning_end(), also after a

@@ -73,9 +73,10 @@ static void judge_layer(struct vx_salvage_layer *layer)
     if (sizes->contradicted && !layer->doubt)
         layer->doubt = "the blocks lie in the file as if they had another size";
     layer->certain_end = sizes->certain_end ? sizes->certain_end : UINT64_MAX;
-    if (!clues[VX_PART_VIRTUAL_SIZE].lossless)
+    if (!clues[VX_PART_VIRTUAL_SIZE].lossless || layer->rebuilt->size_rounded)
         layer->certain_end = vx_min(layer->certain_end, last_block(&layer->rebuilt->geometry));
-    layer->maybe_child = !clues[VX_PART_PARAMETER_FLAGS].lossless;
+    bool left_locator = layer->rebuilt->locator && !(layer->rebuilt->parameter_flags & VX_PARAMETER_HAS_PARENT);
+    layer->maybe_child = !clues[VX_PART_PARAMETER_FLAGS].lossless || left_locator;
 }
 
 /* Nothing in the file speaks for a VHDX, but its name does, and it does not begin as something else. */

@@ -78,11 +78,11 @@ static const struct judge_mended mended[] = {
     /* some pages of the BAT are lost, and others were zeroed along with them */
     {4100080, "piece-swap", true},
     {6001627, "piece-swap,bat-state", true},
-    {4100588, "piece-swap,bat-piece", true},
+    {4100588, "-,piece-swap,bat-piece", true},
     /* which header is in use changes with a repair */
     {1253, "truncated,header-raw", true},
     /* what a guess had made of the disk beyond its new end */
-    {30102523, "log-field,-", true},
+    {30102523, "-,log-field", true},
 };
 
 const struct judge_mended *judge_mended_at(size_t row)
