@@ -69,6 +69,7 @@ struct vx_size_answer {
     uint64_t certain_end;
     bool contradicted;  /* STAND: the blocks overlap as those of another size, but no other size agrees with all */
     bool unusable;      /* contradicted, so that no repair must measure anything by the stored block size */
+    bool larger_fits;   /* blocks lie side by side as those of a larger size, and not as those of the stored one */
     bool by_guest_only; /* only the partition table contradicts, and no byte of the disk depends on the answer */
     enum vx_witness witness;
     char evidence[232]; /* one sentence without a period */

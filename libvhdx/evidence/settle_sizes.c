@@ -320,6 +320,7 @@ static vhdx_status ask_stored(struct vx_settling *s, vhdx_error *err)
     size_t stored = vx_sizes_census_of(s, facts->stored.block_size, facts->stored.logical_sector);
     VX_TRY(vx_sizes_ask_guest(facts, &s->census[stored], false, &s->guests[stored], err));
     s->doubts = vx_sizes_doubts(s, &facts->stored, stored);
+    s->out->larger_fits = vx_sizes_larger_fits(s, stored);
     s->shaken = !(s->doubts & VX_SIZE_ROOM) && !s->guests[stored].backup && vx_sizes_shaken(s, stored);
     if (s->shaken)
         s->doubts |= VX_SIZE_SPACING;

@@ -117,6 +117,15 @@ bool vx_sizes_shaken(const struct vx_settling *s, size_t which)
     return false;
 }
 
+bool vx_sizes_larger_fits(const struct vx_settling *s, size_t stored)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->census[i].block_size > s->census[stored].block_size && s->census[i].touching > 0 &&
+            fits_better(s, &s->census[stored], &s->census[i]))
+            return true;
+    return false;
+}
+
 /* Most blocks are nearer to each other than their size; or all lie as far apart as larger ones, and some exactly. */
 static bool is_wrong_distance(const struct vx_settling *s, size_t which)
 {

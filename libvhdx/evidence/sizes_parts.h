@@ -57,6 +57,8 @@ unsigned vx_sizes_doubts(const struct vx_settling *s, const struct vx_sizes *siz
 /* Whether the few blocks that there are lie as those of another size, and the file goes on behind one of them as that
  * says: too little to say which size is right, too much to believe the stored one. */
 bool vx_sizes_shaken(const struct vx_settling *s, size_t stored);
+/* Whether blocks of some larger size would lie side by side, and those of the stored one do not. */
+bool vx_sizes_larger_fits(const struct vx_settling *s, size_t stored);
 /* Why the stored values are not the disk's, into s->out->evidence. */
 void vx_sizes_describe(struct vx_settling *s);
 

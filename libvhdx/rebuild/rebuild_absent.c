@@ -87,6 +87,7 @@ vhdx_status vx_rebuild_doubt_absent(struct vx_rebuilding *work, vhdx_error *err)
     out->fixed_short = is_fixed(out) && (room.cut_off || work->view_size < space_of(out));
     out->unowned_block = left.block;
     out->unowned_part = left.part;
+    out->sizes.contradicted = out->sizes.contradicted || (left.block && out->sizes.larger_fits);
     if (status == VHDX_OK && (left.block || left.part))
         status = doubt_owners(work, &leads, err);
     vx_leads_close(&leads);

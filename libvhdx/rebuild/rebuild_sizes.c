@@ -76,8 +76,11 @@ vhdx_status vx_rebuild_doubt_sizes(struct vx_rebuilding *work, vhdx_error *err)
     struct vx_size_answer doubts = {0};
     if (out->sizes.stored_virtual_size > 0 || out->geometry.entry_count == 0)
         return VHDX_OK;
-    const struct vx_size_facts facts = facts_of(work);
+    struct vx_size_facts facts = facts_of(work);
+    if (out->clues[VX_PART_PARAMETER_FLAGS].witness != VX_WITNESS_STORED) /* it may have been a fixed one */
+        facts.parameter_flags |= VX_PARAMETER_LEAVE_BLOCK_ALLOCATED;
     VX_TRY(vx_settle_sizes(&facts, &doubts, err));
+    out->sizes.larger_fits = doubts.larger_fits;
     out->sizes.certain_end = doubts.certain_end;
     out->sizes.contradicted = doubts.contradicted || doubts.verdict != VX_SIZES_STAND;
     return VHDX_OK;

@@ -275,7 +275,7 @@ static vhdx_status take_steps(struct vx_planning *p, bool *unfinished, vhdx_erro
     *unfinished = true;
     for (int i = 0; i < STEPS_MAX && *unfinished; i++) {
         VX_TRY(step(p, unfinished, err));
-        if (*unfinished || p->salvaging || !p->options->salvage)
+        if (*unfinished || p->salvaging || !p->options->salvage || p->gentle)
             continue;
         p->salvaging = true;
         *unfinished = true;
@@ -292,7 +292,7 @@ static void blame_last_write(const struct vx_plan *plan, struct vx_audit_fault *
 
 static vhdx_status draft(struct vx_planning *p, struct vx_audit_fault *fault, vhdx_error *err)
 {
-    const struct vx_audit_options options = {.salvage = p->options->salvage,
+    const struct vx_audit_options options = {.salvage = p->options->salvage && !p->gentle,
                                              .repair = p->options,
                                              .parents = p->options->parents,
                                              .parent_count = p->options->parent_count,
@@ -342,6 +342,17 @@ static void tell_fault(const struct vx_planning *p, const struct vx_audit_fault 
         &(vhdx_notice){.kind = VHDX_NOTICE_WARNING, .text = text, .advice = VHDX_ADVICE_SALVAGE_AND_REPORT});
 }
 
+/* Where no plan that gives something up is sound, one that does not may be. false: there is none. */
+static bool be_gentle(struct vx_planning *p)
+{
+    if (!p->options->salvage || p->gentle)
+        return false;
+    p->gentle = true;
+    p->hopeless = false;
+    memset(p->forbidden, 0, sizeof p->forbidden);
+    return true;
+}
+
 static vhdx_status draft_until_sound(struct vx_planning *p, vhdx_error *err)
 {
     struct vx_audit_fault fault;
@@ -351,7 +362,9 @@ static vhdx_status draft_until_sound(struct vx_planning *p, vhdx_error *err)
             return VHDX_OK;
         tell_fault(p, &fault);
         p->hopeless = round + 1 >= ROUNDS_MAX || is_forbidden(p, fault.finding);
-        if (!p->hopeless)
+        if (p->hopeless && be_gentle(p))
+            round = -1;
+        else if (!p->hopeless)
             p->forbidden[fault.finding / 8] = (uint8_t)(p->forbidden[fault.finding / 8] | 1u << fault.finding % 8);
     }
 }

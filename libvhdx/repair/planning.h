@@ -28,6 +28,7 @@ struct vx_planning {
     size_t id_count;
     uint8_t forbidden[VX_PLAN_FINDINGS / 8]; /* findings whose repair the auditor refused */
     bool hopeless;                           /* he refused them all */
+    bool gentle;                             /* nothing is given up after all: no plan that does is sound */
     bool salvaging;                          /* all that costs nothing is done, and now things may be given up */
 };
 

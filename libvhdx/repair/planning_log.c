@@ -67,7 +67,7 @@ static vhdx_status evade(struct vx_planning *p, struct vx_header *header, int sl
         header->log_offset = former->log_offset;
         header->log_length = former->log_length;
         status = vx_plan_put_header(plan, header, slot, &reason, err);
-    } else if (p->options->salvage) {
+    } else if (p->options->salvage && !p->gentle) {
         status = place_at_end(plan, header, &reason, slot, err);
     }
     vx_rebuild_free(before);

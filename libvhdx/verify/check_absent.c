@@ -229,6 +229,10 @@ static vhdx_status check_left(const struct check *check, vhdx_error *err)
     vx_verify_add(v, &finding);
     if (finding.severity == VHDX_SEVERITY_INFO)
         return VHDX_OK;
+    if (look.found.block && v->larger_fits) { /* it may be the rest of the blocks that there are */
+        lose_blocks(v, VX_FIND_BAT_UNOWNED, 0, v->exam->geometry.payload_count);
+        return VHDX_OK;
+    }
     VX_TRY(vx_bat_walk_open(v->exam, v->exam->geometry.entry_count, &bat, err));
     vhdx_status status = lose_all(v, &look, &bat, err);
     vx_bat_walk_close(&bat);

@@ -83,6 +83,7 @@ static void add_contradiction(struct vx_verification *v, const struct vx_size_an
 
 void vx_sizes_tell(struct vx_verification *v, const struct vx_size_answer *sizes)
 {
+    v->larger_fits = sizes->larger_fits;
     if (sizes->verdict == VX_SIZES_STAND && sizes->unusable)
         add_contradiction(v, sizes);
     if (sizes->verdict == VX_SIZES_TIED)

@@ -32,6 +32,7 @@ struct vx_verification {
     bool beyond_end;          /* some of them are not wholly in the file */
     uint64_t partial_in_base; /* blocks in a state that only children have */
     bool bitmap_in_base;      /* a sector bitmap lies where a child's BAT has it */
+    bool larger_fits;         /* see vx_size_answer */
     bool nonsense_has_blocks; /* one of the pages below has entries of blocks */
     uint8_t *nonsense;        /* a bit for each page of the BAT that is nonsense (bat_page.h); NULL: none is */
 };

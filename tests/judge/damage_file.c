@@ -9,6 +9,8 @@
 #include "base/bytes.h"
 #include "format/log_entry.h"
 
+#define SET_ASIDE (64 * VX_MIB)
+
 bool dmg_payload_bytes(struct judge_scene *scene)
 {
     uint64_t place = scene->disk->blocks[dmg_any_block(scene)].place;
@@ -179,8 +181,9 @@ bool dmg_log_field(struct judge_scene *scene)
         return false; /* another damage was here before */
     uint64_t wrong = dmg_wrong(scene, old, fields[field].bytes);
     vx_put64(number, wrong);
-    /* MS-VHDX 2.3.3: a replay gives the file that length, which is no wonder as long as the disk can fill it */
-    if (fields[field].offset == 56 && wrong <= disk->file_size + vx_round_down(disk->size, VX_MIB))
+    /* MS-VHDX 2.3.3: a replay gives the file that length, which is no wonder as long as the disk can fill it, with some
+     * space that its writer has set aside */
+    if (fields[field].offset == 56 && wrong <= disk->file_size + vx_round_down(disk->size, VX_MIB) + SET_ASIDE)
         scene->wanted_size = vx_max(scene->wanted_size, wrong);
     bld_poke_log_entry(store_host(scene->store), JUDGE_LEAF, disk->log_offset, disk->log_length, at - disk->log_offset,
                        fields[field].offset, number, fields[field].bytes);
