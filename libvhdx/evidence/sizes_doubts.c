@@ -77,7 +77,8 @@ static bool fits_better(const struct vx_settling *s, const struct vx_census *sto
     if (other->logical_sector != stored->logical_sector || other->block_size == stored->block_size ||
         stored->touching > 0 || vx_sizes_ends(s, stored) || other->overlaps > 0)
         return false;
-    return other->touching > 0 || vx_sizes_ends(s, other);
+    bool beside = other->touching > 0 && !is_structure(s, other->touching_place, other->block_size);
+    return beside || vx_sizes_ends(s, other);
 }
 
 /* Whether the file has no room for the last block in it, even if that is the disk's last one and need not be whole. */

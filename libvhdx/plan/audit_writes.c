@@ -113,23 +113,13 @@ static void audit_write(struct vx_auditing *work, const struct vx_range *write)
 
 /* ---- the log ---- */
 
-/* The first write that goes through the log, or NULL: the first pages and new space do not, see repair_apply.h. */
-static const struct vx_range *first_journaled(const struct vx_auditing *work)
+const struct vx_range *vx_audit_first_journaled(const struct vx_auditing *work)
 {
     for (size_t i = 0; i < work->written.count; i++)
         if (work->written.items[i].offset + work->written.items[i].length > VX_LOG_LOWEST_TARGET &&
             work->written.items[i].offset < work->plan->old_size)
             return &work->written.items[i];
     return NULL;
-}
-
-/* Whether something is known only by entries of the log that stand in no active sequence. */
-static bool rests_on_log(const struct vx_rebuilt *after)
-{
-    bool rests = after->placed_by_log > 0;
-    for (int i = 0; i < VX_PART_COUNT; i++)
-        rests = rests || after->clues[i].witness == VX_WITNESS_LOG;
-    return rests;
 }
 
 /* Of the write that names the log; of the first one when the log is where it was. */
@@ -166,11 +156,8 @@ static void audit_log(struct vx_auditing *work, const struct vx_header *header)
 {
     const struct vx_rebuilt *before = vx_audit_layer(&work->before)->rebuilt;
     uint64_t offset = header->log_offset, length = header->log_length;
-    const struct vx_range *journaled = first_journaled(work);
+    const struct vx_range *journaled = vx_audit_first_journaled(work);
     bool known = is_known_log(before, header);
-    if (journaled && !work->options->salvage && rests_on_log(vx_audit_layer(&work->after)->rebuilt))
-        vx_audit_found(work, "old entries of the log would be overwritten by which something is known", VHDX_NOWHERE,
-                       journaled->offset, journaled->length);
     if ((known && !journaled) || length == 0)
         return;
     bool refuted = journaled && !known && !work->plan->has_header; /* the evidence has it elsewhere */

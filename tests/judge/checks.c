@@ -20,6 +20,7 @@ static const char *const check_names[JUDGE_CHECK_COUNT] = {
     "fine",          "status",     "verify-silent", "salvage-wrong",   "r1-bytes",      "r1-trust",
     "r1-size",       "r1-pieces",  "r1-wrong",      "read-wrong",      "loss-unlisted", "salvaged-wrong",
     "payload-write", "file-grown", "promise-plain", "promise-salvage", "verdict",       "loop",
+    "noise",
 };
 
 const char *judge_check_name(enum judge_check check)
