@@ -15,10 +15,10 @@
 #include "compact/compact.h"
 
 #include "base/alloc.h"
+#include "base/guid.h"
 #include "base/notice.h"
-#include "base/path.h"
-#include "chain/beside.h"
 #include "chain/merge_trace.h"
+#include "chain/neighbours.h"
 #include "compact/compact_run.h"
 #include "image/header_update.h"
 #include "image/protect.h"
@@ -78,6 +78,54 @@ static vhdx_status check_all(struct vx_compact_run *run, vx_layer_check_fn *chec
         VX_TRY(check_layer(run->disk, options->notice, options->notice_context, err));
     VX_TRY(vx_image_check_write(run->disk, err));
     return check_merge(run, err);
+}
+
+/* ---- what the guest does not use --------------------------------------------------------------------------------- */
+
+/* Whether the disk's content is another one's parent, or may be. */
+static bool hangs_on(const struct vx_neighbour *other, const vhdx_guid *identity)
+{
+    return other->is_obscure || other->is_busy || other->is_unreadable ||
+           (other->has_linkage && vx_guid_equal(&other->linkage, identity)) ||
+           (other->has_linkage2 && vx_guid_equal(&other->linkage2, identity));
+}
+
+static const char *find_child(const struct vx_compact_run *run, const struct vx_neighbours *neighbours)
+{
+    for (size_t i = 0; i < neighbours->count; i++)
+        if (hangs_on(&neighbours->items[i], &run->disk->header.data_write_guid))
+            return neighbours->items[i].path;
+    return neighbours->vhd_set;
+}
+
+/* A child reads its parent's sectors as they are, also those that the parent's file systems do not use any more. */
+static vhdx_status look_for_children(struct vx_compact_run *run, vhdx_error *err)
+{
+    const vhdx_compact_options *options = run->options;
+    struct vx_neighbours neighbours = {0};
+    VX_TRY(vx_neighbours_find(run->chain, 1, NULL, &neighbours, err));
+    const char *child = find_child(run, &neighbours);
+    if (child && options->force)
+        run->keeps_identity = true;
+    else if (child)
+        vx_notice(options->notice, options->notice_context, VHDX_NOTICE_WARNING,
+                  "%s: other disks hang on it, or may (%s): only zeros are given back", run->path, child);
+    run->report->zeros_only = child && !options->force;
+    vx_neighbours_free(&neighbours);
+    return VHDX_OK;
+}
+
+static vhdx_status find_free(struct vx_compact_run *run, vhdx_error *err)
+{
+    const vhdx_compact_options *options = run->options;
+    run->report->zeros_only = options->zeros_only;
+    if (!options->zeros_only)
+        VX_TRY(look_for_children(run, err));
+    if (run->report->zeros_only)
+        return VHDX_OK;
+    VX_TRY(vx_free_map_fill(&run->free, run->chain, options->volume, options->volume_context, err));
+    run->report->free_bytes = run->free.bytes;
+    return VHDX_OK;
 }
 
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
@@ -184,6 +232,7 @@ static vhdx_status run_all(struct vx_compact_run *run, vx_layer_check_fn *check_
 {
     VX_TRY(open_disk(run, err));
     VX_TRY(check_all(run, check_layer, err));
+    VX_TRY(find_free(run, err));
     VX_TRY(vx_compact_scan(run, err));
     VX_TRY(vx_compact_plan_places(run, err));
     vx_free_map_clear(&run->free);

@@ -11,7 +11,7 @@
 struct vx_free_map {
     uint8_t *bits;  /* NULL: nothing is free */
     uint64_t unit;  /* bytes */
-    uint64_t bytes; /* that are free, counted in units */
+    uint64_t bytes; /* that are free */
 };
 
 /* Whether the unit at that place of the virtual disk is wholly free. */
@@ -21,6 +21,9 @@ static inline bool vx_free_map_has(const struct vx_free_map *map, uint64_t virtu
     return map->bits && map->bits[index / 8] >> (index % 8) & 1;
 }
 
+/* Asks the file systems inside of the disk, read through its chain, and tells of each volume. */
+vhdx_status vx_free_map_fill(struct vx_free_map *map, struct vx_chain *chain, vhdx_volume_fn volume, void *context,
+                             vhdx_error *err);
 void vx_free_map_clear(struct vx_free_map *map);
 
 #endif

@@ -93,6 +93,11 @@ bool vx_ext4_super_decode(struct vx_bytes in, struct vx_ext4_super *super)
     if (in.size < VX_EXT4_SUPER_SIZE || vx_get16(p + 0x38) != 0xEF53 || !find_sizes(p, super))
         return false;
     uint32_t incompat = vx_get32(p + 0x60), read_only = vx_get32(p + 0x64), state = vx_get16(p + 0x3A);
+    super->compat = vx_get32(p + 0x5C);
+    super->incompat = incompat;
+    super->read_only = read_only;
+    super->inode_size = vx_get32(p + 0x4C) == 0 ? 128 : vx_get16(p + 0x58); /* revision 0 does not say */
+    super->reserved_descriptors = vx_get16(p + 0xCE);
     memcpy(super->uuid, p + 0x68, sizeof super->uuid);
     super->seed = incompat & INCOMPAT_SEED ? vx_get32(p + 0x270) : sum_on(UINT32_MAX, super->uuid, sizeof super->uuid);
     super->checksum_right =
@@ -143,6 +148,18 @@ uint64_t vx_ext4_descriptor_place(const struct vx_ext4_super *super, uint32_t gr
     return block * super->block_size + (uint64_t)(group % in_block) * super->descriptor_size;
 }
 
+/* Without meta groups all descriptors follow each copy of the superblock, and room for more of them. A meta group has
+ * its own block of them in its first, second and last group. */
+uint64_t vx_ext4_base_blocks(const struct vx_ext4_super *super, uint32_t group)
+{
+    uint32_t in_block = super->block_size / super->descriptor_size, in_meta = group % in_block;
+    bool copy = has_copy(super, group);
+    if (super->meta_groups && group / in_block >= super->first_meta_group)
+        return (uint64_t)copy + (in_meta == 0 || in_meta == 1 || in_meta == in_block - 1);
+    uint64_t blocks = super->meta_groups ? super->first_meta_group : vx_ceil_div(super->group_count, in_block);
+    return copy ? 1 + blocks + super->reserved_descriptors : 0;
+}
+
 /* The short checksum of file systems before metadata_csum. */
 static uint16_t crc16(uint16_t sum, const uint8_t *p, size_t size)
 {
@@ -190,6 +207,7 @@ bool vx_ext4_group_decode(struct vx_bytes in, const struct vx_ext4_super *super,
     bool wide = super->descriptor_size >= 64;
     out->block_bitmap = vx_get32(p) | (wide ? (uint64_t)vx_get32(p + 0x20) << 32 : 0);
     out->inode_bitmap = vx_get32(p + 4) | (wide ? (uint64_t)vx_get32(p + 0x24) << 32 : 0);
+    out->inode_table = vx_get32(p + 8) | (wide ? (uint64_t)vx_get32(p + 0x28) << 32 : 0);
     out->free_blocks = halves(p, wide, 0x0C, 0x2C);
     out->free_inodes = halves(p, wide, 0x0E, 0x2E);
     out->inodes_unused = vx_get16(p + 0x12) & 1;

@@ -25,6 +25,8 @@ struct vx_ext4_run {
 struct vx_ext4_super {
     uint32_t block_size, first_block, blocks_per_group, clusters_per_group, cluster_blocks, inodes_per_group;
     uint32_t descriptor_size, group_count, seed;
+    uint32_t compat, incompat, read_only; /* features, as stored */
+    uint32_t inode_size, reserved_descriptors;
     uint64_t blocks, free_blocks, free_inodes;
     uint64_t written_kib; /* over its life; only grows */
     uint64_t write_time;  /* of the superblock, in seconds since 1970 */
@@ -42,11 +44,11 @@ struct vx_ext4_super {
 };
 
 struct vx_ext4_group {
-    uint64_t block_bitmap, inode_bitmap; /* blocks of the volume */
-    uint64_t free_blocks, free_inodes;   /* blocks: in clusters */
-    uint32_t block_sum, inode_sum;       /* of the bitmaps, as recorded */
-    uint32_t sum_mask;                   /* short descriptors record half of them */
-    bool blocks_unused, inodes_unused;   /* the bitmap was never written */
+    uint64_t block_bitmap, inode_bitmap, inode_table; /* blocks of the volume */
+    uint64_t free_blocks, free_inodes;                /* blocks: in clusters */
+    uint32_t block_sum, inode_sum;                    /* of the bitmaps, as recorded */
+    uint32_t sum_mask;                                /* short descriptors record half of them */
+    bool blocks_unused, inodes_unused;                /* the bitmap was never written */
     bool checksum_right;
 };
 
@@ -67,6 +69,8 @@ bool vx_ext4_super_decode(struct vx_bytes in, struct vx_ext4_super *super);
 
 /* Where the descriptor of that group is in the volume. */
 uint64_t vx_ext4_descriptor_place(const struct vx_ext4_super *super, uint32_t group);
+/* Blocks at the group's beginning that copies of superblock and descriptors take. */
+uint64_t vx_ext4_base_blocks(const struct vx_ext4_super *super, uint32_t group);
 /* `in`: descriptor_size bytes of the descriptor of that group. */
 bool vx_ext4_group_decode(struct vx_bytes in, const struct vx_ext4_super *super, uint32_t group,
                           struct vx_ext4_group *out);

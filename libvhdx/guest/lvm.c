@@ -218,15 +218,20 @@ static void set(struct parser *parser, const char *key, const char *value, unsig
         if (strcmp(key, "pe_start") == 0 && strcmp(parser->own, parser->section[2]) == 0)
             parser->first_extent = number_of(value);
     }
+    if (parser->depth == 3 && in_kind(parser, "logical_volumes") && strcmp(key, "status") == 0 && current(parser) &&
+        !parser->lvm->more)
+        current(parser)->visible = current(parser)->visible || strcmp(value, "VISIBLE") == 0;
     if (parser->depth != 4 || !in_kind(parser, "logical_volumes"))
         return;
     if (strcmp(key, "start_extent") == 0)
         parser->start = number_of(value);
     else if (strcmp(key, "extent_count") == 0)
         parser->count = number_of(value);
-    else if (strcmp(key, "type") == 0)
+    else if (strcmp(key, "type") == 0) {
         parser->striped = strcmp(value, "striped") == 0;
-    else if (strcmp(key, "stripe_count") == 0)
+        if (parser->lvm && strcmp(value, "snapshot") == 0)
+            parser->lvm->snapshots = true;
+    } else if (strcmp(key, "stripe_count") == 0)
         parser->one = strcmp(value, "1") == 0;
     else if (strcmp(key, "stripes") == 0 && list == 0)
         parser->here = parser->own[0] && strcmp(value, parser->own) == 0;

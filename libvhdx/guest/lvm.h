@@ -22,7 +22,8 @@ struct vx_lvm_segment {
 
 struct vx_lvm_volume {
     char name[VX_LVM_NAME];
-    bool linear; /* all of it is on this physical volume, in order, without gaps */
+    bool visible; /* not a part of another logical volume */
+    bool linear;  /* all of it is on this physical volume, in order, without gaps */
     uint64_t size;
     uint32_t count;
     struct vx_lvm_segment segments[VX_LVM_SEGMENTS];
@@ -30,7 +31,8 @@ struct vx_lvm_volume {
 
 struct vx_lvm {
     uint32_t count;
-    bool more; /* there are more volumes than are remembered */
+    bool more;      /* there are more volumes than are remembered */
+    bool snapshots; /* of the old kind: they go on reading the origin's blocks */
     struct vx_lvm_volume volumes[VX_LVM_VOLUMES];
 };
 
