@@ -16,7 +16,7 @@
 #include "builder.h"
 #include "files.h"
 #include "format/locator.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "look.h"
 
 #define BLOCK ((uint32_t)(2 * VX_MIB))
@@ -25,22 +25,9 @@
 #define MOVED "/store/moved.vhdx"
 #define LOCATOR_ROOM 65536u
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static vhdx_error err;
 
-static void begin(void)
-{
-    memory = vx_memory_host_new(1);
-    host = vx_memory_host_interface(memory);
-}
-
-static void end(void)
-{
-    vx_memory_host_free(memory);
-}
-
-TestSuite(relink, .init = begin, .fini = end);
+MEMORY_SUITE(relink);
 
 /* ---- disks ---- */
 

@@ -6,24 +6,11 @@
 #include <stdio.h>
 
 #include "builder.h"
-#include "memory.h"
+#include "with_memory.h"
 
 #define BLOCK ((uint32_t)(1 * VX_MIB))
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static vhdx_error err;
-
-static void begin(void)
-{
-    memory = vx_memory_host_new(1);
-    host = vx_memory_host_interface(memory);
-}
-
-static void end(void)
-{
-    vx_memory_host_free(memory);
-}
 
 static struct bld *disk_of(vhdx_kind kind, uint64_t seed)
 {
@@ -55,10 +42,10 @@ static vhdx_status open_chain(const char *child, const char *directory)
 
 static void expect_found(const char *place, const char *child, const char *path, const char *directory)
 {
-    begin();
+    begin_memory();
     put_pair(place, child, path);
     cr_expect_eq(open_chain(child, directory), VHDX_OK, "%s at %s from %s: %s", path, place, child, err.message);
-    end();
+    end_memory();
 }
 
 /* A server's name is a directory on hosts that mount all its folders below it, and on no others. */
@@ -83,11 +70,11 @@ Test(resolve, a_drive_is_found_where_its_volume_is_mounted)
 
 Test(resolve, another_disk_of_that_name_is_not_the_parent)
 {
-    begin();
+    begin_memory();
     put_pair("/mnt/share/VMs/base.vhdx", "/mnt/local/leaf.avhdx", "\\\\nas\\share\\VMs\\base.vhdx");
     struct bld *other = disk_of(VHDX_KIND_DYNAMIC, 7);
     cr_assert_eq(bld_finish(other, host, "/mnt/share/VMs/base.vhdx", &err), VHDX_OK, "%s", err.message);
     bld_free(other);
     cr_expect_eq(open_chain("/mnt/local/leaf.avhdx", NULL), VHDX_PARENT_MISMATCH);
-    end();
+    end_memory();
 }

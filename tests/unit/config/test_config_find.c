@@ -7,29 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
+#include "with_memory.h"
 #include "vmcx.h"
 
 #define ID "282874FC-59D6-4F30-BC04-5FDD909C82E0"
 #define DISKS "/mnt/Mail/Virtual Hard Disks/"
 
-static struct vx_memory_host *memory;
 static char told[2 * VHDX_PATH_ROOM]; /* "MACHINE:DISK " for each drive, "?PATH " for what was not read */
 static size_t limit;                  /* mentions after which no more are wanted */
 
 static void begin(void)
 {
-    memory = vx_memory_host_new(1);
+    begin_memory();
     told[0] = '\0';
     limit = SIZE_MAX;
 }
 
-static void end(void)
-{
-    vx_memory_host_free(memory);
-}
-
-TestSuite(config_find, .init = begin, .fini = end);
+TestSuite(config_find, .init = begin, .fini = end_memory);
 
 static bool take(void *context, const vhdx_config_mention *mention)
 {

@@ -7,20 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "memory.h"
+#include "with_memory.h"
 #include "vmcx.h"
 
 #define ID "282874FC-59D6-4F30-BC04-5FDD909C82E0"
 #define DISKS "/mnt/Mail/Virtual Hard Disks/"
 #define THERE "D:\\Mail\\Virtual Hard Disks\\"
 
-static struct vx_memory_host *memory;
 static vhdx_machines *machines;
 static char told[16384]; /* "KIND TEXT\n" for each notice */
 
 static void begin(void)
 {
-    memory = vx_memory_host_new(1);
+    begin_memory();
     told[0] = '\0';
 }
 
@@ -28,7 +27,7 @@ static void end(void)
 {
     vhdx_machines_free(machines);
     machines = NULL;
-    vx_memory_host_free(memory);
+    end_memory();
 }
 
 TestSuite(machines, .init = begin, .fini = end);

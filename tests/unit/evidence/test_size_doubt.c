@@ -11,7 +11,7 @@
 #include "base/guid.h"
 #include "format/metadata.h"
 #include "io/io.h"
-#include "memory.h"
+#include "with_memory.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -20,15 +20,12 @@
 #define BLOCK ((uint64_t)VX_MIB)
 #define SIZE (40 * VX_MIB)
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static struct bld *disk;
 
 static void make(vhdx_kind kind, bool gpt)
 {
     const struct bld_options options = {.kind = kind, .virtual_size = SIZE, .block_size = (uint32_t)BLOCK, .seed = 5};
-    memory = vx_memory_host_new(7);
-    host = vx_memory_host_interface(memory);
+    begin_memory();
     disk = bld_new(&options);
     if (gpt)
         guest_gpt(disk, SIZE, 3, GUEST_GPT);
@@ -40,7 +37,7 @@ static void make(vhdx_kind kind, bool gpt)
 static void end(void)
 {
     bld_free(disk);
-    vx_memory_host_free(memory);
+    end_memory();
 }
 
 static void set(const vhdx_guid *id, uint64_t value, size_t size)

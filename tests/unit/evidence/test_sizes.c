@@ -13,7 +13,7 @@
 #include "base/guid.h"
 #include "format/bat.h"
 #include "format/metadata.h"
-#include "memory.h"
+#include "with_memory.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -25,14 +25,12 @@
 #define BLOCK ((uint64_t)VX_MIB)
 #define SIZE (24 * VX_MIB)
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static struct bld *disk;
 
 static void make(const struct bld_options *options, void (*fill)(uint64_t size))
 {
     if (!memory) {
-        memory = vx_memory_host_new(7);
+        begin_memory();
         host = vx_memory_host_interface(memory);
     }
     disk = bld_new(options);
@@ -44,7 +42,7 @@ static void make(const struct bld_options *options, void (*fill)(uint64_t size))
 static void end(void)
 {
     bld_free(disk);
-    vx_memory_host_free(memory);
+    end_memory();
     memory = NULL;
 }
 
@@ -286,8 +284,7 @@ Test(sizes, a_child_that_is_too_small_keeps_its_entries)
 static void make_parent(void)
 {
     struct bld_options options = small;
-    memory = vx_memory_host_new(7);
-    host = vx_memory_host_interface(memory);
+    begin_memory();
     options.data_write_guid = (vhdx_guid){{1, 2, 3}};
     options.virtual_size = SIZE + 512;
     struct bld *parent = bld_new(&options);
@@ -520,8 +517,7 @@ static void lose_metadata_and_bat(bool logged)
     const uint8_t none[16] = {0};
     uint8_t *zeros = calloc(1, (size_t)VX_MIB);
     const struct bld_options options = {.virtual_size = VX_GIB, .block_size = (uint32_t)GIB_BLOCK, .seed = 5};
-    memory = vx_memory_host_new(7);
-    host = vx_memory_host_interface(memory);
+    begin_memory();
     disk = bld_new(&options);
     with_ntfs(VX_GIB);
     if (logged)

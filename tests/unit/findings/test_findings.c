@@ -12,24 +12,11 @@
 #include "faults.h"
 #include "faults_around.h"
 #include "files.h"
-#include "memory.h"
+#include "with_memory.h"
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static vhdx_error err;
 
-static void begin(void)
-{
-    memory = vx_memory_host_new(1);
-    host = vx_memory_host_interface(memory);
-}
-
-static void end(void)
-{
-    vx_memory_host_free(memory);
-}
-
-TestSuite(findings, .init = begin, .fini = end);
+MEMORY_SUITE(findings);
 
 static vhdx_report *verify_on(const vhdx_host *on, const char *path, bool chain, bool data)
 {

@@ -15,28 +15,15 @@
 #include "format/bat.h"
 #include "image/image.h"
 #include "image/writing.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "look.h"
 
 #define BLOCK ((uint32_t)(2 * VX_MIB))
 #define FARTHEST UINT64_C(0xFFFFFFFFFFF00000) /* the last MiB that a BAT entry can name */
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static vhdx_error err;
 
-static void begin(void)
-{
-    memory = vx_memory_host_new(1);
-    host = vx_memory_host_interface(memory);
-}
-
-static void end(void)
-{
-    vx_memory_host_free(memory);
-}
-
-TestSuite(hostile, .init = begin, .fini = end);
+MEMORY_SUITE(hostile);
 
 static struct bld *disk_of(vhdx_kind kind, uint64_t virtual_size, uint64_t seed)
 {

@@ -10,7 +10,7 @@
 #include "image/image.h"
 #include "image/survey.h"
 #include "image/writing.h"
-#include "memory.h"
+#include "with_memory.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -20,24 +20,16 @@
 static const uint8_t qemu_guid[16] = {1, 2, 3, 4, 5, 6, 0x47, 8, 0x89};
 static const uint8_t windows_guid[16] = {1, 2, 3, 4, 5, 6, 7, 0x48, 0x89};
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static struct bld *disk;
-
-static void setup(void)
-{
-    memory = vx_memory_host_new(11);
-    host = vx_memory_host_interface(memory);
-}
 
 static void teardown(void)
 {
     bld_free(disk);
-    vx_memory_host_free(memory);
+    end_memory();
     disk = NULL;
 }
 
-TestSuite(log_past, .init = setup, .fini = teardown);
+TestSuite(log_past, .init = begin_memory, .fini = teardown);
 
 /* Five blocks whose entries the log holds, in one entry at the ring's beginning; at home they are not yet. */
 static void make_dirty(const char *creator, enum bld_home home)

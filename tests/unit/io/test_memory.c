@@ -8,23 +8,9 @@
 
 #include "base/checked.h"
 #include "io/io.h"
-#include "memory.h"
+#include "with_memory.h"
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
-
-static void setup(void)
-{
-    memory = vx_memory_host_new(42);
-    host = vx_memory_host_interface(memory);
-}
-
-static void teardown(void)
-{
-    vx_memory_host_free(memory);
-}
-
-TestSuite(memory, .init = setup, .fini = teardown);
+MEMORY_SUITE(memory);
 
 static struct vx_file *must_open(const char *path, vhdx_open_mode access)
 {
@@ -189,7 +175,7 @@ Test(memory, absolute_is_free_of_dots)
 Test(memory, random_numbers_come_again_for_the_same_seed)
 {
     unsigned char a[16], b[16], c[16];
-    struct vx_memory_host *twin = vx_memory_host_new(42);
+    struct vx_memory_host *twin = vx_memory_host_new(1);
     host->random(host->context, a, sizeof a, NULL);
     host->random(host->context, b, sizeof b, NULL);
     const vhdx_host *other = vx_memory_host_interface(twin);

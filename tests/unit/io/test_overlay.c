@@ -7,17 +7,16 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "io/overlay.h"
 
 #define ROOM 100000u
 
-static struct vx_memory_host *memory;
 static struct vx_file *base;
 
 static void open_base(const void *bytes, size_t size)
 {
-    memory = vx_memory_host_new(1);
+    begin_memory();
     cr_assert(vx_memory_host_put(memory, "base", bytes, size));
     cr_assert_eq(vx_file_open(vx_memory_host_interface(memory), "base", VHDX_OPEN_READ, &base, NULL), VHDX_OK);
 }
@@ -25,7 +24,7 @@ static void open_base(const void *bytes, size_t size)
 static void close_base(void)
 {
     vx_file_close(base);
-    vx_memory_host_free(memory);
+    end_memory();
 }
 
 static struct vx_file *must_overlay(uint64_t limit)

@@ -10,26 +10,13 @@
 
 #include "base/checked.h"
 #include "builder.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "merge/share.h"
 #include "merge/zeros.h"
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static vhdx_error err;
 
-static void setup(void)
-{
-    memory = vx_memory_host_new(1);
-    host = vx_memory_host_interface(memory);
-}
-
-static void teardown(void)
-{
-    vx_memory_host_free(memory);
-}
-
-TestSuite(zeros, .init = setup, .fini = teardown);
+MEMORY_SUITE(zeros);
 
 static struct bld *new_disk(vhdx_kind kind)
 {

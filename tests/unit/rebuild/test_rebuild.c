@@ -9,19 +9,16 @@
 #include "base/checked.h"
 #include "base/guid.h"
 #include "builder.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "rebuild/rebuild.h"
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static struct bld *disk;
 static struct vx_file *file;
 static struct vx_rebuilt *rebuilt;
 
 static void make(const struct bld_options *options, unsigned blocks)
 {
-    memory = vx_memory_host_new(7);
-    host = vx_memory_host_interface(memory);
+    begin_memory();
     disk = bld_new(options);
     uint64_t size = options->block_size ? options->block_size : 32 * VX_MIB;
     for (unsigned i = 0; i < blocks; i++)
@@ -52,7 +49,7 @@ static void end(void)
     vx_rebuild_free(rebuilt);
     vx_file_close(file);
     bld_free(disk);
-    vx_memory_host_free(memory);
+    end_memory();
 }
 
 static void witnessed(enum vx_part part, enum vx_witness witness, bool lossless)
@@ -185,8 +182,7 @@ Test(rebuild, a_child_takes_from_its_parent_what_both_share)
     const struct bld_options child = {
         .kind = VHDX_KIND_DIFFERENCING, .virtual_size = 16 * VX_MIB, .logical_sector_size = 4096, .seed = 3};
     vhdx_guid parent = {{1, 2, 3}}, id = {{9}};
-    memory = vx_memory_host_new(7);
-    host = vx_memory_host_interface(memory);
+    begin_memory();
     disk = bld_new(&child);
     bld_parent(disk, &parent, NULL, ".\\base.vhdx", NULL, NULL);
     for (unsigned i = 0; i < 4; i++)

@@ -14,7 +14,7 @@
 #include "files.h"
 #include "format/bat.h"
 #include "guest.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "rebuild/rebuild.h"
 
 #define DISK "/d/disk.vhdx"
@@ -23,8 +23,6 @@
 #define LARGE (200 * VX_GIB)
 #define BEHIND (150 * VX_GIB) /* its entry is in the second MiB of the BAT */
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static struct bld *disk;
 
 static struct bld_options large(void)
@@ -34,8 +32,7 @@ static struct bld_options large(void)
 
 static void make(const struct bld_options *options, void (*fill)(void))
 {
-    memory = vx_memory_host_new(7);
-    host = vx_memory_host_interface(memory);
+    begin_memory();
     disk = bld_new(options);
     fill();
     cr_assert_eq(bld_finish(disk, host, DISK, NULL), VHDX_OK);
@@ -44,7 +41,7 @@ static void make(const struct bld_options *options, void (*fill)(void))
 static void end(void)
 {
     bld_free(disk);
-    vx_memory_host_free(memory);
+    end_memory();
 }
 
 static void one_block(void)

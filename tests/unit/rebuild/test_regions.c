@@ -13,7 +13,7 @@
 #include "builder.h"
 #include "files.h"
 #include "io/io.h"
-#include "memory.h"
+#include "with_memory.h"
 
 #define DISK "/d/disk.vhdx"
 #define SIZE (12 * VX_MIB)
@@ -21,8 +21,6 @@
 enum { COUNT = 8, BAT_ID = 16, METADATA_ID = 48 };
 enum { BAT_OFFSET = 32, BAT_LENGTH = 40, METADATA_OFFSET = 64, METADATA_LENGTH = 72 };
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static struct bld *disk;
 static uint8_t *truth;
 
@@ -30,8 +28,7 @@ static void make(vhdx_kind kind, enum bld_layout layout, bool residue)
 {
     const struct bld_options options = {
         .kind = kind, .virtual_size = SIZE, .block_size = BLOCK, .seed = 5, .layout = layout, .log_residue = residue};
-    memory = vx_memory_host_new(7);
-    host = vx_memory_host_interface(memory);
+    begin_memory();
     disk = bld_new(&options);
     for (uint64_t block = 0; block < 10; block += 3)
         bld_write_random(disk, block * BLOCK, BLOCK, 1 + block);
@@ -44,7 +41,7 @@ static void end(void)
 {
     free(truth);
     bld_free(disk);
-    vx_memory_host_free(memory);
+    end_memory();
 }
 
 static uint64_t digest(void)

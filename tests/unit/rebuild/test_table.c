@@ -11,15 +11,13 @@
 #include "base/guid.h"
 #include "builder.h"
 #include "format/metadata.h"
-#include "memory.h"
+#include "with_memory.h"
 
 #define DISK "/d/disk.vhdx"
 #define SIZE (10 * VX_MIB)
 #define ITEMS_OFFSET (64 * VX_KIB)
 #define ITEMS_LENGTH ((size_t)(16 * VX_KIB))
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static struct bld *disk;
 static uint8_t *before;
 static const vhdx_guid user_id = {{7, 7, 7}};
@@ -33,8 +31,7 @@ static void make(vhdx_kind kind, enum bld_layout layout, bool user)
 {
     const struct bld_options options = {
         .kind = kind, .virtual_size = SIZE, .block_size = (uint32_t)VX_MIB, .seed = 5, .layout = layout};
-    memory = vx_memory_host_new(7);
-    host = vx_memory_host_interface(memory);
+    begin_memory();
     disk = bld_new(&options);
     bld_write_random(disk, 0, (size_t)VX_MIB, 1);
     if (kind == VHDX_KIND_DIFFERENCING)
@@ -50,7 +47,7 @@ static void end(void)
 {
     free(before);
     bld_free(disk);
-    vx_memory_host_free(memory);
+    end_memory();
 }
 
 static void lose(uint64_t offset, size_t length)

@@ -10,14 +10,12 @@
 #include "base/checked.h"
 #include "builder.h"
 #include "io/io.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "io/rescue_map.h"
 #include "salvage/salvage.h"
 
 #define SIZE (16 * VX_MIB)
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static struct bld *disk;
 static uint8_t *expected;
 
@@ -57,8 +55,7 @@ static vhdx_status bad_open(void *context, const char *path, vhdx_open_mode acce
 
 static void begin(void)
 {
-    memory = vx_memory_host_new(3);
-    host = vx_memory_host_interface(memory);
+    begin_memory();
     medium = (struct medium){.host = *host};
     medium.host.open = bad_open;
     expected = calloc(SIZE, 1);
@@ -68,7 +65,7 @@ static void finish(void)
 {
     bld_free(disk);
     free(expected);
-    vx_memory_host_free(memory);
+    end_memory();
 }
 
 static void make(vhdx_kind kind, const char *path, uint64_t seed)

@@ -9,7 +9,7 @@
 
 #include "builder.h"
 #include "files.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "ntfs_image.h"
 #include "findings/findings.h"
 
@@ -17,8 +17,6 @@
 #define BASE "/d/base.vhdx"
 #define CHILD "/d/child.avhdx"
 
-static struct vx_memory_host *memory;
-static const vhdx_host *host;
 static uint8_t state[SIZE], after[SIZE], candidate[SIZE];
 
 static void change(uint8_t *bytes, unsigned number, unsigned changed)
@@ -29,8 +27,7 @@ static void change(uint8_t *bytes, unsigned number, unsigned changed)
 
 static void setup(void)
 {
-    memory = vx_memory_host_new(1);
-    host = vx_memory_host_interface(memory);
+    begin_memory();
     memset(state, 0, sizeof state);
     ntfs_image_make(state, 1, NTFS_IMAGE_TIME(100));
     for (unsigned i = 30; i < 40; i++)
@@ -41,12 +38,7 @@ static void setup(void)
     change(after, 45, 1001);
 }
 
-static void teardown(void)
-{
-    vx_memory_host_free(memory);
-}
-
-TestSuite(mismatch, .init = setup, .fini = teardown);
+TestSuite(mismatch, .init = setup, .fini = end_memory);
 
 static void write_changes(struct bld *b, const uint8_t *from, const uint8_t *to)
 {

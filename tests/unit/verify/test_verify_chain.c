@@ -10,26 +10,19 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "builder.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "worn_host.h"
 
-static struct vx_memory_host *memory;
 static struct worn_host worn;
-static const vhdx_host *host;
 
 static void setup(void)
 {
-    memory = vx_memory_host_new(1);
+    begin_memory();
     worn_host_init(&worn, vx_memory_host_interface(memory));
     host = &worn.host;
 }
 
-static void teardown(void)
-{
-    vx_memory_host_free(memory);
-}
-
-TestSuite(verify_chain, .init = setup, .fini = teardown);
+TestSuite(verify_chain, .init = setup, .fini = end_memory);
 
 /* ---- layers ----------------------------------------------------------------------------------------------------- */
 

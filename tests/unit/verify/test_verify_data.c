@@ -11,27 +11,20 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "builder.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "verify/manifest.h"
 #include "worn_host.h"
 
-static struct vx_memory_host *memory;
 static struct worn_host worn;
-static const vhdx_host *host;
 
 static void setup(void)
 {
-    memory = vx_memory_host_new(1);
+    begin_memory();
     worn_host_init(&worn, vx_memory_host_interface(memory));
     host = &worn.host;
 }
 
-static void teardown(void)
-{
-    vx_memory_host_free(memory);
-}
-
-TestSuite(verify_data, .init = setup, .fini = teardown);
+TestSuite(verify_data, .init = setup, .fini = end_memory);
 
 static const char disk[] = "/d/disk.vhdx", list[] = "/d/list";
 

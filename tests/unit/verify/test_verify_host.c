@@ -7,29 +7,23 @@
 
 #include "base/checked.h"
 #include "builder.h"
-#include "memory.h"
+#include "with_memory.h"
 #include "worn_host.h"
 
-static struct vx_memory_host *memory;
 static struct worn_host worn;
 
 static void setup(void)
 {
     struct bld_options options = {.virtual_size = 4 * VX_MIB, .block_size = VX_MIB, .seed = 5};
     struct bld *b = bld_new(&options);
-    memory = vx_memory_host_new(1);
+    begin_memory();
     worn_host_init(&worn, vx_memory_host_interface(memory));
     bld_write_random(b, 0, 3 * VX_MIB, 1);
     cr_assert_eq(bld_finish(b, &worn.host, "/d/disk.vhdx", NULL), VHDX_OK);
     bld_free(b);
 }
 
-static void teardown(void)
-{
-    vx_memory_host_free(memory);
-}
-
-TestSuite(verify_host, .init = setup, .fini = teardown);
+TestSuite(verify_host, .init = setup, .fini = end_memory);
 
 /* Exactly this finding with this in its advice; NULL: none at all. */
 static void cr_expect_only(const char *id, vhdx_severity severity, const char *advice)
