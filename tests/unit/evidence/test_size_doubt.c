@@ -117,7 +117,7 @@ Test(size_doubt, a_dynamic_disk_that_is_marked_as_fixed_keeps_file_and_size)
     warns("VHDX-BAT-FIXED-SHORT");
     vhdx_salvage_report report = salvage();
     cr_expect_eq(report.virtual_size, SIZE);
-    cr_expect_eq(report.bytes_good, SIZE);
+    cr_expect_eq(report.bytes_good + report.bytes_doubtful, SIZE); /* a fixed disk has no empty entries */
     keeps_its_length();
     end();
 }

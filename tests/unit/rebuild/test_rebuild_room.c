@@ -367,7 +367,7 @@ Test(rebuild_room, an_export_loses_only_what_has_no_entry)
             lose_entries_behind();
         bytes_lost_from = LARGE;
         cr_assert_eq(vhdx_salvage(DISK, "/d/raw", &with_host, &report, &err), VHDX_OK, "%s", err.message);
-        cr_assert_eq(report.bytes_doubtful, 0);
+        cr_assert(lost || report.bytes_doubtful == 0); /* what has no owner may belong to any empty entry */
         cr_assert_eq(report.bytes_pieces, lost ? 3 * BLOCK : 0);
         cr_assert_eq(report.bytes_lost, LARGE - bytes_lost_from);
         cr_assert(lost ? bytes_lost_from > 127 * VX_GIB && bytes_lost_from <= 128 * VX_GIB : report.bytes_lost == 0);
