@@ -193,6 +193,8 @@ typedef enum vhdx_advice {
     /* Changing one disk in place. */
     VHDX_ADVICE_SET_LEAF_OR_FORCE = 120,
     VHDX_ADVICE_RESIZE_LEAF = 121,
+    /* Make a VHDX of it (vhdx_convert): what writes in place takes no other format. {1} the file. */
+    VHDX_ADVICE_CONVERT = 130,
 } vhdx_advice;
 
 /* Whether the same call is to be made again, after what the words say. */

@@ -136,6 +136,7 @@ static const struct row rows[] = {
     {VHDX_ADVICE_SET_LEAF_OR_FORCE, "change the topmost layer, whose values a guest sees; or use '--force', then "
                                     "'vhdx relink --force' for the children: what they read does not change"},
     {VHDX_ADVICE_RESIZE_LEAF, "resize the topmost layer, whose size a guest sees, or 'vhdx merge' the children first"},
+    {VHDX_ADVICE_CONVERT, "'vhdx convert -o NEW {1:word}' makes a VHDX of it"},
 };
 
 static const char *words_of(vhdx_advice advice)

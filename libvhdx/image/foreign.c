@@ -13,6 +13,8 @@
 
 #define BEGINNING ((size_t)(64 * VX_KIB + 4096))
 #define VHD "a VHD disk, the format before VHDX"
+#define RAW "a disk as it is (raw)"
+#define PARTITION "a disk or a partition as it is (raw)"
 
 /* Only what may hold a VHDX at a whole MiB is listed: nothing else shows traces of one. */
 static const struct {
@@ -21,9 +23,9 @@ static const struct {
     size_t size;
     const char *what;
 } foreigners[] = {
-    {510, "\x55\xAA", 2, "a disk or a partition as it is (raw)"},
-    {512, "EFI PART", 8, "a disk as it is (raw)"},
-    {4096, "EFI PART", 8, "a disk as it is (raw)"},
+    {510, "\x55\xAA", 2, PARTITION},
+    {512, "EFI PART", 8, RAW},
+    {4096, "EFI PART", 8, RAW},
     {1080, "\x53\xEF", 2, "an ext file system"},
     {0, "XFSB", 4, "an XFS file system"},
     {65600, "_BHRfS_M", 8, "a Btrfs file system"},
@@ -90,4 +92,9 @@ vhdx_status vx_foreign_look(struct vx_file *file, const char **what, vhdx_error 
         *what = what_it_begins_as(vx_bytes_of(bytes, got));
     vx_free(bytes);
     return status;
+}
+
+bool vx_foreign_converts(const char *what)
+{
+    return strcmp(what, VHD) == 0 || strcmp(what, RAW) == 0 || strcmp(what, PARTITION) == 0;
 }

@@ -10,5 +10,7 @@
 
 /* "a QCOW2 disk"; NULL: nothing that is known. Static. Fails for lack of memory and when the host does. */
 vhdx_status vx_foreign_look(struct vx_file *file, const char **what, vhdx_error *err);
+/* Whether a conversion reads it. */
+bool vx_foreign_converts(const char *what);
 
 #endif

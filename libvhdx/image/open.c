@@ -28,6 +28,8 @@ static vhdx_status check_file_id(const struct vx_image *image, const struct vx_s
         return vx_fail(err, VHDX_NOT_VHDX, vx_at_file(path), "the file is empty");
     if (vx_foreign_look(image->file, &foreign, NULL) == VHDX_OK && foreign) {
         vx_fail(err, VHDX_NOT_VHDX, vx_at_file(path), "this is no VHDX file: it is %s", foreign);
+        if (vx_foreign_converts(foreign))
+            return vx_advise_code(err, VHDX_NOT_VHDX, VHDX_ADVICE_CONVERT, path);
         return vx_advise(err, VHDX_NOT_VHDX,
                          "check that this is the right file; 'qemu-img convert -O vhdx' makes a VHDX of most disks");
     }

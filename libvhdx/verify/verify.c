@@ -6,6 +6,10 @@
 
 static vhdx_status verify_file(struct vx_verification *v, const char *path, vhdx_error *err)
 {
+    bool is_vhd;
+    VX_TRY(vx_check_vhd(v, path, &is_vhd, err));
+    if (is_vhd)
+        return VHDX_OK;
     VX_TRY(vx_exam_open(v->host, path, VHDX_OPEN_READ, NULL, &v->exam, err));
     vhdx_status status = vx_verify_structures(v, err);
     if (status == VHDX_OK)

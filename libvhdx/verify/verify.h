@@ -86,6 +86,9 @@ vhdx_status vx_check_chain(struct vx_verification *v, vhdx_error *err);
  * found. */
 vhdx_status vx_check_own_link(struct vx_verification *v, vhdx_error *err);
 
+/* All that there is to check of a VHD, when `path` is one. */
+vhdx_status vx_check_vhd(struct vx_verification *v, const char *path, bool *is_vhd, vhdx_error *err);
+
 /* All of them on an exam that the caller made; records go to `v->report`, file `v->file`. */
 vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err);
 

@@ -48,13 +48,16 @@ static bool is_sound(const struct footers *footers, enum vx_vhd_place place)
     return footers->status[place] == VHDX_OK && footers->found[place].checksum == footers->found[place].computed;
 }
 
-/* -1: there is none. A copy at the beginning never belongs to a fixed disk: there it is the guest's. */
+/*
+ * -1: there is none. A copy at the beginning never belongs to a fixed disk: there it is the guest's. A damaged footer
+ * is one at the end only: many things begin with eight letters.
+ */
 static int choose(const struct footers *footers)
 {
     for (int i = VX_VHD_AT_END; i <= VX_VHD_AT_START; i++)
         if (is_sound(footers, (enum vx_vhd_place)i) && (i != VX_VHD_AT_START || footers->found[i].type != VX_VHD_FIXED))
             return i;
-    for (int i = VX_VHD_AT_END; i <= VX_VHD_AT_START; i++)
+    for (int i = VX_VHD_AT_END; i <= VX_VHD_AT_END_OLD; i++)
         if (footers->status[i] == VHDX_OK)
             return i;
     return -1;

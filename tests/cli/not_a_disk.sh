@@ -21,7 +21,8 @@ for f in empty zeros text cut.vhdx cut2.vhdx directory missing directory/missing
     done
 done
 
-# Disks of other formats are called what they are, by info and verify. A VHD of fixed size begins as what is in it.
+# Disks of other formats are called what they are, by info and verify, and by what writes in place. A VHD that is whole is read; one of
+# fixed size begins as what is in it.
 printf 'QFI\373' >other.qcow2
 truncate -s 1M other.qcow2
 printf 'KDMV' >other.vmdk
@@ -36,11 +37,16 @@ truncate -s 1M dynamic.vhd
     head -c 444 /dev/zero
 } >fixed.vhd
 printf '\125\252' | dd of=fixed.vhd bs=1 seek=510 conv=notrunc status=none
-for c in info verify; do
+for c in info verify merge; do
     for f in "other.qcow2:a QCOW2 disk" "other.vmdk:a VMDK disk" "dynamic.vhd:a VHD disk" "fixed.vhd:a VHD disk"; do
+        [ $c != merge ] && [ "${f%%:*}" = fixed.vhd ] && continue
         expect 8 vhdx $c "${f%%:*}"
         says err "this is no VHDX file: it is ${f#*:}"
     done
+done
+says err "'vhdx convert -o NEW fixed.vhd' makes a VHDX of it"
+for c in info verify; do
+    expect 0 vhdx $c fixed.vhd
 done
 
 for f in new.*; do
