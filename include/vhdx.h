@@ -1096,6 +1096,74 @@ VHDX_API vhdx_status vhdx_set(const char *path, const vhdx_set_options *options,
                               vhdx_error *err);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* One disk in place: its size                                                                                      */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct vhdx_resize_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    const char *const *parents; /* where to look for ancestors, as in vhdx_open_options */
+    size_t parent_count;
+    /* Which size. */
+    uint64_t virtual_size; /* bytes, a multiple of the logical sector size */
+    bool to_minimum; /* instead: as small as what is on the disk allows, in whole MiB, and never larger than it is */
+    bool keep_gpt;   /* leave a GUID partition table as it is */
+    /* How. */
+    bool dry_run;                /* judge, report, and write nothing */
+    const char *const *siblings; /* where children may be besides the disk's own directory, as in vhdx_merge_options */
+    size_t sibling_count;
+    const char *undo; /* path of an undo file to be made, see vhdx_undo; NULL = none */
+    /* What the caller hears. */
+    vhdx_progress_fn progress;
+    void *progress_context;
+    vhdx_notice_fn notice;
+    void *notice_context;
+} vhdx_resize_options;
+
+/* What becomes of a GUID partition table. */
+typedef enum vhdx_gpt_change {
+    VHDX_GPT_NONE = 0,      /* there is none */
+    VHDX_GPT_RIGHT = 1,     /* it is right for the size as it is */
+    VHDX_GPT_PUT_RIGHT = 2, /* both copies are, or would be, written anew */
+    VHDX_GPT_KEPT = 3,      /* left as it is, as was asked for */
+    VHDX_GPT_LEFT = 4,      /* left as it is, because it is damaged or its copies differ; a notice says so */
+} vhdx_gpt_change;
+
+/* Grows at its end. */
+typedef struct vhdx_resize_report {
+    size_t struct_size; /* set by the caller */
+    bool changed;       /* false: nothing was to be done, and the disk was not written to */
+    uint64_t virtual_size_before, virtual_size;
+    uint64_t file_size_before, file_size_after; /* in a dry run after is what it would be */
+    vhdx_gpt_change gpt;
+} vhdx_resize_report;
+
+/*
+ * Makes the virtual disk of `path` larger or smaller, in place. What lies below both sizes reads as before; what is
+ * gained reads as zeros, also where the layers below a child hold something there. A fixed disk stays one: it gets
+ * blocks, or gives them back. The BAT moves where it has no room (MS-VHDX 2.5). Blocks behind the new end are given up,
+ * and the file ends where its last block does.
+ *
+ * A GUID partition table is put right for the new size unless `keep_gpt`: both headers, the second copy at the new end,
+ * and the record that protects it. These sectors are the only content that is written. A table whose copies differ or
+ * are damaged is left as it is, with a notice. Where the size stays, only such a table is put right (as after a run
+ * that was cut off), and if it is right nothing is done.
+ *
+ * Refused before anything changes, REFUSED: a partition, or the file system of a disk without partitions, ends beyond
+ * the new end, or what ends where cannot be told (a damaged table, a dynamic disk of Windows; content that nobody here
+ * knows unless all behind the new end reads as zeros); a disk was made on this one, or may have been; a merge of it
+ * stopped half way. ARG for a size that the format does not allow. NO_SPACE, LIMIT, READ_ONLY, BUSY, and whatever
+ * vhdx_chain_open refuses. The disk gets new FileWrite and DataWrite GUIDs.
+ *
+ * At every instant, also after a power cut, the disk opens with its old size or its new one and one copy of its
+ * partition table is valid; the same call goes on. A failed or cancelled call leaves such a disk too. `report` may be
+ * NULL; it is filled as far as known also on failure. Memory does not grow with the disk but by a bit for each MiB of
+ * the file.
+ */
+VHDX_API vhdx_status vhdx_resize(const char *path, const vhdx_resize_options *options, vhdx_resize_report *report,
+                                 vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* Undo                                                                                                             */
 /* ---------------------------------------------------------------------------------------------------------------- */
 

@@ -38,7 +38,7 @@ declare -A doors=(
     [io]="io new_file overlay pages patient rescue_map thread"
     [undo]="undo_apply undo_save"
     [vhd]="vhd_file vhd_runs"
-    [guest]="anchors content filesystems free_space partitions proof_ext4 proof_lvm proof_ntfs proof_xfs two_views"
+    [guest]="anchors content filesystems free_space gpt_bytes partitions proof_ext4 proof_lvm proof_ntfs proof_xfs two_views"
     [image]="bat_walk bat_window claims create exam header_update image journal linkage log_needed log_replay log_scan mark
              payload protect region_look region_move runs space survey traces writing"
     [config]="config config_find machines"
@@ -47,7 +47,7 @@ declare -A doors=(
     [build]="build"
     [estate]="accounts estate trial"
     [rebuild]="rebuild"
-    [edit]="grow set"
+    [edit]="grow resize set"
     [merge]="copy merge"
     [compact]="compact"
     [findings]="findings"

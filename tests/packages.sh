@@ -43,6 +43,7 @@ for target; do
         have_program fls || want sleuthkit
         have_program debugfs || want e2fsprogs
         have_program sfdisk || want fdisk
+        have_program sgdisk || want gdisk
         have_program mandoc || want mandoc
         have_program setfacl || want acl
         have_program setfattr || want attr

@@ -25,6 +25,7 @@ static const struct command *const commands[] = {
     &command_compact,
     &command_relink,
     &command_set,
+    &command_resize,
     &command_undo,
     &command_verify,
     &command_repair,

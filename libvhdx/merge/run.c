@@ -141,7 +141,7 @@ static vhdx_status move_payload(struct vx_merge_run *run, vhdx_error *err)
 
 static vhdx_status fill_target(struct vx_merge_run *run, vhdx_error *err)
 {
-    VX_TRY(vx_grow(run->target, run->child->geometry.virtual_size, err));
+    VX_TRY(vx_grow(run->target, run->child->geometry.virtual_size, NULL, err));
     VX_TRY(vx_resume_begin(run, err));
     VX_TRY(move_payload(run, err)); /* M3 */
     VX_TRY(vx_merge_take_items(run, false, err));
