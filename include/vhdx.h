@@ -590,6 +590,30 @@ VHDX_API vhdx_status vhdx_chain_stream(vhdx_chain *chain, vhdx_sink_fn sink, voi
 VHDX_API vhdx_status vhdx_chain_export(vhdx_chain *chain, const char *path, const vhdx_stream_options *options,
                                        vhdx_error *err);
 
+typedef enum vhdx_content_state {
+    VHDX_CONTENT_STATE_UNREADABLE = 0, /* the disk's first sectors cannot be read */
+    VHDX_CONTENT_STATE_EMPTY = 1,      /* they are zeros */
+    VHDX_CONTENT_STATE_UNKNOWN = 2,    /* nothing is recognized: encrypted, of a kind that is not known, or gone */
+    VHDX_CONTENT_STATE_ALIVE = 3,      /* partitions or file systems, and nothing that was looked at contradicts them */
+    VHDX_CONTENT_STATE_DOUBTFUL = 4,   /* the same, but something contradicts them */
+} vhdx_content_state;
+
+/* What is on a disk, as far as partition tables and the first structures of file systems tell. Grows at its end. */
+typedef struct vhdx_content {
+    size_t struct_size; /* set by the caller */
+    vhdx_content_state state;
+    uint32_t agreements;     /* checksums that are right, structures that were found where others say */
+    uint32_t contradictions; /* the same, found wrong */
+    char text[400];          /* "GPT with 2 partitions: FAT 100 MiB, NTFS 59 GiB (clean)"; cut to fit */
+} vhdx_content;
+
+/*
+ * Looks at what the disk at `path` holds, through its chain; reads some MiB at most and writes nothing. It is a hint,
+ * which tells a broken disk from a broken file system. Fails as vhdx_chain_open does.
+ */
+VHDX_API vhdx_status vhdx_content_look(const char *path, const vhdx_open_options *options, vhdx_content *content,
+                                       vhdx_error *err);
+
 /* XXH3-128, canonical form, of the virtual disk's content: equal for disks that read the same, whatever their
  * layout. */
 VHDX_API vhdx_status vhdx_chain_hash(vhdx_chain *chain, uint8_t hash[16], const vhdx_stream_options *options,
@@ -1268,6 +1292,8 @@ typedef struct vhdx_file_report {
     size_t lost_count;
     uint64_t lost_bytes;
     const char *undo; /* of a repair: path of the undo file, NULL = none */
+    /* of a file that was cut: how far its blocks reach behind its end; 0 = it was not, or single entries lead astray */
+    uint64_t bytes_missing;
 } vhdx_file_report;
 
 typedef struct vhdx_report vhdx_report;

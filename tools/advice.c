@@ -42,7 +42,7 @@ static const struct row rows[] = {
                                 "repair --assume {2}'"},
     {VHDX_ADVICE_REPAIR_ASSUME_BLOCK_SIZE, "nothing says which value is the right one; 'vhdx repair --assume "
                                            "block-size=BYTES' takes one that is known from elsewhere"},
-    {VHDX_ADVICE_LOSSY, "'vhdx repair --salvage' makes the best of it and lists what is lost"},
+    {VHDX_ADVICE_LOSSY, "'vhdx repair --salvage' rebuilds what it can; what is gone becomes zeros, and is listed"},
     {VHDX_ADVICE_LOSSY_ENTRIES_FIRST, "nothing was changed; 'vhdx repair --salvage' puts them back; see 'vhdx "
                                       "verify'"},
     {VHDX_ADVICE_LOSSY_ENTRIES, "'vhdx repair --salvage' puts them back, and lists the blocks as in doubt"},
@@ -58,7 +58,7 @@ static const struct row rows[] = {
                                       "say that it is this one's: 'vhdx repair --salvage' makes it present"},
     {VHDX_ADVICE_LOSSY_GIVES_UP, "nothing of the entry makes sense: 'vhdx repair --salvage' gives the block up"},
     {VHDX_ADVICE_LOSSY_MOVED, "the entry leads to content that no block owns, as if entries of the BAT had moved: "
-                              "'vhdx repair --salvage' makes the best of it"},
+                              "'vhdx repair --salvage' rebuilds what it can, and lists the rest"},
     {VHDX_ADVICE_LOSSY_TELLS, "'vhdx repair --salvage' puts back what the log and the blocks tell; 'vhdx export "
                               "--salvage' saves the rest in pieces"},
     {VHDX_ADVICE_LOSSY_FORGETS_PARENT, "harmless when a merge has left it; if the disk was a checkpoint, its mark "

@@ -6,13 +6,14 @@
 #include "commands.h"
 
 #include "exit.h"
+#include "replace.h"
 #include "report.h"
 
 #include <stdint.h>
 
 struct wish {
     struct cli_size size, block_size, sector_size, physical_sector_size;
-    bool fixed;
+    bool fixed, overwrite;
     const char *parent;
     const char *data_write_guid, *disk_id;
 };
@@ -118,10 +119,15 @@ static int report_new(const struct cli *cli)
     return EXIT_DONE;
 }
 
-static int create(const struct cli *cli, const vhdx_create_options *options)
+static int create(const struct cli *cli, const vhdx_create_options *options, bool overwrite)
 {
     vhdx_error err;
-    if (vhdx_create(cli->files[0], options, &err) != VHDX_OK)
+    struct replace replace;
+    const char *kept[] = {options->parent};
+    if (!replace_begin(&replace, cli, cli->files[0], overwrite, kept, options->parent != NULL))
+        return EXIT_FAILED;
+    vhdx_status status = vhdx_create(replace.written, options, &err);
+    if (replace_end(&replace, status, &err) != VHDX_OK)
         return cli_fail(cli, &err);
     return cli->json || (cli->verbose && !cli->quiet) ? report_new(cli) : EXIT_DONE;
 }
@@ -145,6 +151,7 @@ static int run(const struct command *self, int argc, char **argv)
          "logical sector size, 512 (when not given) or 4096;\nwith --parent the parent's"},
         {"physical-sector-size", 0, CLI_SIZE, &wish.physical_sector_size, "N",
          "512 or 4096 (when not given); with --parent when not\ngiven the parent's"},
+        {"overwrite", 0, CLI_FLAG, &wish.overwrite, NULL, "replace a file with something in it"},
         {"parent", 0, CLI_TEXT, &wish.parent, "P", "make an empty differencing disk on the disk P"},
         {"data-write-guid", 0, CLI_TEXT, &wish.data_write_guid, "GUID",
          "the new disk's DataWriteGuid, to stand in for a lost\nparent whose children name it"},
@@ -155,18 +162,18 @@ static int run(const struct command *self, int argc, char **argv)
         return status;
     if (!understand(&cli, &wish, &ids, &create_options))
         return EXIT_USAGE;
-    return create(&cli, &create_options);
+    return create(&cli, &create_options, wish.overwrite);
 }
 
 const struct command command_create = {
     .name = "create",
     .synopsis = "--size N [--fixed] [--block-size N] [--sector-size 512|4096]\n"
                 " [--physical-sector-size 512|4096] [--data-write-guid GUID]\n"
-                " [--disk-id GUID] FILE\n"
+                " [--disk-id GUID] [--overwrite] FILE\n"
                 "--parent P [--size N] [--block-size N]\n"
-                " [--physical-sector-size 512|4096] FILE",
+                " [--physical-sector-size 512|4096] [--overwrite] FILE",
     .summary = "makes an empty disk, or an empty differencing disk on a parent",
     .details = "Makes the empty disk FILE. A file that is there already and not empty is\n"
-               "refused. Prints nothing unless --verbose or --json is given.",
+               "refused unless --overwrite is given. Prints nothing unless --verbose or --json is given.",
     .run = run,
 };

@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 
+#include "closing.h"
 #include "exit.h"
 #include "report.h"
 #include "text.h"
@@ -15,6 +16,8 @@
 #include <stdlib.h>
 
 #define REPEAT_ROOM (16 * VHDX_PATH_ROOM)
+
+enum { CONTENT_COLUMN = 24, CONTENT_GAP = CONTENT_COLUMN - 8 };
 
 struct showing {
     const struct cli *cli;
@@ -98,6 +101,24 @@ static void show_merge(const struct showing *showing, const char *path, int inde
         merge_text(&trace, indent);
 }
 
+/* What the disk holds, through its chain. */
+static void show_content(const struct showing *showing, const char *path, int indent)
+{
+    struct closing closing;
+    char text[sizeof closing.content.text + 200];
+    vhdx_open_options options = *showing->options;
+    options.notice = NULL; /* it was told when the layers were shown */
+    closing_look(&closing, path, &options);
+    if (showing->json) {
+        closing_json(showing->json, &closing, false);
+        return;
+    }
+    closing_content_text(&closing, text, sizeof text);
+    printf("%*scontent:%*s", indent, "", CONTENT_GAP - indent, "");
+    text_put_wrapped_line(stdout, text, CONTENT_COLUMN);
+    putchar('\n');
+}
+
 /* A vhdx_layer_fn. */
 static void show_layer(void *context, size_t layer, const vhdx_info *info)
 {
@@ -107,11 +128,14 @@ static void show_layer(void *context, size_t layer, const vhdx_info *info)
         printf("%slayer %zu (%s)\n", layer ? "\n" : "", layer, part);
         report_info_text(stdout, info, 2);
         show_merge(showing, info->path, 2);
+        if (layer == 0)
+            show_content(showing, info->path, 2);
         return;
     }
     if (layer == 0) {
         report_info_json(showing->json, info);
         show_merge(showing, info->path, 0);
+        show_content(showing, info->path, 0);
     }
     begin_chain_json(showing);
     json_object_begin(showing->json, NULL);
@@ -142,6 +166,7 @@ static vhdx_status show_image(struct showing *showing, const char *path, const v
         report_info_text(stdout, vhdx_image_info(image), 0);
     vhdx_image_free(image);
     show_merge(showing, path, 0);
+    show_content(showing, path, 0);
     return VHDX_OK;
 }
 

@@ -53,7 +53,7 @@ static int relink(const struct cli *cli, const struct wish *wish, const vhdx_mac
         return cli_fail(cli, &err);
     if (cli->json)
         print_json(child, wish, machines);
-    else if (cli->verbose && !cli->quiet)
+    else if (!cli->quiet)
         print_done(child, wish);
     return EXIT_DONE;
 }

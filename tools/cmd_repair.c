@@ -100,11 +100,11 @@ static const char *costs_of(const struct planned *planned, char text[ADVICE_ROOM
 static void print_reason(const struct planned *planned)
 {
     char room[ADVICE_ROOM];
-    printf("      %s\n      gives back: ", planned->id);
-    text_put_wrapped(stdout, planned->gives, 18);
+    printf("      %s\n      restores: ", planned->id);
+    text_put_wrapped(stdout, planned->gives, 16);
     if (planned->costs) {
-        printf("\n      gives up: ");
-        text_put_wrapped(stdout, costs_of(planned, room), 16);
+        printf("\n      loses: ");
+        text_put_wrapped(stdout, costs_of(planned, room), 13);
     }
     putchar('\n');
 }
@@ -451,7 +451,7 @@ static int run(const struct command *self, int argc, char **argv)
 const struct command command_repair = {
     .name = "repair",
     .synopsis = "[OPTION...] FILE",
-    .statuses = "0 nothing to do; 1 all corrected; 4 problems are left, or content was\ngiven up",
+    .statuses = "0 nothing to do; 1 all corrected; 4 problems are left, or content was given up",
     .summary = "corrects what verify finds, and can be undone",
     .details = "Plans all writes, saves what they overwrite to an undo file, writes in an order\n"
                "that a power cut cannot hurt, and verifies again. The content of the disk is\n"

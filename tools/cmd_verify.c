@@ -6,6 +6,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 
+#include "closing.h"
 #include "exit.h"
 #include "findings.h"
 #include "notices.h"
@@ -46,18 +47,6 @@ static void print_next(const vhdx_report *report, size_t file)
     fputs("\n      (writes nothing; shows what can be mended and what is lost)\n", stdout);
 }
 
-/* A layer that is sound may still have lost its parent: nobody looked. */
-static void print_unchecked(const struct verify *verify, const char *path)
-{
-    const vhdx_open_options open = {.struct_size = sizeof open, .inspect_only = true};
-    vhdx_image *image;
-    if (verify->chain || vhdx_image_open(path, &open, &image, NULL) != VHDX_OK)
-        return;
-    if (vhdx_image_info(image)->parent)
-        fputs("\nIts chain was not checked: that is what --chain is for.\n", stdout);
-    vhdx_image_free(image);
-}
-
 /* What a repair gave up no check finds any more: the map beside the disk remembers. For free(); NULL: there is
  * none. */
 static char *map_beside(const char *path)
@@ -93,7 +82,8 @@ static void print_given_up(const char *path)
     free(map);
 }
 
-static int report_file(struct verify *verify, const vhdx_report *report, size_t file)
+/* `closing`: of the file that was named; NULL: one of its ancestors. */
+static int report_file(struct verify *verify, const vhdx_report *report, size_t file, const struct closing *closing)
 {
     const vhdx_file_report *facts = vhdx_report_file(report, file);
     if (verify->cli.json) {
@@ -102,17 +92,35 @@ static int report_file(struct verify *verify, const vhdx_report *report, size_t 
         findings_json(&verify->json, report, file);
         json_text(&verify->json, "map", map);
         free(map);
+        if (closing)
+            closing_json(&verify->json, closing, true);
+        else
+            closing_json_none(&verify->json);
         json_object_end(&verify->json);
     } else if (!verify->cli.quiet || facts->verdict != VHDX_VERDICT_CLEAN) {
         if (verify->printed)
             putchar('\n');
         findings_print(stdout, report, file, &verify->cli);
         print_next(report, file);
-        print_unchecked(verify, facts->path);
         print_given_up(facts->path);
         verify->printed = true;
     }
     return facts->verdict == VHDX_VERDICT_ERRORS ? EXIT_LEFT : EXIT_DONE;
+}
+
+/* The file and, with --chain, its ancestors; then what all of it means for the disk. */
+static int report_files(struct verify *verify, const char *path, const vhdx_report *report)
+{
+    const vhdx_open_options open = {
+        .struct_size = sizeof open, .parents = verify->parents.items, .parent_count = verify->parents.count};
+    struct closing closing;
+    int status = EXIT_DONE;
+    closing_of(&closing, path, &open, report, verify->chain);
+    for (size_t i = 0; i < vhdx_report_file_count(report); i++)
+        status |= report_file(verify, report, i, i == 0 ? &closing : NULL);
+    if (!verify->cli.json && (!verify->cli.quiet || status != EXIT_DONE))
+        closing_print(stdout, &closing);
+    return status;
 }
 
 static int verify_file(struct verify *verify, const char *path)
@@ -128,14 +136,14 @@ static int verify_file(struct verify *verify, const char *path)
             json_object_begin(&verify->json, NULL);
             findings_failure_json(&verify->json, path, &err);
             json_text(&verify->json, "map", NULL);
+            closing_json_none(&verify->json);
             json_object_end(&verify->json);
         }
         if (verify->failure.status == VHDX_OK)
             verify->failure = err;
         return cli_error(&verify->cli, &err);
     }
-    for (size_t i = 0; i < vhdx_report_file_count(report); i++)
-        status |= report_file(verify, report, i);
+    status = report_files(verify, path, report);
     vhdx_report_free(report);
     return status;
 }

@@ -199,6 +199,11 @@ static void print_heading(FILE *out, const vhdx_file_report *facts, bool all)
     if (facts->infos > 0 && !all)
         fprintf(out, " ('-v' shows %s)", them);
     fputc('\n', out);
+    if (facts->bytes_missing > 0) {
+        char size[REPORT_SIZE_ROOM];
+        report_size(facts->bytes_missing, size);
+        fprintf(out, "The file was cut: %s are missing at its end.\n", size);
+    }
 }
 
 void findings_print(FILE *out, const vhdx_report *report, size_t file, const struct cli *cli)
@@ -279,6 +284,7 @@ void findings_json(struct json *json, const vhdx_report *report, size_t file)
     const vhdx_file_report *facts = vhdx_report_file(report, file);
     json_text(json, "path", facts->path);
     json_text(json, "status", verdict_name(facts->verdict));
+    json_number(json, "bytes_missing", facts->bytes_missing);
     json_array_begin(json, "findings");
     for (size_t i = 0; i < facts->finding_count; i++)
         finding_json(json, vhdx_report_finding(report, file, i));
@@ -303,6 +309,7 @@ void findings_failure_json(struct json *json, const char *path, const vhdx_error
     const char *advice = advice_of_error(err, room);
     json_text(json, "path", path);
     json_text(json, "status", "unreadable");
+    json_number(json, "bytes_missing", 0);
     json_text(json, "reason", err->message);
     json_text(json, "advice", advice[0] ? advice : NULL);
     json_array_begin(json, "findings");

@@ -66,7 +66,7 @@ static vhdx_status check_absent(const char *path, vhdx_error *err)
     if (size == 0)
         return VHDX_OK;
     return fail(err, VHDX_EXISTS, path, "a file of that name is already there",
-                "choose another name, or remove that file first");
+                "choose another name, or add --overwrite to lose what it holds");
 }
 
 /* Headers, log and metadata take 4 MiB at most; the BAT has 8 bytes for every payload block and sector bitmap block. */
@@ -106,15 +106,15 @@ static vhdx_status fill(vhdx_chain *chain, const char *path, vhdx_merge_report *
     return check_space(path, report, err);
 }
 
-vhdx_status plan_new(const char *child, const char *path, const vhdx_open_options *options, vhdx_merge_report *report,
-                     vhdx_error *err)
+vhdx_status plan_new(const char *child, const char *path, bool overwrite, const vhdx_open_options *options,
+                     vhdx_merge_report *report, vhdx_error *err)
 {
     vhdx_chain *chain;
     vhdx_status status = vhdx_chain_open(child, options, &chain, err);
     if (status != VHDX_OK)
         return status;
     *report = (vhdx_merge_report){.struct_size = sizeof *report};
-    status = check_absent(path, err);
+    status = overwrite ? VHDX_OK : check_absent(path, err);
     if (status == VHDX_OK)
         status = fill(chain, path, report, err);
     vhdx_chain_free(chain);

@@ -317,6 +317,11 @@ void vx_report_advise(vhdx_report *report, struct vx_finding *finding, vhdx_advi
         report->no_memory = true;
 }
 
+void vx_report_missing(vhdx_report *report, size_t file, uint64_t bytes)
+{
+    report->files[file].shown.bytes_missing = bytes;
+}
+
 void vx_report_undo_path(vhdx_report *report, size_t number, const char *path)
 {
     struct file *file = &report->files[number];

@@ -109,6 +109,8 @@ void vx_finding_advise(struct vx_finding *finding, vhdx_advice advice, const cha
 /* Gives a record of the report another advice; NONE: what its class suggests. With TEXT `first` has the words. */
 void vx_report_advise(vhdx_report *report, struct vx_finding *finding, vhdx_advice advice, const char *first,
                       const char *second);
+/* Of a file that was cut: how many bytes of it, at least, are missing. */
+void vx_report_missing(vhdx_report *report, size_t file, uint64_t bytes);
 /* Of a repair: where its undo file is; NULL = none. */
 void vx_report_undo_path(vhdx_report *report, size_t file, const char *path);
 /* Sorts, writes the messages, settles the verdicts. Then the functions of vhdx.h may be asked. NOMEM: something is

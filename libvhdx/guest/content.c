@@ -10,6 +10,7 @@
 #include "base/checked.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "guest/closed.h"
 #include "guest/filesystems.h"
 #include "guest/partitions.h"
 
@@ -25,11 +26,17 @@ static void add_fs(struct vx_content *content, const struct vx_fs *fs)
     content->contradictions += fs->contradictions;
 }
 
+static void look_at_fs(const struct vx_content_source *source, uint64_t offset, uint64_t length, struct vx_fs *fs)
+{
+    vx_fs_look(source, offset, length, fs);
+    fs->closed = vx_fs_look_closed(source, offset, length, fs->kind);
+}
+
 static void look_at_partitions(const struct vx_content_source *source, struct vx_content *content)
 {
     for (uint32_t i = 0; i < content->partition_count; i++) {
         struct vx_partition *partition = &content->partitions[i];
-        vx_fs_look(source, partition->offset, partition->length, &partition->fs);
+        look_at_fs(source, partition->offset, partition->length, &partition->fs);
         add_fs(content, &partition->fs);
     }
 }
@@ -55,7 +62,7 @@ void vx_content_look(const struct vx_content_source *source, struct vx_content *
     *content = (struct vx_content){0};
     vx_partitions_find(source, content);
     if (content->table == VX_TABLE_NONE)
-        vx_fs_look(source, 0, source->size, &content->whole);
+        look_at_fs(source, 0, source->size, &content->whole);
     add_fs(content, &content->whole);
     look_at_partitions(source, content);
     content->verdict = judge(source, content);
@@ -75,6 +82,12 @@ static void append_size(struct vx_text *text, uint64_t size)
     vx_text_add(text, "%" PRIu64 " %s", value, units[unit]);
 }
 
+static void append_closed(struct vx_text *text, enum vx_fs_closed closed)
+{
+    if (closed != VX_FS_CLOSED_UNKNOWN)
+        vx_text_add(text, closed == VX_FS_CLOSED_CLEANLY ? " (clean)" : " (not closed cleanly)");
+}
+
 static void append_partitions(struct vx_text *text, const struct vx_content *content)
 {
     uint32_t others = 0, told = 0;
@@ -86,6 +99,7 @@ static void append_partitions(struct vx_text *text, const struct vx_content *con
         }
         vx_text_add(text, "%s%s ", told++ ? ", " : ": ", vx_fs_name(partition->fs.kind));
         append_size(text, partition->length);
+        append_closed(text, partition->fs.closed);
     }
     if (others > 0)
         vx_text_add(text, "%s%" PRIu32 " not recognized", told ? ", " : ": ", others);
@@ -108,6 +122,7 @@ void vx_content_text(const struct vx_content *content, char *bytes, size_t size)
         append_table(&text, content);
     } else if (content->whole.kind != VX_FS_NONE) {
         vx_text_add(&text, "%s without a partition table", vx_fs_name(content->whole.kind));
+        append_closed(&text, content->whole.closed);
     } else if (is_recognized(content)) {
         vx_text_add(&text, "a damaged partition table");
     } else {

@@ -38,9 +38,16 @@ enum vx_fs_kind {
     VX_FS_SWAP,
 };
 
+enum vx_fs_closed {
+    VX_FS_CLOSED_UNKNOWN = 0, /* the kind has no note of that, or it cannot be read */
+    VX_FS_CLOSED_CLEANLY,
+    VX_FS_CLOSED_NOT,
+};
+
 /* What lies at the start of a partition, or of the disk. */
 struct vx_fs {
     enum vx_fs_kind kind;
+    enum vx_fs_closed closed;
     uint64_t size;           /* that its own geometry says; 0 = it does not say */
     uint32_t agreements;     /* checksums that are right, copies and further structures found where they should be */
     uint32_t contradictions; /* the same, found wrong; those that cannot be read count as neither */
@@ -103,7 +110,7 @@ void vx_content_look(const struct vx_content_source *source, struct vx_content *
 /* "NTFS", "ext2/3/4", ...; "" for NONE. Static. */
 const char *vx_fs_name(enum vx_fs_kind kind);
 
-/* "GPT with 3 partitions: FAT 100 MiB, NTFS 59 GiB, 1 unknown", cut to fit. */
+/* "GPT with 3 partitions: FAT 100 MiB, NTFS 59 GiB (clean), 1 not recognized", cut to fit. */
 void vx_content_text(const struct vx_content *content, char *text, size_t text_size);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/size_text.h"
 #include "base/alloc.h"
 #include "base/checked.h"
 #include "io/host_calls.h"
@@ -212,12 +213,15 @@ vhdx_status vx_file_hold_size(struct vx_file *file, uint64_t *size, vhdx_error *
 
 /* ---- reading ---- */
 
+/* The least that is missing: what was asked for behind the end. */
 static vhdx_status truncated(const struct vx_file *file, uint64_t size, uint64_t length, uint64_t offset,
                              vhdx_error *err)
 {
+    char missing[VX_SIZE_TEXT];
+    uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
     return vx_fail(err, VHDX_TRUNCATED, vx_at(file->path, NULL, offset),
-                   "the file ends at 0x%" PRIx64 ", but 0x%" PRIx64 " bytes at 0x%" PRIx64 " are needed", size, length,
-                   offset);
+                   "the file was cut: it ends at 0x%" PRIx64 ", and at least %s behind that are missing", size,
+                   vx_size_text(end > size ? end - size : 0, missing));
 }
 
 /* Whether the range lies beyond an end that is known without asking the host. */

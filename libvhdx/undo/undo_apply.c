@@ -228,7 +228,7 @@ static vhdx_status finish_target(struct applying *applying, uint32_t number, vhd
     for (size_t page = (length + PAGE - 1) / PAGE; page-- > 0;)
         VX_TRY(put_page_back(applying, file, page * PAGE, (size_t)vx_min(PAGE, length - page * PAGE), err));
     applying->report->files++;
-    vx_notice(applying->options->notice, applying->options->notice_context, VHDX_NOTICE_DETAIL, "%s is as it was",
+    vx_notice(applying->options->notice, applying->options->notice_context, VHDX_NOTICE_DETAIL, "%s: restored",
               vx_file_path(file));
     return VHDX_OK;
 }

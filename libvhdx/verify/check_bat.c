@@ -225,6 +225,10 @@ static vhdx_status judge_place(struct pass *pass, uint64_t bat_index, uint64_t b
     *owns = true;
     bool whole = there >= block_length(pass->geometry, block);
     pass->v->beyond_end |= !whole;
+    if (!whole) {
+        pass->v->beyond_bytes += block_size - there;
+        pass->v->beyond_reach = vx_max(pass->v->beyond_reach, entry->file_offset + block_size - pass->file_size);
+    }
     struct vx_finding finding = found(pass, whole ? VX_FIND_BAT_SHORT_END : VX_FIND_BAT_BEYOND_END, bat_index, block);
     vx_finding_set_values(&finding, entry->file_offset + block_size, pass->file_size);
     if (!whole)

@@ -22,20 +22,45 @@ void vx_content_of_chain(struct vx_chain *chain, struct vx_content *content)
     vx_content_look(&source, content);
 }
 
+/* Fails when the chain does not open. The content is for vx_free(). */
+static vhdx_status look(const vhdx_host *host, const char *path, const struct vx_search *search,
+                        struct vx_content **content, vhdx_error *err)
+{
+    struct vx_chain *chain;
+    VX_TRY(vx_chain_open(host, path, search, NULL, &chain, NULL, err));
+    *content = vx_alloc(1, sizeof **content);
+    if (*content)
+        vx_content_of_chain(chain, *content);
+    vx_chain_close(chain);
+    return *content ? VHDX_OK : vx_fail_memory(err, "a look at the content");
+}
+
+vhdx_status vx_content_of_file(const vhdx_host *host, const char *path, const struct vx_search *search,
+                               vhdx_content *result, vhdx_error *err)
+{
+    static const vhdx_content_state states[] = {
+        [VX_CONTENT_UNREADABLE] = VHDX_CONTENT_STATE_UNREADABLE, [VX_CONTENT_EMPTY] = VHDX_CONTENT_STATE_EMPTY,
+        [VX_CONTENT_UNKNOWN] = VHDX_CONTENT_STATE_UNKNOWN,       [VX_CONTENT_ALIVE] = VHDX_CONTENT_STATE_ALIVE,
+        [VX_CONTENT_DOUBTFUL] = VHDX_CONTENT_STATE_DOUBTFUL,
+    };
+    struct vx_content *content;
+    VX_TRY(look(host, path, search, &content, err));
+    result->state = states[content->verdict];
+    result->agreements = content->agreements;
+    result->contradictions = content->contradictions;
+    vx_content_text(content, result->text, sizeof result->text);
+    vx_free(content);
+    return VHDX_OK;
+}
+
 vhdx_status vx_check_content(struct vx_verification *v, vhdx_error *err)
 {
     struct vx_search search = {v->options->parents, v->options->parent_count};
-    struct vx_chain *chain;
+    struct vx_content *content;
     char text[300];
     vhdx_error why;
-    if (vx_chain_open(v->host, vx_file_path(v->exam->raw), &search, NULL, &chain, NULL, &why) != VHDX_OK)
+    if (look(v->host, vx_file_path(v->exam->raw), &search, &content, &why) != VHDX_OK)
         return why.status == VHDX_NOMEM ? vx_fail_memory(err, "the layers of a chain") : VHDX_OK;
-    struct vx_content *content = vx_alloc(1, sizeof *content);
-    if (content)
-        vx_content_of_chain(chain, content);
-    vx_chain_close(chain);
-    if (!content)
-        return vx_fail_memory(err, "a look at the content");
     if (content->verdict == VX_CONTENT_ALIVE || content->verdict == VX_CONTENT_DOUBTFUL) {
         bool alive = content->verdict == VX_CONTENT_ALIVE;
         struct vx_finding finding =

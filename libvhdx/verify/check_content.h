@@ -12,6 +12,10 @@
 /* Through all layers of the chain. */
 void vx_content_of_chain(struct vx_chain *chain, struct vx_content *content);
 
+/* The same of the chain of that file, for callers. */
+vhdx_status vx_content_of_file(const vhdx_host *host, const char *path, const struct vx_search *search,
+                               vhdx_content *result, vhdx_error *err);
+
 /* Says what the content of the file's chain looks like, when it is recognized and the chain can be read. */
 vhdx_status vx_check_content(struct vx_verification *v, vhdx_error *err);
 

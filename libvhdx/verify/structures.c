@@ -9,6 +9,14 @@
 #include "verify/derive.h"
 #include "verify/repair_class.h"
 
+/* A file that was cut lacks all of its end: blocks fill at least half of what would be there. One wrong entry leads
+ * anywhere. */
+static void tell_missing(struct vx_verification *v)
+{
+    if (v->beyond_bytes >= v->beyond_reach / 2)
+        vx_report_missing(v->report, v->file, v->beyond_reach);
+}
+
 /* What needs a geometry. */
 static vhdx_status check_blocks(struct vx_verification *v, vhdx_error *err)
 {
@@ -33,6 +41,8 @@ vhdx_status vx_verify_structures(struct vx_verification *v, vhdx_error *err)
         status = vx_check_evidence(v, derived.rebuilt, err);
     if (status == VHDX_OK)
         vx_sizes_hold_back(v);
+    if (status == VHDX_OK)
+        tell_missing(v);
     vx_leads_close(&v->leads);
     vx_free(v->nonsense);
     v->nonsense = NULL;

@@ -30,6 +30,8 @@ struct vx_verification {
     uint64_t owned_blocks;    /* payload blocks that are said to be present */
     uint64_t stated_blocks;   /* payload blocks of which the BAT says anything, and be it that they are zeros */
     bool beyond_end;          /* some of them are not wholly in the file */
+    uint64_t beyond_bytes;    /* of those, what is not in the file */
+    uint64_t beyond_reach;    /* and how far behind its end the last one ends */
     uint64_t partial_in_base; /* blocks in a state that only children have */
     bool bitmap_in_base;      /* a sector bitmap lies where a child's BAT has it */
     bool larger_fits;         /* see vx_size_answer */

@@ -58,3 +58,38 @@ says err "file.map"
 [ ! -e file ] || fail "a refused export made a file"
 expect 8 vhdx export --overwrite -o disk_1.avhdx disk_2.avhdx
 cmp disk.vhdx disk.vhdx && [ "$before" = "$(cat *.vhdx *.avhdx | cksum)" ] || fail "a disk changed"
+
+# --overwrite: the old file goes when the new one is complete, and never when it is a disk that is read.
+cp 0.raw precious
+for refused in "create --size 4M" "merge -o precious"; do
+    case $refused in
+    create*) expect 8 vhdx $refused precious ;;
+    *) expect 8 vhdx $refused disk_2.avhdx ;;
+    esac
+    says err "--overwrite"
+    cmp precious 0.raw || fail "$refused has overwritten a file"
+done
+expect 0 vhdx create --size 4M --overwrite precious
+expect 0 vhdx verify precious
+cp 0.raw precious
+expect 0 vhdx merge --dry-run --overwrite -o precious disk_2.avhdx
+cmp precious 0.raw || fail "a dry run has overwritten a file"
+expect 0 vhdx merge --overwrite -o precious disk_2.avhdx
+says out "into precious"
+reads_as precious 2.raw
+cp precious kept
+ln disk_1.avhdx alias
+for layer in disk.vhdx disk_1.avhdx disk_2.avhdx ./disk.vhdx alias; do
+    for dry in "" --dry-run; do
+        expect 8 vhdx merge $dry --overwrite -o $layer disk_2.avhdx
+        one_line_of_error
+    done
+done
+expect 8 vhdx create --overwrite --parent disk.vhdx disk.vhdx
+expect 16 vhdx merge --overwrite disk_2.avhdx
+mv disk.vhdx away.vhdx
+expect 8 vhdx merge --overwrite -o precious disk_2.avhdx # fails, and loses nothing
+mv away.vhdx disk.vhdx
+cmp precious kept || fail "a merge that failed has overwritten a file"
+[ -z "$(ls ./*.vhdx-new 2>/dev/null)" ] || fail "an unfinished file is left: $(ls)"
+[ "$before" = "$(cat disk*.*vhdx | cksum)" ] || fail "a disk changed"

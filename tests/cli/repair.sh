@@ -32,7 +32,7 @@ poke disk.vhdx 0x40020 12 34
 cp disk.vhdx damaged.vhdx
 expect 4 vhdx repair --dry-run disk.vhdx
 says out "VHDX-HEADER-DAMAGED"
-says out "gives back: both copies of the region table are good again"
+says out "restores: both copies of the region table are good again"
 says out "Next: vhdx repair disk.vhdx"
 [ "$(awk 'length > 80' out)" = "" ] || fail "lines of more than 80 columns: $(awk 'length > 80' out)"
 same disk.vhdx damaged.vhdx

@@ -193,7 +193,7 @@ Test(content, reads_a_table_and_its_partitions_as_sfdisk_and_mkntfs_write_them)
     if (!disk.bytes || !inside.bytes)
         cr_skip_test("sfdisk or mkntfs is not installed");
     memcpy(disk.bytes + VX_MIB, inside.bytes, inside.size);
-    cr_expect_look(&disk, VX_CONTENT_ALIVE, "GPT with 2 partitions: NTFS 16 MiB, 1 not recognized");
+    cr_expect_look(&disk, VX_CONTENT_ALIVE, "GPT with 2 partitions: NTFS 16 MiB (clean), 1 not recognized");
     free(disk.bytes);
     free(inside.bytes);
 }
