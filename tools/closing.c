@@ -48,6 +48,13 @@ static void conclude(struct closing *closing, enum opening opening, const char *
     snprintf(closing->reason, sizeof closing->reason, "%s", reason);
 }
 
+/* A yes with a condition; the first one stays. */
+static void remark(struct closing *closing, const char *text)
+{
+    if (closing->opening == OPENING_YES && !closing->reason[0])
+        snprintf(closing->reason, sizeof closing->reason, "%s", text);
+}
+
 static void weigh(struct closing *closing, const vhdx_finding *finding)
 {
     if (finding->corrected)
@@ -56,6 +63,8 @@ static void weigh(struct closing *closing, const vhdx_finding *finding)
         conclude(closing, OPENING_NO, finding->message);
     else if (finding->severity == VHDX_SEVERITY_ERROR)
         conclude(closing, OPENING_PERHAPS, finding->message);
+    else if (strcmp(finding->id, "VHDX-HEADER-DIRTY") == 0)
+        remark(closing, "it applies the log then, as 'vhdx repair' would now: the disk was not closed cleanly");
 }
 
 void closing_of(struct closing *closing, const char *path, const vhdx_open_options *options, const vhdx_report *report,
@@ -75,7 +84,7 @@ void closing_of(struct closing *closing, const char *path, const vhdx_open_optio
     if (closing->opening != OPENING_YES || chain || vhdx_image_open(path, &peek, &image, NULL) != VHDX_OK)
         return;
     if (vhdx_image_info(image)->parent)
-        snprintf(closing->reason, sizeof closing->reason, "its parents were found, but not checked: --chain does that");
+        remark(closing, "its parents were found, but not checked: --chain does that");
     vhdx_image_free(image);
 }
 

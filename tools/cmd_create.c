@@ -174,6 +174,7 @@ const struct command command_create = {
                 " [--physical-sector-size 512|4096] [--overwrite] FILE",
     .summary = "makes an empty disk, or an empty differencing disk on a parent",
     .details = "Makes the empty disk FILE. A file that is there already and not empty is\n"
-               "refused unless --overwrite is given. Prints nothing unless --verbose or --json is given.",
+               "refused unless --overwrite is given. Prints nothing unless --verbose or --json\n"
+               "is given.",
     .run = run,
 };

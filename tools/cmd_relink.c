@@ -102,7 +102,6 @@ const struct command command_relink = {
     .details = "Writes the place of PARENT into CHILD, when PARENT has moved or got another\n"
                "name. PARENT must have the id that CHILD names, or --force must be given. Where\n"
                "the chain would become a loop, or the logical sector sizes differ, it is refused\n"
-               "in every case. PARENT is not written to. Prints nothing unless --verbose or\n"
-               "--json is given.",
+               "in every case. PARENT is not written to.",
     .run = run,
 };

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "base/path.h"
+#include "chain/chain.h"
 #include "image/mark.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@
 
 struct tracing {
     const vhdx_host *host;
+    const struct vx_search *search;
     vhdx_merge_trace *trace;
     struct vx_merge_mark mark;
     bool has_mark;
@@ -59,32 +61,93 @@ static void tell_begun(struct tracing *t, const char *target, const char *next)
     trace->into_target = t->has_mark && t->mark.layer_count > 1;
 }
 
+/* What of a disk cannot be opened is passed over: *image is NULL then. */
+static vhdx_status peek(struct tracing *t, const char *path, struct vx_image **image, vhdx_error *err)
+{
+    vhdx_status status = vx_image_open(t->host, path, VX_OPEN_PEEK | VX_OPEN_INSPECT, image, NULL);
+    if (status != VHDX_OK)
+        *image = NULL;
+    return status == VHDX_NOMEM ? vx_fail_memory(err, "a look at a parent") : VHDX_OK;
+}
+
+static void tell_done(struct tracing *t, const struct vx_image *image, const char *target)
+{
+    t->trace->state = VHDX_MERGE_STATE_DONE;
+    snprintf(t->trace->child, sizeof t->trace->child, "%s", vx_image_path(image));
+    snprintf(t->trace->target, sizeof t->trace->target, "%s", target);
+}
+
+/* The parent of `image`, resolved and opened; both NULL where there is none, or none is found. */
+static vhdx_status step_down(struct tracing *t, struct vx_image *image, char **path, struct vx_image **parent,
+                             vhdx_error *err)
+{
+    const struct vx_child child = vx_child_of(image);
+    *path = NULL;
+    *parent = NULL;
+    if (!image->info.parent)
+        return VHDX_OK;
+    vhdx_status status = vx_resolve_parent(&child, t->search, path, NULL);
+    if (status != VHDX_OK)
+        return status == VHDX_NOMEM ? vx_fail_memory(err, "the search for a parent") : VHDX_OK;
+    status = peek(t, *path, parent, err);
+    if (!*parent) {
+        vx_free(*path);
+        *path = NULL;
+    }
+    return status;
+}
+
+/* Of several layers merged at once and kept, the child's second linkage names the disk that holds them: it is further
+ * down. `parent` is the child's own. */
+static vhdx_status look_further_down(struct tracing *t, const struct vx_image *image, struct vx_image *parent,
+                                     vhdx_error *err)
+{
+    struct vx_image *above = parent, *below = NULL;
+    vhdx_status status = VHDX_OK;
+    bool found = false;
+    for (uint32_t i = 0; i < VX_CHAIN_MAX && above && !found && status == VHDX_OK; i++) {
+        char *path;
+        status = step_down(t, above, &path, &below, err);
+        if (above != parent)
+            vx_image_close(above);
+        above = below;
+        found = below && vx_guid_equal(&image->parent_names.linkage2, &below->header.data_write_guid);
+        if (found)
+            tell_done(t, image, path);
+        vx_free(path);
+    }
+    if (above != parent)
+        vx_image_close(above);
+    return status;
+}
+
 static vhdx_status look_at_parent(struct tracing *t, struct vx_image *image, const char *path, vhdx_error *err)
 {
     const vhdx_parent_names *names = &image->parent_names;
     struct vx_image *parent;
-    vhdx_status status = vx_image_open(t->host, path, VX_OPEN_PEEK | VX_OPEN_INSPECT, &parent, NULL);
-    if (status != VHDX_OK)
-        return status == VHDX_NOMEM ? vx_fail_memory(err, "a look at a parent") : VHDX_OK;
+    VX_TRY(peek(t, path, &parent, err));
+    if (!parent)
+        return VHDX_OK;
     const vhdx_guid *identity = &parent->header.data_write_guid;
     bool first = names->has_linkage && vx_guid_equal(&names->linkage, identity);
+    vhdx_status status = VHDX_OK;
     if (first && vx_image_is_merged(image)) {
-        t->trace->state = VHDX_MERGE_STATE_DONE;
-        snprintf(t->trace->child, sizeof t->trace->child, "%s", vx_image_path(image));
-        snprintf(t->trace->target, sizeof t->trace->target, "%s", path);
+        tell_done(t, image, path);
+    } else if (first) {
+        status = look_further_down(t, image, parent, err);
     } else if (!first && names->has_linkage2 && vx_guid_equal(&names->linkage2, identity)) {
         if (vx_mark_read(parent, &t->has_mark, &t->mark, NULL) != VHDX_OK)
             t->has_mark = false;
         tell_begun(t, path, vx_image_path(image));
     }
     vx_image_close(parent);
-    return VHDX_OK;
+    return status;
 }
 
 vhdx_status vx_merge_trace(struct vx_image *image, const struct vx_search *search, vhdx_merge_trace *trace,
                            vhdx_error *err)
 {
-    struct tracing t = {.host = image->host, .trace = trace};
+    struct tracing t = {.host = image->host, .search = search, .trace = trace};
     const vhdx_parent_names *names = &image->parent_names;
     char *path;
     *trace = (vhdx_merge_trace){.struct_size = trace->struct_size, .percent = UINT32_MAX};

@@ -36,6 +36,10 @@ make_chain 8M
 expect 0 vhdx merge --into disk.vhdx disk_2.avhdx
 expect 0 vhdx merge --dry-run --into disk.vhdx disk_2.avhdx
 says out "disk_2.avhdx is already merged into disk.vhdx."
+expect 0 vhdx info disk_2.avhdx
+says out "already merged into disk.vhdx"
+expect 0 vhdx info --json disk_1.avhdx
+json_is 'd["merge"]["state"], d["merge"]["target"]' "('done', 'disk.vhdx')"
 
 # Cut off by a signal after some windows, and given again: at most what was left, and a window, is copied. The signal comes when the
 # mark in the base says that something is done; a merge that was faster than that is tried again with more.

@@ -30,11 +30,13 @@ def finding(f):
     need(type(f["corrected"]) is bool, "corrected")
 
 def one_file(f, command, status):
-    keys = {"path", "status", "findings", "left_out", "lost", "map"}
+    keys = {"path", "status", "findings", "left_out", "lost", "map", "bytes_missing"}
     if f["status"] == "unreadable":
         keys |= {"reason"} | ({"advice"} if status >= 8 else set())
     if command.startswith("repair"):
         keys |= {"undo"} | ({"plan"} if command == "repair-dry" and status < 8 else set())
+    if command.startswith("verify"):
+        keys |= {"content", "opens"}
     need(set(f) == keys, "keys of a file: %s" % sorted(f))
     need(type(f["path"]) is str and whole(f["left_out"]), "path, left_out")
     need(f["status"] in ("clean", "corrected", "errors", "unreadable"), "status")

@@ -15,7 +15,7 @@ json_is 'd["physical_sector_size"]' 4096
 json_is 'd["log"]' clean
 json_is 'd["file_size"]' "$(stat -c %s dynamic.vhdx)"
 json_is 'd["parent"]' None
-json_is '" ".join(sorted(d))' "block_size creator data_write_guid file_size file_write_guid format image_format kind log logical_sector_size merge \
+json_is '" ".join(sorted(d))' "block_size content creator data_write_guid file_size file_write_guid format image_format kind log logical_sector_size merge \
 parent path physical_sector_size virtual_disk_id virtual_size"
 json_is '[len(d[k]) for k in d if k.endswith("_guid") or k.endswith("_id")]' "[36, 36, 36]"
 json_is 'all(d[k] == d[k].lower() for k in d if k.endswith("_guid") or k.endswith("_id"))' True
