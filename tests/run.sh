@@ -2,7 +2,7 @@
 # Runs all tests that `make test` has built and says what came of it.
 #
 # Called by the Makefile with VHDX, GUEST, THREADS (programs), BUILD, ASAN_BUILD (directories of objects), SUITES, FUZZERS,
-# SONAME, CC, CXX. ONLY="PART..." picks parts: unit fault crash judge asan threads cli asan-cli cross fault-scripts corpus
+# SONAME, CC, CXX. ONLY="PART..." picks parts: unit fault crash judge advice asan threads cli asan-cli cross fault-scripts corpus
 # layering format headers circles symbols abi install manuals valgrind. Everything a part prints goes to BUILD/results/PART.log
 # and is shown when it fails. The last line is "N passed, N failed, N skipped"; the status is 0 when nothing failed. Each skipped test
 # is named with its reason; a part that cannot run here counts as one skipped test.
@@ -253,6 +253,7 @@ if [ -x "$THREADS" ]; then
     check threads threads
 fi
 if [ -x "$VHDX" ]; then
+    [ ! -x "$BUILD/test-judge" ] || TEST_JUDGE=$PWD/$BUILD/test-judge check advice bash tests/judge/advice.sh
     scripts cli tests/cli
     scripts fault-scripts tests/fault
     scripts cross tests/cross

@@ -11,6 +11,7 @@
 #include "exit.h"
 #include "findings.h"
 #include "machines.h"
+#include "next.h"
 #include "notices.h"
 #include "report.h"
 #include "text.h"
@@ -201,6 +202,8 @@ static void print_next(const struct repair *repair, const vhdx_report *report, c
         print_command("Next: ", repair->options.salvage ? "repair --salvage" : "repair", facts->path);
     else if (tally->salvageable > 0 && !repair->options.salvage)
         print_command("Next: ", "repair --salvage --dry-run", facts->path);
+    else if (facts->errors > 0 && facts->verdict == VHDX_VERDICT_ERRORS)
+        next_salvage(facts->path);
     if (facts->undo)
         print_command("To take it back: ", "undo", facts->undo);
 }

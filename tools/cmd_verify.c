@@ -9,6 +9,7 @@
 #include "closing.h"
 #include "exit.h"
 #include "findings.h"
+#include "next.h"
 #include "notices.h"
 #include "text.h"
 
@@ -40,10 +41,16 @@ static bool wants_repair(const vhdx_report *report, size_t file)
 /* The command to type next; nothing can be damaged by it. */
 static void print_next(const vhdx_report *report, size_t file)
 {
-    if (!wants_repair(report, file))
+    const vhdx_file_report *facts = vhdx_report_file(report, file);
+    if (!wants_repair(report, file)) {
+        if (facts->errors > 0) {
+            putchar('\n');
+            next_salvage(facts->path);
+        }
         return;
+    }
     fputs("\nNext: vhdx repair --dry-run ", stdout);
-    text_put_word(stdout, vhdx_report_file(report, file)->path);
+    text_put_word(stdout, facts->path);
     fputs("\n      (writes nothing; shows what can be mended and what is lost)\n", stdout);
 }
 
