@@ -9,8 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/guid.h"
+#include "base/checked.h"
+#include "base/json_pieces.h"
 #include "io/io.h"
-#include "base/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@ struct taker {
     const char *path;
     unsigned source;
     vhdx_error *err;
+    bool known_format, with_data, no_memory;
+    unsigned lists; /* bits of those that were seen */
 };
 
 static vhdx_status fail(const struct taker *t, const char *what)
@@ -31,6 +34,20 @@ static bool take_guid(const struct vx_json *value, const char *key, vhdx_guid *g
 {
     const char *text = vx_json_text(value, key, NULL);
     return text && vx_guid_parse(text, strlen(text), guid);
+}
+
+/* A text that is to stay: the document is gone when it is needed. */
+static const char *keep(struct taker *t, const char *text)
+{
+    const char *kept = vx_arena_text(&t->estate->arena, text);
+    t->no_memory |= text && !kept;
+    return kept ? kept : text ? "" : NULL;
+}
+
+static const char *keep_text(struct taker *t, const struct vx_json *value, const char *key, const char *otherwise)
+{
+    const char *text = vx_json_text(value, key, NULL);
+    return text ? keep(t, text) : otherwise;
 }
 
 static const struct vx_json *items_of(const struct vx_json *value, const char *key)
@@ -56,7 +73,7 @@ static bool take_texts(struct taker *t, const struct vx_json *value, const char 
     *count = 0;
     for (const struct vx_json *item = items_of(value, key); texts && item; item = item->next)
         if (item->type == VX_JSON_TEXT)
-            texts[(*count)++] = item->text;
+            texts[(*count)++] = keep(t, item->text);
     *items = texts;
     return texts != NULL;
 }
@@ -71,17 +88,17 @@ static vhdx_disk_kind kind_of(const char *text)
     return VHDX_DISK_KIND_UNKNOWN;
 }
 
-static void take_locator(const struct vx_json *value, vhdx_parent_names *names)
+static void take_locator(struct taker *t, const struct vx_json *value, vhdx_parent_names *names)
 {
     const struct vx_json *locator = vx_json_member(value, "parent_locator");
     names->has_linkage = take_guid(locator, "linkage", &names->linkage);
     names->has_linkage2 = take_guid(locator, "linkage2", &names->linkage2);
-    names->relative_path = vx_json_text(locator, "relative_path", NULL);
-    names->absolute_win32_path = vx_json_text(locator, "absolute_win32_path", NULL);
-    names->volume_path = vx_json_text(locator, "volume_path", NULL);
+    names->relative_path = keep_text(t, locator, "relative_path", NULL);
+    names->absolute_win32_path = keep_text(t, locator, "absolute_win32_path", NULL);
+    names->volume_path = keep_text(t, locator, "volume_path", NULL);
 }
 
-static void take_facts(const struct vx_json *value, vhdx_found_file *pub)
+static void take_facts(struct taker *t, const struct vx_json *value, vhdx_found_file *pub)
 {
     uint64_t modified = vx_json_number(value, "modified", 0);
     pub->kind = kind_of(vx_json_text(value, "kind", ""));
@@ -94,17 +111,17 @@ static void take_facts(const struct vx_json *value, vhdx_found_file *pub)
     pub->physical_sector_size = (uint32_t)vx_json_number(value, "physical_sector_size", 0);
     (void)take_guid(value, "virtual_disk_id", &pub->virtual_disk_id);
     (void)take_guid(value, "file_write_guid", &pub->file_write_guid);
-    take_locator(value, &pub->names);
+    take_locator(t, value, &pub->names);
 }
 
-static void take_state(const struct vx_json *value, struct vx_disk *disk)
+static void take_state(struct taker *t, const struct vx_json *value, struct vx_disk *disk)
 {
     const char *status = vx_json_text(value, "status", "");
     disk->is_vhdx = vx_json_truth(value, "is_vhdx", true);
     disk->is_sound = vx_json_truth(value, "readable", false) && (disk->is_vhdx || vx_disk_is_vhd(disk));
     if (vx_disk_is_differencing(disk))
         disk->is_sound = disk->pub.names.has_linkage || disk->pub.names.has_linkage2;
-    disk->trouble = vx_json_text(value, "trouble", NULL);
+    disk->trouble = keep_text(t, value, "trouble", NULL);
     if (!disk->is_sound && disk->is_vhdx && !disk->trouble)
         disk->trouble = "a report says too little about it";
     disk->locked = strcmp(status, "locked") == 0 || has_text(value, "flags", "in-use");
@@ -132,7 +149,7 @@ static bool take_accounts(struct taker *t, const struct vx_json *value, vhdx_fou
 }
 
 /* A comparison counts for the file that it was made with; without it it says nothing. */
-static void take_comparison(const struct vx_json *value, struct vx_disk *disk)
+static void take_comparison(struct taker *t, const struct vx_json *value, struct vx_disk *disk)
 {
     static const char *const names[] = {"", "equal", "differs", "failed"};
     const char *word = vx_json_text(value, "comparison", ""), *status = vx_json_text(value, "status", "");
@@ -141,7 +158,7 @@ static void take_comparison(const struct vx_json *value, struct vx_disk *disk)
     for (int i = VHDX_COMPARISON_EQUAL; i <= VHDX_COMPARISON_FAILED; i++)
         if (strcmp(word, names[i]) == 0)
             disk->compared = (vhdx_comparison)i;
-    disk->compared_with = vx_json_text(value, copy ? "same_identity" : "parent", NULL);
+    disk->compared_with = keep_text(t, value, copy ? "same_identity" : "parent", NULL);
     disk->compared_difference = vx_json_number(value, "differing_bytes", 0);
     if (!disk->compared_with)
         disk->compared = VHDX_COMPARISON_NONE;
@@ -155,13 +172,13 @@ static vhdx_status take_disk(struct taker *t, const struct vx_json *value)
     struct vx_disk *disk = vx_estate_add_disk(t->estate);
     if (!disk)
         return vx_fail_memory(t->err, "a report");
-    disk->pub.path = path;
-    disk->absolute = vx_json_text(value, "absolute_path", path);
+    disk->pub.path = keep(t, path);
+    disk->absolute = keep_text(t, value, "absolute_path", disk->pub.path);
     disk->source = t->source;
-    take_facts(value, &disk->pub);
+    take_facts(t, value, &disk->pub);
     disk->has_identity = take_guid(value, "data_write_guid", &disk->pub.data_write_guid);
-    take_state(value, disk);
-    take_comparison(value, disk);
+    take_state(t, value, disk);
+    take_comparison(t, value, disk);
     const char *const *names;
     size_t count;
     if (!take_accounts(t, value, &disk->pub) || !take_texts(t, value, "other_names", &names, &count))
@@ -204,8 +221,8 @@ static vhdx_status take_media(struct taker *t, const struct vx_json *value, vhdx
         if (!path)
             return fail(t, "a disk of a configuration has no path");
         disks[info->drive_count++] = (vhdx_drive){
-            .path = path,
-            .type = vx_json_text(item, "type", ""),
+            .path = keep(t, path),
+            .type = keep_text(t, item, "type", ""),
             .controller = controller_of(vx_json_text(item, "controller", "")),
             .controller_number = (uint32_t)vx_json_number(item, "controller_number", 0),
             .location = (uint32_t)vx_json_number(item, "location", 0),
@@ -238,19 +255,19 @@ static vhdx_status take_config(struct taker *t, const struct vx_json *value)
     struct vx_machine *machine = vx_estate_add_machine(t->estate);
     if (!info || !machine)
         return vx_fail_memory(t->err, "a report");
-    machine->pub.path = machine->absolute = path ? path : "";
+    machine->pub.path = machine->absolute = path ? keep(t, path) : "";
     machine->pub.info = info;
     machine->source = t->source;
     if (!path || !path[0])
         return fail(t, "a configuration has no path");
-    machine->absolute = vx_json_text(value, "absolute_path", path);
+    machine->absolute = keep_text(t, value, "absolute_path", machine->pub.path);
     machine->is_extra = vx_json_truth(value, "extra", false);
     machine->pub.readable = vx_json_truth(value, "readable", false);
-    info->path = path;
+    info->path = machine->pub.path;
     info->complete = machine->pub.readable;
     info->format = format_of(vx_json_text(value, "format", ""));
-    info->name = vx_json_text(value, "name", NULL);
-    info->id_text = vx_json_text(value, "id", NULL);
+    info->name = keep_text(t, value, "name", NULL);
+    info->id_text = keep_text(t, value, "id", NULL);
     info->has_id = take_guid(value, "id", &info->id);
     info->has_machine_id = take_guid(value, "machine_id", &info->machine_id);
     info->version = (uint32_t)vx_json_number(value, "version", 0);
@@ -271,8 +288,8 @@ static vhdx_status take_side(struct taker *t, const struct vx_json *value)
     struct vx_side *side = vx_estate_add_side(t->estate);
     if (!side)
         return vx_fail_memory(t->err, "a report");
-    side->pub.path = path;
-    side->absolute = vx_json_text(value, "absolute_path", path);
+    side->pub.path = keep(t, path);
+    side->absolute = keep_text(t, value, "absolute_path", side->pub.path);
     side->pub.file_size = vx_json_number(value, "file_size", 0);
     side->source = t->source;
     side->pub.kind = VHDX_SIDE_UNFINISHED;
@@ -288,60 +305,110 @@ static vhdx_status take_place(struct taker *t, const struct vx_json *value)
     if (!path)
         return fail(t, "a place has no path");
     bool searched = vx_json_truth(value, "searched", false);
-    const char *reason = vx_json_text(value, "reason", searched ? NULL : "a report says so");
-    vhdx_found_place place = {path, searched, reason, !searched && vx_json_truth(value, "nowhere", false)};
+    const char *reason = keep_text(t, value, "reason", searched ? NULL : "a report says so");
+    vhdx_found_place place = {keep(t, path), searched, reason, !searched && vx_json_truth(value, "nowhere", false)};
     return vx_estate_put_place(t->estate, &place) ? VHDX_OK : vx_fail_memory(t->err, "a report");
 }
 
 typedef vhdx_status take_fn(struct taker *t, const struct vx_json *value);
 
-static vhdx_status take_all(struct taker *t, const struct vx_json *root, const char *key, take_fn *take)
+static const struct list {
+    const char *name;
+    take_fn *take;
+} lists[] = {
+    {"places", take_place},
+    {"files", take_disk},
+    {"configurations", take_config},
+    {"side_files", take_side},
+};
+
+enum { LISTS = sizeof lists / sizeof lists[0] };
+
+static vhdx_status take_item(struct taker *t, const struct list *list, const struct vx_json *value)
 {
-    const struct vx_json *member = vx_json_member(root, key);
-    if (!member || member->type != VX_JSON_ARRAY)
-        return fail(t, "a list is missing");
-    for (const struct vx_json *item = member->first; item; item = item->next) {
-        if (item->type != VX_JSON_OBJECT)
-            return fail(t, "a record is no object");
-        VX_TRY(take(t, item));
+    if (value->type != VX_JSON_OBJECT)
+        return fail(t, "a record is no object");
+    VX_TRY(list->take(t, value));
+    return t->no_memory ? vx_fail_memory(t->err, "a report") : VHDX_OK;
+}
+
+/* What the judging says of the disks is not read: it is said again. */
+static vhdx_status take_piece(void *context, const char *key, const struct vx_json *value, bool item, vhdx_error *err)
+{
+    struct taker *t = context;
+    (void)err; /* it is in `t` */
+    for (unsigned i = 0; i < LISTS; i++) {
+        if (strcmp(key, lists[i].name) != 0)
+            continue;
+        if (value && !item)
+            return fail(t, "a list is missing");
+        t->lists |= 1u << i;
+        return value ? take_item(t, &lists[i], value) : VHDX_OK;
     }
+    if (value && !item && strcmp(key, "report_format") == 0)
+        t->known_format = value->type == VX_JSON_NUMBER && value->number == 1;
+    if (value && !item && strcmp(key, "totals") == 0)
+        t->with_data = vx_json_truth(value, "data", false);
+    return VHDX_OK;
+}
+
+static vhdx_status take_report(struct vx_estate *estate, const struct vx_json_source *source, unsigned number,
+                               vhdx_error *err)
+{
+    struct taker t = {.estate = estate, .path = source->path, .source = number, .err = err};
+    VX_TRY(vx_json_read_pieces(source, take_piece, &t, err));
+    estate->reports_without_data |= !t.with_data;
+    if (!t.known_format)
+        return fail(&t, "its format is none that this program knows");
+    return t.lists == (1u << LISTS) - 1 ? VHDX_OK : fail(&t, "a list is missing");
+}
+
+static vhdx_status read_bytes(void *context, void *buf, size_t room, size_t *got, vhdx_error *err)
+{
+    struct vx_bytes *left = context;
+    (void)err;
+    *got = left->size < room ? left->size : room;
+    if (*got > 0)
+        memcpy(buf, left->data, *got);
+    left->data += *got;
+    left->size -= *got;
     return VHDX_OK;
 }
 
 vhdx_status vx_orphans_take_report(struct vx_estate *estate, const void *bytes, size_t size, const char *path,
                                    unsigned source, vhdx_error *err)
 {
-    struct taker t = {estate, path, source, err};
-    const struct vx_json *root;
-    VX_TRY(vx_json_read(&estate->arena, vx_bytes_of(bytes, size), path, &root, err));
-    if (vx_json_number(root, "report_format", 0) != 1)
-        return fail(&t, "its format is none that this program knows");
-    if (!vx_json_truth(vx_json_member(root, "totals"), "data", false))
-        estate->reports_without_data = true;
-    VX_TRY(take_all(&t, root, "places", take_place));
-    VX_TRY(take_all(&t, root, "files", take_disk));
-    VX_TRY(take_all(&t, root, "configurations", take_config));
-    return take_all(&t, root, "side_files", take_side);
+    struct vx_bytes left = vx_bytes_of(bytes, size);
+    const struct vx_json_source document = {&left, read_bytes, path};
+    return take_report(estate, &document, source, err);
+}
+
+struct document {
+    struct vx_file *file;
+    uint64_t at, size;
+};
+
+static vhdx_status read_file(void *context, void *buf, size_t room, size_t *got, vhdx_error *err)
+{
+    struct document *document = context;
+    *got = (size_t)vx_min(room, document->size - document->at);
+    VX_TRY(vx_file_read(document->file, buf, *got, document->at, err));
+    document->at += *got;
+    return VHDX_OK;
 }
 
 vhdx_status vx_orphans_read_report(struct vx_estate *estate, const vhdx_host *host, const char *path, unsigned source,
                                    vhdx_error *err)
 {
-    struct vx_file *file;
-    uint64_t size;
-    VX_TRY(vx_file_open(host, path, VHDX_OPEN_PEEK, &file, err));
-    vhdx_status status = vx_file_size(file, &size, err);
-    if (status == VHDX_OK && size > VX_REPORT_SIZE_MAX)
+    struct document document = {0};
+    VX_TRY(vx_file_open(host, path, VHDX_OPEN_PEEK, &document.file, err));
+    vhdx_status status = vx_file_size(document.file, &document.size, err);
+    if (status == VHDX_OK && document.size > VX_REPORT_SIZE_MAX)
         status = vx_fail(err, VHDX_LIMIT, vx_at_file(path), "this is too large for a report");
-    uint8_t *bytes = status == VHDX_OK ? vx_alloc((size_t)size, 1) : NULL;
-    if (status == VHDX_OK && !bytes)
-        status = vx_fail_memory(err, "a report");
+    const struct vx_json_source bytes = {&document, read_file, path};
     if (status == VHDX_OK)
-        status = vx_file_read(file, bytes, (size_t)size, 0, err);
-    if (status == VHDX_OK)
-        status = vx_orphans_take_report(estate, bytes, (size_t)size, path, source, err);
-    vx_free(bytes);
-    vx_file_close(file);
+        status = take_report(estate, &bytes, source, err);
+    vx_file_close(document.file);
     if (status == VHDX_CORRUPT)
         return vx_advise_code(err, status, VHDX_ADVICE_NAME_REPORTS, NULL);
     return status;
