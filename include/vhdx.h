@@ -573,6 +573,10 @@ typedef struct vhdx_stream_options {
     size_t struct_size;
     vhdx_progress_fn progress;
     void *progress_context;
+    uint64_t begin; /* the first byte that is streamed; not of a hash */
+    uint64_t *end;  /* NULL, or set to where the stream has come to, also when it fails */
+    /* of an export that fails behind its beginning: the file stays, and durably has what is before `end` */
+    bool keep_unfinished;
 } vhdx_stream_options;
 
 /* Receives the virtual disk from its first byte to its last. `buf` is NULL for `length` zeros. Not VHDX_OK ends the
@@ -585,7 +589,8 @@ VHDX_API vhdx_status vhdx_chain_stream(vhdx_chain *chain, vhdx_sink_fn sink, voi
 /*
  * Writes the virtual disk to the raw file `path` (emptied first; a block device is written whole), leaving holes where
  * the disk reads zeros, and flushes it. Refuses with VHDX_ARG to write onto a layer of the chain. On failure a file
- * made here is removed.
+ * made here is removed, unless it is to be kept. With `begin` the file has what is before it (of this very disk, which
+ * the caller has to know), and is not emptied.
  */
 VHDX_API vhdx_status vhdx_chain_export(vhdx_chain *chain, const char *path, const vhdx_stream_options *options,
                                        vhdx_error *err);

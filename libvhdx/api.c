@@ -259,6 +259,18 @@ vhdx_status vhdx_walk_next(vhdx_walk *walk, vhdx_extent *extent, vhdx_error *err
     return VHDX_OK;
 }
 
+/* Where a stream begins is on the disk. */
+static vhdx_status take_stream_options(vhdx_stream_options *options, const vhdx_stream_options *given,
+                                       const vhdx_chain *chain, vhdx_error *err)
+{
+    VX_TRY(vx_take_options(options, sizeof *options, given, err));
+    if (options->begin > vx_chain_leaf(chain->chain)->geometry.virtual_size)
+        return vx_refuse_argument(err, "a stream cannot begin behind the end of the disk");
+    if (options->end)
+        *options->end = options->begin;
+    return VHDX_OK;
+}
+
 vhdx_status vhdx_chain_stream(vhdx_chain *chain, vhdx_sink_fn sink, void *context, const vhdx_stream_options *given,
                               vhdx_error *err)
 {
@@ -266,7 +278,7 @@ vhdx_status vhdx_chain_stream(vhdx_chain *chain, vhdx_sink_fn sink, void *contex
     vx_clear(err);
     if (!chain || !sink)
         return vx_refuse_argument(err, "vhdx_chain_stream: a chain and a sink are needed");
-    VX_TRY(vx_take_options(&options, sizeof options, given, err));
+    VX_TRY(take_stream_options(&options, given, chain, err));
     tell_lost_entries(chain);
     return vx_chain_stream(chain->chain, 0, sink, context, &options, err);
 }
@@ -277,7 +289,7 @@ vhdx_status vhdx_chain_export(vhdx_chain *chain, const char *path, const vhdx_st
     vx_clear(err);
     if (!chain || !path)
         return vx_refuse_argument(err, "vhdx_chain_export: a chain and a path are needed");
-    VX_TRY(vx_take_options(&options, sizeof options, given, err));
+    VX_TRY(take_stream_options(&options, given, chain, err));
     tell_lost_entries(chain);
     return vx_chain_export(chain->chain, path, &options, err);
 }
@@ -288,7 +300,9 @@ vhdx_status vhdx_chain_hash(vhdx_chain *chain, uint8_t hash[16], const vhdx_stre
     vx_clear(err);
     if (!chain || !hash)
         return vx_refuse_argument(err, "vhdx_chain_hash: a chain and a place for the hash are needed");
-    VX_TRY(vx_take_options(&options, sizeof options, given, err));
+    VX_TRY(take_stream_options(&options, given, chain, err));
+    if (options.begin > 0)
+        return vx_refuse_argument(err, "vhdx_chain_hash: a hash is one of the whole disk");
     tell_lost_entries(chain);
     return vx_chain_hash(chain->chain, hash, &options, err);
 }

@@ -7,6 +7,7 @@
 
 #include "assume.h"
 #include "exit.h"
+#include "export_state.h"
 #include "notices.h"
 #include "platform.h"
 #include "progress.h"
@@ -28,7 +29,7 @@ struct request {
     const char *output, *bad_ranges, *map;
     struct cli_list parents, assumed;
     struct assume assume;
-    bool salvage;
+    bool salvage, go_on;
     struct cli_output may;
 };
 
@@ -107,23 +108,119 @@ static void report_done(const struct cli *cli, vhdx_chain *chain, const char *ou
     }
 }
 
-static int export_chain(const struct cli *cli, vhdx_chain *chain, const char *output)
+static bool is_device(const char *path)
 {
-    bool to_stdout = strcmp(output, "-") == 0;
-    struct progress progress;
+    const vhdx_host *host = vhdx_native_host();
+    vhdx_file_facts facts = {0};
+    vhdx_io io;
+    if (host->open(host->context, path, VHDX_OPEN_PEEK, &io, NULL) != VHDX_OK)
+        return false;
+    bool known = io.ops->facts(io.file, &facts, NULL) == VHDX_OK;
+    io.ops->close(io.file);
+    return known && (facts.attributes & VHDX_FILE_IS_BLOCK_DEVICE);
+}
+
+static unsigned percent_done(const struct export_state *state)
+{
+    return state->virtual_size ? (unsigned)((double)state->done / (double)state->virtual_size * 100.0) : 100;
+}
+
+/* One export on its way. */
+struct exporting {
+    const struct cli *cli;
+    const struct request *request;
+    vhdx_chain *chain;
+    struct export_state state;
+    char map[VHDX_PATH_ROOM];
+    bool resumable; /* a file: what is there when it is cut off stays */
+};
+
+/* Where an export that was cut off has come to; else the error is printed. */
+static bool find_state(struct exporting *export)
+{
+    struct export_state before;
     vhdx_error err;
-    progress_begin(&progress, cli);
-    const vhdx_stream_options stream = {
-        .struct_size = sizeof stream, .progress = progress_step, .progress_context = &progress};
-    vhdx_status status =
-        to_stdout ? export_stream(chain, &stream, &err) : vhdx_chain_export(chain, output, &stream, &err);
-    progress_clear(&progress);
-    if (status == VHDX_OK) {
-        report_done(cli, chain, output);
-        return EXIT_DONE;
+    if (export_state_read(export->map, &before, &err) != VHDX_OK) {
+        cli_fail(export->cli, &err);
+        return false;
     }
-    progress_advise(&err, to_stdout ? not_whole : "the unfinished file was removed; run the same command again");
-    return cli_fail(cli, &err);
+    if (!export_state_fits(&before, &export->state)) {
+        stream_failed(&err, VHDX_ARG, 0);
+        snprintf(err.path, sizeof err.path, "%s", export->map);
+        snprintf(err.message, sizeof err.message, "it is of another disk, or of an older state of this one");
+        snprintf(err.advice_text, sizeof err.advice_text, "export from the beginning, with --overwrite");
+        cli_fail(export->cli, &err);
+        return false;
+    }
+    export->state.done = before.done;
+    if (!export->cli->quiet)
+        fprintf(stderr, "vhdx: continuing at %u %%\n", percent_done(&export->state));
+    return true;
+}
+
+/* What is there is kept, and how far it goes. Else the file is removed: nobody could tell later what it is. */
+static void keep_state(struct exporting *export, vhdx_error *err)
+{
+    const vhdx_host *host = vhdx_native_host();
+    vhdx_error why;
+    char text[sizeof err->advice_text], raw[VHDX_PATH_ROOM + 8], child[VHDX_PATH_ROOM + 8];
+    if (export->state.done > 0 && export_state_write(export->map, &export->state, &why) == VHDX_OK) {
+        vhdx_quote(export->request->output, VHDX_SHELL_HERE, raw, sizeof raw);
+        vhdx_quote(export->cli->files[0], VHDX_SHELL_HERE, child, sizeof child);
+        bool advised = err->status != VHDX_CANCELLED && err->advice_text[0];
+        int length =
+            snprintf(text, sizeof text, "%.200s%s%u %% are there; 'vhdx export --continue -o %s %s' goes on",
+                     advised ? err->advice_text : "", advised ? "; " : "", percent_done(&export->state), raw, child);
+        if ((size_t)length >= sizeof text) /* half a name is another one */
+            snprintf(text, sizeof text, "%u %% are there; the same command with --continue goes on",
+                     percent_done(&export->state));
+        snprintf(err->advice_text, sizeof err->advice_text, "%s", text);
+        err->advice = VHDX_ADVICE_TEXT;
+        return;
+    }
+    if (export->state.done > 0)
+        host->remove(host->context, export->request->output, NULL);
+    progress_advise(err, "the unfinished file was removed; run the same command again");
+}
+
+static vhdx_status write_chain(struct exporting *export, vhdx_error *err)
+{
+    struct progress progress;
+    vhdx_stream_options stream = {.struct_size = sizeof stream,
+                                  .progress = progress_step,
+                                  .progress_context = &progress,
+                                  .begin = export->state.done,
+                                  .end = &export->state.done,
+                                  .keep_unfinished = export->resumable};
+    bool to_stdout = strcmp(export->request->output, "-") == 0;
+    progress_begin(&progress, export->cli);
+    vhdx_status status = to_stdout ? export_stream(export->chain, &stream, err)
+                                   : vhdx_chain_export(export->chain, export->request->output, &stream, err);
+    progress_clear(&progress);
+    if (status != VHDX_OK && to_stdout)
+        progress_advise(err, not_whole);
+    else if (status != VHDX_OK && export->resumable)
+        keep_state(export, err);
+    return status;
+}
+
+static int export_chain(struct exporting *export)
+{
+    const vhdx_host *host = vhdx_native_host();
+    const struct request *request = export->request;
+    vhdx_error err;
+    export->state = export_state_of(export->chain);
+    export->resumable = strcmp(request->output, "-") != 0 && !is_device(request->output);
+    snprintf(export->map, sizeof export->map, "%s%s", request->map ? request->map : request->output,
+             request->map ? "" : ".map");
+    if (request->go_on && !find_state(export))
+        return EXIT_FAILED;
+    if (write_chain(export, &err) != VHDX_OK)
+        return cli_fail(export->cli, &err);
+    if (request->go_on)
+        host->remove(host->context, export->map, NULL);
+    report_done(export->cli, export->chain, request->output);
+    return EXIT_DONE;
 }
 
 /* ---- salvage ---- */
@@ -292,7 +389,8 @@ static int export_disk(const struct cli *cli, const struct request *request)
     vhdx_chain *chain;
     if (vhdx_chain_open(cli->files[0], &open, &chain, &err) != VHDX_OK)
         return cli_fail(cli, &err);
-    int status = export_chain(cli, chain, request->output);
+    struct exporting export = {.cli = cli, .request = request, .chain = chain};
+    int status = export_chain(&export);
     vhdx_chain_free(chain);
     return status;
 }
@@ -302,6 +400,8 @@ static bool outputs_are_free(const struct cli *cli, const struct request *reques
 {
     char map[2048];
     if (strcmp(request->output, "-") == 0)
+        return true;
+    if (request->go_on)
         return true;
     if (!cli_may_write(cli, request->output, &request->may))
         return false;
@@ -318,8 +418,12 @@ static bool usable_salvage(const struct cli *cli, const struct request *request)
     bool to_stdout = strcmp(request->output, "-") == 0;
     if (request->salvage && to_stdout)
         cli_usage_error(cli->command, "--salvage writes a map beside the raw file, so standard output will not do");
-    else if (!request->salvage && (request->bad_ranges || request->map || request->assumed.count > 0))
-        cli_usage_error(cli->command, "--bad-ranges, --map and --assume belong to --salvage");
+    else if (!request->salvage && (request->bad_ranges || request->assumed.count > 0))
+        cli_usage_error(cli->command, "--bad-ranges and --assume belong to --salvage");
+    else if (!request->salvage && request->map && to_stdout)
+        cli_usage_error(cli->command, "--map: what goes to standard output cannot be continued");
+    else if (request->go_on && (request->salvage || to_stdout))
+        cli_usage_error(cli->command, "--continue does not go with %s", to_stdout ? "standard output" : "--salvage");
     else
         return true;
     return false;
@@ -362,7 +466,10 @@ static int run(const struct command *self, int argc, char **argv)
          "write what can still be read of damaged disks, and\na map of what is lost beside RAW"},
         {"bad-ranges", 0, CLI_TEXT, &request.bad_ranges, "FILE",
          "ddrescue's map of CHILD: what it does not call good\nis lost (with --salvage)"},
-        {"map", 0, CLI_TEXT, &request.map, "FILE", "where to write the map, instead of RAW.map"},
+        {"map", 0, CLI_TEXT, &request.map, "FILE",
+         "where the map is written, instead of RAW.map: of a\nsalvage, or of an export that was cut off"},
+        {"continue", 0, CLI_FLAG, &request.go_on, NULL,
+         "go on with an export that was cut off (Ctrl-C, no\nspace, an error), as RAW.map says"},
         {"assume", 0, CLI_LIST, &request.assumed, ASSUME_VALUE, ASSUME_HELP},
     };
     if (cli_parse(&cli, self, options, sizeof options / sizeof options[0], argc, argv, &status)) {
@@ -380,7 +487,8 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_export = {
     .name = "export",
-    .synopsis = "-o RAW [--overwrite] [--device] [--parent PATH]... CHILD\n"
+    .synopsis = "-o RAW [--overwrite] [--device] [--map FILE]\n  [--parent PATH]... CHILD\n"
+                "--continue -o RAW [--map FILE] [--parent PATH]... CHILD\n"
                 "--salvage -o RAW [--bad-ranges FILE] [--map FILE]\n"
                 "  [--overwrite] [--device] [--assume WHAT=N]...\n  [--parent PATH]... CHILD",
     .statuses = "0 done; 4 not all is good",
@@ -389,6 +497,7 @@ const struct command command_export = {
                "the disk reads zeros, the file has holes. No layer is written to. With --salvage\n"
                "damage is no reason to stop: what cannot be read becomes a hole, and the map\n"
                "says which ranges are good, doubtful, lost, or held by a missing parent. What\n"
-               "has no place goes to RAW.pieces; without any sign of the disk's size, all of it.",
+               "has no place goes to RAW.pieces; without any sign of the disk's size, all of it.\n"
+               "An export that is cut off keeps what it has, and --continue goes on with it.",
     .run = run,
 };

@@ -56,12 +56,22 @@ static vhdx_status check_device_size(const struct raw_file *raw, uint64_t virtua
     return VHDX_OK;
 }
 
+/* Holes are left where the disk has zeros, so nothing of a former run may stand behind the place where it goes on. */
+static vhdx_status cut_behind(const struct raw_file *raw, uint64_t begin, vhdx_error *err)
+{
+    uint64_t size;
+    VX_TRY(vx_file_size(raw->file, &size, err));
+    return size > begin ? vx_file_cut(raw->file, begin, err) : VHDX_OK;
+}
+
 static vhdx_status fill_raw(struct vx_chain *chain, struct raw_file *raw, const vhdx_stream_options *options,
                             vhdx_error *err)
 {
     uint64_t virtual_size = vx_chain_leaf(chain)->geometry.virtual_size;
     if (raw->is_device)
         VX_TRY(check_device_size(raw, virtual_size, err));
+    else
+        VX_TRY(cut_behind(raw, options->begin, err));
     VX_TRY(vx_chain_stream(chain, 0, raw_sink, raw, options, err));
     if (!raw->is_device)
         VX_TRY(vx_file_grow(raw->file, virtual_size, err));
@@ -85,17 +95,25 @@ vhdx_status vx_export_check_no_disk(const vhdx_host *host, const char *path, vhd
     return vx_fail(err, VHDX_EXISTS, vx_at_file(path), "the output is a VHDX disk, which a raw image would destroy");
 }
 
+/* What was written before the failure is worth keeping when it is durable. */
+static bool keeps(const struct raw_file *raw, const vhdx_stream_options *options)
+{
+    return options->keep_unfinished && options->end && *options->end > 0 && vx_file_flush(raw->file, NULL) == VHDX_OK;
+}
+
 vhdx_status vx_chain_export(struct vx_chain *chain, const char *path, const vhdx_stream_options *options,
                             vhdx_error *err)
 {
     struct raw_file raw = {0};
+    vhdx_open_mode mode = options->begin > 0 ? VHDX_OPEN_WRITE : VHDX_OPEN_REPLACE;
     VX_TRY(vx_chain_check_output(chain, path, err));
     VX_TRY(vx_export_check_no_disk(chain->host, path, err));
-    VX_TRY(vx_file_open(chain->host, path, VHDX_OPEN_REPLACE, &raw.file, err));
+    VX_TRY(vx_file_open(chain->host, path, mode, &raw.file, err));
     raw.is_device = (vx_file_facts(raw.file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
     vhdx_status status = fill_raw(chain, &raw, options, err);
+    bool kept = status == VHDX_OK || raw.is_device || keeps(&raw, options);
     vx_file_close(raw.file);
-    if (status != VHDX_OK && !raw.is_device)
+    if (!kept)
         chain->host->remove(chain->host->context, path, NULL);
     return status;
 }

@@ -175,6 +175,15 @@ static vhdx_status tell(struct stream *stream, uint64_t virtual_offset, vhdx_err
                        vx_image_path(vx_chain_leaf(stream->cursor->chain)), "reading", err);
 }
 
+static vhdx_status send(struct stream *stream, const void *buf, uint64_t length, uint64_t virtual_offset,
+                        vhdx_error *err)
+{
+    VX_TRY(stream->sink(stream->context, buf, length, virtual_offset, err));
+    if (stream->options && stream->options->end)
+        *stream->options->end = virtual_offset + length;
+    return VHDX_OK;
+}
+
 static vhdx_status send_data(struct stream *stream, const struct vx_piece *piece, vhdx_error *err)
 {
     struct vx_file *view = stream->cursor->chain->layers[piece->layer]->view;
@@ -183,7 +192,7 @@ static vhdx_status send_data(struct stream *stream, const struct vx_piece *piece
         if (done % READ_AHEAD == 0)
             vx_file_will_need(view, piece->file_offset + done, vx_min(2 * READ_AHEAD, piece->length - done));
         VX_TRY(vx_file_read(view, stream->buf, here, piece->file_offset + done, err));
-        VX_TRY(stream->sink(stream->context, stream->buf, here, piece->virtual_offset + done, err));
+        VX_TRY(send(stream, stream->buf, here, piece->virtual_offset + done, err));
         done += here;
         VX_TRY(tell(stream, piece->virtual_offset + done, err));
     }
@@ -195,7 +204,7 @@ static vhdx_status send_zeros(struct stream *stream, const struct vx_piece *piec
 {
     for (uint64_t done = 0; done < piece->length;) {
         uint64_t here = vx_min(ZEROS_AT_ONCE, piece->length - done);
-        VX_TRY(stream->sink(stream->context, NULL, here, piece->virtual_offset + done, err));
+        VX_TRY(send(stream, NULL, here, piece->virtual_offset + done, err));
         done += here;
         VX_TRY(tell(stream, piece->virtual_offset + done, err));
     }
@@ -204,7 +213,7 @@ static vhdx_status send_zeros(struct stream *stream, const struct vx_piece *piec
 
 static vhdx_status stream_all(struct stream *stream, vhdx_error *err)
 {
-    for (uint64_t at = 0; at < stream->size;) {
+    for (uint64_t at = stream->options ? stream->options->begin : 0; at < stream->size;) {
         struct vx_piece piece;
         VX_TRY(vx_cursor_at(stream->cursor, at, stream->size - at, &piece, err));
         if (piece.kind == VX_RUN_DATA)
