@@ -43,6 +43,8 @@ static vhdx_status call(struct merge_work *work, vhdx_error *err)
         return plan_with_machines(work, &open, err);
     }
     vhdx_status status = vhdx_flatten(work->child, work->replace.written, &work->options, &work->report, err);
+    if (work->replace.beside)
+        notices_leave_out(&work->notices, REPLACE_SUFFIX);
     status = replace_end(&work->replace, status, err);
     snprintf(work->report.target, sizeof work->report.target, "%s", wish->output);
     return status;

@@ -100,6 +100,14 @@ void notices_json(struct json *json, const struct notices *notices)
     texts_json(json, "warnings", &notices->warnings);
 }
 
+void notices_leave_out(struct notices *notices, const char *part)
+{
+    size_t length = strlen(part);
+    for (size_t i = 0; i < notices->next.count; i++)
+        for (char *at = strstr(notices->next.items[i], part); at; at = strstr(at, part))
+            memmove(at, at + length, strlen(at + length) + 1);
+}
+
 void notices_print_next(const struct notices *notices, const char *heading)
 {
     if (notices->next.count == 0)

@@ -30,6 +30,8 @@ void notices_free(struct notices *notices);
 
 /* Members "next" and "warnings" of an object. */
 void notices_json(struct json *json, const struct notices *notices);
+/* In what is to be done next: leaves `part` out of all names, which a file had only while it was written. */
+void notices_leave_out(struct notices *notices, const char *part);
 /* What is to be done next, under a heading; nothing when there is nothing. */
 void notices_print_next(const struct notices *notices, const char *heading);
 

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char suffix[] = ".vhdx-new";
-
 static bool look(const char *path, vhdx_file_facts *facts, uint64_t *size)
 {
     const vhdx_host *host = vhdx_native_host();
@@ -55,13 +53,13 @@ bool replace_begin(struct replace *replace, const struct cli *cli, const char *p
     if (!overwrite)
         return refuse(cli, path, "a file of that name is already there",
                       "choose another name, or add --overwrite to lose what it holds");
-    replace->beside = malloc(strlen(path) + sizeof suffix);
+    replace->beside = malloc(strlen(path) + sizeof REPLACE_SUFFIX);
     if (!replace->beside) {
         fputs("vhdx: out of memory\n", stderr);
         return false;
     }
     strcpy(replace->beside, path);
-    strcat(replace->beside, suffix);
+    strcat(replace->beside, REPLACE_SUFFIX);
     replace->written = replace->beside;
     return true;
 }

@@ -8,6 +8,8 @@
 
 #include "cli.h"
 
+#define REPLACE_SUFFIX ".vhdx-new" /* of the name that the new disk has until it is complete */
+
 struct replace {
     const char *path;    /* as it was asked for */
     const char *written; /* where the new disk is written: `path`, where nothing is to be replaced */

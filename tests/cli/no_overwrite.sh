@@ -76,6 +76,8 @@ expect 0 vhdx merge --dry-run --overwrite -o precious disk_2.avhdx
 cmp precious 0.raw || fail "a dry run has overwritten a file"
 expect 0 vhdx merge --overwrite -o precious disk_2.avhdx
 says out "into precious"
+says out "'precious'"
+says_not out vhdx-new
 reads_as precious 2.raw
 cp precious kept
 ln disk_1.avhdx alias
