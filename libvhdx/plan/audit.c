@@ -5,11 +5,7 @@
 #include "plan/audit.h"
 
 #include "base/alloc.h"
-#include "base/guid.h"
-#include "io/overlay.h"
 #include "plan/audit_parts.h"
-
-#define BLANK_LIMIT (4 * VX_MIB) /* zeros take none */
 
 static bool is_header(uint64_t offset)
 {
@@ -89,30 +85,6 @@ static vhdx_status compare(struct vx_auditing *work, vhdx_error *err)
     return work->fault->what ? VHDX_OK : vx_audit_view(work, err);
 }
 
-/*
- * The journal writes over whatever the log remembers of former times, by which a reader may know something, and which
- * is still there in the sketch.
- */
-static vhdx_status forget_log(struct vx_auditing *work, struct vx_file **view, vhdx_error *err)
-{
-    struct vx_survey *survey = NULL;
-    *view = work->plan->sketch;
-    if (!vx_audit_first_journaled(work))
-        return VHDX_OK;
-    VX_TRY(vx_survey_make(work->plan->sketch, &survey, err));
-    const struct vx_header *header = survey->current >= 0 ? &survey->headers[survey->current].header : NULL;
-    vhdx_status status = VHDX_OK;
-    if (header && vx_guid_is_zero(&header->log_guid) && header->log_length > 0 &&
-        header->log_offset < work->plan->new_size && header->log_length <= work->plan->new_size - header->log_offset) {
-        status = vx_overlay_open(work->plan->sketch, BLANK_LIMIT, &work->blank, err);
-        if (status == VHDX_OK)
-            status = vx_file_zero(work->blank, header->log_offset, header->log_length, err);
-        *view = work->blank;
-    }
-    vx_survey_free(survey);
-    return status;
-}
-
 /* Where no write lies in what is wrong it is the log's fault, and that of the first write that goes through it. */
 static void blame_journal(struct vx_auditing *work)
 {
@@ -131,7 +103,7 @@ static vhdx_status audit(struct vx_auditing *work, vhdx_error *err)
     VX_TRY(open_view(work, plan->readable ? plan->readable : plan->file, &work->before, &before, err));
     if (!before)
         return VHDX_OK;
-    VX_TRY(forget_log(work, &view, err));
+    VX_TRY(vx_audit_journal(work, &view, err));
     VX_TRY(open_view(work, view, &work->after, &after, err));
     if (after)
         return compare(work, err);
@@ -153,7 +125,7 @@ vhdx_status vx_audit(struct vx_plan *plan, const struct vx_audit_options *option
     if (status == VHDX_OK)
         blame_journal(work);
     vx_salvage_close(&work->after);
-    vx_file_close(work->blank);
+    vx_file_close(work->journaled);
     vx_salvage_close(&work->before);
     vx_ranges_clear(&work->written);
     vx_ranges_clear(&work->touched);

@@ -14,10 +14,10 @@ struct vx_auditing {
     const struct vx_audit_options *options;
     struct vx_audit_fault *fault;
     struct vx_salvage_layers before, after; /* the file and the sketch, each alone */
-    struct vx_file *blank;    /* the sketch without what its log holds, which the writes go over; or NULL */
-    struct vx_ranges written; /* each write of the plan, sorted; headers are left out */
-    struct vx_ranges touched; /* the same bytes, as ranges that do not touch */
-    bool blocks_written;      /* a write touches space that a block owns, or the entry of a sector bitmap */
+    struct vx_file *journaled;              /* the sketch with its log as the journal leaves it; or NULL */
+    struct vx_ranges written;               /* each write of the plan, sorted; headers are left out */
+    struct vx_ranges touched;               /* the same bytes, as ranges that do not touch */
+    bool blocks_written; /* a write touches space that a block owns, or the entry of a sector bitmap */
 };
 
 /* Remembers the first fault, with the finding of the write that touches [file_offset, file_offset + length). */
@@ -30,8 +30,10 @@ vhdx_status vx_audit_view(struct vx_auditing *work, vhdx_error *err);
 vhdx_status vx_audit_pieces(struct vx_auditing *work, vhdx_error *err);
 void vx_audit_writes(struct vx_auditing *work);
 vhdx_status vx_audit_log(struct vx_auditing *work, vhdx_error *err);
-/* The first write that goes through the log, or NULL: the first pages and new space do not, see repair_apply.h. */
+/* audit_journal.c: the first write that goes through the log, or NULL: the first pages and new space do not, see
+ * repair_apply.h; and the sketch as it is when all of them have. */
 const struct vx_range *vx_audit_first_journaled(const struct vx_auditing *work);
+vhdx_status vx_audit_journal(struct vx_auditing *work, struct vx_file **view, vhdx_error *err);
 void vx_audit_values(struct vx_auditing *work);
 
 static inline const struct vx_salvage_layer *vx_audit_layer(const struct vx_salvage_layers *layers)

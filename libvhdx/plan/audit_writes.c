@@ -113,15 +113,6 @@ static void audit_write(struct vx_auditing *work, const struct vx_range *write)
 
 /* ---- the log ---- */
 
-const struct vx_range *vx_audit_first_journaled(const struct vx_auditing *work)
-{
-    for (size_t i = 0; i < work->written.count; i++)
-        if (work->written.items[i].offset + work->written.items[i].length > VX_LOG_LOWEST_TARGET &&
-            work->written.items[i].offset < work->plan->old_size)
-            return &work->written.items[i];
-    return NULL;
-}
-
 /* Of the write that names the log; of the first one when the log is where it was. */
 static unsigned finding_of_header(const struct vx_plan *plan)
 {
