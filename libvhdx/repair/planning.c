@@ -358,8 +358,13 @@ static vhdx_status draft_until_sound(struct vx_planning *p, vhdx_error *err)
     struct vx_audit_fault fault;
     for (int round = 0;; round++) {
         VX_TRY(draft(p, &fault, err));
-        if (!fault.what || p->hopeless)
+        bool nothing = round > 0 && !vx_plan_changes(p->plan);
+        if (p->hopeless || (!fault.what && !(nothing && be_gentle(p))))
             return VHDX_OK;
+        if (!fault.what) { /* all of it was refused, and so was what costs nothing */
+            round = -1;
+            continue;
+        }
         tell_fault(p, &fault);
         p->hopeless = round + 1 >= ROUNDS_MAX || is_forbidden(p, fault.finding);
         if (p->hopeless && be_gentle(p))

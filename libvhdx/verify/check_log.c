@@ -320,7 +320,7 @@ static vhdx_status check_strays(struct ring_walk *walk, vhdx_error *err)
         if (target->owner_kind == TARGET_BITMAP)
             continue;
         struct vx_finding finding = found_entry(walk, VX_FIND_LOG_TARGET_STRAY, target->owner_index);
-        if (target->owner_kind != TARGET_PAYLOAD)
+        if (target->owner_kind != TARGET_PAYLOAD && walk->v->exam->has_geometry) /* else a block may be there */
             finding.severity = VHDX_SEVERITY_WARNING;
         vx_finding_set_found(&finding, target->offset);
         vx_verify_add(walk->v, &finding);

@@ -146,6 +146,7 @@ bool dmg_appended(struct judge_scene *scene)
     uint8_t bytes[4096];
     uint64_t size = store_size(scene->file),
              length = dmg_below(scene, 2) ? dmg_below(scene, 8192) : dmg_below(scene, 4 * VX_MIB);
+    dmg_silent_in_file(scene, size, length); /* of a file that was cut off, whose blocks are there */
     store_resize(scene->file, size + length);
     if (dmg_below(scene, 2)) {
         bld_random_bytes(bld_random(&scene->chance), 0, bytes, sizeof bytes);
@@ -185,6 +186,9 @@ bool dmg_log_field(struct judge_scene *scene)
      * space that its writer has set aside */
     if (fields[field].offset == 56 && wrong <= disk->file_size + vx_round_down(disk->size, VX_MIB) + SET_ASIDE)
         scene->wanted_size = vx_max(scene->wanted_size, wrong);
+    else if (fields[field].offset == 64 + 16 &&
+             wrong <= disk->file_size + vx_round_down(disk->size, VX_MIB) + SET_ASIDE)
+        scene->wanted_size = vx_max(scene->wanted_size, wrong + VX_PAGE); /* so does one that writes there */
     bld_poke_log_entry(store_host(scene->store), JUDGE_LEAF, disk->log_offset, disk->log_length, at - disk->log_offset,
                        fields[field].offset, number, fields[field].bytes);
     silent_in_log(scene, at, 4096);

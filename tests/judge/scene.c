@@ -189,6 +189,44 @@ static void settle_places(struct judge_scene *scene)
     }
 }
 
+static bool is_blank(const struct store_file *file, uint64_t offset, uint64_t end)
+{
+    return offset >= end || store_next(file, offset / STORE_PAGE) >= vx_ceil_div(end, STORE_PAGE);
+}
+
+/* Whether another block lies there, or a structure. */
+static bool is_owned(const struct judge_disk *disk, uint64_t but, uint64_t offset, uint64_t end)
+{
+    const uint64_t places[][2] = {{disk->log_offset, disk->log_length},
+                                  {disk->metadata_offset, disk->metadata_length},
+                                  {disk->bat_offset, disk->bat_length}};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (places[i][0] < end && offset < places[i][0] + places[i][1])
+            return true;
+    for (uint64_t i = 0; i < disk->block_count; i++)
+        if (i != but && disk->blocks[i].place != VHDX_NOWHERE && disk->blocks[i].place < end &&
+            offset < disk->blocks[i].place + disk->block_size)
+            return true;
+    return false;
+}
+
+/*
+ * A block that is said to begin a MiB or more beside its place, in space that is nobody's, and leaves nothing but zeros
+ * there: it lies as well where it is said to.
+ */
+static void settle_shifts(struct judge_scene *scene)
+{
+    const struct judge_disk *disk = scene->disk;
+    for (uint64_t i = 0; i < disk->block_count; i++) {
+        uint64_t was = disk->blocks[i].place, now = entry_of(scene, i).file_offset, size = disk->block_size;
+        if (was == VHDX_NOWHERE || now == was || now + size <= was || was + size <= now ||
+            is_owned(disk, i, now, now + size))
+            continue;
+        if (now > was ? is_blank(scene->file, was, now) : is_blank(scene->file, now + size, was + size))
+            dmg_silent_block(scene, i);
+    }
+}
+
 /*
  * A block whose entry is zero now, and of whose content nothing is left in a file that was cut off: an empty entry says
  * the same. A fixed disk has none of these.
@@ -204,7 +242,7 @@ static void settle_cut_off(struct judge_scene *scene)
         uint64_t index = i / disk->chunk_ratio * (disk->chunk_ratio + 1) + i % disk->chunk_ratio;
         if (place == VHDX_NOWHERE || end <= size || dmg_number_at(scene, disk->bat_offset + index * 8, 8) != 0)
             continue;
-        if (store_next(scene->file, place / STORE_PAGE) >= vx_ceil_div(vx_min(end, size), STORE_PAGE))
+        if (is_blank(scene->file, place, vx_min(end, size)))
             dmg_silent_block(scene, i);
     }
 }
@@ -262,6 +300,7 @@ void judge_settle(struct judge_scene *scene)
     uint64_t at = bld_item_offset(disk->b, &vx_guid_virtual_disk_size, false), last = 0;
     uint64_t size = dmg_number_at(scene, at, 8), blocks = vx_ceil_div(size, disk->block_size);
     settle_places(scene);
+    settle_shifts(scene);
     settle_sectors(scene);
     settle_cut_off(scene);
     for (uint64_t i = 0; i < disk->block_count; i++)
