@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define STEPS_MAX 40
-#define ROUNDS_MAX 8
+#define ROUNDS_MAX 12
 
 /* ---- looking ---- */
 
@@ -279,6 +279,8 @@ static vhdx_status take_steps(struct vx_planning *p, bool *unfinished, vhdx_erro
             continue;
         p->salvaging = true;
         *unfinished = true;
+        for (size_t k = 0; k < sizeof p->forbidden_late; k++)
+            p->plan->forbidden[k] |= p->forbidden_late[k];
     }
     return VHDX_OK;
 }
@@ -342,41 +344,90 @@ static void tell_fault(const struct vx_planning *p, const struct vx_audit_fault 
         &(vhdx_notice){.kind = VHDX_NOTICE_WARNING, .text = text, .advice = VHDX_ADVICE_SALVAGE_AND_REPORT});
 }
 
-/* Where no plan that gives something up is sound, one that does not may be. false: there is none. */
-static bool be_gentle(struct vx_planning *p)
+/* First where something is given up for it, and if that is not enough, altogether. */
+static void forbid(struct vx_planning *p, unsigned finding)
 {
-    if (!p->options->salvage || p->gentle)
-        return false;
+    const uint8_t bit = (uint8_t)(1u << finding % 8);
+    bool late = p->options->salvage && !p->gentle && !(p->forbidden_late[finding / 8] & bit);
+    uint8_t *bits = late ? p->forbidden_late : p->forbidden;
+    bits[finding / 8] |= bit;
+}
+
+static vhdx_status draft_until_sound(struct vx_planning *p, bool *refused, vhdx_error *err)
+{
+    struct vx_audit_fault fault;
+    *refused = false;
+    for (int round = 0;; round++) {
+        VX_TRY(draft(p, &fault, err));
+        if (!fault.what || p->hopeless)
+            return VHDX_OK;
+        *refused = true;
+        if (!p->gentle) /* else all of it is known already */
+            tell_fault(p, &fault);
+        p->hopeless = round + 1 >= ROUNDS_MAX || is_forbidden(p, fault.finding);
+        if (!p->hopeless)
+            forbid(p, fault.finding);
+    }
+}
+
+/* Whether something is wrong with the sketch, and was not with the other one. */
+static vhdx_status leaves_more(const struct vx_planning *p, vhdx_report *other, bool *more, vhdx_error *err)
+{
+    const struct vx_finding *finding;
+    vhdx_report *now = NULL;
+    vhdx_status status = vx_planning_look(p, p->plan->sketch, &now, NULL, err);
+    *more = false;
+    for (size_t i = 0; status == VHDX_OK && (finding = vx_report_record(now, 0, i)) != NULL; i++)
+        *more = *more || (finding->severity > VHDX_SEVERITY_INFO && !vx_planning_is_among(finding, other, SIZE_MAX));
+    vx_report_free(now);
+    return status;
+}
+
+/* The plan that gives nothing up; *left: what is wrong with the disk then. */
+static vhdx_status draft_gently(struct vx_planning *p, vhdx_report **left, vhdx_error *err)
+{
+    bool refused;
     p->gentle = true;
     p->hopeless = false;
     memset(p->forbidden, 0, sizeof p->forbidden);
-    return true;
+    VX_TRY(draft_until_sound(p, &refused, err));
+    return vx_planning_look(p, p->plan->sketch, left, NULL, err);
 }
 
-static vhdx_status draft_until_sound(struct vx_planning *p, vhdx_error *err)
+/*
+ * A salvage of which a part was refused may leave what a plain repair would have mended, because one write was blamed
+ * for another. Then it does no more than that one.
+ */
+static vhdx_status draft_best(struct vx_planning *p, vhdx_error *err)
 {
+    uint8_t forbidden[sizeof p->forbidden];
     struct vx_audit_fault fault;
-    for (int round = 0;; round++) {
-        VX_TRY(draft(p, &fault, err));
-        bool nothing = round > 0 && !vx_plan_changes(p->plan);
-        if (p->hopeless || (!fault.what && !(nothing && be_gentle(p))))
-            return VHDX_OK;
-        if (!fault.what) { /* all of it was refused, and so was what costs nothing */
-            round = -1;
-            continue;
-        }
-        tell_fault(p, &fault);
-        p->hopeless = round + 1 >= ROUNDS_MAX || is_forbidden(p, fault.finding);
-        if (p->hopeless && be_gentle(p))
-            round = -1;
-        else if (!p->hopeless)
-            p->forbidden[fault.finding / 8] = (uint8_t)(p->forbidden[fault.finding / 8] | 1u << fault.finding % 8);
+    vhdx_report *left = NULL;
+    bool refused, less;
+    VX_TRY(draft_until_sound(p, &refused, err));
+    if (!refused || !p->options->salvage)
+        return VHDX_OK;
+    bool hopeless = p->hopeless;
+    memcpy(forbidden, p->forbidden, sizeof forbidden);
+    vhdx_status status = draft_gently(p, &left, err);
+    if (status == VHDX_OK && !hopeless) {
+        p->gentle = false;
+        memcpy(p->forbidden, forbidden, sizeof forbidden);
+        status = draft(p, &fault, err);
+        if (status == VHDX_OK)
+            status = leaves_more(p, left, &less, err);
+        vx_report_free(left);
+        left = NULL;
+        if (status == VHDX_OK && less)
+            status = draft_gently(p, &left, err);
     }
+    vx_report_free(left);
+    return status;
 }
 
 vhdx_status vx_planning_make(struct vx_planning *p, vhdx_error *err)
 {
-    VX_TRY(draft_until_sound(p, err));
+    VX_TRY(draft_best(p, err));
     VX_TRY(vx_plan_doubt_rest(p->plan, p->virtual_size, err));
     bool gives_up = gives_up_content(p->plan);
     if (p->options->map && vx_plan_changes(p->plan))

@@ -27,9 +27,11 @@ struct vx_planning {
     vhdx_guid ids[3];      /* by which a second run knows the map of a first one: before, in between and afterwards */
     size_t id_count;
     uint8_t forbidden[VX_PLAN_FINDINGS / 8]; /* findings whose repair the auditor refused */
-    bool hopeless;                           /* he refused them all */
-    bool gentle;                             /* nothing is given up after all: no plan that does is sound */
-    bool salvaging;                          /* all that costs nothing is done, and now things may be given up */
+    uint8_t
+        forbidden_late[VX_PLAN_FINDINGS / 8]; /* once things may be given up; what costs nothing may still be done */
+    bool hopeless;                            /* he refused them all */
+    bool gentle;                              /* nothing is given up after all: no plan that does is sound */
+    bool salvaging;                           /* all that costs nothing is done, and now things may be given up */
 };
 
 /* `file` is the open disk at `path`; `options` must outlive the planning. For vx_planning_end(), also after a

@@ -337,11 +337,12 @@ static vhdx_status check_content(struct vx_verification *v, const struct vx_clai
         vx_finding_set_found(&finding, unowned);
         VX_TRY(is_meant(v, &meant, err));
         VX_TRY(vx_absent_look(&room, &left, err));
-        if (left.block || left.part || is_fixed(exam)) { /* a part of one, if the block size is too large */
-            if (!meant && v->stated_blocks == 0)         /* else the guest may have given up all of it */
-                finding.severity = VHDX_SEVERITY_ERROR;
+        bool given_up = meant || v->stated_blocks > 0; /* by the guest, perhaps */
+        bool missing = left.block || left.part || is_fixed(exam);
+        if (missing && !given_up)
+            finding.severity = VHDX_SEVERITY_ERROR;
+        if (missing || (!given_up && !vx_absent_is_qemu(&room))) /* smaller blocks than the disk says it has */
             finding.lost_length = exam->geometry.virtual_size;
-        }
         finding.advice_code = VHDX_ADVICE_LOSSY_TELLS;
         vx_verify_add(v, &finding);
     }

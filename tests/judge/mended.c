@@ -83,6 +83,24 @@ static const struct judge_mended mended[] = {
     {1253, "truncated,header-raw", true},
     /* what a guess had made of the disk beyond its new end */
     {30102523, "-,log-field", true},
+    /* entries that name another block's place, and content without an owner */
+    {6001543, "bat-garbage,bat-place,-", true},
+    {30100551, "bat-state,bat-place", true},
+    {40000173, "bat-piece,-,item-zero", true},
+    /* sizes that are rounded, or that fit larger blocks; a kind that is not certain */
+    {2394, "item-legal,item-zero", true},
+    {4100375, "item-garbage", true},
+    {5001145, "item-legal,item-size,item-garbage", true},
+    {5001431, "item-legal,item-garbage,item-legal", true},
+    {40001227, "habit-slots", true},
+    /* a salvage did less than a plain repair, or gave up what that one mends */
+    {5001073, "item-legal,item-legal,item-garbage", true},
+    {5001119, "item-legal,item-garbage", true},
+    {40001114, "item-legal,item-garbage,entry-zero", true},
+    /* the journal's own entries are evidence as well */
+    {40003898, "header-log-guid,-,-", true},
+    /* a log aims at a block, and the sizes that would say so are gone */
+    {40002911, "bit-flips,log-field", true},
 };
 
 const struct judge_mended *judge_mended_at(size_t row)
