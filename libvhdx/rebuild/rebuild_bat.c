@@ -18,6 +18,7 @@
 
 struct pages {
     uint64_t lost, empty, owners;
+    uint64_t fresh;      /* of the lost: those that no file ever held */
     uint64_t odd;        /* entries in sound pages that have no data, but a place */
     uint64_t doubtful;   /* entries in sound pages that point nowhere, or to what is claimed already */
     uint8_t *empty_bits; /* pages in which no block is: perhaps lost */
@@ -141,6 +142,7 @@ static void lose_new_pages(struct vx_rebuilding *work, struct pages *pages)
         if (is_new(out, page) && vx_page_bit(pages->empty_bits, page)) {
             vx_set_page_bit(out->lost_pages, page);
             pages->lost++;
+            pages->fresh++;
         }
 }
 
@@ -202,7 +204,8 @@ static vhdx_status rebuild_bat(struct vx_rebuilding *work, struct pages *pages, 
         if (pages->lost == 0 && out->placement_count == 0 && out->single_count == 0)
             out->stray_count = 0; /* leaks of a disk whose BAT is whole are nobody's pieces */
     }
-    if (work->options->search_content) /* lost pages explain it, and so may others that were zeroed along with them */
+    /* lost pages explain it; but so may others that were zeroed along with them */
+    if (work->options->search_content && (pages->lost == 0 || pages->lost > pages->fresh))
         VX_TRY(vx_rebuild_doubt_absent(work, err));
     VX_TRY(vx_rebuild_bits(work, err));
     out->lost_page_count += pages->lost;
