@@ -84,7 +84,9 @@ vhdx_status vx_rebuild_doubt_absent(struct vx_rebuilding *work, vhdx_error *err)
                                         .cut_off = leads.cut_off > 0,
                                         .creator = work->survey->file_id.creator};
     vhdx_status status = vx_absent_look(&room, &left, err);
-    out->fixed_short = is_fixed(out) && (room.cut_off || work->view_size < space_of(out));
+    /* a disk of which most blocks are not there is no fixed one, whatever it says */
+    out->fixed_short = is_fixed(out) && leads.present >= out->geometry.payload_count / 2 &&
+                       (room.cut_off || work->view_size < space_of(out));
     out->unowned_block = left.block;
     out->unowned_part = left.part;
     out->sizes.contradicted = out->sizes.contradicted || (left.block && out->sizes.larger_fits);

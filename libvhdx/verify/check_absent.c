@@ -144,7 +144,8 @@ static vhdx_status lose_empty(struct vx_verification *v, struct vx_bat_walk *bat
 vhdx_status vx_check_fixed_absent(struct vx_verification *v, vhdx_error *err)
 {
     struct vx_bat_walk bat;
-    if (v->exam->bat_entries < v->exam->geometry.entry_count)
+    if (v->exam->bat_entries < v->exam->geometry.entry_count ||
+        v->owned_blocks < v->exam->geometry.payload_count / 2) /* no fixed disk, whatever it says */
         return VHDX_OK;
     VX_TRY(vx_bat_walk_open(v->exam, v->exam->geometry.entry_count, &bat, err));
     vhdx_status status = lose_empty(v, &bat, err);
