@@ -6,10 +6,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 
+#include "advice.h"
 #include "exit.h"
 #include "merge_report.h"
 #include "plan_new.h"
 #include "platform.h"
+#include "report.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -98,6 +100,43 @@ static vhdx_status check_rights(const struct merge_work *work, vhdx_error *err)
     return VHDX_OK;
 }
 
+/* Whether the merge would have room upwards, and what it would write then. */
+static bool fits_upwards(const struct merge_work *work, uint64_t *bytes)
+{
+    const struct merge_wish *wish = work->wish;
+    vhdx_merge_options options = work->options;
+    vhdx_merge_report report = {.struct_size = sizeof report};
+    if (wish->way != VHDX_DIRECTION_AUTO || wish->reclaim || wish->verify || wish->undo || wish->delete_merged)
+        return false;
+    options.direction = VHDX_DIRECTION_UP;
+    options.notice = NULL;
+    options.progress = NULL;
+    if (vhdx_merge_plan(work->child, &options, &report, NULL) != VHDX_OK)
+        return false;
+    *bytes = report.bytes_to_copy + report.bytes_to_share;
+    return true;
+}
+
+/* Where a merge has no room on this volume: what needs less, and what needs none of it. Nothing was changed yet. */
+static void offer_other_ways(const struct merge_work *work, vhdx_error *err)
+{
+    char room[ADVICE_ROOM], size[REPORT_SIZE_ROOM], up[200] = "";
+    uint64_t bytes;
+    if (err->status != VHDX_NO_SPACE || work->wish->output || err->advice == VHDX_ADVICE_MERGE_UNFINISHED)
+        return;
+    const char *advice = advice_of_error(err, room);
+    if (fits_upwards(work, &bytes)) {
+        report_size_short(bytes, size);
+        snprintf(up, sizeof up, "; '--direction up' writes %s and fits (the result is then at the child's path)", size);
+    }
+    char text[sizeof err->advice_text];
+    int length = snprintf(text, sizeof text, "%s%s; '-o NEW' writes the merged disk to another volume", advice, up);
+    if ((size_t)length >= sizeof text)
+        return;
+    memcpy(err->advice_text, text, (size_t)length + 1);
+    err->advice = VHDX_ADVICE_TEXT;
+}
+
 static int merge(struct merge_work *work)
 {
     vhdx_error err;
@@ -113,6 +152,7 @@ static int merge(struct merge_work *work)
         status = check_rights(work, &err);
     progress_clear(&work->progress);
     if (status != VHDX_OK) {
+        offer_other_ways(work, &err);
         progress_advise(&err, work->wish->output ? "the unfinished file was removed; run the same command again"
                                                  : "nothing is lost; run the same command again to go on");
         return cli_fail(work->cli, &err);
