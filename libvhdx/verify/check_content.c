@@ -27,7 +27,7 @@ static vhdx_status look(const vhdx_host *host, const char *path, const struct vx
                         struct vx_content **content, vhdx_error *err)
 {
     struct vx_chain *chain;
-    VX_TRY(vx_chain_open(host, path, search, NULL, &chain, NULL, err));
+    VX_TRY(vx_chain_open_any(host, path, search, VX_OPEN_VHD, &chain, err));
     *content = vx_alloc(1, sizeof **content);
     if (*content)
         vx_content_of_chain(chain, *content);

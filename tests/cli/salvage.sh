@@ -54,7 +54,7 @@ rm -r pieces
 # Usage.
 expect 16 vhdx export --salvage -o - disk.vhdx
 one_line_of_error
-expect 16 vhdx export --map m -o new.raw disk.vhdx
+expect 16 vhdx export --bad-ranges m -o new.raw disk.vhdx
 one_line_of_error
 expect 16 vhdx export --bad-ranges m -o new.raw disk.vhdx
 one_line_of_error
