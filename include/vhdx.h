@@ -1004,9 +1004,9 @@ typedef struct vhdx_compact_options {
     const vhdx_host *host;
     const char *const *parents; /* where to look for ancestors, as in vhdx_open_options */
     size_t parent_count;
-    bool zeros_only; /* do not ask what the guest's file systems use */
-    bool punch; /* also give back the space of zeros inside of blocks that stay, and of holes that no block fills */
-    bool force; /* go by file systems although other disks hang on this one; they stay linked to it */
+    bool zeros_only;       /* do not ask what the guest's file systems use */
+    bool punch;            /* also give back the space of zeros inside of blocks that stay: the file becomes sparse */
+    bool force;            /* go by file systems although other disks hang on this one; they stay linked to it */
     uint64_t window_bytes; /* payload between two commits; 0 = 64 MiB */
     const char *undo;      /* path of an undo file to be made, see vhdx_undo; NULL = none */
     /* What the caller hears. */
@@ -1033,7 +1033,7 @@ typedef struct vhdx_compact_report {
     /* What was done; 0 in a plan. */
     uint64_t bytes_moved;   /* payload and bitmaps, shared ones included */
     uint64_t bytes_shared;  /* of these, by reflink */
-    uint64_t bytes_punched; /* inside of the file */
+    uint64_t bytes_punched; /* inside of the file; of a plan, those that would be */
 } vhdx_compact_report;
 
 /* Says what vhdx_compact would do, and refuses what it would refuse; writes nothing. */

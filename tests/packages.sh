@@ -40,6 +40,10 @@ for target; do
         have_program strace || want strace
         have_program valgrind || want valgrind
         have_program mkntfs || want ntfs-3g
+        have_program mkfs.xfs || want xfsprogs
+        have_program mkfs.vfat || want dosfstools
+        have_program mcopy || want mtools
+        have_program mkfs.exfat || want exfatprogs
         have_program fls || want sleuthkit
         have_program debugfs || want e2fsprogs
         have_program sfdisk || want fdisk

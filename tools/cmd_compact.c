@@ -6,17 +6,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 
+#include "estimate.h"
 #include "exit.h"
 #include "notices.h"
 #include "report.h"
 #include "text.h"
 
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct wish {
-    bool dry_run, zeros_only, punch, force;
+    bool dry_run, zeros_only, punch, force, estimate;
     const char *undo;
     struct cli_list parents;
     struct cli_size window;
@@ -214,8 +216,23 @@ static int compact(const struct cli *cli, const struct wish *wish)
     return status == VHDX_OK ? EXIT_DONE : cli_fail(cli, &err);
 }
 
+static int checked_estimate(const struct cli *cli, const struct wish *wish)
+{
+    const char *other = wish->undo            ? "--undo"
+                        : wish->punch         ? "--punch"
+                        : wish->force         ? "--force"
+                        : wish->parents.count ? "--parent"
+                        : wish->window.given  ? "--window"
+                                              : NULL;
+    if (other)
+        return cli_usage_error(cli->command, "--estimate changes nothing: it does not go with %s", other);
+    return cli_files(cli, 1, SIZE_MAX) ? estimate(cli, wish->zeros_only) : EXIT_USAGE;
+}
+
 static int checked(const struct cli *cli, const struct wish *wish)
 {
+    if (wish->estimate)
+        return checked_estimate(cli, wish);
     if (!cli_files(cli, 1, 1))
         return EXIT_USAGE;
     if (wish->window.given && wish->window.bytes == 0)
@@ -238,6 +255,8 @@ static int run(const struct command *self, int argc, char **argv)
          "save what is overwritten or cut off to FILE first, so\nthat 'vhdx undo FILE' takes it back"},
         {"parent", 0, CLI_LIST, &wish.parents, "PATH",
          "a file or directory in which to look for ancestors\nfirst; may be given more than once"},
+        {"estimate", 0, CLI_FLAG, &wish.estimate, NULL,
+         "print what would come back of each disk below DIR, in\none table, and change nothing"},
         {"force", 0, CLI_FLAG, &wish.force, NULL,
          "go by file systems although other disks are children\nof DISK; they stay linked to it"},
         {"window", 0, CLI_SIZE, &wish.window, "N", "bytes to move between two commits (default 64M)"},
@@ -250,7 +269,8 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_compact = {
     .name = "compact",
-    .synopsis = "[--dry-run] [--zeros-only] [--punch] [--undo FILE] DISK",
+    .synopsis = "[--dry-run] [--zeros-only] [--punch] [--undo FILE] DISK\n"
+                "--estimate [--zeros-only] DIR...",
     .summary = "gives back the space of what a disk does not use",
     .details = "Makes the file of a dynamic or differencing disk as short as it can be, in\n"
                "place: blocks that read as zeros leave it, and so do blocks that the guest's\n"
@@ -260,6 +280,7 @@ const struct command command_compact = {
                "all that its file systems use. The same command goes on with a run that was cut\n"
                "off.",
     .examples = "vhdx compact --dry-run disk.vhdx\n"
+                "vhdx compact --estimate .\n"
                 "vhdx compact disk.vhdx\n"
                 "vhdx compact --undo disk.undo disk.vhdx",
     .run = run,

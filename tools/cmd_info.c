@@ -24,6 +24,7 @@ struct showing {
     const vhdx_open_options *options;
     struct json *json; /* inside the object of the file; NULL: text */
     bool chain_begun;
+    bool reclaimable;   /* asked for */
     bool several;       /* each file has an object of its own */
     vhdx_error failure; /* the first; status VHDX_OK: none */
 };
@@ -119,6 +120,25 @@ static void show_content(const struct showing *showing, const char *path, int in
     putchar('\n');
 }
 
+/* What compaction would give back. Of a disk that cannot be compacted nothing is said. */
+static void show_reclaimable(const struct showing *showing, const char *path, int indent)
+{
+    const vhdx_compact_options options = {.struct_size = sizeof options,
+                                          .parents = showing->options->parents,
+                                          .parent_count = showing->options->parent_count};
+    vhdx_compact_report report = {.struct_size = sizeof report};
+    if (!showing->reclaimable)
+        return;
+    bool known = vhdx_compact_plan(path, &options, &report, NULL) == VHDX_OK;
+    uint64_t bytes = known ? report.file_size_before - report.file_size_after : 0;
+    if (showing->json && known)
+        json_number(showing->json, "reclaimable", bytes);
+    else if (showing->json)
+        json_null(showing->json, "reclaimable");
+    else if (known)
+        report_size_row(stdout, indent, "compaction gives", bytes);
+}
+
 /* A vhdx_layer_fn. */
 static void show_layer(void *context, size_t layer, const vhdx_info *info)
 {
@@ -130,17 +150,20 @@ static void show_layer(void *context, size_t layer, const vhdx_info *info)
         show_merge(showing, info->path, 2);
         if (layer == 0)
             show_content(showing, info->path, 2);
+        show_reclaimable(showing, info->path, 2);
         return;
     }
     if (layer == 0) {
         report_info_json(showing->json, info);
         show_merge(showing, info->path, 0);
         show_content(showing, info->path, 0);
+        show_reclaimable(showing, info->path, 0);
     }
     begin_chain_json(showing);
     json_object_begin(showing->json, NULL);
     report_info_json(showing->json, info);
     show_merge(showing, info->path, 0);
+    show_reclaimable(showing, info->path, 0);
     json_object_end(showing->json);
 }
 
@@ -167,6 +190,7 @@ static vhdx_status show_image(struct showing *showing, const char *path, const v
     vhdx_image_free(image);
     show_merge(showing, path, 0);
     show_content(showing, path, 0);
+    show_reclaimable(showing, path, 0);
     return VHDX_OK;
 }
 
@@ -189,11 +213,12 @@ static int show_file(struct showing *showing, const char *path, const vhdx_open_
 }
 
 /* One file gives one object, several an array of such objects. */
-static int show_files(const struct cli *cli, const vhdx_open_options *options, bool chain)
+static int show_files(const struct cli *cli, const vhdx_open_options *options, bool chain, bool reclaimable)
 {
     struct json json;
     bool array = cli->json && cli->file_count > 1;
     struct showing showing = {.cli = cli, .options = options, .json = cli->json ? &json : NULL, .several = array};
+    showing.reclaimable = reclaimable;
     int worst = EXIT_DONE;
     if (cli->json)
         json_document_begin(&json, stdout);
@@ -222,10 +247,12 @@ static int run(const struct command *self, int argc, char **argv)
 {
     struct cli cli;
     struct cli_list parents = {0};
-    bool chain = false;
+    bool chain = false, reclaimable = false;
     int status;
     const struct cli_option options[] = {
         {"chain", 0, CLI_FLAG, &chain, NULL, "show every layer, from FILE down to the base"},
+        {"reclaimable", 0, CLI_FLAG, &reclaimable, NULL,
+         "also say what 'vhdx compact' would give back; reads\ncontent for that"},
         {"parent", 0, CLI_LIST, &parents, "PATH",
          "with --chain: a file or directory in which to look\nfor ancestors first; may be given more than once"},
     };
@@ -235,7 +262,7 @@ static int run(const struct command *self, int argc, char **argv)
                                         .parent_count = parents.count,
                                         .inspect_only = true,
                                         .notice = cli_notice};
-        status = cli_files(&cli, 1, SIZE_MAX) ? show_files(&cli, &open, chain) : EXIT_USAGE;
+        status = cli_files(&cli, 1, SIZE_MAX) ? show_files(&cli, &open, chain, reclaimable) : EXIT_USAGE;
     }
     free(parents.items);
     return status;
@@ -243,7 +270,7 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_info = {
     .name = "info",
-    .synopsis = "[--chain [--parent PATH]...] FILE...",
+    .synopsis = "[--chain [--parent PATH]...] [--reclaimable] FILE...",
     .summary = "shows kind, sizes, ids, log state, creator and parent of a disk",
     .details = "Shows the facts of each disk FILE; with --chain those of all its ancestors too,\n"
                "as far as they are found. Nothing is written, not even to replay a log. A disk\n"

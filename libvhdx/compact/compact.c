@@ -59,6 +59,11 @@ static vhdx_status check_merge(struct vx_compact_run *run, vhdx_error *err)
     return status;
 }
 
+static bool punches(const struct vx_compact_run *run)
+{
+    return run->options->punch && !(vx_file_facts(run->disk->file)->attributes & VHDX_FILE_SPARSE_HARMS);
+}
+
 static vhdx_status check_kind(const struct vx_compact_run *run, vhdx_error *err)
 {
     if (!vx_image_is_fixed(run->disk))
@@ -72,6 +77,9 @@ static vhdx_status check_all(struct vx_compact_run *run, vx_layer_check_fn *chec
 {
     const vhdx_compact_options *options = run->options;
     VX_TRY(check_kind(run, err));
+    if (options->punch && !punches(run))
+        vx_notice(options->notice, options->notice_context, VHDX_NOTICE_WARNING,
+                  "%s: no holes are punched, sparse files do harm where it lies", run->path);
     for (size_t i = 0; i < run->chain->count; i++)
         vx_image_tell(run->chain->layers[i], options->notice, options->notice_context);
     if (check_layer)
@@ -134,7 +142,7 @@ static bool is_packed(const struct vx_compact_run *run)
 {
     const vhdx_compact_report *report = run->report;
     return report->blocks_zero == 0 && report->blocks_unused == 0 && report->bytes_to_move == 0 &&
-           report->file_size_after == report->file_size_before;
+           report->bytes_punched == 0 && report->file_size_after == report->file_size_before;
 }
 
 static vhdx_status protect(struct vx_compact_run *run, vhdx_error *err)
@@ -212,6 +220,8 @@ static vhdx_status change(struct vx_compact_run *run, vhdx_error *err)
         VX_TRY(plan_again(run, err));
     VX_TRY(vx_compact_drop(run, err));
     VX_TRY(vx_compact_move(run, err)); /* C3 */
+    if (punches(run) && !run->cancelled)
+        VX_TRY(vx_compact_punch(run, true, err));
     VX_TRY(finish(run, err));
     if (run->cancelled)
         return vx_fail(err, VHDX_CANCELLED, vx_at_file(run->path), "the compaction was cancelled");
@@ -235,7 +245,10 @@ static vhdx_status run_all(struct vx_compact_run *run, vx_layer_check_fn *check_
     VX_TRY(find_free(run, err));
     VX_TRY(vx_compact_scan(run, err));
     VX_TRY(vx_compact_plan_places(run, err));
-    vx_free_map_clear(&run->free);
+    if (punches(run))
+        VX_TRY(vx_compact_punch(run, false, err));
+    else
+        vx_free_map_clear(&run->free);
     VX_TRY(protect(run, err)); /* C1 */
     if (run->plan_only || is_packed(run))
         return VHDX_OK;

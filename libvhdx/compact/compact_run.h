@@ -42,6 +42,8 @@ void vx_compact_tell(struct vx_compact_run *run, vhdx_phase phase, uint64_t done
 vhdx_status vx_compact_scan(struct vx_compact_run *run, vhdx_error *err);
 /* Where everything else belongs: fills `pack` and the report's part about it. Only reads. */
 vhdx_status vx_compact_plan_places(struct vx_compact_run *run, vhdx_error *err);
+/* Punches holes into blocks that stay; or only counts them, and says whether content changes by that. */
+vhdx_status vx_compact_punch(struct vx_compact_run *run, bool for_real, vhdx_error *err);
 /* Takes the entries of `drop` out of the BAT of the disk, which is in writing. */
 vhdx_status vx_compact_drop(struct vx_compact_run *run, vhdx_error *err);
 /* Moves what `pack` says, but for the log. */

@@ -1,7 +1,7 @@
 /*
  * Free space of FAT12, FAT16 and FAT32: the entries of the table that are zero, when the tables are equal and nothing
- * says that the volume was not unmounted. Easy to get wrong: which of the three it is follows from the number of
- * clusters alone.
+ * says that the volume was not unmounted. Easy to get wrong: FAT12 and FAT16 are told apart by the number of clusters
+ * alone, FAT32 by the field for the table's length that it leaves empty, however few clusters it has.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/checked.h"
@@ -42,15 +42,15 @@ static bool decode(struct vx_free_volume *volume, struct fat *fat)
         return false;
     fat->data = before * fat->sector;
     fat->clusters = (uint32_t)((total - before) / p[13]);
-    fat->bits = fat->clusters < 4085 ? 12 : fat->clusters < 65525 ? 16 : 32;
+    fat->bits = vx_get16(p + 22) == 0 ? 32 : fat->clusters < 4085 ? 12 : 16;
     fat->mirrored = fat->bits != 32 || !(vx_get16(p + 40) & 0x80);
     fat->active = fat->mirrored ? 0 : vx_get16(p + 40) & 15;
     fat->root = fat->bits == 32 ? vx_get32(p + 44) : 0;
     fat->information = fat->bits == 32 ? vx_get16(p + 48) : 0;
     volume->limit = fat->data + fat->clusters * fat->cluster;
-    bool wide_root = fat->bits == 32 && vx_get16(p + 17) == 0 && vx_get16(p + 22) == 0;
-    return fat->clusters > 0 && (fat->clusters + UINT64_C(2)) * fat->bits <= fat->table_size * 8 &&
-           fat->active < fat->tables && (fat->bits == 32 ? wide_root : vx_get16(p + 22) != 0);
+    bool fits = fat->bits == 32 ? vx_get16(p + 17) == 0 : fat->clusters < 65525;
+    return fits && fat->clusters > 0 && (fat->clusters + UINT64_C(2)) * fat->bits <= fat->table_size * 8 &&
+           fat->active < fat->tables;
 }
 
 /* A flag of the boot sector, and two bits of the table's second entry. */

@@ -42,6 +42,35 @@ cmp zeros.vhdx once.vhdx || fail "a second run changed the disk"
 expect 0 vhdx undo back
 cmp zeros.vhdx copy.vhdx || fail "the undo does not bring the old disk back"
 
+# Many disks in one table, which tells what one disk tells; what cannot be compacted has its reason there.
+expect 0 vhdx create --fixed --size 4M table.vhdx
+expect 0 vhdx compact --estimate .
+says out "fixed"
+says out "all of them"
+expect 0 vhdx compact --estimate --json .
+if have_python; then
+    [ "$(json '[d["file_size_before"] - d["file_size_after"] for d in d["disks"] if d["path"].endswith("zeros.vhdx")]')" = "[2097152]" ] ||
+        fail "the table tells another number"
+    [ "$(json 'd["reclaimable"] >= 2097152')" = True ] || fail "the sum is too small"
+fi
+expect 0 vhdx info --json --reclaimable zeros.vhdx
+if have_python; then
+    [ "$(json 'd["reclaimable"]')" = 2097152 ] || fail "info tells another number"
+fi
+expect 0 vhdx info --json zeros.vhdx
+says_not out reclaimable
+expect 16 vhdx compact --estimate --undo x .
+
+# A disk is known by what hangs on it: only its zeros count.
+expect 0 vhdx compact --dry-run --json disk.vhdx
+if have_python; then
+    [ "$(json 'd["zeros_only"]')" = True ] || fail "a parent was not taken for one"
+fi
+expect 0 vhdx compact --dry-run --json --force disk.vhdx
+if have_python; then
+    [ "$(json 'd["zeros_only"]')" = False ] || fail "--force does nothing"
+fi
+
 # Layers of a chain: each by itself, and the leaf goes on reading the same.
 leaf=$(hash_of disk_2.avhdx)
 for layer in disk.vhdx disk_1.avhdx disk_2.avhdx; do

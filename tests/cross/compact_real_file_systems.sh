@@ -159,7 +159,7 @@ whole() {
 }
 
 ext() { # KIND OPTIONS...
-    garbage e.raw 160
+    garbage e.raw 96
     mke2fs -q -F -E nodiscard "${@:2}" e.raw >mke2fs.log 2>&1 || { cat mke2fs.log; fail mke2fs; }
     whole "$1" e.raw "${*:2}"
 }
@@ -174,10 +174,10 @@ ext ext4 -t ext4 -b 1024 -O ^flex_bg
 ext ext4 -t ext4 -b 1024 -O sparse_super2
 ext ext4 -t ext4 -b 4096 -O bigalloc -C 16384
 
-garbage n.raw 160
+garbage n.raw 96
 mkntfs -q -F -f n.raw >mkntfs.log 2>&1 || fail mkntfs
 whole ntfs n.raw
-garbage n.raw 160
+garbage n.raw 96
 mkntfs -q -F -f -c 512 n.raw >mkntfs.log 2>&1 || fail mkntfs
 whole ntfs n.raw "clusters of 512"
 for version in crc=1,finobt=1 crc=0,finobt=0; do
@@ -193,3 +193,82 @@ done
 garbage f.raw 120
 mkfs.exfat f.raw >mkfs.log 2>&1 || fail mkfs.exfat
 whole exfat f.raw
+
+# Several of them on one disk. What lies between partitions, boot loaders for one, is kept as it is.
+# together NAME LAYOUT RAW START...: partitions at these MiB.
+together() {
+    local name=$1 layout=$2 known
+    shift 2
+    garbage d.raw 320
+    printf '%b' "$layout" | sfdisk -q --wipe always d.raw >sfdisk.log 2>&1 || { cat sfdisk.log; fail sfdisk; }
+    cp d.raw gaps.raw
+    local -a parts=()
+    while [ $# -gt 0 ]; do
+        dd if="$1" of=d.raw bs=1M seek="$2" conv=notrunc status=none
+        parts+=("$1:$2")
+        shift 2
+    done
+    disk_of d.raw disk.vhdx
+    run compact --json --no-progress disk.vhdx >out.json
+    known=$(json 'sum(v["known"] for v in d["volumes"])')
+    [ "$known" = ${#parts[@]} ] || { cat out.json; fail "$name: $known of ${#parts[@]} are known"; }
+    [ "$(json 'd["blocks_unused"] + d["blocks_zero"] > 100')" = True ] || fail "$name: little came back"
+    qemu-img convert -f vhdx -O raw disk.vhdx after.raw
+    for part in "${parts[@]}"; do
+        dd if=after.raw of=part.raw bs=1M skip="${part#*:}" count=$(($(stat -c %s "${part%:*}") >> 20)) status=none
+        kind=${part%%.*}
+        check part.raw
+    done
+    cmp -n 1048576 gaps.raw after.raw || fail "$name: what lies before the first partition changed"
+    cmp <(tail -c 1M gaps.raw) <(tail -c 1M after.raw) || fail "$name: the end of the disk changed"
+    echo "$name: $known volumes on one disk"
+}
+garbage ext4.raw 60 && mke2fs -q -F -E nodiscard -t ext4 ext4.raw || fail mke2fs
+garbage ext2.raw 60 && mke2fs -q -F -E nodiscard -t ext2 ext2.raw || fail mke2fs
+garbage ntfs.raw 60 && mkntfs -q -F -f ntfs.raw >/dev/null 2>&1 || fail mkntfs
+garbage fat16.raw 60 && mkfs.vfat -F 16 fat16.raw >/dev/null || fail mkfs.vfat
+together GPT 'label: gpt\nstart=2048,size=60MiB\nstart=63MiB,size=60MiB\nstart=124MiB,size=60MiB\n' fat16.raw 1 ntfs.raw 63 ext4.raw 124
+together "extended partitions" \
+    'label: dos\nstart=2048,size=60MiB,type=7\nstart=62MiB,size=200MiB,type=5\nstart=63MiB,size=60MiB,type=83\nstart=124MiB,size=60MiB,type=83\nstart=190MiB,size=60MiB,type=6\n' \
+    ntfs.raw 1 ext2.raw 63 ext4.raw 124 fat16.raw 190
+
+# A logical volume in two pieces, which the LVM tools lay out.
+need pvcreate vgcreate lvcreate lvextend pvs
+config='devices{use_devicesfile=0 filter=["a|/dev/loop.*|","r|.*|"] scan=["/dev"]} activation{udev_sync=0 udev_rules=0} backup{backup=0 archive=0}'
+lvm() { "$1" -q --driverloaded n --config "$config" "${@:2}" >>lvm.log 2>&1 || { cat lvm.log; skip "LVM cannot work here"; }; }
+garbage pv 120
+wipefs -qa pv 2>/dev/null
+loop=$(losetup -f --show pv)
+group=vhdx_compact_$$
+lvm pvcreate -ffy "$loop"
+lvm vgcreate -s 1M "$group" "$loop"
+lvm lvcreate -an -Zn -Wn -n root -l 20 "$group"
+lvm lvcreate -an -Zn -Wn -n between -l 8 "$group"
+lvm lvextend -l +40 "$group/root"
+pieces=$(pvs --driverloaded n --config "$config" --segments --noheadings -o lv_name,pvseg_start,pvseg_size,pe_start --units m --nosuffix "$loop" 2>/dev/null |
+    awk '$1 == "root" { print $2, $3, $4 }')
+sync
+losetup -d "$loop"
+[ "$(echo "$pieces" | wc -l)" = 2 ] || fail "the volume has not two pieces: $pieces"
+done=0
+while read -r at count first; do
+    dd if=ext4.raw of=pv bs=1M skip=$done count="$count" seek=$((${first%.*} + at)) conv=notrunc status=none
+    done=$((done + count))
+done <<<"$pieces"
+garbage d.raw 124
+printf 'label: dos\nstart=2048,size=120MiB,type=8e\n' | sfdisk -q --wipe always d.raw || fail sfdisk
+dd if=pv of=d.raw bs=1M seek=1 conv=notrunc status=none
+disk_of d.raw disk.vhdx
+run compact --json --no-progress disk.vhdx >out.json
+[ "$(json '[v["known"] for v in d["volumes"] if v["name"] == "root"]')" = "[True]" ] || { cat out.json; fail "LVM: root is not known"; }
+[ "$(json 'd["blocks_unused"] + d["blocks_zero"] > 40')" = True ] || fail "LVM: little came back"
+qemu-img convert -f vhdx -O raw disk.vhdx after.raw
+rm -f part.raw
+done=0
+while read -r at count first; do
+    dd if=after.raw of=part.raw bs=1M skip=$((1 + ${first%.*} + at)) count="$count" seek=$done conv=notrunc status=none
+    done=$((done + count))
+done <<<"$pieces"
+kind=ext4
+check part.raw
+echo "LVM: a volume in two pieces"

@@ -337,6 +337,7 @@ vhdx_status scene_run(const struct scene *scene, const vhdx_host *host, vhdx_err
                             &(vhdx_compact_options){.struct_size = sizeof(vhdx_compact_options),
                                                     .host = host,
                                                     .window_bytes = has(recipe, SCENE_WINDOWS) ? VX_MIB : 0,
+                                                    .punch = has(recipe, SCENE_WINDOWS),
                                                     .undo = has(recipe, SCENE_UNDO) ? SCENE_UNDO_FILE : NULL},
                             NULL, err);
     }

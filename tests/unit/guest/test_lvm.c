@@ -60,6 +60,21 @@ Test(lvm, says_of_others_that_they_are_not_linear)
     }
 }
 
+/* A thin pool's parts are linear volumes too, and none that holds a file system; a snapshot reads what its origin has
+ * freed. */
+Test(lvm, tells_hidden_volumes_and_snapshots)
+{
+    cr_assert(decode(BEFORE "pool_tdata {\nstatus = [\"READ\", \"WRITE\"]\n" SEGMENT(
+        1, 0, 20, "striped", 1, "pv1",
+        0) "}\nroot {\nstatus = [\"READ\", \"VISIBLE\"]\n" SEGMENT(1, 0, 8, "striped", 1, "pv1", 20) "}\n" AFTER));
+    cr_expect(lvm.volumes[0].linear && !lvm.volumes[0].visible);
+    cr_expect(lvm.volumes[1].linear && lvm.volumes[1].visible);
+    cr_expect_not(lvm.snapshots);
+    cr_assert(decode(BEFORE "root {\nstatus = [\"READ\", \"VISIBLE\"]\n" SEGMENT(
+        1, 0, 20, "striped", 1, "pv1", 0) "}\nsnapshot0 {\nsegment1 {\ntype = \"snapshot\"\n}\n}\n" AFTER));
+    cr_expect(lvm.snapshots);
+}
+
 Test(lvm, takes_no_text_that_makes_no_sense)
 {
     char text[4096];
