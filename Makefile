@@ -415,6 +415,7 @@ bench: all $(main_benches)
 	@VHDX=$(CURDIR)/build/vhdx BENCH_BUILD=$(CURDIR)/$(main_dir)/bench_build \
 	    BENCH_COPY=$(CURDIR)/$(main_dir)/bench_copy bash tests/bench/bench.sh
 	@VHDX=$(CURDIR)/build/vhdx BENCH_BUILD=$(CURDIR)/$(main_dir)/bench_build bash tests/bench/verify.sh
+	@VHDX=$(CURDIR)/build/vhdx bash tests/bench/convert.sh
 	@VHDX=$(CURDIR)/build/vhdx BENCH_FOREST=$(CURDIR)/$(main_dir)/bench_forest bash tests/bench/scan.sh
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -795,6 +795,7 @@ typedef struct vhdx_build_report {
     uint64_t bytes_data;   /* that the source has; in a plan with those that may turn out to be zeros */
     uint64_t bytes_shared; /* of them: not copied (reflink) */
     uint64_t bytes_verified;
+    uint64_t blocks; /* of a plan: payload blocks with data, at most */
 } vhdx_build_report;
 
 /*
@@ -871,6 +872,9 @@ typedef struct vhdx_merge_options {
     /* those that use the layers, of vhdx_machines_find() with the chain's paths, `child` first: the merge warns of them
      * before it begins, and tells afterwards what is to be done for each. NULL: in general words only */
     const vhdx_machines *machines;
+    /* Of vhdx_flatten only: the new disk. */
+    uint32_t block_size; /* 0 = the base's */
+    bool fixed_result;   /* a fixed disk, not a dynamic one */
 } vhdx_merge_options;
 
 /* Why a merge goes the way it goes. */
@@ -973,10 +977,11 @@ VHDX_API vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *opt
                                 vhdx_error *err);
 
 /*
- * Writes the disk that `child` shows through its chain to the new dynamic VHDX `path` and touches no input. The new
- * disk has the child's sizes, virtual disk id and IsVirtualDisk metadata and the base's block size. On failure the new
- * file is removed. EXISTS when a file that is not empty is there. `into`, `delete_merged` and `force_siblings` must be
- * zero.
+ * Writes the disk that `child` shows through its chain to the new VHDX `path` and touches no input: as vhdx_convert,
+ * with what is to be done in Hyper-V. The new disk is dynamic, unless `fixed_result` says otherwise, and has the
+ * child's sizes, virtual disk id and IsVirtualDisk metadata. `verify`: the new disk is read back before it gets its
+ * name. On failure the new file is removed. EXISTS when a file that is not empty is there. `into`, `delete_merged` and
+ * `force_siblings` must be zero.
  */
 VHDX_API vhdx_status vhdx_flatten(const char *child, const char *path, const vhdx_merge_options *options,
                                   vhdx_merge_report *report, vhdx_error *err);

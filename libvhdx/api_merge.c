@@ -76,6 +76,16 @@ vhdx_status vhdx_merge_look(const char *path, const vhdx_open_options *given, vh
     return status;
 }
 
+/* What goes together in a merge in place. */
+static vhdx_status check_merge(const vhdx_merge_options *options, vhdx_error *err)
+{
+    if (!undo_fits(options))
+        return vx_refuse_argument(err, "an undo file does not go with removing layers or giving their space back");
+    if (options->block_size || options->fixed_result)
+        return vx_refuse_argument(err, "a merge in place keeps the ancestor's kind and block size");
+    return VHDX_OK;
+}
+
 vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options *given, vhdx_merge_report *report,
                             vhdx_error *err)
 {
@@ -86,8 +96,7 @@ vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options *given, 
     VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (!vx_all_named(options.parents, options.parent_count) || !vx_all_named(options.siblings, options.sibling_count))
         return vx_refuse_argument(err, "vhdx_merge_plan: a parent or a place has no name");
-    if (!undo_fits(&options))
-        return vx_refuse_argument(err, "an undo file does not go with removing layers or giving their space back");
+    VX_TRY(check_merge(&options, err));
     return merge_with(child, &options, true, report, err);
 }
 
@@ -100,8 +109,7 @@ vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *given, vhdx_
     VX_TRY(vx_take_options(&options, sizeof options, given, err));
     if (!vx_all_named(options.parents, options.parent_count) || !vx_all_named(options.siblings, options.sibling_count))
         return vx_refuse_argument(err, "vhdx_merge: a parent or a place has no name");
-    if (!undo_fits(&options))
-        return vx_refuse_argument(err, "an undo file does not go with removing layers or giving their space back");
+    VX_TRY(check_merge(&options, err));
     return merge_with(child, &options, false, report, err);
 }
 

@@ -23,7 +23,8 @@ static vhdx_status plan_with_machines(struct merge_work *work, const vhdx_open_o
     const struct merge_wish *wish = work->wish;
     const vhdx_machine_change change = {.struct_size = sizeof change, .target = wish->output, .new_file = true};
     vhdx_machines_warn(work->machines, &change, notices_take, &work->notices);
-    vhdx_status status = plan_new(work->child, wish->output, wish->overwrite, open, &work->report, err);
+    vhdx_status status =
+        plan_new(work->child, wish->output, wish->overwrite, work->options.block_size, open, &work->report, err);
     if (status == VHDX_OK)
         vhdx_machines_next(work->machines, &change, notices_take, &work->notices);
     return status;
@@ -180,6 +181,8 @@ static int prepare_and_merge(const struct cli *cli, const struct merge_wish *wis
                                         .force_siblings = wish->force_siblings,
                                         .reclaim = wish->reclaim,
                                         .verify = wish->verify,
+                                        .block_size = (uint32_t)wish->block_size.bytes,
+                                        .fixed_result = wish->fixed,
                                         .window_bytes = wish->window.bytes,
                                         .siblings = wish->siblings.items,
                                         .sibling_count = wish->siblings.count,
@@ -231,6 +234,11 @@ static bool usable(const struct cli *cli, struct merge_wish *wish)
     if (!cli_files(cli, 1, 1) || !take_direction(cli, wish->direction, &wish->way) ||
         !take_zero_detect(cli, wish->zero_detect, &wish->zeros))
         return false;
+    uint64_t block = wish->block_size.bytes;
+    if (wish->block_size.given && (block < 1u << 20 || block > 256u << 20 || (block & (block - 1)) != 0)) {
+        cli_usage_error(cli->command, "--block-size: a block has a power of two from 1M to 256M bytes");
+        return false;
+    }
     if (wish->window.given && wish->window.bytes == 0) {
         cli_usage_error(cli->command, "--window: a window has at least one byte");
         return false;
@@ -249,11 +257,14 @@ static bool usable(const struct cli *cli, struct merge_wish *wish)
                         : wish->force_siblings ? "--force-siblings"
                         : wish->siblings.count ? "--siblings"
                         : wish->reclaim        ? "--reclaim"
-                        : wish->verify         ? "--verify"
                         : wish->undo           ? "--undo"
                         : wish->direction      ? "--direction"
                         : wish->window.given   ? "--window"
                                                : NULL;
+    if (!wish->output && (wish->fixed || wish->block_size.given)) {
+        cli_usage_error(cli->command, "%s belongs to -o", wish->fixed ? "--fixed" : "--block-size");
+        return false;
+    }
     if (wish->overwrite && !wish->output) {
         cli_usage_error(cli->command, "--overwrite belongs to -o");
         return false;
@@ -276,6 +287,9 @@ static int run(const struct command *self, int argc, char **argv)
         {NULL, 'o', CLI_TEXT, &wish.output, "NEW",
          "write the flattened disk to the new dynamic disk NEW\n"
          "and touch no input"},
+        {"fixed", 0, CLI_FLAG, &wish.fixed, NULL, "with -o: make NEW a fixed disk"},
+        {"block-size", 0, CLI_SIZE, &wish.block_size, "N",
+         "with -o: 1M to 256M, a power of two; when not given\nthe base's"},
         {"overwrite", 0, CLI_FLAG, &wish.overwrite, NULL,
          "with -o: replace a file with something in it, once\nthe new disk is complete"},
         {"parent", 0, CLI_LIST, &wish.parents, "PATH",

@@ -12,8 +12,8 @@
 struct merge_wish {
     const char *into, *output, *direction, *undo, *zero_detect;
     struct cli_list parents, configs, siblings;
-    bool dry_run, delete_merged, force_siblings, reclaim, verify, overwrite;
-    struct cli_size window;
+    bool dry_run, delete_merged, force_siblings, reclaim, verify, overwrite, fixed;
+    struct cli_size window, block_size;
     vhdx_direction way;
     vhdx_zero_detect zeros;
 };

@@ -91,11 +91,16 @@ static vhdx_status check_space(const char *path, vhdx_merge_report *report, vhdx
     return fail(err, VHDX_NO_SPACE, path, message, "free space on the volume, or choose another one");
 }
 
-static vhdx_status fill(vhdx_chain *chain, const char *path, vhdx_merge_report *report, vhdx_error *err)
+static vhdx_status fill(vhdx_chain *chain, const char *path, uint64_t block_size, vhdx_merge_report *report,
+                        vhdx_error *err)
 {
     size_t layers = vhdx_chain_layer_count(chain);
     const vhdx_info *leaf = vhdx_chain_layer(chain, 0);
-    uint64_t block_size = vhdx_chain_layer(chain, layers - 1)->block_size;
+    if (leaf->format != VHDX_FORMAT_VHDX)
+        return fail(err, VHDX_NOT_VHDX, leaf->path, "this is no VHDX file: it is a VHD disk, the format before VHDX",
+                    "'vhdx convert' makes a VHDX of it");
+    if (block_size == 0)
+        block_size = vhdx_chain_layer(chain, layers - 1)->block_size;
     snprintf(report->target, sizeof report->target, "%s", path);
     report->layers_merged = (uint32_t)layers;
     report->virtual_size = leaf->virtual_size;
@@ -106,8 +111,8 @@ static vhdx_status fill(vhdx_chain *chain, const char *path, vhdx_merge_report *
     return check_space(path, report, err);
 }
 
-vhdx_status plan_new(const char *child, const char *path, bool overwrite, const vhdx_open_options *options,
-                     vhdx_merge_report *report, vhdx_error *err)
+vhdx_status plan_new(const char *child, const char *path, bool overwrite, uint64_t block_size,
+                     const vhdx_open_options *options, vhdx_merge_report *report, vhdx_error *err)
 {
     vhdx_chain *chain;
     vhdx_status status = vhdx_chain_open(child, options, &chain, err);
@@ -116,7 +121,7 @@ vhdx_status plan_new(const char *child, const char *path, bool overwrite, const 
     *report = (vhdx_merge_report){.struct_size = sizeof *report};
     status = overwrite ? VHDX_OK : check_absent(path, err);
     if (status == VHDX_OK)
-        status = fill(chain, path, report, err);
+        status = fill(chain, path, block_size, report, err);
     vhdx_chain_free(chain);
     return status;
 }

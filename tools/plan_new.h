@@ -9,7 +9,7 @@
 
 /* EXISTS when a file that is not empty is at `path` and is not to be overwritten, NO_SPACE when the volume has too
  * little room, else as vhdx_chain_open. */
-vhdx_status plan_new(const char *child, const char *path, bool overwrite, const vhdx_open_options *options,
-                     vhdx_merge_report *report, vhdx_error *err);
+vhdx_status plan_new(const char *child, const char *path, bool overwrite, uint64_t block_size,
+                     const vhdx_open_options *options, vhdx_merge_report *report, vhdx_error *err);
 
 #endif

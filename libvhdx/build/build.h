@@ -25,9 +25,12 @@ struct vx_supply {
     uint64_t file_offset;
 };
 
+struct vx_chain;
+
 struct vx_source {
     vhdx_status (*next)(void *context, struct vx_supply *supply, vhdx_error *err);
     void *context;
+    bool lasts; /* what it has yielded stays valid when it is asked again, so that it may be asked ahead */
     /* What is known beforehand; 0 = nothing. */
     uint64_t virtual_size;
     uint32_t block_size, logical_sector_size, physical_sector_size;
@@ -49,5 +52,9 @@ vhdx_status vx_build_from(const char *path, const vhdx_build_options *options, v
 /* As vhdx_convert, and vhdx_convert_plan. */
 vhdx_status vx_convert(const char *from, const char *path, const vhdx_build_options *options, bool plan_only,
                        vhdx_build_report *report, vhdx_error *err);
+
+/* The same of a chain that is open. */
+vhdx_status vx_convert_chain(struct vx_chain *chain, const char *path, const vhdx_build_options *options,
+                             bool plan_only, vhdx_build_report *report, vhdx_error *err);
 
 #endif

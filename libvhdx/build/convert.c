@@ -60,7 +60,7 @@ static uint32_t sector_size(const struct vx_image *leaf, uint32_t size)
 static struct vx_source source_of(struct from_chain *from, const struct vx_fork_items *items)
 {
     const struct vx_image *leaf = vx_chain_leaf(from->chain);
-    struct vx_source source = {.next = next_of_chain, .context = from, .virtual_size = from->size};
+    struct vx_source source = {.next = next_of_chain, .context = from, .lasts = true, .virtual_size = from->size};
     source.block_size = from->chain->layers[from->chain->count - 1]->geometry.block_size;
     source.logical_sector_size = sector_size(leaf, leaf->info.logical_sector_size);
     if (leaf->format != VHDX_FORMAT_VHDX)
@@ -72,8 +72,8 @@ static struct vx_source source_of(struct from_chain *from, const struct vx_fork_
     return source;
 }
 
-static vhdx_status convert_chain(struct vx_chain *chain, const char *path, const vhdx_build_options *options,
-                                 bool plan_only, vhdx_build_report *report, vhdx_error *err)
+vhdx_status vx_convert_chain(struct vx_chain *chain, const char *path, const vhdx_build_options *options,
+                             bool plan_only, vhdx_build_report *report, vhdx_error *err)
 {
     struct vx_image *leaf = vx_chain_leaf(chain);
     struct from_chain from = {.chain = chain, .size = leaf->geometry.virtual_size};
@@ -133,7 +133,7 @@ vhdx_status vx_convert(const char *from, const char *path, const vhdx_build_opti
     VX_TRY(vx_chain_open_any(options->host, from, &search, format_flags(options->source_format), &chain, err));
     vhdx_status status = check_source(chain, options, path, err);
     if (status == VHDX_OK)
-        status = convert_chain(chain, path, options, plan_only, report, err);
+        status = vx_convert_chain(chain, path, options, plan_only, report, err);
     vx_chain_close(chain);
     return status;
 }

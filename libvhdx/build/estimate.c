@@ -58,6 +58,7 @@ vhdx_status vx_build_estimate(const struct vx_build_spec *spec, const struct vx_
         }
         counting.at += supply.length;
     }
+    report->blocks = counting.blocks;
     report->file_size = spec->format == VHDX_FORMAT_VHDX  ? size_of_vhdx(spec, counting.blocks)
                         : spec->format == VHDX_FORMAT_VHD ? size_of_vhd(spec, counting.blocks)
                                                           : spec->virtual_size;

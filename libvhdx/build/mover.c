@@ -17,6 +17,7 @@
 #define HOLE_UNIT ((size_t)VX_PAGE) /* zeros are left out in pieces of this size */
 #define TELL_AFTER (16 * VX_MIB)
 #define MANY_REFUSALS 16u
+#define QUEUE 512u
 
 vhdx_status vx_mover_open(struct vx_target *target, const vhdx_build_options *options, struct vx_mover *mover,
                           vhdx_error *err)
@@ -248,15 +249,60 @@ static vhdx_status take(struct vx_mover *mover, const struct vx_supply *supply, 
     return VHDX_OK;
 }
 
-vhdx_status vx_mover_run(struct vx_mover *mover, const struct vx_source *source, vhdx_error *err)
+/* What was asked for and not taken yet, oldest first: so that the host reads scattered pieces ahead. */
+struct queue {
+    struct vx_supply items[QUEUE];
+    size_t first, count;
+    uint64_t bytes; /* of files */
+    bool ended;
+};
+
+static void announce(const struct vx_mover *mover, const struct vx_supply *supply)
+{
+    if (supply->kind == VX_SUPPLY_FILE && !vx_file_may_clone(mover->target->file, supply->file))
+        vx_file_will_need(supply->file, supply->file_offset, vx_min(supply->length, READ_AHEAD));
+}
+
+static vhdx_status ask(struct vx_mover *mover, const struct vx_source *source, struct queue *queue, vhdx_error *err)
+{
+    const size_t most = source->lasts ? QUEUE : 1;
+    while (!queue->ended && queue->count < most && queue->bytes < READ_AHEAD) {
+        struct vx_supply *supply = &queue->items[(queue->first + queue->count) % QUEUE];
+        *supply = (struct vx_supply){.kind = VX_SUPPLY_END};
+        VX_TRY(source->next(source->context, supply, err));
+        queue->ended = supply->kind == VX_SUPPLY_END;
+        if (queue->ended)
+            break;
+        queue->count++;
+        queue->bytes += supply->kind == VX_SUPPLY_FILE ? supply->length : 0;
+        announce(mover, supply);
+    }
+    return VHDX_OK;
+}
+
+static vhdx_status run_queue(struct vx_mover *mover, const struct vx_source *source, struct queue *queue,
+                             vhdx_error *err)
 {
     for (;;) {
-        struct vx_supply supply = {0};
-        VX_TRY(source->next(source->context, &supply, err));
-        if (supply.kind == VX_SUPPLY_END)
+        VX_TRY(ask(mover, source, queue, err));
+        if (queue->count == 0)
             return VHDX_OK;
+        const struct vx_supply supply = queue->items[queue->first];
+        queue->first = (queue->first + 1) % QUEUE;
+        queue->count--;
+        queue->bytes -= supply.kind == VX_SUPPLY_FILE ? supply.length : 0;
         VX_TRY(take(mover, &supply, err));
     }
+}
+
+vhdx_status vx_mover_run(struct vx_mover *mover, const struct vx_source *source, vhdx_error *err)
+{
+    struct queue *queue = vx_alloc(1, sizeof *queue);
+    if (!queue)
+        return vx_fail_memory(err, "a queue");
+    vhdx_status status = run_queue(mover, source, queue, err);
+    vx_free(queue);
+    return status;
 }
 
 vhdx_status vx_mover_fill(struct vx_mover *mover, uint64_t virtual_size, vhdx_error *err)

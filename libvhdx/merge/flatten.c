@@ -1,93 +1,78 @@
 /*
- * A chain as one new dynamic disk. No input is written; until its end the new file is marked as unfinished. Moving
- * bytes is merge_apply.c's, as for a merge in place: the new disk is an empty target, and all layers are merged.
+ * A chain as one new disk. No input is written. Making the disk is the builder's (build/build.c), as for a conversion.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/merge.h"
 
 #include "base/path.h"
-#include "chain/fork.h"
-#include "image/create.h"
-#include "image/writing.h"
+#include "base/size_text.h"
+#include "build/build.h"
 #include "merge/aftermath.h"
-#include "merge/merge_apply.h"
-#include "merge/run.h"
 
-#include <stdio.h>
-
-static vhdx_status create_target(struct vx_chain *chain, const char *path, struct vx_image **target, vhdx_error *err)
+static vhdx_build_options build_options(const vhdx_merge_options *options)
 {
-    const struct vx_image *leaf = chain->layers[0], *base = chain->layers[chain->count - 1];
-    struct vx_fork_items items;
-    VX_TRY(vx_fork_read_items(chain->layers[0], &items, err));
-    struct vx_create_spec spec = {.virtual_size = leaf->items.virtual_size,
-                                  .block_size = base->geometry.block_size,
-                                  .logical_sector_size = leaf->items.logical_sector_size,
-                                  .physical_sector_size = leaf->items.physical_sector_size,
-                                  .virtual_disk_id = leaf->items.virtual_disk_id,
-                                  .inherited = items.items,
-                                  .inherited_count = items.count};
-    vhdx_status status = vx_create_unfinished(chain->host, path, &spec, target, err);
-    vx_fork_free_items(&items);
-    return status;
+    return (vhdx_build_options){.struct_size = sizeof(vhdx_build_options),
+                                .host = options->host,
+                                .fixed = options->fixed_result,
+                                .block_size = options->block_size,
+                                .keep_zeros = options->zero_detect == VHDX_ZERO_DETECT_OFF,
+                                .verify = options->verify,
+                                .progress = options->progress,
+                                .progress_context = options->progress_context,
+                                .notice = options->notice,
+                                .notice_context = options->notice_context};
 }
 
-static struct vx_merge_task merge_task(struct vx_chain *chain, struct vx_image *target,
-                                       const vhdx_merge_options *options)
+/* Where files share bytes nobody can tell before how much room it takes. */
+static bool may_share(const struct vx_chain *chain)
 {
-    return (struct vx_merge_task){.chain = chain,
-                                  .layer_count = chain->count,
-                                  .target = target,
-                                  .virtual_size = target->geometry.virtual_size,
-                                  .keep_zeros = options->zero_detect == VHDX_ZERO_DETECT_OFF,
-                                  .options = options};
+    for (size_t i = 0; i < chain->count; i++)
+        if (vx_file_facts(chain->layers[i]->file)->attributes & VHDX_FILE_CAN_SHARE)
+            return true;
+    return false;
 }
 
-static vhdx_status plan(const struct vx_merge_task *task, vhdx_merge_report *report, vhdx_error *err)
+static vhdx_status check_room(const struct vx_chain *chain, const char *path, vhdx_merge_report *report,
+                              vhdx_error *err)
 {
-    struct vx_totals totals;
-    const struct vx_room room = {.at_most = UINT64_MAX};
-    VX_TRY(vx_merge_plan_totals(task, 0, false, &totals, err));
-    report->layers_merged = (uint32_t)task->layer_count;
-    report->virtual_size = task->virtual_size;
-    report->bytes_to_copy = totals.bytes_to_copy;
-    report->bytes_to_share = totals.bytes_to_share;
-    report->blocks_to_allocate = totals.blocks_to_allocate;
-    report->blocks_to_zero = totals.blocks_to_zero;
-    return vx_merge_check_room(task->target, &totals, &room, report, err);
+    vhdx_space space = {.free_bytes = UINT64_MAX};
+    char needed[VX_SIZE_TEXT], free_text[VX_SIZE_TEXT];
+    if (chain->host->space(chain->host->context, path, &space, NULL) != VHDX_OK)
+        space.free_bytes = UINT64_MAX;
+    report->bytes_free = space.free_bytes;
+    report->bytes_added = report->bytes_needed = may_share(chain) ? 0 : report->bytes_to_copy;
+    if (report->bytes_needed <= space.free_bytes)
+        return VHDX_OK;
+    return vx_fail(err, VHDX_NO_SPACE, vx_at_file(path), "the new disk needs up to %s, the volume has %s free",
+                   vx_size_text(report->bytes_needed, needed), vx_size_text(space.free_bytes, free_text));
 }
 
-static vhdx_status fill(struct vx_chain *chain, struct vx_image *target, const vhdx_merge_options *options,
+static vhdx_status plan(struct vx_chain *chain, const char *path, const vhdx_build_options *build,
                         vhdx_merge_report *report, vhdx_error *err)
 {
-    struct vx_copier copier;
-    struct vx_teller teller = {options, 0, 0, 0};
-    struct vx_merge_task task = merge_task(chain, target, options);
-    struct vx_totals done = {0};
-    struct vx_apply_options how = {.done = &done};
-    VX_TRY(plan(&task, report, err));
-    teller.total = report->bytes_to_copy + report->bytes_to_share;
-    VX_TRY(vx_image_begin_write(target, NULL, err));
-    VX_TRY(vx_copier_open(&copier, target->file, err));
-    vx_teller_attach(&teller, &copier);
-    vhdx_status status = vx_apply_layers(&task, &copier, &how, err);
-    vx_merge_report_done(report, &copier, &done);
-    vx_copier_close(&copier);
-    report->flushes = vx_file_counters(target->file)->flushes;
-    return status;
+    vhdx_build_report plan = {.struct_size = sizeof plan};
+    vhdx_build_options quiet = *build;
+    quiet.notice = NULL;
+    VX_TRY(vx_convert_chain(chain, path, &quiet, true, &plan, err));
+    report->layers_merged = (uint32_t)chain->count;
+    report->virtual_size = plan.virtual_size;
+    report->bytes_to_copy = plan.bytes_data;
+    report->blocks_to_allocate = plan.blocks;
+    return check_room(chain, path, report, err);
 }
 
 static vhdx_status make_new(struct vx_chain *chain, const char *path, const vhdx_merge_options *options,
                             vhdx_merge_report *report, vhdx_error *err)
 {
-    struct vx_image *target;
-    VX_TRY(vx_chain_check_output(chain, path, err));
-    VX_TRY(create_target(chain, path, &target, err));
-    vhdx_status status = fill(chain, target, options, report, err);
+    const vhdx_build_options build = build_options(options);
+    vhdx_build_report done = {.struct_size = sizeof done};
     vx_path_put(report->target, path);
-    if (status == VHDX_OK)
-        return vx_create_finish(target, path, err);
-    vx_create_abandon(target);
+    VX_TRY(vx_chain_check_output(chain, path, err));
+    VX_TRY(plan(chain, path, &build, report, err));
+    vhdx_status status = vx_convert_chain(chain, path, &build, false, &done, err);
+    report->bytes_copied = done.bytes_data - done.bytes_shared;
+    report->bytes_shared = done.bytes_shared;
+    report->bytes_verified = done.bytes_verified;
     return status;
 }
 

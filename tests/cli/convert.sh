@@ -79,6 +79,20 @@ done
 expect 8 vhdx convert --overwrite -O raw -o 2.raw 2.raw
 [ "$before" = "$(cat disk*.vhdx *.avhdx 2.raw | cksum)" ] || fail "a source changed"
 
+# A merge into a new disk goes the same way: its kind and block size may be chosen, and it is read back.
+expect 0 vhdx merge --fixed --block-size 1M --verify -o merged.vhdx disk_2.avhdx
+[ "$(hash_of merged.vhdx)" = "$hash" ] || fail "merge -o"
+expect 0 vhdx info --json merged.vhdx
+json_is 'd["kind"], d["block_size"]' "('fixed', $((1 << 20)))"
+expect 0 vhdx merge --dry-run --block-size 16M -o dry.vhdx disk_2.avhdx
+for wrong in "--fixed" "--block-size 1M" "--block-size 3M -o n"; do
+    expect 16 vhdx merge $wrong disk_2.avhdx
+done
+for how in "" --dry-run; do
+    expect 8 vhdx merge $how -o no.vhdx f.vhd
+    says err "it is a VHD disk"
+done
+
 # What cannot be.
 expect 8 vhdx convert -o no.vhdx nothing
 expect 8 vhdx convert -f vhd -o no.vhdx new.vhdx
