@@ -1083,6 +1083,49 @@ VHDX_API vhdx_status vhdx_relink(const char *child, const char *parent, const vh
                                  vhdx_error *err);
 
 /* ---------------------------------------------------------------------------------------------------------------- */
+/* Comparing two disks                                                                                              */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct vhdx_diff_options {
+    size_t struct_size;
+    const vhdx_host *host;
+    const char *const *parents; /* where to look for ancestors of both, as in vhdx_open_options */
+    size_t parent_count;
+    size_t
+        below; /* of one disk: the layer that it is compared with, counted from the leaf; 0 = its parent, which is 1 */
+    bool data; /* read what the layers cannot tell: no sector in a range is equal then */
+    vhdx_progress_fn progress;
+    void *progress_context;
+    vhdx_notice_fn notice;
+    void *notice_context;
+} vhdx_diff_options;
+
+/* A range of the virtual disks. false asks to cancel. */
+typedef bool (*vhdx_range_fn)(void *context, uint64_t virtual_offset, uint64_t length);
+
+/* Grows at its end. */
+typedef struct vhdx_diff_report {
+    size_t struct_size; /* set by the caller */
+    uint64_t range_count;
+    uint64_t bytes;      /* in these ranges */
+    uint64_t bytes_read; /* payload; 0 without `data` */
+    uint64_t virtual_size_a, virtual_size_b;
+    uint32_t shared_layers; /* at the bottom of both chains */
+} vhdx_diff_report;
+
+/*
+ * Tells in which ranges the disks `a` and `b`, each through its chain, read differently: in ascending order, without
+ * overlaps, neighbours joined; every byte in which they differ lies in one of them. `b` NULL: `a` is compared with what
+ * lies below it, from layer `below` on. Layers at the bottom that both chains have (the same file, or a copy of it that
+ * was closed and is unchanged) are not looked at; of the others what they say is compared, and no payload is read
+ * unless `data` is set. Behind the end of the smaller disk all is different. Fails as vhdx_chain_open does; ARG: a base
+ * alone, or no such layer; CANCELLED. Ranges that were told until a failure are right, and not all. `visit` and
+ * `report` may be NULL. Memory does not grow with the disks.
+ */
+VHDX_API vhdx_status vhdx_diff(const char *a, const char *b, const vhdx_diff_options *options, vhdx_range_fn visit,
+                               void *context, vhdx_diff_report *report, vhdx_error *err);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 /* One disk in place: its facts                                                                                     */
 /* ---------------------------------------------------------------------------------------------------------------- */
 

@@ -17,6 +17,7 @@ extern const struct command command_merge;
 extern const struct command command_compact;
 extern const struct command command_relink;
 extern const struct command command_set;
+extern const struct command command_diff;
 extern const struct command command_resize;
 extern const struct command command_undo;
 extern const struct command command_verify;

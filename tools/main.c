@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
     &command_map,
     &command_export,
     &command_hash,
+    &command_diff,
     &command_create,
     &command_convert,
     &command_merge,

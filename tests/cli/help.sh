@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: MIT
 . "$TOP/tests/cli/lib.bash"
 
-commands="info map export hash create convert merge compact relink set resize undo verify repair config orphans serve"
+commands="info map export hash diff create convert merge compact relink set resize undo verify repair config orphans serve"
 expect 0 vhdx --help
 [ ! -s err ] || fail "help prints errors"
 listed=$(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' out | tr '\n' ' ')
