@@ -107,6 +107,7 @@ static void tell_orphan(struct vx_estate *estate, struct vx_disk *disk)
 }
 
 #define SIBLINGS_MAX 256u /* that are asked for their age */
+#define MERGED_DEPTH 64   /* layers below a disk that are asked whether they hold it */
 
 /* The newest of the disks that machines use in the same tree: siblings, here. */
 static void tell_newer(struct vx_estate *estate, struct vx_disk *disk)
@@ -241,8 +242,38 @@ static const struct flag_words flag_words[] = {
     {VHDX_DISK_FLAG_BROKEN_BELOW, VX_REMARK_BROKEN_BELOW, ERROR, "a layer that it needs further down has a problem"},
 };
 
+/* The disk that holds all of this one by a merge after which it was kept: its second linkage is its own identity, or,
+ * where several layers were merged at once, that of a disk further down. VHDX_NONE: there is none. */
+static size_t merged_into(const struct vx_estate *estate, const struct vx_disk *disk)
+{
+    const vhdx_guid *second = &disk->pub.names.linkage2;
+    size_t below = disk->pub.parent;
+    if (!disk->pub.names.has_linkage2 || disk->parent_second || below == VHDX_NONE || vx_guid_is_zero(second))
+        return VHDX_NONE;
+    if (disk->has_identity && vx_guid_equal(second, &disk->pub.data_write_guid))
+        return below;
+    for (int i = 0; i < MERGED_DEPTH && below != VHDX_NONE; i++) {
+        const struct vx_disk *target = &estate->disks[below];
+        if (target->has_identity && vx_guid_equal(second, &target->pub.data_write_guid))
+            return below;
+        below = target->pub.parent;
+    }
+    return VHDX_NONE;
+}
+
+static void tell_merged(struct vx_estate *estate, struct vx_disk *disk)
+{
+    size_t target = merged_into(estate, disk);
+    if (target != VHDX_NONE)
+        vx_estate_note_disk(estate, disk, VX_REMARK_MERGED, INFO,
+                            "what it holds was merged into %s, and it was kept; it may go when the machine has started "
+                            "once from that disk",
+                            estate->disks[target].pub.path);
+}
+
 static void tell_flags(struct vx_estate *estate, struct vx_disk *disk)
 {
+    tell_merged(estate, disk);
     if (disk->named_less && !disk->named_alike && !vx_disk_is_used(disk)) {
         vx_estate_note_disk(
             estate, disk, VX_REMARK_NAMED_ALIKE, WARNING,

@@ -42,6 +42,36 @@ Test(classify_relations, a_merge_that_was_begun_is_known_by_the_second_linkage)
     cr_expect_str_eq(merge_step(), "vhdx merge --into '/vms/a/base.vhdx' '/vms/a/leaf.avhdx'", "it goes on with that");
 }
 
+Test(classify_relations, layers_that_were_merged_and_kept_say_where_they_are)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    size_t middle = est_child(&e, "/vms/a/middle.avhdx", base, ".\\base.vhdx");
+    size_t leaf = est_child(&e, "/vms/a/leaf.avhdx", middle, ".\\middle.avhdx");
+    struct vx_disk *disk = est_at(&e, middle);
+    disk->pub.names.has_linkage2 = true; /* the lowest one: its own identity */
+    disk->pub.names.linkage2 = disk->pub.data_write_guid;
+    disk = est_at(&e, leaf);
+    disk->pub.names.has_linkage2 = true; /* the topmost one: that of the disk that holds it */
+    disk->pub.names.linkage2 = est_at(&e, base)->pub.data_write_guid;
+    est_judge(&e);
+    cr_expect(est_has_finding(&e, "/vms/a/middle.avhdx", "ORPHANS-MERGED"));
+    cr_expect(est_has_finding(&e, "/vms/a/leaf.avhdx", "ORPHANS-MERGED"));
+    cr_expect_not(est_has_finding(&e, "/vms/a/base.vhdx", "ORPHANS-MERGED"));
+    cr_expect_not(est_has_finding(&e, "/vms/a/leaf.avhdx", "ORPHANS-MERGE-BEGUN"));
+}
+
+Test(classify_relations, a_second_linkage_that_is_of_nobody_is_no_merge)
+{
+    size_t base = est_base(&e, "/vms/a/base.vhdx");
+    size_t leaf = est_child(&e, "/vms/a/leaf.avhdx", base, ".\\base.vhdx");
+    struct vx_disk *disk = est_at(&e, leaf);
+    disk->pub.names.has_linkage2 = true;
+    disk->pub.names.linkage2 = disk->pub.data_write_guid;
+    disk->pub.names.linkage2.bytes[3] ^= 1;
+    est_judge(&e);
+    cr_expect_not(est_has_finding(&e, "/vms/a/leaf.avhdx", "ORPHANS-MERGED"));
+}
+
 Test(classify_relations, a_second_linkage_of_zeros_matches_nothing)
 {
     size_t base = est_base(&e, "/vms/a/base.vhdx");
