@@ -42,20 +42,33 @@ struct building {
 
 /* ---- before anything is written ---- */
 
+/* Nothing of a device is written when it is too small; a stream ends where it does. */
+static vhdx_status check_device(struct building *b, uint64_t size, vhdx_error *err)
+{
+    char there[VX_SIZE_TEXT], wanted[VX_SIZE_TEXT];
+    if (b->spec.format != VHDX_FORMAT_RAW)
+        return vx_fail(err, VHDX_ARG, vx_at_file(b->spec.path), "only a raw disk goes onto a block device");
+    if (b->spec.virtual_size > size)
+        return vx_fail(err, VHDX_NO_SPACE, vx_at_file(b->spec.path), "the device has %s, the disk %s",
+                       vx_size_text(size, there), vx_size_text(b->spec.virtual_size, wanted));
+    b->spec.room = vx_min(b->spec.room, size);
+    return VHDX_OK;
+}
+
 static vhdx_status check_place(struct building *b, vhdx_error *err)
 {
-    const vhdx_host *host = b->spec.host;
     struct vx_file *file;
+    uint64_t size = 0;
     bool replaces = false;
-    if (vx_file_open(host, b->spec.path, VHDX_OPEN_PEEK, &file, NULL) == VHDX_OK) {
+    if (vx_file_open(b->spec.host, b->spec.path, VHDX_OPEN_PEEK, &file, NULL) == VHDX_OK) {
         b->spec.is_device = (vx_file_facts(file)->attributes & VHDX_FILE_IS_BLOCK_DEVICE) != 0;
+        vhdx_status status = vx_file_size(file, &size, err);
         vx_file_close(file);
+        VX_TRY(status);
     }
-    if (b->spec.is_device && b->spec.format != VHDX_FORMAT_RAW)
-        return vx_fail(err, VHDX_ARG, vx_at_file(b->spec.path), "only a raw disk goes onto a block device");
     if (b->spec.is_device)
-        return VHDX_OK;
-    VX_TRY(vx_new_file_check(host, b->spec.path, b->spec.overwrite, &replaces, err));
+        return check_device(b, size, err);
+    VX_TRY(vx_new_file_check(b->spec.host, b->spec.path, b->spec.overwrite, &replaces, err));
     if (replaces)
         vx_notice(b->options->notice, b->options->notice_context, VHDX_NOTICE_NOTE,
                   "%s is replaced when the new disk is complete", b->spec.path);

@@ -42,3 +42,23 @@ for after in 0.01 0.03 0.1 0.3 1; do
 done
 run convert -q -o killed.vhdx data.raw
 [ ! -e killed.vhdx.unfinished ] || fail "what a killed run has left is still there"
+
+# A block device: asked for by name only, never too small, and zeros are written where it held something else.
+cd .. || exit 1
+random 9 8000000 >held
+truncate -s 8M held
+device=$(losetup -f --show held 2>/dev/null) || exit 0
+trap 'losetup -d "$device"; umount "$place"' EXIT
+truncate -s 6M small.raw
+put small.raw 4 3000000 5000
+before=$(cksum <"$device")
+for wrong in "-O raw -o $device small.raw" "-O raw --device -o $device volume/data.raw" "--device -o $device small.raw"; do
+    "$VHDX" convert $wrong >out 2>&1
+    [ $? = 8 ] || fail "convert $wrong: $(cat out)"
+done
+[ "$before" = "$(cksum <"$device")" ] || fail "a refused conversion has written to the device"
+run convert -q -O raw --device --verify -o "$device" small.raw
+cmp -n $((6 << 20)) "$device" small.raw || fail "the device has other bytes"
+run convert -q -o from-device.vhdx "$device"
+run export -q -o back.raw from-device.vhdx
+cmp back.raw "$device" || fail "from a device"
