@@ -154,6 +154,7 @@ static void audit_log(struct vx_auditing *work, const struct vx_header *header)
     bool refuted = journaled && !known && !work->plan->has_header; /* the evidence has it elsewhere */
     bool taken = refuted || (before->claims.slots > 0 && (known ? vx_rebuilt_shared(before, offset, length)
                                                                 : !vx_claims_is_free(&before->claims, offset, length)));
+    taken = taken || vx_rebuilt_withdrawn(before, offset, length);
     for (size_t i = 0; i < before->stray_count && !taken; i++)
         taken = share(before->strays[i].file_offset, before->strays[i].length, offset, length);
     if (!taken)

@@ -116,6 +116,8 @@ struct vx_rebuilt {
 bool vx_rebuilt_shared(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length);
 /* Whether the bytes lie in the file and nobody owns them. */
 bool vx_rebuilt_is_free(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length);
+/* Whether an entry that is not believed leads there all the same. */
+bool vx_rebuilt_withdrawn(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length);
 /* Whether the BAT entry is one of which nothing is known. */
 bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index);
 /* Whether the entry says that there is no data, but leads to content that nobody owns. */

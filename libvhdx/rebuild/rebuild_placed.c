@@ -89,6 +89,16 @@ static int by_single_index(const void *a, const void *b)
     return (left->bat_index > right->bat_index) - (left->bat_index < right->bat_index);
 }
 
+bool vx_rebuilt_withdrawn(const struct vx_rebuilt *rebuilt, uint64_t file_offset, uint64_t length)
+{
+    for (size_t i = 0; i < rebuilt->single_count; i++) {
+        uint64_t place = vx_bat_entry_decode(rebuilt->singles[i].raw).file_offset;
+        if (place < file_offset + length && file_offset < place + rebuilt->block_size)
+            return true;
+    }
+    return false;
+}
+
 bool vx_rebuilt_entry_lost(const struct vx_rebuilt *rebuilt, uint64_t bat_index)
 {
     const struct vx_single key = {.bat_index = bat_index};

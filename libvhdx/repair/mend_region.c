@@ -5,6 +5,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "repair/mend.h"
 
+#include "evidence/region_doubt.h"
+
 #include "base/alloc.h"
 #include "base/crc32c.h"
 #include "verify/repair_class.h"
@@ -69,6 +71,8 @@ static vhdx_status mend_bits(struct vx_mending *m, uint8_t *bytes, vhdx_error *e
     return put_both(m, bytes, &bits, err);
 }
 
+#define PADDING_MOST (4 * VX_MIB) /* of a region that is longer than it must be; a length far beyond is a wrong one */
+
 /* In the file, or where regions are put of which nothing was left. */
 static bool begins_near(const struct vx_mending *m, const struct vx_region *region)
 {
@@ -85,9 +89,11 @@ static vhdx_status mend_end(struct vx_mending *m, vhdx_error *err)
     uint64_t end = 0;
     if (!vx_mend_is_wanted(m, VX_FIND_REGION_BEYOND_END))
         return VHDX_OK;
-    if (exam->has_bat && begins_near(m, &exam->bat))
+    uint64_t entries = exam->has_geometry ? vx_geometry_bat_region_length(&exam->geometry) : VX_MIB;
+    uint64_t items = exam->has_metadata ? vx_region_metadata_needs(exam->view, exam->metadata.file_offset) : VX_MIB;
+    if (exam->has_bat && begins_near(m, &exam->bat) && exam->bat.length <= entries + PADDING_MOST)
         end = exam->bat.file_offset + exam->bat.length;
-    if (exam->has_metadata && begins_near(m, &exam->metadata))
+    if (exam->has_metadata && begins_near(m, &exam->metadata) && exam->metadata.length <= items + PADDING_MOST)
         end = vx_max(end, exam->metadata.file_offset + exam->metadata.length);
     return end > m->plan->new_size ? vx_plan_resize(m->plan, end, &reason, err) : VHDX_OK;
 }

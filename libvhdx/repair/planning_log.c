@@ -29,6 +29,8 @@ static bool is_taken(const struct vx_rebuilt *before, const struct vx_header *he
     bool same = before->header.log_offset == header->log_offset && before->header.log_length == header->log_length;
     if (before->claims.slots == 0)
         return false;
+    if (vx_rebuilt_withdrawn(before, header->log_offset, header->log_length))
+        return true;
     return same ? vx_rebuilt_shared(before, header->log_offset, header->log_length)
                 : !vx_claims_is_free(&before->claims, header->log_offset, header->log_length);
 }

@@ -434,8 +434,9 @@ static void check_writes(struct work *work, const struct outcome *outcome, const
                 page * STORE_PAGE < disk->blocks[i].place + disk->block_size)
                 fail(work->verdict, JUDGE_PAYLOAD_WRITTEN, "%s wrote at 0x%llx, payload of block %llu", what,
                      (unsigned long long)(page * STORE_PAGE), (unsigned long long)i);
-    /* in a child, a block that lies nowhere gets new space, for the parent's sectors to be seen through it */
-    uint64_t blocks = disk->kind == VHDX_KIND_DIFFERENCING ? JUDGE_DAMAGES * (uint64_t)disk->block_size : 0;
+    /* in a child, a block that lies nowhere gets new space, for the parent's sectors to be seen through it; in others
+     * one that begins in the file gets the rest of it */
+    uint64_t blocks = JUDGE_DAMAGES * (uint64_t)disk->block_size;
     uint64_t most =
         vx_max(vx_max(size, disk->file_size), work->scene->wanted_size) + 8 * VX_MIB + 2 * disk->bat_length + blocks;
     if (store_size(after) > most)

@@ -99,6 +99,10 @@ static const struct judge_mended mended[] = {
     {40001114, "item-legal,item-garbage,entry-zero", true},
     /* the journal's own entries are evidence as well */
     {40003898, "header-log-guid,-,-", true},
+    /* a log that is said to be where a block has zeros; a region of 4 GiB */
+    {50003784, "region-field,header-field", true},
+    {50011144, "header-field,entry-zero", true},
+    {50002451, "bat-piece,region-field", true},
     /* a log aims at a block, and the sizes that would say so are gone */
     {40002911, "bit-flips,log-field", true},
 };
