@@ -292,6 +292,8 @@ static vhdx_status search_log(struct vx_rebuilding *work, bool *found, vhdx_erro
                 place.log_offset);
     work->out->header.log_offset = place.log_offset;
     work->out->header.log_length = place.log_length;
+    if (sequence.head.flushed_file_offset > work->out->file_size) /* the file was cut off; what the log says holds */
+        sequence.head.flushed_file_offset = sequence.head.last_file_offset = 0;
     return vx_log_replay(work->file, &work->out->header, &sequence, work->view, err);
 }
 
