@@ -228,6 +228,14 @@ uint64_t vx_layout_least(const struct vx_layout *layout, bool with_table)
     return (used + layout->array_sectors + 1) * layout->sector_size;
 }
 
+/* How much of the piece lies in holes of its file, from its beginning on. */
+static uint64_t hole_length(const struct vx_layout *layout, const struct vx_piece *piece)
+{
+    uint64_t data, length;
+    vx_file_next_data(layout->chain->layers[piece->layer]->view, piece->file_offset, &data, &length);
+    return length == 0 ? piece->length : vx_min(piece->length, data - piece->file_offset);
+}
+
 /* Whether all from `at` to the end of the disk reads as zeros; *data is the first place that does not. */
 static vhdx_status find_data(const struct vx_layout *layout, uint64_t at, const vhdx_resize_options *options,
                              uint8_t *buf, struct vx_cursor *cursor, uint64_t *data, vhdx_error *err)
@@ -238,8 +246,9 @@ static vhdx_status find_data(const struct vx_layout *layout, uint64_t at, const 
         const vhdx_progress now = {VHDX_PHASE_PLAN, at, layout->virtual_size};
         VX_TRY(vx_progress(options->progress, options->progress_context, &now, path, "resizing", err));
         VX_TRY(vx_cursor_at(cursor, at, layout->virtual_size - at, &piece, err));
-        uint64_t length = piece.kind == VX_RUN_DATA ? vx_min(piece.length, READ_AT_ONCE) : piece.length;
-        if (piece.kind == VX_RUN_DATA) {
+        uint64_t length = piece.kind == VX_RUN_DATA ? hole_length(layout, &piece) : piece.length;
+        if (length == 0) {
+            length = vx_min(piece.length, READ_AT_ONCE);
             VX_TRY(vx_file_read(layout->chain->layers[piece.layer]->view, buf, (size_t)length, piece.file_offset, err));
             if (!vx_is_zero(buf, (size_t)length)) {
                 *data = at;

@@ -754,3 +754,18 @@ Test(resize, stray_entries_are_cleared)
     bld_free(b);
     free(bytes);
 }
+
+/* All blocks of a fixed disk are there, most of them holes of the file: what lies behind the new end is looked at
+ * without reading these. A byte that was written there is found all the same. */
+Test(resize, a_fixed_disk_of_holes)
+{
+    const vhdx_create_options create = {
+        .struct_size = sizeof create, .host = host, .virtual_size = 32 * VX_GIB, .fixed = true};
+    cr_assert_eq(vhdx_create(DISK, &create, &err), VHDX_OK, "%s", err.message);
+    cr_assert_eq(bld_poke_int(host, DISK, vx_memory_host_size(memory, DISK) - VX_GIB, 1, 1), VHDX_OK);
+    refused(VX_GIB, VHDX_REFUSED, "there is some");
+    cr_assert_eq(bld_poke_int(host, DISK, vx_memory_host_size(memory, DISK) - VX_GIB, 0, 1), VHDX_OK);
+    vhdx_resize_report report = done(wish(VX_GIB));
+    cr_assert_lt(report.file_size_after, 2 * VX_GIB);
+    cr_assert(!complaint(), "%s", complaint());
+}
