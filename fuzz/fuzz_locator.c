@@ -1,5 +1,5 @@
 /*
- * Parent locator: every string lies inside of the item, and comes back when it is encoded anew and through UTF-8.
+ * Parent locator: every string is inside of the item, and comes back when it is encoded anew and through UTF-8.
  */
 /* SPDX-License-Identifier: MIT */
 #include "fuzz.h"

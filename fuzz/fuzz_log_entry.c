@@ -70,7 +70,7 @@ static bool read_pages(struct vx_bytes entry, const struct vx_log_header *header
     return place == entry.size;
 }
 
-/* An entry that is right in everything comes back to the byte, if nothing lies behind its descriptors. */
+/* An entry that is right in everything comes back to the byte, if nothing is behind its descriptors. */
 static void demand_back(struct vx_bytes entry, const struct vx_log_header *header)
 {
     static struct vx_log_page pages[ENTRY_MAX / VX_PAGE];

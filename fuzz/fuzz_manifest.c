@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include "../tests/support/memory.h"
-#include "verify/manifest.h"
+#include "manifest/manifest.h"
 
 #include <stdlib.h>
 #include <string.h>

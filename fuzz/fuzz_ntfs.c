@@ -104,7 +104,7 @@ static struct vx_fs_proof ask(struct layers *layers)
     return proof;
 }
 
-/* The codec alone, on whatever stands there. */
+/* The codec alone, on whatever is there. */
 static void walk(const uint8_t *data, size_t size)
 {
     struct vx_ntfs_record record;

@@ -1,5 +1,5 @@
 /*
- * Security descriptor: entries lie inside of it, there are no more than it says, and every account has a text that
+ * Security descriptor: entries are inside of it, there are no more than it says, and every account has a text that
  * fits.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,5 +1,5 @@
 /*
- * VHD: a footer, and behind it a dynamic header. What is decoded lies inside of the input, rules hold exactly for sums
+ * VHD: a footer, and behind it a dynamic header. What is decoded is inside of the input, rules hold exactly for sums
  * that are right, and a name is text that ends.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,5 +1,5 @@
 /*
- * VHD sets: every name that is found stands in the bytes, ends as a disk's name does and has no character that no path
+ * VHD sets: every name that is found is in the bytes, ends as a disk's name does and has no character that no path
  * has; and the outcome is never complete.
  */
 /* SPDX-License-Identifier: MIT */

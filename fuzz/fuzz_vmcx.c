@@ -1,6 +1,6 @@
 /*
  * Configurations in the HyperVStorage container. The input is the file without its gaps: five parts, each behind its
- * length in 2 bytes, that come to lie at 0 and 0x1000 (headers), 0x2000 (object table), 0x3000 (log) and 0x4000 (all
+ * length in 2 bytes, that come to be at 0 and 0x1000 (headers), 0x2000 (object table), 0x3000 (log) and 0x4000 (all
  * else). Checksums are mended wherever the parts lead to one. What comes out must be whole in itself, the same when
  * read again, and never complete without reason.
  */

@@ -63,7 +63,7 @@ typedef enum vhdx_status {
     VHDX_TRUNCATED = 11, /* the file ends before what was to be read */
     VHDX_NO_SPACE = 12,  /* the volume is full, or would be */
     VHDX_READ_ONLY = 13, /* the file or the volume must not be written */
-    VHDX_BUSY = 14,      /* somebody else holds the file */
+    VHDX_BUSY = 14,      /* another program holds the file */
     VHDX_POISONED = 15,  /* an earlier flush of this handle failed; what is on disk is unsure; open again */
     VHDX_NOT_FOUND = 16, /* no such file */
     VHDX_EXISTS = 17,    /* a file of that name is already there */
@@ -271,7 +271,7 @@ typedef enum vhdx_file_attributes {
     VHDX_FILE_IS_SPARSE = 2,
     VHDX_FILE_IS_COMPRESSED = 4,
     VHDX_FILE_IS_ENCRYPTED = 8,
-    VHDX_FILE_IS_READ_ONLY = 16, /* marked so that nobody should write to it */
+    VHDX_FILE_IS_READ_ONLY = 16, /* marked read-only */
     VHDX_FILE_IS_BLOCK_DEVICE = 32,
     /* clone works between the files of this volume: plans count on it; a merge tries in any case */
     VHDX_FILE_CAN_SHARE = 64,
@@ -315,7 +315,7 @@ typedef struct vhdx_io_ops {
     void (*dont_need)(void *file, uint64_t offset, uint64_t length);
     /* The first range at or after `offset` that may hold something else than zeros; *length = 0: none up to the end. */
     vhdx_status (*next_data)(void *file, uint64_t offset, uint64_t *data_offset, uint64_t *length, vhdx_error *err);
-    /* In how many pieces the file lies on its volume. VHDX_UNSUPPORTED: the host cannot tell. */
+    /* In how many pieces the file is on its volume. VHDX_UNSUPPORTED: the host cannot tell. */
     vhdx_status (*extents)(void *file, uint64_t *count, vhdx_error *err);
     /* The file's security descriptor, self-relative, as NTFS has it. *size: its length, also when that is more than
      * `room`. VHDX_UNSUPPORTED: it has none. */
@@ -329,7 +329,7 @@ typedef struct vhdx_io {
 } vhdx_io;
 
 typedef enum vhdx_open_mode {
-    VHDX_OPEN_READ = 0,    /* shared with other readers; VHDX_BUSY when somebody may write to it */
+    VHDX_OPEN_READ = 0,    /* shared with other readers; VHDX_BUSY when another program may write to it */
     VHDX_OPEN_WRITE = 1,   /* for this process alone; VHDX_BUSY when anybody else has it in use */
     VHDX_OPEN_CREATE = 2,  /* as WRITE, a new file; VHDX_EXISTS when there is one that is not empty */
     VHDX_OPEN_REPLACE = 3, /* as CREATE, but an existing file is emptied */
@@ -368,14 +368,14 @@ typedef struct vhdx_host {
     vhdx_status (*absolute)(void *context, const char *path, char *text, size_t text_size, vhdx_error *err);
     vhdx_status (*space)(void *context, const char *path, vhdx_space *space, vhdx_error *err);
     vhdx_status (*random)(void *context, void *buf, size_t length, vhdx_error *err);
-    /* As rename, and what lies at `to` afterwards has the owner, mode, ACL and attributes that `to` had. May be NULL:
+    /* As rename, and what is at `to` afterwards has the owner, mode, ACL and attributes that `to` had. May be NULL:
      * rename is used. */
     vhdx_status (*replace)(void *context, const char *from, const char *to, vhdx_error *err);
     /* As list, with what each name leads to. May be NULL: list is used, and the names are tried. */
     vhdx_status (*list_entries)(void *context, const char *directory,
                                 bool (*visit)(void *visitor, const char *name, vhdx_entry_type type), void *visitor,
                                 vhdx_error *err);
-    /* What lies at the path, through links. May be NULL: the search for disks then meets linked files twice. */
+    /* What is at the path, through links. May be NULL: the search for disks then meets linked files twice. */
     vhdx_status (*look)(void *context, const char *path, vhdx_entry_type *type, vhdx_file_facts *facts,
                         vhdx_error *err);
 } vhdx_host;
@@ -528,7 +528,7 @@ typedef void (*vhdx_layer_fn)(void *context, size_t layer, const vhdx_info *info
 
 /*
  * Tells of each layer from the leaf down, as far as the chain can be followed, and then returns why it ends, where that
- * is not at a base: what vhdx_chain_open() would. For people who look for a parent that is lost.
+ * is not at a base: what vhdx_chain_open() would. For people looking for a lost parent.
  */
 VHDX_API vhdx_status vhdx_chain_list(const char *path, const vhdx_open_options *options, vhdx_layer_fn layer,
                                      void *context, vhdx_error *err);
@@ -539,7 +539,7 @@ VHDX_API size_t vhdx_chain_layer_count(const vhdx_chain *chain);
 VHDX_API const vhdx_info *vhdx_chain_layer(const vhdx_chain *chain, size_t layer);
 
 /*
- * Reads `length` bytes of the virtual disk at `virtual_offset` (neither needs any alignment; both must lie inside the
+ * Reads `length` bytes of the virtual disk at `virtual_offset` (neither needs any alignment; both must be inside the
  * disk, else VHDX_ARG). On failure the buffer's content is undefined. Any number of threads may read one chain at once
  * (with the native host; with a caller's host, when its `read` allows it).
  */
@@ -691,8 +691,8 @@ VHDX_API vhdx_status vhdx_disk_open(const char *path, const vhdx_disk_options *o
 
 /*
  * Makes everything durable, as vhdx_disk_flush() does, closes the leaf cleanly and frees the handle, also on failure:
- * then what was flushed is safe, and whoever opens the disk next replays the log. Takes NULL. No other thread may use
- * the handle any more. What `discard` has made is removed.
+ * then what was flushed is safe, and the next program that opens the disk replays the log. Takes NULL. No other thread
+ * may use the handle any more. What `discard` has made is removed.
  */
 VHDX_API vhdx_status vhdx_disk_close(vhdx_disk *disk, vhdx_error *err);
 
@@ -714,11 +714,11 @@ VHDX_API vhdx_status vhdx_disk_read(vhdx_disk *disk, void *buf, size_t length, u
  * known; close it. STATE: the disk was opened for reading.
  */
 VHDX_API vhdx_status vhdx_disk_write(vhdx_disk *disk, const void *buf, size_t length, uint64_t offset, vhdx_error *err);
-/* Makes the range read as zeros. Blocks that lie in it as a whole give their space back, unless `keep_space`. Otherwise
+/* Makes the range read as zeros. Blocks that are in it as a whole give their space back, unless `keep_space`. Otherwise
  * as vhdx_disk_write(). */
 VHDX_API vhdx_status vhdx_disk_zero(vhdx_disk *disk, uint64_t offset, uint64_t length, bool keep_space,
                                     vhdx_error *err);
-/* The content of the range is not needed any more: blocks that lie in it as a whole read as zeros and give their space
+/* The content of the range is not needed any more: blocks that are in it as a whole read as zeros and give their space
  * back, everything else stays as it is. Otherwise as vhdx_disk_write(). */
 VHDX_API vhdx_status vhdx_disk_trim(vhdx_disk *disk, uint64_t offset, uint64_t length, vhdx_error *err);
 /* Everything that was written by calls that had returned before survives a power cut. */
@@ -962,16 +962,16 @@ VHDX_API vhdx_status vhdx_merge_plan(const char *child, const vhdx_merge_options
  * meaning. Refused before anything changes: a sibling (REFUSED: another file in the layers' directories whose linkage
  * names the ancestor or a layer in between; or a VHD set beside them), no space (NO_SPACE), READ_ONLY, BUSY, and
  * whatever vhdx_chain_open refuses. `reclaim`: after each window that is durable in the ancestor, the merged layers'
- * blocks that lie wholly in it become NOT_PRESENT, the lowest layer first, and are punched out of their files; the
+ * blocks that are wholly in it become NOT_PRESENT, the lowest layer first, and are punched out of their files; the
  * child goes on reading the same. The layers are then of no use without the ancestor. `verify`: CORRUPT when something
  * reads back otherwise; the child still holds the right bytes (unless `reclaim` has given them back: each window is
- * verified before that). Upwards the result lies at the child's path, the layers below are not written and other
+ * verified before that). Upwards the result is at the child's path, the layers below are not written and other
  * children of theirs stay valid; with `delete_merged` the result replaces the ancestor under its name, atomically, with
  * the ancestor's owner, mode, ACL and attributes. REFUSED when the ancestor has a parent itself. A child that has no
  * parent any more is complete already. `undo`: what the merge overwrites is durable in that file first. EXISTS when
- * another file lies there, or the undo file of another merge; that of the same merge is gone on with. UNDO_MISMATCH: it
- * is of this merge, but somebody else has written to the disks since. `report` may be NULL; it is filled as far as
- * known also on failure.
+ * another file is there, or the undo file of another merge; that of the same merge is gone on with. UNDO_MISMATCH: it
+ * belongs to this merge, but another program has written to the disks since. `report` may be NULL; it is filled as far
+ * as known also on failure.
  */
 VHDX_API vhdx_status vhdx_merge(const char *child, const vhdx_merge_options *options, vhdx_merge_report *report,
                                 vhdx_error *err);
@@ -1290,7 +1290,7 @@ typedef enum vhdx_severity {
 
 typedef enum vhdx_repair_class {
     VHDX_REPAIR_NONE = 0,
-    VHDX_REPAIR_LOSSLESS = 1, /* what is right can be derived, or stands in another copy */
+    VHDX_REPAIR_LOSSLESS = 1, /* what is right can be derived, or is in another copy */
     VHDX_REPAIR_SALVAGE = 2,  /* a repair gives something up, and names it */
 } vhdx_repair_class;
 
@@ -1331,7 +1331,7 @@ typedef enum vhdx_verdict {
 typedef struct vhdx_lost_range {
     uint64_t offset, length;
     const char *reason;
-    bool doubtful; /* something stands there, but nothing proves that it is right; else it is lost */
+    bool doubtful; /* something is there, but nothing proves that it is right; else it is lost */
 } vhdx_lost_range;
 
 /* What is known of one file of a report. Findings and lost ranges: the worst finding first, ranges by offset. Grows at
@@ -1379,12 +1379,13 @@ typedef struct vhdx_verify_options {
 
 /*
  * Checks every structure of the disk at `path` and reports all that is wrong with it: both copies of everything, log
- * entries, metadata, BAT, bitmaps, and who owns each MiB of the file. Damage of one structure hides no other. A dirty
- * log is replayed in memory; the file is never written. OK as soon as there is a report, whatever it says; *report is
- * for vhdx_report_free(). Else the file could not be checked at all: NOT_FOUND, BUSY, NOT_VHDX (neither the signature
- * nor anything else of a VHDX is there), IO, NOMEM, CANCELLED. Where something can be repaired, repairs are planned in
- * memory and audited, and the class of each finding is what they would achieve; `quick` leaves that out. Memory does
- * not grow with the disk but by some bits for each MiB of the file, and by what a plan would write.
+ * entries, metadata, BAT, bitmaps, and which structure owns each MiB of the file. Damage of one structure hides no
+ * other. A dirty log is replayed in memory; the file is never written. OK as soon as there is a report, whatever it
+ * says; *report is for vhdx_report_free(). Else the file could not be checked at all: NOT_FOUND, BUSY, NOT_VHDX
+ * (neither the signature nor anything else of a VHDX is there), IO, NOMEM, CANCELLED. Where something can be repaired,
+ * repairs are planned in memory and audited, and the class of each finding is what they would achieve; `quick` leaves
+ * that out. Memory does not grow with the disk but by some bits for each MiB of the file, and by what a plan would
+ * write.
  */
 VHDX_API vhdx_status vhdx_verify(const char *path, const vhdx_verify_options *options, vhdx_report **report,
                                  vhdx_error *err);
@@ -1411,7 +1412,7 @@ typedef struct vhdx_repair_options {
     size_t parent_count;
     bool dry_run;     /* plan and show, write nothing */
     bool salvage;     /* also repairs that give up what is lost already; each lost range is in the report */
-    bool trim;        /* cut off space at the file's end that nobody owns */
+    bool trim;        /* cut off unallocated space at the end of the file */
     const char *undo; /* path of the undo file; NULL = the disk's path with ".vhdx-undo" behind it */
     bool no_undo;     /* make none */
     /* a ddrescue map of the file at `path`: what it does not call good is damaged, whatever the bytes are */
@@ -1432,12 +1433,12 @@ typedef struct vhdx_repair_options {
 /*
  * Corrects what vhdx_verify finds: plans all writes on a copy of the disk in memory, shows them, saves what they
  * overwrite to an undo file (see vhdx_undo), writes them in an order that a power cut cannot hurt, and verifies again.
- * What is then gone is `corrected` in the report; what is left stands there too. Never writes payload, and never gives
+ * What is then gone is `corrected` in the report; what is left is there too. Never writes payload, and never gives
  * up anything unless `salvage` is set; the DataWriteGuid stays. OK as soon as there is a report, also when problems are
- * left or nothing was to be done; *report is for vhdx_report_free(). EXISTS: another file lies where the undo file is
- * to be made. UNDO_MISMATCH: an undo file of this disk is there, but somebody else has written to the disk since. After
- * a failure, or a cut, the old disk, the new one, or one that the same call completes is there, and the undo file (if
- * there is one) leads back.
+ * left or nothing was to be done; *report is for vhdx_report_free(). EXISTS: another file is where the undo file is
+ * to be made. UNDO_MISMATCH: there is an undo file of this disk, but another program has written to the disk since.
+ * After a failure, or a cut, the old disk, the new one, or one that the same call completes is there, and the undo file
+ * (if there is one) leads back.
  */
 VHDX_API vhdx_status vhdx_repair(const char *path, const vhdx_repair_options *options, vhdx_report **report,
                                  vhdx_error *err);
@@ -1450,8 +1451,8 @@ VHDX_API vhdx_status vhdx_repair(const char *path, const vhdx_repair_options *op
 typedef enum vhdx_salvage_kind {
     VHDX_SALVAGE_GOOD = 1,     /* as the disk's own tables say */
     VHDX_SALVAGE_DOUBTFUL = 2, /* put together by evidence, or claimed by two */
-    VHDX_SALVAGE_LOST = 3,     /* unreadable, cut off, or nothing says where it is: zeros stand there */
-    VHDX_SALVAGE_MISSING = 4,  /* held by a parent that was not found: zeros stand there */
+    VHDX_SALVAGE_LOST = 3,     /* unreadable, cut off, or nothing says where it is: zeros are there */
+    VHDX_SALVAGE_MISSING = 4,  /* held by a parent that was not found: zeros are there */
     VHDX_SALVAGE_PIECE = 5,    /* bytes of the file without a place on the disk, saved in a file of their own */
 } vhdx_salvage_kind;
 
@@ -1503,14 +1504,14 @@ typedef struct vhdx_salvage_report {
  * Writes what can still be read of the virtual disk that `child` shows to the raw file (or block device) `raw`, and
  * beside it a map that GNU ddrescue and its viewers read: '+' good, '*' doubtful, '-' lost, '?' held by a parent that
  * is not there. Damaged headers, tables, metadata and BAT are rebuilt in memory from twins, the log, the shape of what
- * is left and what the guest wrote; sectors that cannot be read become holes. No layer is written to. Bytes that nobody
- * can place go to a file with ".pieces" behind the raw file's name; EXISTS when there is one with something in it, and
- * no map of an earlier run that says that it is ours. When nothing tells the disk's size, nor where any block belongs,
- * only that file is written: all that is not zeros and no structure's, in the order of the file, with a map of its
- * pieces; `raw` is left as it is. OK also when much is lost: the report says how much. NOT_VHDX when nothing of a disk
- * is recognized, unless the file's name says that it was one (.vhdx, .avhdx) and it does not begin as something else;
- * CORRUPT when its sizes cannot be told and there are no pieces either; ARG to write onto a layer, EXISTS onto another
- * disk. On failure the files made here are removed. `report` may be NULL.
+ * is left and what the guest wrote; sectors that cannot be read become holes. No layer is written to. Bytes whose place
+ * is not known go to a file with ".pieces" behind the raw file's name; EXISTS when there is one with something in it,
+ * and no map of an earlier run that says that it is ours. When nothing tells the disk's size, nor where any block
+ * belongs, only that file is written: all that is not zeros and no structure's, in the order of the file, with a map of
+ * its pieces; `raw` is left as it is. OK also when much is lost: the report says how much. NOT_VHDX when nothing of a
+ * disk is recognized, unless the file's name says that it was one (.vhdx, .avhdx) and it does not begin as something
+ * else; CORRUPT when its sizes cannot be told and there are no pieces either; ARG to write onto a layer, EXISTS onto
+ * another disk. On failure the files made here are removed. `report` may be NULL.
  */
 VHDX_API vhdx_status vhdx_salvage(const char *child, const char *raw, const vhdx_salvage_options *options,
                                   vhdx_salvage_report *report, vhdx_error *err);
@@ -1551,7 +1552,7 @@ typedef struct vhdx_drive { /* frozen: arrays of them are handed out */
 typedef enum vhdx_saved_state {
     VHDX_SAVED_STATE_UNKNOWN = 0, /* nothing was found that tells, or it could not be read */
     VHDX_SAVED_STATE_NONE = 1,
-    VHDX_SAVED_STATE_PRESENT = 2, /* a guest lies frozen and expects its disks as they are */
+    VHDX_SAVED_STATE_PRESENT = 2, /* a guest is frozen and expects its disks as they are */
 } vhdx_saved_state;
 
 typedef struct vhdx_texts { /* frozen: part of other structs */
@@ -1572,7 +1573,7 @@ typedef struct vhdx_machine_info {
     uint32_t version;       /* 0x0900 = configuration version 9.0; 0 = not in the file */
     uint32_t generation;    /* 1 or 2; 0 = not in the file */
     uint64_t creation_time; /* FILETIME, 100 ns since 1601; 0 = not in the file */
-    bool checkpoint;        /* of a checkpoint: the file says so, or lies in a directory "Snapshots" */
+    bool checkpoint;        /* of a checkpoint: the file says so, or is in a directory "Snapshots" */
     bool has_checkpoint_count;
     uint64_t checkpoint_count; /* that the machine has */
     bool merge_pending;        /* Hyper-V itself has a merge of this machine's disks to do */
@@ -1603,7 +1604,7 @@ typedef struct vhdx_config_options {
 /*
  * Reads the configuration at `path`, whichever of the formats it has; the file is closed again and never written. A
  * pending replay log inside it is applied in memory. NOT_CONFIG: it is none. Other failures: it is one and cannot be
- * read, so that nobody knows which disks it names. Failure leaves nothing behind.
+ * read, so the disks that it names are not known. Failure leaves nothing behind.
  */
 VHDX_API vhdx_status vhdx_config_open(const char *path, const vhdx_config_options *options, vhdx_config **config,
                                       vhdx_error *err);
@@ -1732,32 +1733,32 @@ typedef enum vhdx_disk_status {
     VHDX_DISK_STATUS_STANDALONE = 6,       /* complete by itself, and nothing names it */
     VHDX_DISK_STATUS_PARENT_MISSING = 7,   /* no file with the parent's identity was found */
     VHDX_DISK_STATUS_PARENT_MOVED = 8,     /* the parent was found, but not where the child looks for it */
-    VHDX_DISK_STATUS_LINKAGE_MISMATCH = 9, /* where the parent should be lies another disk */
-    VHDX_DISK_STATUS_PARENT_MODIFIED = 10, /* where the parent should be lies the same disk, written to since */
+    VHDX_DISK_STATUS_LINKAGE_MISMATCH = 9, /* another disk is where the parent should be */
+    VHDX_DISK_STATUS_PARENT_MODIFIED = 10, /* the same disk is where the parent should be, written to since */
     VHDX_DISK_STATUS_DUPLICATE = 11,       /* another file has the same identity */
     VHDX_DISK_STATUS_CYCLE = 12,           /* the disk is its own ancestor */
     VHDX_DISK_STATUS_UNREADABLE = 13,      /* damaged, not readable, or named like a disk and none */
-    VHDX_DISK_STATUS_LOCKED = 14,          /* somebody has it in use */
+    VHDX_DISK_STATUS_LOCKED = 14,          /* another program has it in use */
 } vhdx_disk_status;
 
 /* What else is true; any number of these. */
 typedef enum vhdx_disk_flags {
     VHDX_DISK_FLAG_DIRTY_LOG = 1 << 0, /* not closed cleanly; was replayed in memory */
-    /* one of its first blocks lies beyond the end of the file; vhdx_verify() looks at all */
+    /* one of its first blocks is beyond the end of the file; vhdx_verify() looks at all */
     VHDX_DISK_FLAG_TRUNCATED = 1 << 1,
     VHDX_DISK_FLAG_SIZE_DIFFERS = 1 << 2,      /* another virtual size than the parent: legal */
     VHDX_DISK_FLAG_SECTOR_DIFFERS = 1 << 3,    /* another logical sector size than the parent: not legal */
     VHDX_DISK_FLAG_SAVED_STATE = 1 << 4,       /* a frozen guest expects it as it is */
     VHDX_DISK_FLAG_MERGE_PENDING = 1 << 5,     /* Hyper-V itself has a merge to do */
     VHDX_DISK_FLAG_REPLICATED = 1 << 6,        /* Hyper-V Replica */
-    VHDX_DISK_FLAG_TRACKED = 1 << 7,           /* change tracking files (.rct, .mrt) lie beside it */
+    VHDX_DISK_FLAG_TRACKED = 1 << 7,           /* change tracking files (.rct, .mrt) are beside it */
     VHDX_DISK_FLAG_CLUSTERED = 1 << 8,         /* another node may run the machine */
     VHDX_DISK_FLAG_SET_MEMBER = 1 << 9,        /* belongs to a VHD set */
-    VHDX_DISK_FLAG_QUARANTINED = 1 << 10,      /* lies in a directory "vhdx-quarantine": put aside by somebody */
+    VHDX_DISK_FLAG_QUARANTINED = 1 << 10,      /* is in a directory "vhdx-quarantine": it was put aside */
     VHDX_DISK_FLAG_OTHER_USE = 1 << 11,        /* named or placed like disks of WSL, containers, profiles, backups */
     VHDX_DISK_FLAG_RECOVERY = 1 << 12,         /* named like a leftover of a backup ("-AutoRecovery") */
     VHDX_DISK_FLAG_MERGE_BEGUN = 1 << 13,      /* traces of a merge that did not come to its end */
-    VHDX_DISK_FLAG_IN_USE = 1 << 14,           /* somebody has it in use right now (a lock) */
+    VHDX_DISK_FLAG_IN_USE = 1 << 14,           /* another program has it in use right now (a lock) */
     VHDX_DISK_FLAG_NAMED_ALIKE = 1 << 15,      /* a configuration names a disk of this name in another folder */
     VHDX_DISK_FLAG_BROKEN_BELOW = 1 << 16,     /* a layer further down has a problem */
     VHDX_DISK_FLAG_CHECKPOINT_NAMED = 1 << 17, /* a checkpoint needs it, whatever the status */
@@ -1850,15 +1851,15 @@ typedef struct vhdx_found_file {
     /* Its relations. */
     vhdx_parent_names names; /* of its parent; all NULL and false without */
     size_t parent;           /* number of the parent's file, proven by its identity; VHDX_NONE = none or not found */
-    /* file that lies where the parent should be and is not (any more) the parent, or VHDX_NONE */
+    /* file that is where the parent should be and is not (any more) the parent, or VHDX_NONE */
     size_t suspect;
     const size_t *children; /* numbers of the files whose `parent` this is */
     size_t child_count;
     size_t family;
     size_t twin;                /* with a duplicate: another file of the same identity, else VHDX_NONE */
-    vhdx_comparison comparison; /* with the twin, or with what lies below */
+    vhdx_comparison comparison; /* with the twin, or with what is below */
     uint64_t differing_bytes;
-    /* Who uses it. */
+    /* What uses it. */
     const vhdx_found_reference *references; /* configurations that name this very disk */
     size_t reference_count;
     vhdx_access access;
@@ -2012,7 +2013,8 @@ VHDX_API const vhdx_found_place *vhdx_orphans_place(const vhdx_orphans *orphans,
 /*  - Writing to a parent invalidates every child: their linkage no longer matches. vhdx_merge refuses when it sees   */
 /*    such a child; it sees only the directories of the layers and those given in `parents`.                          */
 /*  - A disk that a running machine, a backup agent or another host has open must not be merged. Locks show users     */
-/*    of the same kernel (or file server) only; a disk on shared storage may be in use by a host nobody can see.      */
+/*    of the same kernel (or file server) only; a disk on shared storage may be in use by another host, which does not
+ * show.      */
 /*  - After a merge the machine's configuration still names the child, change tracking (.rct, .mrt) of the touched    */
 /*    files is worthless, and a saved state does not fit any more. Notices of kind NEXT say so.                       */
 /*  - A saved copy of the parent and a merged child do not belong together any more.                                  */

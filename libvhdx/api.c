@@ -25,7 +25,7 @@ struct vhdx_chain {
     struct vx_chain *chain;
     vhdx_notice_fn notice; /* NULL, or to hear of what only a walk of the BATs tells */
     void *notice_context;
-    atomic_flag told; /* whoever reads the chain first tells it, whichever thread that is */
+    atomic_flag told; /* the first thread that reads the chain tells it */
 };
 
 struct vhdx_walk {

@@ -1,5 +1,5 @@
 /*
- * Siblings that lie elsewhere. See api_siblings.h. Easy to get wrong: what could not be read there may be another child
+ * Siblings in other places. See api_siblings.h. What could not be read there may be another child
  * too; only where the search proves that it is no differencing disk is it left out.
  */
 /* SPDX-License-Identifier: MIT */
@@ -54,7 +54,7 @@ static vhdx_status search(struct vx_siblings *siblings, const struct vx_siblings
     VX_TRY(vx_orphans_scan(roots, root_count, &orphans, NULL, &siblings->estate, err));
     siblings->items = vx_alloc(siblings->estate->disk_count, sizeof *siblings->items);
     if (!siblings->items)
-        return vx_fail_memory(err, "the disks that lie elsewhere");
+        return vx_fail_memory(err, "the disks in other places");
     for (size_t i = 0; i < siblings->estate->disk_count; i++)
         take_disk(siblings, &siblings->estate->disks[i]);
     siblings->disks.items = siblings->items;
@@ -70,7 +70,7 @@ vhdx_status vx_siblings_find(const struct vx_siblings_wish *wish, struct vx_sibl
     const char **roots = vx_alloc(wish->count, sizeof *roots);
     const char **reports = vx_alloc(wish->count, sizeof *reports);
     vhdx_status status = siblings && roots && reports ? search(siblings, wish, roots, reports, err)
-                                                      : vx_fail_memory(err, "the disks that lie elsewhere");
+                                                      : vx_fail_memory(err, "the disks in other places");
     vx_free(roots);
     vx_free(reports);
     if (status == VHDX_OK)

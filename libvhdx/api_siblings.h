@@ -1,5 +1,5 @@
 /*
- * The other children of a chain's layers that lie elsewhere: directories, with all below them, and reports of
+ * The other children of a chain's layers, in other places: directories, with all below them, and reports of
  * 'vhdx orphans --json' become disks that a merge, or a change of a disk, can be judged by. Their rooms look beside the
  * layers only and may not see the search.
  */

@@ -1,6 +1,6 @@
 /*
  * Trials of commands. See api_trial.h. Stands above all rooms, as the doors of the library do, because the search may
- * not see the planners. Easy to get wrong: a trial takes the locks that its command would take for reading, and no
+ * not see the planners. A trial takes the locks that its command would take for reading, and no
  * other.
  */
 /* SPDX-License-Identifier: MIT */

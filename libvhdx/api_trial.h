@@ -9,7 +9,7 @@
 #include "estate/trial.h"
 
 struct vx_trials {
-    const vhdx_orphans_options *options; /* of the search: its host, and who may cancel */
+    const vhdx_orphans_options *options; /* of the search: its host, and what may cancel it */
     uint64_t count;
 };
 

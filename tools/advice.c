@@ -1,5 +1,5 @@
 /*
- * The table of advice and command lines. See advice.h. Easy to get wrong: a path within a command is one word of a
+ * The table of advice and command lines. See advice.h. A path within a command is one word of a
  * shell ({1:word}), and without one the command still has to read as an example.
  */
 /* SPDX-License-Identifier: MIT */
@@ -71,8 +71,9 @@ static const struct row rows[] = {
     {VHDX_ADVICE_SALVAGE_PIECES, "if something is missing on the disk, 'vhdx export --salvage' saves it in pieces"},
     {VHDX_ADVICE_SALVAGE_RUIN, "check that this is the right file; if it was a VHDX, 'vhdx export --salvage' reads "
                                "what is left of it"},
-    {VHDX_ADVICE_SALVAGE_AND_REPORT, ", and 'vhdx export --salvage' copies what can be had (please report this fault)"},
-    {VHDX_ADVICE_SALVAGE_OR_LOSSY, ": 'vhdx export --salvage' copies what can be had, and 'vhdx repair --salvage' "
+    {VHDX_ADVICE_SALVAGE_AND_REPORT,
+     ", and 'vhdx export --salvage' copies what can be read (please report this fault)"},
+    {VHDX_ADVICE_SALVAGE_OR_LOSSY, ": 'vhdx export --salvage' copies what can be read, and 'vhdx repair --salvage' "
                                    "repairs the rest"},
     {VHDX_ADVICE_NAME_PARENT, "find the file and name it, or its directory, with --parent"},
     {VHDX_ADVICE_NAME_RIGHT_PARENT, "find the file with the expected id and name it, or its directory, with "
@@ -123,8 +124,8 @@ static const struct row rows[] = {
     {VHDX_ADVICE_UNDO_ELSEWHERE, "nothing was changed; give the undo file another place with --undo"},
     {VHDX_ADVICE_UNDO_NAME, "say with --undo where it goes"},
     {VHDX_ADVICE_UNDO_FILE_ITSELF, "name the file that was given to --undo"},
-    {VHDX_ADVICE_UNDO_FORCED, "get another copy of the undo file; '--force' puts back what stands before the "
-                              "damage, which leaves a disk that is neither old nor new"},
+    {VHDX_ADVICE_UNDO_FORCED, "get another copy of the undo file; '--force' puts back what precedes the damage, which "
+                              "leaves a disk that is neither old nor new"},
     {VHDX_ADVICE_MAP_ELSEWHERE_OR_SPACE, "the disk was not changed; free space, or give the map another place with "
                                          "--map"},
     {VHDX_ADVICE_MAP_ELSEWHERE, "the disk was not changed; choose another place with --map"},

@@ -1,5 +1,5 @@
 /*
- * The command line. See cli.h. No option means anything here except --help and --version. Easy to get wrong: file
+ * The command line. See cli.h. No option means anything here except --help and --version. File
  * names are moved to the front of argv while it is read, which is safe only because no more are written than were
  * read; and a name that a stranger chose may be printed in an error, so it goes through text.h.
  */
@@ -50,7 +50,7 @@ int cli_usage_error(const struct command *command, const char *format, ...)
     return EXIT_USAGE;
 }
 
-/* Damage of a disk, not of the undo file or list that lies beside it; what is known to be something else is none. */
+/* Damage of a disk, not of the undo file or list that is beside it; what is known to be something else is none. */
 static bool is_damage(const vhdx_error *err)
 {
     bool of_disk = err->path[0] && !(err->structure && strncmp(err->structure, "undo", 4) == 0);
@@ -377,7 +377,7 @@ static int apply(struct reading *r, const struct cli_option *option, const char 
     return EXIT_DONE;
 }
 
-/* A value that does not stand in the same word is the next word. */
+/* A value that is not in the same word is the next word. */
 static int apply_valued(struct reading *r, const struct cli_option *option, const char *shown, const char *value)
 {
     if (!value && r->next < r->argc)

@@ -1,6 +1,6 @@
 /*
  * vhdx compact: gives back the space of zeros and of what the guest's file systems do not use. What is found, and every
- * refusal, is the library's; here it becomes a report. Easy to get wrong: a volume of which only zeros count needs its
+ * refusal, is the library's; here it becomes a report. A volume of which only zeros count needs its
  * reason in the report, or the disk seems to be as small as it can be.
  */
 /* SPDX-License-Identifier: MIT */

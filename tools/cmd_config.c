@@ -1,6 +1,6 @@
 /*
  * vhdx config: what the configuration of a virtual machine says, above all which disks it needs. Reads one file (and
- * the runtime state beside it) and writes nothing. Easy to get wrong: a configuration that was read in part only must
+ * the runtime state beside it) and writes nothing. A configuration that was read in part only must
  * not look like a whole one, so that is said on both outputs and by the exit status.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,6 +1,6 @@
 /*
  * vhdx convert: a new disk from a VHDX or VHD chain, a raw file, a device, or a stream on standard input. The library
- * builds it; here the options are put together and the stream is read. Easy to get wrong: a stream cannot be looked at
+ * builds it; here the options are put together and the stream is read. A stream cannot be looked at
  * twice, so what it is must be seen from its first bytes, without losing them.
  */
 /* SPDX-License-Identifier: MIT */

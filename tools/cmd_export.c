@@ -1,6 +1,6 @@
 /*
  * vhdx export: the virtual disk as a raw file, or as a stream on standard output. The file is the library's work (it
- * leaves holes); the stream is written here. Easy to get wrong: a report on standard output would end up in the disk.
+ * leaves holes); the stream is written here. A report on standard output would end up in the disk.
  */
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"

@@ -1,6 +1,6 @@
 /*
  * vhdx info: the facts of disks, or of every layer of a chain. Reads headers and metadata only. A disk whose log
- * cannot be replayed, or whose parent is lost, is shown all the same: that is when people ask. Easy to get wrong: of a
+ * cannot be replayed, or whose parent is lost, is shown all the same: that is when people ask. Of a
  * broken chain, the layers that are there must be shown too, or nobody sees what is missing.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,6 +1,6 @@
 /*
  * vhdx merge: into the parent, into an ancestor, or into a new disk. All of the work, and every refusal, is the
- * library's; here options become one call and the outcome becomes a report. Easy to get wrong: a merge that failed half
+ * library's; here options become one call and the outcome becomes a report. A merge that failed half
  * way must say so even when it is quiet, because then the command has to be run again.
  */
 /* SPDX-License-Identifier: MIT */

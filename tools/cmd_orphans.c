@@ -1,6 +1,6 @@
 /*
  * vhdx orphans: what all these files are, what belongs to what, what is safe to do. The library searches and judges;
- * here options become one call and records become a report. Easy to get wrong: the exit status speaks of problems, not
+ * here options become one call and records become a report. The exit status speaks of problems, not
  * of what was printed.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,6 +1,6 @@
 /*
  * vhdx repair: corrects what verify finds. Which writes are made, in which order, and what they cost, is the library's;
- * here options become one call, and plan and outcome become a report. Easy to get wrong: what was lost is told also
+ * here options become one call, and plan and outcome become a report. What was lost is told also
  * when quiet is all that the caller wants, by the exit status and in the map.
  */
 /* SPDX-License-Identifier: MIT */
@@ -430,7 +430,7 @@ static int run(const struct command *self, int argc, char **argv)
         {"undo", 0, CLI_TEXT, &repair.options.undo, "FILE",
          "where the undo file goes; otherwise the disk's name\nwith '.vhdx-undo' appended, beside it"},
         {"no-undo", 0, CLI_FLAG, &repair.options.no_undo, NULL, "make no undo file"},
-        {"trim", 0, CLI_FLAG, &repair.options.trim, NULL, "cut off space at the file's end that nobody owns"},
+        {"trim", 0, CLI_FLAG, &repair.options.trim, NULL, "cut off unallocated space at the end of the file"},
         {"bad-ranges", 0, CLI_TEXT, &repair.options.bad_ranges, "MAP",
          "ddrescue's mapfile of the disk's file: what it does\nnot call good is damaged, whatever stands there"},
         {"map", 0, CLI_TEXT, &repair.options.map, "FILE",

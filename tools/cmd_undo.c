@@ -1,6 +1,6 @@
 /*
  * vhdx undo: puts every byte back as it was before the merge or repair that wrote the undo file. What is checked, and
- * in which order bytes go back, is the library's. Easy to get wrong: an undo that was cut off leaves disks that nobody
+ * in which order bytes go back, is the library's. An undo that was cut off leaves disks that nobody
  * may use, so its error says to run it again, also when quiet.
  */
 /* SPDX-License-Identifier: MIT */

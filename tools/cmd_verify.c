@@ -1,6 +1,6 @@
 /*
  * vhdx verify: checks disks, each with all that is wrong with it. What is checked is the library's; here are options,
- * the report, the exit status. Easy to get wrong: with several files the status is the sum of their bits, as fsck does
+ * the report, the exit status. With several files the status is the sum of their bits, as fsck does
  * it, and one file that cannot be opened is no reason not to look at the next.
  */
 /* SPDX-License-Identifier: MIT */

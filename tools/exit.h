@@ -1,6 +1,6 @@
 /*
  * The exit status of every command, in one place: the bits of fsck(8). Scripts depend on these numbers, so they never
- * change. What is easy to get wrong: 16 is for the person who typed (an option, a name, a size), 8 for the world (a
+ * change. 16 is for the person who typed (an option, a name, a size), 8 for the world (a
  * file in use, a full volume, a disk that is none).
  */
 /* SPDX-License-Identifier: MIT */

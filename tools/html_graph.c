@@ -1,6 +1,6 @@
 /*
  * Lays out a family as a tree whose chains run straight down. The child that a machine uses goes on in its parent's
- * lane and comes last; the others branch off to the right before it, so that no two lines cross. Easy to get wrong: the
+ * lane and comes last; the others branch off to the right before it, so that no two lines cross. The
  * records may hold cycles and parents of other families, so every disk is placed once, reached or not.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,5 +1,5 @@
 /*
- * The drawing of a family: in which order its disks stand below each other, and which lines run beside each of them.
+ * The drawing of a family: in which order its disks are below each other, and which lines run beside each of them.
  * Knows nothing of HTML but that a row is cut into lanes.
  */
 /* SPDX-License-Identifier: MIT */

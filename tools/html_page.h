@@ -1,6 +1,6 @@
 /*
  * The style and the script of the HTML report, which the build makes from tools/html/, and their hashes as a
- * Content-Security-Policy takes them ("sha256-..."). Both stand in the page byte for byte as they are here, or the
+ * Content-Security-Policy takes them ("sha256-..."). Both are in the page byte for byte as they are here, or the
  * browser refuses them.
  */
 /* SPDX-License-Identifier: MIT */

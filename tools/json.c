@@ -1,6 +1,6 @@
 /*
  * Writes JSON (RFC 8259). See json.h. Errors of writing are not looked at here: the stream remembers them, and main
- * asks it once at the end. Easy to get wrong: text from a disk need not be UTF-8, but a JSON document must be.
+ * asks it once at the end. Text from a disk need not be UTF-8, but a JSON document must be.
  */
 /* SPDX-License-Identifier: MIT */
 #include "json.h"
@@ -61,7 +61,7 @@ static void new_line(struct json *json)
     fprintf(json->out, "\n%*s", (int)(2 * json->depth), "");
 }
 
-/* What stands before every value. */
+/* What is before every value. */
 static void lead(struct json *json, const char *key)
 {
     if (!json->empty)

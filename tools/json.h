@@ -16,7 +16,7 @@ struct json {
     FILE *out;
     unsigned depth;
     unsigned row_depth; /* not 0: inside a row, which stays on one line */
-    bool empty;         /* nothing stands yet in the innermost object or array */
+    bool empty;         /* nothing is yet in the innermost object or array */
 };
 
 void json_begin(struct json *json, FILE *out);

@@ -1,6 +1,6 @@
 /*
  * Finds the command and runs it. The table below is dispatch, list of commands and help in one. The real main is in
- * main_posix.c and main_win32.c. Easy to get wrong: output that was never written is a failure too, so standard
+ * main_posix.c and main_win32.c. Output that was never written is a failure too, so standard
  * output is asked before the process ends well.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,5 +1,5 @@
 /*
- * The command on POSIX systems: the real main, and platform.h. Nothing here knows a disk. Easy to get wrong: a
+ * The command on POSIX systems: the real main, and platform.h. Nothing here knows a disk. A
  * process may be started with standard streams closed; the next file it opens would then be "standard output", and a
  * report would be printed into a disk. So the three are filled before anything else.
  */

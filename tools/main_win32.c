@@ -1,6 +1,6 @@
 /*
  * The command on Windows (and WinPE): the real main, which turns UTF-16 arguments into UTF-8, and platform.h. Nothing
- * here knows a disk. Easy to get wrong: standard output is in text mode when a process starts, and would put a
+ * here knows a disk. Standard output is in text mode when a process starts, and would put a
  * carriage return before every byte 10 of an exported disk.
  */
 /* SPDX-License-Identifier: MIT */

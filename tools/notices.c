@@ -1,5 +1,5 @@
 /*
- * Shows and keeps notices. See notices.h. Easy to get wrong: a notice that cannot be kept because memory ran out must
+ * Shows and keeps notices. See notices.h. A notice that cannot be kept because memory ran out must
  * not get lost, so it is shown at once instead.
  */
 /* SPDX-License-Identifier: MIT */

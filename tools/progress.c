@@ -1,5 +1,5 @@
 /*
- * Draws the bar, the rate and the time left. See progress.h. Easy to get wrong: the rate is that of the present phase
+ * Draws the bar, the rate and the time left. See progress.h. The rate is that of the present phase
  * (planning is much faster than copying); a line as wide as the terminal breaks into two, and then wiping it leaves
  * rests; and standard error may be buffered, so a wiped line must be sent before the answer goes to standard output.
  */

@@ -1,6 +1,6 @@
 /*
  * The page of 'vhdx orphans --html'. Problems come first and open, what is in order is folded. Nothing is decided here:
- * order, statuses, steps and sums are the library's. Easy to get wrong: every name in the records is a stranger's, so
+ * order, statuses, steps and sums are the library's. Every name in the records is a stranger's, so
  * each goes through text_put_html(), and numbers are the only thing that is written directly.
  */
 /* SPDX-License-Identifier: MIT */
@@ -486,7 +486,7 @@ static bool put_all_families(const struct page *p)
     return whole;
 }
 
-/* ---- what lies around the disks --------------------------------------------------------------------------------- */
+/* ---- what is around the disks --------------------------------------------------------------------------------- */
 
 static void put_config_disks(const struct page *p, const vhdx_found_config *config)
 {

@@ -1,5 +1,5 @@
 /*
- * 'vhdx orphans --json' and '--json-lines'. See report_orphans.h. Easy to get wrong: the document is also input
+ * 'vhdx orphans --json' and '--json-lines'. See report_orphans.h. The document is also input
  * ('--from-json'), so each record carries all that judging it again takes, not only what was found out.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,8 +1,7 @@
 /*
  * 'vhdx orphans' for people. See report_orphans.h. Families with problems come first and in full, the most dangerous
- * at the top: the tree, what was found, what to do. Of those in which all is well one line is enough. Easy to get
- * wrong: names are hostile, and a command that was wrapped can no longer be copied; prose is wrapped at 80 columns,
- * commands never are.
+ * at the top: the tree, what was found, what to do. Of those in which all is well one line is enough. Names are
+ * hostile, and a command that was wrapped can no longer be copied; prose is wrapped at 80 columns, commands never are.
  */
 /* SPDX-License-Identifier: MIT */
 #include "report_orphans.h"
@@ -169,7 +168,7 @@ static void print_disk(const struct page *page, size_t number, size_t depth)
     print_comparison(page, file, indent);
 }
 
-/* Depth of each member by its place in the tree: parents stand before their children in a family. */
+/* Depth of each member by its place in the tree: parents are before their children in a family. */
 static void print_tree(const struct page *page, const vhdx_found_family *family)
 {
     /* depth first, with a stack of what is still to be printed: a family may be as deep as it is large */

@@ -1,6 +1,6 @@
 /*
  * Escapes text of unknown origin. See text.h. What is left alone is every printable character of every script: a
- * German or Japanese name must be readable. Easy to get wrong: 0x80 to 0x9f are control characters too, as characters
+ * German or Japanese name must be readable. 0x80 to 0x9f are control characters too, as characters
  * (two bytes in UTF-8) and, on terminals that know no UTF-8, as bytes.
  */
 /* SPDX-License-Identifier: MIT */

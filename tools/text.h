@@ -13,7 +13,7 @@
 
 /*
  * Reads the character at the beginning of the NUL-terminated `text`. Returns the number of its bytes, or 0 when what
- * stands there is not valid UTF-8 (overlong forms, surrogates and numbers above U+10FFFF are not) or the end.
+ * is there is not valid UTF-8 (overlong forms, surrogates and numbers above U+10FFFF are not) or the end.
  */
 size_t text_next(const char *text, uint32_t *character);
 
@@ -38,7 +38,7 @@ void text_put_wrapped(FILE *out, const char *text, int indent);
 /* A name as one word of a command of this system's shell: what is printed can be pasted. */
 void text_put_word(FILE *out, const char *name);
 
-/* As text_put, for HTML: what stands there is text, or the value of an attribute in quotes, whatever it holds. */
+/* As text_put, for HTML: what is there is text, or the value of an attribute in quotes, whatever it holds. */
 void text_put_html(FILE *out, const char *text);
 /* The same, but line ends stay. */
 void text_put_html_lines(FILE *out, const char *text);

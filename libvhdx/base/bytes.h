@@ -1,6 +1,6 @@
 /*
  * Bytes from a file: a view {data, size}, loads and stores in little-endian order, and loads in big-endian order. This
- * room knows nothing of VHDX and owns no memory. Easy to get wrong: a length from a file is compared with the room that
+ * room knows nothing of VHDX and owns no memory. A length from a file is compared with the room that
  * is left (`length > size - offset`), never added to an offset first.
  */
 /* SPDX-License-Identifier: MIT */
@@ -21,7 +21,7 @@ static inline struct vx_bytes vx_bytes_of(const void *data, size_t size)
     return (struct vx_bytes){(const uint8_t *)data, size};
 }
 
-/* The part [offset, offset + length) of `in`; false when it does not lie inside. */
+/* The part [offset, offset + length) of `in`; false when it is not inside. */
 static inline bool vx_bytes_part(struct vx_bytes in, uint64_t offset, uint64_t length, struct vx_bytes *out)
 {
     if (offset > in.size || length > in.size - offset)

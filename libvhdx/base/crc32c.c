@@ -1,7 +1,7 @@
 /*
  * CRC-32C three ways: by table, by the x86-64 instruction, by the ARMv8 one. See crc32c.h. Which one runs is asked of
  * the processor at every call, not remembered here: that is one load, and there is no variable for threads to race on.
- * The one thing that is easy to get wrong: the register is the complement of the CRC; complement on the way in and out.
+ * The register is the complement of the CRC; complement on the way in and out.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/crc32c.h"

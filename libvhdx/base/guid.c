@@ -1,5 +1,5 @@
 /*
- * GUIDs between their 16 bytes on disk and text. See guid.h. The one thing that is easy to get wrong: in the first
+ * GUIDs between their 16 bytes on disk and text. See guid.h. In the first
  * three groups the text runs against the order of the bytes.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,5 +1,5 @@
 /*
- * A JSON reader by recursive descent. See json.h. Easy to get wrong: a surrogate pair is two escapes and one character;
+ * A JSON reader by recursive descent. See json.h. A surrogate pair is two escapes and one character;
  * a lone half is none.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,5 +1,5 @@
 /*
- * Checks arguments, takes options and gives reports. See options.h. Easy to get wrong: the size is the caller's word,
+ * Checks arguments, takes options and gives reports. See options.h. The size is the caller's word,
  * and one that was never set is any number, so no more is read than structs of options will ever have.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,5 +1,5 @@
 /*
- * Paths as text, see path.h. Easy to get wrong: a root keeps its separator ("/", "C:\"), everything else loses it;
+ * Paths as text, see path.h. A root keeps its separator ("/", "C:\"), everything else loses it;
  * and '\\' is an ordinary character of a name on hosts that are not Windows.
  */
 /* SPDX-License-Identifier: MIT */

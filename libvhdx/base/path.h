@@ -1,6 +1,6 @@
 /*
  * Paths as text: no question to the host, nothing about whether a file exists. `windows` is the host's
- * `windows_paths`: '\\' separates as '/' does, and a drive ("C:") may stand in front. Strings that are returned as
+ * `windows_paths`: '\\' separates as '/' does, and a drive ("C:") may be in front. Strings that are returned as
  * `char *` are for vx_free(); NULL means that memory ran out.
  */
 /* SPDX-License-Identifier: MIT */
@@ -17,7 +17,7 @@ bool vx_path_is_separator(char c, bool windows);
 bool vx_path_is_absolute(const char *path, bool windows);
 /* The part behind the last separator (or drive), inside `path`: "b" of "a/b", "" of "a/". */
 const char *vx_path_name(const char *path, bool windows);
-/* What stands before the name, without separators at its end unless it is a root: "a" of "a/b", "/" of "/b", "." of
+/* What is before the name, without separators at its end unless it is a root: "a" of "a/b", "/" of "/b", "." of
  * "b". */
 char *vx_path_directory(const char *path, bool windows);
 /* "directory/name". `name` alone when it is absolute or `directory` is empty or ".". */

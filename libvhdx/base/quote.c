@@ -1,5 +1,5 @@
 /*
- * Quoting. See quote.h. Easy to get wrong: PowerShell takes the typographic quotation marks for plain ones, so these
+ * Quoting. See quote.h. PowerShell takes the typographic quotation marks for plain ones, so these
  * are doubled too; and a name with a line end or bytes that are no UTF-8 must still be that name when it is copied from
  * a terminal, a page or JSON, none of which can show it as it is.
  */
@@ -44,7 +44,7 @@ static bool is_plain(const char *name)
     return length > 0;
 }
 
-/* What stands in $'...': three octal digits for a byte, which nothing that follows can lengthen. */
+/* What is in $'...': three octal digits for a byte, which nothing that follows can lengthen. */
 static size_t put_escaped(char *text, const char *name)
 {
     size_t used = 0;

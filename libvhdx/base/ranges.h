@@ -1,7 +1,7 @@
 /*
- * Ranges of a file, each with an owner: who claims what, which two claim the same, and what nobody claims. An owner is
- * a number for its kind and one for its place among its kind; what they mean is the caller's business. The one thing
- * that is easy to get wrong: sort before asking; the questions are for a sorted set only.
+ * Ranges of a file, each with an owner: which structure claims which range, which ranges are claimed twice, and which
+ * are unallocated. An owner is a number for its kind and one for its place among its kind; what they mean is the
+ * caller's business. Sort before asking; the questions are for a sorted set only.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_BASE_RANGES_H
@@ -47,7 +47,7 @@ struct vx_gap {
     size_t next;
 };
 
-/* Finds the next bytes below `end` that nobody owns; `gap` begins as all zeros, or with `offset` where to begin. */
+/* Finds the next unallocated bytes below `end`; `gap` begins as all zeros, or with `offset` where to begin. */
 bool vx_ranges_next_gap(const struct vx_ranges *ranges, uint64_t end, struct vx_gap *gap);
 
 #endif

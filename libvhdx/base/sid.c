@@ -1,5 +1,5 @@
 /*
- * The account of a virtual machine. See sid.h. Easy to get wrong: the words are those of the bytes in memory, where the
+ * The account of a virtual machine. See sid.h. The words are those of the bytes in memory, where the
  * first three groups of the text are turned around already.
  */
 /* SPDX-License-Identifier: MIT */

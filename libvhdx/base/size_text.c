@@ -1,5 +1,5 @@
 /*
- * Bytes in words. See size_text.h. Easy to get wrong: rounding up would say that a full volume has room.
+ * Bytes in words. See size_text.h. Rounding up would say that a full volume has room.
  */
 /* SPDX-License-Identifier: MIT */
 #include "base/size_text.h"

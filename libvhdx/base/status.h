@@ -19,7 +19,7 @@
 
 /* The place of an error. `structure` must be static storage. Use the helpers below for the usual shapes. */
 struct vx_where {
-    const char *path;      /* NULL = leave it to whoever knows */
+    const char *path;      /* NULL = a caller further up knows it */
     const char *structure; /* NULL = none */
     uint64_t offset;       /* VHDX_NOWHERE = none */
     uint64_t index;        /* VHDX_NOWHERE = none */

@@ -30,7 +30,7 @@ bool vx_tail_is_same(const char *path, const char *place, bool windows);
 
 /* The last part of a path of whatever kind, inside of it. */
 const char *vx_tail_name(const char *path);
-/* The length of what stands before it, the separator included. */
+/* The length of what is before it, the separator included. */
 size_t vx_tail_directory(const char *path);
 
 /* What follows drive, volume or server: "VMs\a.vhdx" of "\\?\Volume{...}\VMs\a.vhdx". Inside `path`. */

@@ -1,6 +1,6 @@
 /*
  * UTF-16LE to UTF-8 and back, and names without regard to letter case. See utf.h. Nothing here decides what a name may
- * contain. The one thing that is easy to get wrong: surrogates. A pair is one character; one alone is kept as three
+ * contain. A pair of surrogates is one character; one alone is kept as three
  * bytes.
  */
 /* SPDX-License-Identifier: MIT */

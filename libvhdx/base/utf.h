@@ -1,5 +1,5 @@
 /*
- * UTF-16LE as it stands in files, to UTF-8 and back. Unpaired surrogates become the three-byte form that would encode
+ * UTF-16LE as it is in files, to UTF-8 and back. Unpaired surrogates become the three-byte form that would encode
  * them (and come back as they were), so that nothing is lost and nothing is fatal. Also comparison of names as Windows
  * does it, without regard to letter case, good enough for finding candidates: ASCII and the Latin, Greek and Cyrillic
  * blocks. And letters and digits of ASCII.
@@ -47,7 +47,7 @@ bool vx_name_equal(const char *a, const char *b);
 
 /* The same of the first bytes of two texts; parts that end where a separator or the text's end is. */
 bool vx_name_equal_part(const char *a, size_t a_length, const char *b, size_t b_length);
-/* Less than 0, 0 or more: an order in which equal names stand together. */
+/* Less than 0, 0 or more: an order in which equal names are together. */
 int vx_name_compare_part(const char *a, size_t a_length, const char *b, size_t b_length);
 
 /* Of ASCII only; everything else stays as it is. */
@@ -61,7 +61,7 @@ static inline bool vx_ascii_is_letter(uint32_t c)
     return vx_ascii_lower(c) >= 'a' && vx_ascii_lower(c) <= 'z';
 }
 
-/* 0 to 15, or 16 when it is no hexadecimal digit. Whoever reads decimal or octal compares with the base. */
+/* 0 to 15, or 16 when it is no hexadecimal digit. For decimal or octal, compare the result with the base. */
 static inline unsigned vx_digit_value(char c)
 {
     if (c >= '0' && c <= '9')

@@ -116,7 +116,7 @@ vhdx_status vx_identity_in(const vhdx_host *host, const char *directory, const c
 {
     struct asking asking = {.host = host, .directory = directory, .except = path, .id = id, .status = VHDX_OK};
     if (host->list(host->context, directory, ask_name, &asking, NULL) != VHDX_OK)
-        asking.status = ask(&asking, directory); /* a file, nothing, or what nobody can look into */
+        asking.status = ask(&asking, directory); /* a file, nothing, or what cannot be looked into */
     *known = asking.known;
     return asking.status == VHDX_OK ? VHDX_OK : vx_fail_memory(err, "the disks beside another");
 }

@@ -1,7 +1,6 @@
 /*
- * The disks that lie in a directory: whoever is asked about one disk may have to tell what that means for those beside
- * it. Only read, without locks; a file that is no disk, or cannot be looked at, is passed over, for it is not what was
- * asked about.
+ * The disks that are in a directory: what is said about one disk may mean something for those beside it. Only read,
+ * without locks; a file that is no disk, or cannot be looked at, is passed over, for it is not what was asked about.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_CHAIN_BESIDE_H

@@ -15,7 +15,7 @@ struct opening {
     struct vx_chain *chain;
     const struct vx_search *search;
     const struct vx_chain_access *access;
-    vhdx_file_facts into; /* who the named ancestor is; all zero: none is named, or its host does not tell */
+    vhdx_file_facts into; /* the identity of the named ancestor; all zero: none is named, or its host does not tell */
     size_t into_layer;    /* SIZE_MAX until it was met */
     size_t room;
     unsigned flags; /* VX_OPEN_..., besides what access asks for */
@@ -117,8 +117,8 @@ static vhdx_status open_layer(struct opening *opening, const char *path, vhdx_er
     return VHDX_OK;
 }
 
-/* A parent that is already in the chain would be held by ourselves: say what is wrong, not that somebody has it
- * open. */
+/* A parent that is already in the chain would be held by ourselves: say what is wrong, not that it is open elsewhere.
+ */
 static vhdx_status check_loop(const struct opening *opening, const char *path, vhdx_error *err)
 {
     const struct vx_chain *chain = opening->chain;

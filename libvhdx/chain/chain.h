@@ -51,7 +51,7 @@ void vx_chain_close(struct vx_chain *chain);
 bool vx_same_path(const vhdx_host *host, const char *a, const char *b);
 /* Whether `path` names a layer of the chain, under whatever name; false when there is no such file. */
 bool vx_chain_holds(const struct vx_chain *chain, const char *path);
-/* ARG when it does: nobody may write onto what is being read. */
+/* ARG when it does: what is being read must not be written to. */
 vhdx_status vx_chain_check_output(const struct vx_chain *chain, const char *path, vhdx_error *err);
 /* The same for the file of one layer. */
 vhdx_status vx_layer_check_output(const vhdx_host *host, struct vx_file *layer, const char *path, vhdx_error *err);

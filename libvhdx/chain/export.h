@@ -10,7 +10,7 @@
 /* As vhdx_chain_export. */
 vhdx_status vx_chain_export(struct vx_chain *chain, const char *path, const vhdx_stream_options *options,
                             vhdx_error *err);
-/* EXISTS when a VHDX disk lies at `path`, which raw bytes would destroy. */
+/* EXISTS when a VHDX disk is at `path`, which raw bytes would destroy. */
 vhdx_status vx_export_check_no_disk(const vhdx_host *host, const char *path, vhdx_error *err);
 /* Writes what is not zero, page by page; runs of pages are joined. */
 vhdx_status vx_write_sparse(struct vx_file *file, const uint8_t *buf, size_t length, uint64_t offset, vhdx_error *err);

@@ -94,7 +94,7 @@ static vhdx_status remember_run(const struct vx_cursor *cursor, struct layer_sta
     vhdx_status status =
         vx_run_at(&state->reader, virtual_offset, cursor->walking ? rest : vx_min(rest, limit), run, err);
     if (status != VHDX_OK)
-        run->length = 0; /* it says nothing, also to who asks again */
+        run->length = 0; /* it says nothing, however often it is asked */
     return status;
 }
 
@@ -199,7 +199,7 @@ static vhdx_status send_data(struct stream *stream, const struct vx_piece *piece
     return VHDX_OK;
 }
 
-/* In pieces, because a run of zeros may be terabytes and somebody may want to stop meanwhile. */
+/* In pieces, because a run of zeros may be terabytes and the caller may want to stop meanwhile. */
 static vhdx_status send_zeros(struct stream *stream, const struct vx_piece *piece, vhdx_error *err)
 {
     for (uint64_t done = 0; done < piece->length;) {

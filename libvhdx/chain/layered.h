@@ -1,6 +1,6 @@
 /*
  * What a chain says as a whole: for each place of the virtual disk the first layer, from the top, that is not
- * transparent there (MS-VHDX 2.2.4, 2.5.1.1). The one thing that is easy to get wrong: beyond the end of a smaller
+ * transparent there (MS-VHDX 2.2.4, 2.5.1.1). Beyond the end of a smaller
  * parent there are zeros, never the grandparent's data.
  */
 /* SPDX-License-Identifier: MIT */
@@ -14,7 +14,7 @@ struct vx_piece {
     enum vx_run_kind kind; /* TRANSPARENT: none of the cursor's layers says anything */
     uint64_t virtual_offset, length;
     uint64_t file_offset; /* DATA only */
-    size_t layer;         /* who says so; for TRANSPARENT the last one asked */
+    size_t layer;         /* the layer that says so; for TRANSPARENT the last one asked */
     bool beyond_end;      /* ZERO only because the layer's disk ends before this place */
 };
 
@@ -32,7 +32,7 @@ vhdx_status vx_cursor_open_lasting(struct vx_chain *chain, size_t first, size_t 
 void vx_cursor_close(struct vx_cursor *cursor);
 /* What it knows of that layer is out of date. */
 void vx_cursor_forget(struct vx_cursor *cursor, size_t layer);
-/* The piece at `virtual_offset`, at most `limit` bytes long (limit > 0); both lie on the disk of layer `first`. */
+/* The piece at `virtual_offset`, at most `limit` bytes long (limit > 0); both are on the disk of layer `first`. */
 vhdx_status vx_cursor_at(struct vx_cursor *cursor, uint64_t virtual_offset, uint64_t limit, struct vx_piece *piece,
                          vhdx_error *err);
 
@@ -40,7 +40,7 @@ vhdx_status vx_cursor_at(struct vx_cursor *cursor, uint64_t virtual_offset, uint
 vhdx_status vx_cursor_read(struct vx_cursor *cursor, void *buf, size_t length, uint64_t virtual_offset,
                            vhdx_error *err);
 
-/* Reads through the layers [first, last]. The range must lie on the disk of layer `first`. Any number of threads. */
+/* Reads through the layers [first, last]. The range must are on the disk of layer `first`. Any number of threads. */
 vhdx_status vx_chain_read(struct vx_chain *chain, size_t first, void *buf, size_t length, uint64_t virtual_offset,
                           vhdx_error *err);
 

@@ -15,7 +15,7 @@
 #define PATH_ROOM 4096u
 #define KEYS_ROOM 1024u /* the five keys and two GUIDs */
 
-/* A locator in the making; every key and value that it points to lies in `text`. */
+/* A locator in the making; every key and value that it points to is in `text`. */
 struct maker {
     struct vx_locator *locator;
     uint8_t *text;
@@ -144,14 +144,14 @@ static bool has_key(const struct vx_locator_pair *pair, const char *key)
     return pair->key.size / 2 >= length;
 }
 
-/* Also the second one of a key that stands there twice: it would contradict what is written now. */
+/* Also the second one of a key that is there twice: it would contradict what is written now. */
 static bool is_ours(const struct vx_locator_pair *pair)
 {
     return has_key(pair, VX_KEY_LINKAGE) || has_key(pair, VX_KEY_LINKAGE2) || has_key(pair, VX_KEY_RELATIVE) ||
            has_key(pair, VX_KEY_VOLUME) || has_key(pair, VX_KEY_ABSOLUTE);
 }
 
-/* None is lost in silence: somebody has put it there. */
+/* None is lost in silence: it was put there on purpose. */
 static vhdx_status keep_foreign(struct maker *maker, const struct vx_locator *old, vhdx_error *err)
 {
     if (old->count > VX_LOCATOR_MAX)

@@ -1,6 +1,6 @@
 /*
  * A child's parent locator: made for a new child, changed when its parent changes name or identity (MS-VHDX 2.6.2.6).
- * Says what is to stand in it; when that is right is merge's or the caller's to know.
+ * Says what is to be in it; when that is right is merge's or the caller's to know.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_CHAIN_LINK_H

@@ -119,7 +119,7 @@ static vhdx_status look_at_file(struct finder *finder, struct vx_file *file, boo
     return VHDX_OK;
 }
 
-/* A file that can be read and is no disk is nobody's child; one that cannot be read may be. Only NOMEM is a failure. */
+/* A file that can be read and is no disk is no child; one that cannot be read may be. Only NOMEM is a failure. */
 static vhdx_status look(struct finder *finder, bool *wanted, struct vx_neighbour *neighbour)
 {
     struct vx_file *file;
@@ -213,7 +213,7 @@ static vhdx_status search_directory(struct finder *finder, vhdx_error *err)
     return finder->status;
 }
 
-/* A layer that was reached through a symbolic link has its family where it really lies. */
+/* A layer that was reached through a symbolic link has its family where it really is. */
 static vhdx_status search_real_directory(struct finder *finder, const char *path, const char *directory,
                                          vhdx_error *err)
 {
@@ -230,7 +230,7 @@ static vhdx_status search_real_directory(struct finder *finder, const char *path
     return status;
 }
 
-/* Each directory once; layers mostly lie in one. */
+/* Each directory once; layers mostly are in one. */
 static vhdx_status search_directories(struct finder *finder, char **directories, vhdx_error *err)
 {
     bool windows = finder->chain->host->windows_paths;
@@ -288,7 +288,7 @@ vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, const
     return status;
 }
 
-/* ---- disks that lie elsewhere ---- */
+/* ---- disks that are elsewhere ---- */
 
 static bool is_far_layer(const struct finder *finder, const struct vx_far_disk *disk)
 {
@@ -307,7 +307,7 @@ static vhdx_status look_again(struct finder *finder, struct vx_neighbour *neighb
     bool wanted = false;
     vhdx_status status = look(finder, &wanted, neighbour);
     if (status != VHDX_OK)
-        return vx_fail_memory(finder->err, "the disks that lie elsewhere");
+        return vx_fail_memory(finder->err, "the disks in other places");
     return wanted ? append(finder->neighbours, neighbour, finder->err) : VHDX_OK;
 }
 
@@ -317,7 +317,7 @@ static vhdx_status take_far(struct finder *finder, const struct vx_far_disk *dis
     size_t count = finder->neighbours->count;
     vhdx_status status = VHDX_OK;
     if (!neighbour.path)
-        return vx_fail_memory(finder->err, "the disks that lie elsewhere");
+        return vx_fail_memory(finder->err, "the disks in other places");
     if (!disk->is_elsewhere) {
         status = look_again(finder, &neighbour);
     } else if (!is_known(finder, &neighbour)) {

@@ -1,7 +1,7 @@
 /*
- * The other disks in the directories of a chain's layers, and what they say of their parents: for whoever changes a
- * layer, and must know which disks would be harmed by it. Reads them all, without locks and through damage, and writes
- * nothing. Easy to get wrong: a disk that does not say who its parent is may be anybody's child.
+ * The other disks in the directories of a chain's layers, and what they say of their parents: for operations that
+ * change a layer, and must know which disks that would harm. Reads them all, without locks and through damage, and
+ * writes nothing. A disk whose parent is unknown may be a child of any disk.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_CHAIN_NEIGHBOURS_H
@@ -11,10 +11,10 @@
 
 struct vx_neighbour {
     char *path;
-    vhdx_file_facts facts; /* who the file is, under whatever name */
-    bool is_disk;          /* who its parent is, or that it has none, could be read */
-    bool is_obscure;       /* it is a disk, or is named like one, but does not say who its parent is */
-    bool is_busy;          /* somebody holds it so that not even a look is possible */
+    vhdx_file_facts facts; /* the file's identity, whatever its name */
+    bool is_disk;          /* its parent's identity could be read, or that it has no parent */
+    bool is_obscure;       /* it is a disk, or is named like one, but its parent is unknown */
+    bool is_busy;          /* another program holds it so that it cannot even be looked at */
     bool is_unreadable;    /* the host failed to read it: it may be anybody's child */
     bool is_elsewhere;     /* on another host: it cannot be opened here */
     bool has_identity;
@@ -24,7 +24,7 @@ struct vx_neighbour {
     bool is_merged; /* it says itself that the disk its linkage names holds all of it */
 };
 
-/* A disk that lies in another place where the caller has looked, by somebody else's search. */
+/* A disk in another place, found by a search of the caller's. */
 struct vx_far_disk {
     const char *path;
     bool is_elsewhere; /* on another host: it cannot be opened here */
@@ -49,7 +49,7 @@ struct vx_neighbours {
 vhdx_status vx_neighbours_find(struct vx_chain *chain, size_t layer_count, const struct vx_search *also,
                                struct vx_neighbours *neighbours, vhdx_error *err);
 /*
- * Adds disks that lie elsewhere, but for the layers themselves, which another host may see under another path.
+ * Adds disks that are elsewhere, but for the layers themselves, which another host may see under another path.
  * `with_uppers`: also those of other hosts that hang on the child; they cannot be linked to the target from here, but
  * go on reading through the child as long as that stays.
  */

@@ -1,5 +1,5 @@
 /*
- * Relinking: paths and linkage in one log entry. See relink.h. The one thing that is easy to get wrong: a child that is
+ * Relinking: paths and linkage in one log entry. See relink.h. A child that is
  * in the middle of a merge is known to its parent by the second linkage; a parent that fits keeps both linkages as they
  * are, only the paths change.
  */
@@ -41,7 +41,7 @@ static vhdx_status check_layer(const vhdx_host *host, struct vx_file *child, con
     vhdx_status status = VHDX_OK;
     *next = NULL;
     if (vx_image_open(host, path, VX_OPEN_PEEK | VX_OPEN_INSPECT, &image, NULL) != VHDX_OK)
-        return VHDX_OK; /* the parent is opened again by those who need it; what is wrong below is another matter */
+        return VHDX_OK; /* the parent is opened again where it is needed; what is wrong below is another matter */
     named = vx_child_of(image);
     if (is_same_file(host, child, image))
         status = fail_loop(child, parent, path == parent, err);
@@ -90,7 +90,7 @@ static vhdx_status fail_mismatch(const struct vx_image *child, const struct vx_i
         vx_fail(err, VHDX_PARENT_MISMATCH, where, "the parent's id does not match: expected %s, found %s in %s",
                 expected, found, vx_image_path(parent));
     else
-        vx_fail(err, VHDX_PARENT_MISMATCH, where, "its parent locator does not say who the parent is; %s is %s",
+        vx_fail(err, VHDX_PARENT_MISMATCH, where, "its parent locator does not identify the parent; %s is %s",
                 vx_image_path(parent), found);
     return vx_advise_code(err, VHDX_PARENT_MISMATCH, VHDX_ADVICE_RELINK_FORCED, NULL);
 }

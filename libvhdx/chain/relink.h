@@ -1,6 +1,5 @@
 /*
- * Pointing a child at its parent's file, when that has moved or, on somebody's own responsibility, when it is another
- * one.
+ * Pointing a child at its parent's file, when that has moved or, at the caller's own risk, when it is another one.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_CHAIN_RELINK_H

@@ -173,8 +173,7 @@ static bool try_below(struct resolve *resolve, const char *start, const char *ta
     return path && try_path(resolve, path);
 }
 
-/* Whether it goes up somewhere: below a directory in which it was never meant to be, that leads anywhere, and to and
- * fro without end. */
+/* Whether the path contains "..": below a directory it was not written for, that could lead anywhere. */
 static bool goes_up(const char *path)
 {
     while (*path) {
@@ -331,7 +330,7 @@ static vhdx_status check_locator(const struct vx_child *child, vhdx_error *err)
     if (vx_locator_rules(child->locator) & VX_LOCATOR_BAD_TYPE)
         return vx_fail(err, VHDX_UNSUPPORTED, where, "the parent locator is of an unknown type");
     if (!child->names->has_linkage && !child->names->has_linkage2)
-        return vx_fail(err, VHDX_CORRUPT, where, "the parent locator does not say who the parent is");
+        return vx_fail(err, VHDX_CORRUPT, where, "the parent locator does not identify the parent");
     return VHDX_OK;
 }
 

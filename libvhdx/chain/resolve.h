@@ -21,7 +21,7 @@ struct vx_child {
     const char *path;
     vhdx_guid id; /* its own, to which a second linkage may point: see vx_is_merged_mark() */
     const vhdx_parent_names *names;
-    const struct vx_locator *locator; /* NULL: none that is usable */
+    const struct vx_locator *locator; /* NULL: not usable */
     uint64_t metadata_offset;
     bool is_vhd; /* then it has no locator, and its parent is a VHD */
 };

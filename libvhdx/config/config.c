@@ -1,6 +1,6 @@
 /*
  * One configuration, from the host's file to the struct. See config.h. Here the kind of file is found out and its
- * reader called; what lies beside it (the runtime state, the name of its directory) is added.
+ * reader called; what is beside it (the runtime state, the name of its directory) is added.
  */
 /* SPDX-License-Identifier: MIT */
 #include "config/config.h"
@@ -32,7 +32,7 @@ struct source {
 
 /* ---- which kind ---- */
 
-/* Whether the text stands in the bytes, in UTF-8 or either UTF-16: zero bytes are passed over. */
+/* Whether the text is in the bytes, in UTF-8 or either UTF-16: zero bytes are passed over. */
 static bool contains(struct vx_bytes in, const char *text)
 {
     for (size_t start = 0; start < in.size; start++) {
@@ -170,7 +170,7 @@ static vhdx_status read_kind(const struct source *source, int kind, struct vx_co
     return status;
 }
 
-/* ---- what lies around it ---- */
+/* ---- what is around it ---- */
 
 /* Whether the file's directory is called "Snapshots", whatever the letter case. */
 static bool lies_in_snapshots(const struct source *source, struct vx_config *config)

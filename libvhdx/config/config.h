@@ -3,7 +3,7 @@
  * 2012 R2 and before, and VHD sets as far as their format is known. Whatever the file's kind, the outcome is one
  * struct. What the disks that are named here look like, and where they are on this host, is not known in this file.
  *
- * Easy to get wrong: a configuration that was not read whole (`info.complete` false) proves that a disk is needed, and
+ * A configuration that was not read whole (`info.complete` false) proves that a disk is needed, and
  * never that one is not.
  */
 /* SPDX-License-Identifier: MIT */
@@ -28,7 +28,7 @@ struct vx_config {
 /*
  * Which kind of configuration a file seems to be: by its first bytes, and, where these tell nothing, by its name (so
  * that a damaged .vmcx is not overlooked; a VHD set has no known signature). 0: none. What is recognized as XML may
- * still turn out to be somebody else's; see NOT_CONFIG below. `windows`: separators of `path`.
+ * still turn out to belong to another program; see NOT_CONFIG below. `windows`: separators of `path`.
  */
 int vx_config_recognize(struct vx_bytes first, const char *path, bool windows);
 
@@ -38,9 +38,9 @@ enum {
 
 /*
  * Reads one configuration. The file is looked at without locks and never written. NOT_CONFIG: it is none. UNSUPPORTED
- * (a version that nobody knows), CORRUPT, TRUNCATED, LIMIT and the host's errors: it is one and cannot be read at all,
- * so the disks that it names are unknown. With damage in a part of it: OK, and info.complete is false. Takes a few
- * reads of small pieces; memory is bounded by VX_CONFIG_MEMORY. Any number of threads, one call each.
+ * (an unknown version), CORRUPT, TRUNCATED, LIMIT and the host's errors: it is one and cannot be read at all, so the
+ * disks that it names are unknown. With damage in a part of it: OK, and info.complete is false. Takes a few reads of
+ * small pieces; memory is bounded by VX_CONFIG_MEMORY. Any number of threads, one call each.
  */
 #define VX_CONFIG_MEMORY (UINT64_C(128) << 20)
 vhdx_status vx_config_read(const vhdx_host *host, const char *path, unsigned flags, struct vx_config **config,

@@ -1,6 +1,6 @@
 /*
- * A struct vx_config while it grows: texts that are kept with it, lists of them, and the two kinds of remarks. Nobody
- * needs to ask each time whether there was memory: a failure is remembered, and config.c asks once at the end. Lists
+ * A struct vx_config while it grows: texts that are kept with it, lists of them, and the two kinds of remarks. Callers
+ * need not ask each time whether there was memory: a failure is remembered, and config.c asks once at the end. Lists
  * are cut at their limits, so that a hostile file cannot fill memory; what is cut makes the configuration incomplete.
  */
 /* SPDX-License-Identifier: MIT */

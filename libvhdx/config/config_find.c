@@ -1,5 +1,5 @@
 /*
- * The configurations beside some disks. See config_find.h. Easy to get wrong: on Linux the directory "Virtual Machines"
+ * The configurations beside some disks. See config_find.h. On Linux the directory "Virtual Machines"
  * may be spelled in any letter case, so it is looked for in the list of names and never opened by name.
  */
 /* SPDX-License-Identifier: MIT */

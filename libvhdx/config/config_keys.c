@@ -1,5 +1,5 @@
 /*
- * What the keys of a configuration mean. See config_keys.h. Easy to get wrong: controllers are not recognized by their
+ * What the keys of a configuration mean. See config_keys.h. Controllers are not recognized by their
  * ids, which are random for SCSI; whatever has the shape controllerN/driveM/pathname is a drive, and its kind is looked
  * up in the list of devices.
  */
@@ -37,7 +37,7 @@ static const char *keep_text(struct vx_config *config, const struct vx_tree *tre
     return is_string(tree, key) ? vx_config_own(config, vx_tree_text(tree, key)) : "";
 }
 
-/* As it stands at that path; NULL when it is not there or empty. */
+/* As it is at that path; NULL when it is not there or empty. */
 static const char *text_at(struct vx_config *config, const struct vx_tree *tree, const char *path)
 {
     const char *text = keep_text(config, tree, vx_tree_find(tree, path));
@@ -84,7 +84,7 @@ static bool name_begins(const struct vx_tree *tree, uint32_t key, const char *te
 
 static bool has_saved_state(const struct vx_tree *tree)
 {
-    /* Before version 5.0 what is now below savedstate stands at the root. */
+    /* Before version 5.0 what is now below savedstate is at the root. */
     for (uint32_t key = tree->keys[VX_TREE_ROOT].child; is_there(key); key = tree->keys[key].next)
         if (vx_tree_is_named(tree, key, "savedstate") || vx_tree_is_named(tree, key, "savedVM") ||
             name_begins(tree, key, "RamBlock") || name_begins(tree, key, "RamMemoryBlock"))
@@ -305,7 +305,7 @@ static void fill_identity(const struct vx_tree *tree, struct vx_config *config)
         info->creation_time = vx_get64(tree->keys[created].value.data);
 }
 
-/* That "Snapshots" is what a checkpoint says of itself is likely, and no more: nobody had one to look at. */
+/* That "Snapshots" is what a checkpoint says of itself is likely, and no more: no sample of it was at hand. */
 static bool says_checkpoint(struct vx_config *config, const struct vx_tree *tree)
 {
     char type[GUID_TEXT_MAX + 1];

@@ -1,5 +1,5 @@
 /*
- * VHD sets. Nobody has published how a .vhds file is built; it is known to be small and to name the .avhdx files of the
+ * VHD sets. The format of .vhds files is not published; it is known to be small and to name the .avhdx files of the
  * set. So all that is done is to look for such names. Bytes in, no file.
  */
 /* SPDX-License-Identifier: MIT */

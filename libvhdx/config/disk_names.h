@@ -1,5 +1,5 @@
 /*
- * Names of virtual disks in bytes whose structure nobody knows, or in remains of older values: text that ends in .vhd,
+ * Names of virtual disks in bytes of unknown structure, or in remains of older values: text that ends in .vhd,
  * .vhdx, .avhd, .avhdx or .vhds. Such a hit may be half a name or long out of use. It says "perhaps", never more.
  */
 /* SPDX-License-Identifier: MIT */

@@ -3,7 +3,7 @@
  * of keys and values. Everything is little-endian and packed; offsets are from the start of the file.
  * docs/format-notes.md says what is known about it.
  *
- * Easy to get wrong: the checksum is CRC-32 as zlib computes it, not the CRC-32C of VHDX, and stands in the middle of
+ * The checksum is CRC-32 as zlib computes it, not the CRC-32C of VHDX, and is in the middle of
  * what it covers.
  */
 /* SPDX-License-Identifier: MIT */

@@ -94,7 +94,7 @@ static bool take_value(struct vx_bytes *rest, struct vx_hvs_entry *out)
     case VX_KEY_NODE:
         return take(rest, NODE_VALUE_SIZE, &unused);
     default:
-        return true; /* nobody knows how long its value is */
+        return true; /* the length of its value is unknown */
     }
 }
 

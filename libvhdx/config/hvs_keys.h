@@ -2,7 +2,7 @@
  * The key tables of the HyperVStorage container: entries packed one behind the other, each a key with its value. No
  * I/O; a file object that holds a long value is named here and read elsewhere.
  *
- * Easy to get wrong: an entry is usually longer than its name and value need, and what follows them (and all of a free
+ * An entry is usually longer than its name and value need, and what follows them (and all of a free
  * entry) are remains of older values. Only the value's own length says where it ends.
  */
 /* SPDX-License-Identifier: MIT */

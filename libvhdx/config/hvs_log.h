@@ -1,7 +1,7 @@
 /*
  * The replay log of the HyperVStorage container: a header with a count, entries behind it, payloads further on. No I/O.
  *
- * Easy to get wrong: entries of former transactions stay where they are. Only the header's count says how many mean
+ * Entries of former transactions stay where they are. Only the header's count says how many mean
  * anything; 0 is a file that was closed cleanly.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,5 +1,5 @@
 /*
- * The object tables of the HyperVStorage container: what lies where in the file. A table is a header and entries of 18
+ * The object tables of the HyperVStorage container: what is where in the file. A table is a header and entries of 18
  * bytes; its last entry is kept for the place of the next table. No I/O.
  */
 /* SPDX-License-Identifier: MIT */

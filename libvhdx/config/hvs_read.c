@@ -1,6 +1,6 @@
 /*
  * A HyperVStorage file becomes a tree of keys. See hvs_read.h. First the log, then the object tables, which say where
- * everything else is, then the key tables, and only when all keys are there their parents: an entry that grew lies in a
+ * everything else is, then the key tables, and only when all keys are there their parents: an entry that grew is in a
  * later table than its children may.
  *
  * Nothing here stops at damage that leaves something to be read: each kind is counted and told at the end.
@@ -39,7 +39,7 @@ struct key_table {
     uint16_t index, sequence;
 };
 
-/* Where a key came from and who its parent is, until parents are found: table index << 32 | offset. */
+/* Where a key came from and which its parent is, until parents are found: table index << 32 | offset. */
 struct origin {
     uint64_t self, parent;
 };
@@ -105,7 +105,7 @@ static vhdx_status read_headers(struct reader *r, struct vx_hvs_header *active, 
 
 /* ---- replay log ---- */
 
-/* Whether the payload lies in the log and is what its checksum says. A file that ends in it makes it wrong. */
+/* Whether the payload is in the log and is what its checksum says. A file that ends in it makes it wrong. */
 static vhdx_status payload_is_right(struct reader *r, const struct vx_hvs_header *h, const struct vx_hvs_log_entry *e,
                                     bool *right, vhdx_error *err)
 {
@@ -193,7 +193,7 @@ static vhdx_status read_log(struct reader *r, const struct vx_hvs_header *h, vhd
         broken = vx_hvs_log_rules(&log);
     }
     if (broken) {
-        vx_config_reason(r->config, "the replay log cannot be read: nobody knows whether a transaction is unfinished");
+        vx_config_reason(r->config, "the replay log cannot be read: it is unknown whether a transaction is unfinished");
         return VHDX_OK;
     }
     if (log.count == 0)
@@ -385,7 +385,7 @@ static bool is_known_object(const struct reader *r, const struct vx_hvs_entry *e
     return found && entry->object_size <= found->size;
 }
 
-/* The value of a string that lies in a file object. Arrays stay where they are: nothing that matters here is one. */
+/* The value of a string that is in a file object. Arrays stay where they are: nothing that matters here is one. */
 static vhdx_status read_value(struct reader *r, const struct vx_hvs_entry *entry, struct vx_key *key, vhdx_error *err)
 {
     size_t got;

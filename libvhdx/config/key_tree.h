@@ -1,9 +1,9 @@
 /*
  * Keys with values, as a tree: what a configuration is in either of its formats. The readers add keys in the order of
  * their file, then the tree is linked once and looked at. Names and values are views into memory that the tree keeps.
- * What the keys mean stands in config_keys.c.
+ * What the keys mean is in config_keys.c.
  *
- * Easy to get wrong: brothers and sisters may have one name. Nothing here maps a name to one key; a search gives the
+ * Brothers and sisters may have one name. Nothing here maps a name to one key; a search gives the
  * first, and vx_tree_again() the next of that name.
  */
 /* SPDX-License-Identifier: MIT */
@@ -36,7 +36,7 @@ struct vx_key {
     uint32_t parent;       /* VX_TREE_NONE: it was not found */
     uint32_t order;        /* among those of one parent */
     uint32_t child, next;  /* set by vx_tree_link; VX_TREE_NONE: none */
-    uint8_t type;          /* enum vx_key_type, or a number that nobody knows */
+    uint8_t type;          /* enum vx_key_type, or an unknown number */
     bool utf16;            /* the encoding of a string; else UTF-8 */
     bool damaged;          /* its checksum is wrong, or its value is not where it should be */
     bool unread;           /* the value is larger than anything that matters here */

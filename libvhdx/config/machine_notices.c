@@ -1,5 +1,5 @@
 /*
- * What is told of the machines that use some disks. See machines.h. Easy to get wrong: a configuration may name several
+ * What is told of the machines that use some disks. See machines.h. A configuration may name several
  * of the disks, and what is true of the whole configuration is told once.
  */
 /* SPDX-License-Identifier: MIT */

@@ -237,7 +237,7 @@ static bool numeric(const char *name, size_t length, uint32_t *c)
     return true;
 }
 
-/* What stands between '&' and ';'. */
+/* What is between '&' and ';'. */
 static bool reference(const char *name, size_t length, uint32_t *c)
 {
     static const struct {
@@ -433,7 +433,7 @@ static bool take_tag(struct scanner *s, vhdx_status *status)
     return looking_at(s, "</") ? take_end_tag(s) : take_start_tag(s, status);
 }
 
-/* Up to the next tag; outside of the outermost element nothing but space may stand. */
+/* Up to the next tag; outside of the outermost element nothing but space may be. */
 static bool skip_text(struct scanner *s)
 {
     while (s->at < s->size && s->text[s->at] != '<') {

@@ -1,9 +1,9 @@
 /*
  * An XML document of the few shapes that Hyper-V wrote becomes a tree of keys: elements, their attribute "type", text.
- * No document types, no entities but the five that XML itself has, no name spaces, no CDATA: none of it stands in a
+ * No document types, no entities but the five that XML itself has, no name spaces, no CDATA: none of it is in a
  * configuration, and all of it has been used against readers. Bytes in, tree out; no file.
  *
- * Easy to get wrong: the documents declare UTF-16 and are often UTF-8. The first bytes decide, the declaration is not
+ * The documents declare UTF-16 and are often UTF-8. The first bytes decide, the declaration is not
  * looked at.
  */
 /* SPDX-License-Identifier: MIT */
@@ -17,7 +17,7 @@ bool vx_xml_recognize(struct vx_bytes first);
 
 /*
  * Fills `tree` (begun by the caller) and links it. `flaw`: NULL, or what is wrong with the document from some place on;
- * what stands before that place is in the tree. Values that cannot be right are marked as damaged. NOMEM is the only
+ * what is before that place is in the tree. Values that cannot be right are marked as damaged. NOMEM is the only
  * failure.
  */
 vhdx_status vx_xml_read(struct vx_bytes document, struct vx_tree *tree, const char **flaw, vhdx_error *err);

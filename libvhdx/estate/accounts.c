@@ -1,5 +1,5 @@
 /*
- * Accounts of machines on disks. See accounts.h. Easy to get wrong: an entry says that a machine was given the disk,
+ * Accounts of machines on disks. See accounts.h. An entry says that a machine was given the disk,
  * not that it uses it. So it overrides nothing that configurations say, and counts only where they are silent.
  */
 /* SPDX-License-Identifier: MIT */
@@ -20,7 +20,7 @@ bool vx_account_is_listed(const vhdx_guid *ids, size_t count, const vhdx_guid *i
     return false;
 }
 
-/* Who runs as which account: machines with an id, sorted by it. */
+/* Which account a machine runs as: machines with an id, sorted by it. */
 struct owners {
     struct owner {
         const vhdx_guid *id;

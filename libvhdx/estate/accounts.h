@@ -1,6 +1,6 @@
 /*
- * Which machines' accounts a disk's security descriptor names, and what follows from it: who lost a disk, and which
- * disks in use their machines may not open. The descriptors themselves are read by orphans/access.c.
+ * Which machines' accounts a disk's security descriptor names, and what follows from it: which machines lost a disk,
+ * and which disks in use their machines may not open. The descriptors themselves are read by orphans/access.c.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ESTATE_ACCOUNTS_H

@@ -94,7 +94,7 @@ static void gather_family(struct vx_adviser *a)
     }
 }
 
-/* A disk that a machine needs and nobody has found may be any of those here under another name: that speaks against
+/* A disk that a machine needs and that was not found may be any of those here under another name: that speaks against
  * removing, not against moving aside. */
 static void gather_missed(struct vx_adviser *a)
 {
@@ -115,7 +115,7 @@ void vx_gate_judge(struct vx_adviser *a)
     gather_family(a);
     a->may_move = a->blockers.count == 0;
     if (!a->estate->totals.complete_asked)
-        block(&a->blockers, "nobody has said that everything was searched (--complete)");
+        block(&a->blockers, "it was not stated that everything was searched (--complete)");
     if (!a->estate->totals.data_compared)
         block(&a->blockers, "contents were not compared (--data)");
     gather_missed(a);

@@ -1,7 +1,7 @@
 /*
- * Leftovers: what nobody needs is copied, moved aside or removed. Upholds A1, A3 and A4 of advice_order.h.
+ * Leftovers: what is not needed is copied, moved aside or removed. Upholds A1, A3 and A4 of advice_order.h.
  *
- * Easy to get wrong: the commands are typed by hand, perhaps twice. They replace no file that has the name already, and
+ * The commands are typed by hand, perhaps twice. They replace no file that has the name already, and
  * say so when they have moved nothing.
  */
 /* SPDX-License-Identifier: MIT */
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The root that the file lies in, as it was told. */
+/* The root that the file is in, as it was told. */
 static size_t root_of(const struct vx_adviser *a, const struct vx_disk *disk)
 {
     bool windows = vx_advice_is_windows(a, disk);
@@ -68,7 +68,7 @@ static bool is_taken(struct vx_adviser *a, const struct vx_disk *disk, const cha
     bool windows = vx_advice_is_windows(a, disk);
     size_t lead = strlen(disk->pub.path), whole = strlen(disk->absolute);
     const char *separator = windows ? "\\" : "/", *name = vx_path_name(disk->pub.path, windows);
-    /* what stands before the path as it was told */
+    /* what is before the path as it was told */
     const char *before =
         whole >= lead && strcmp(disk->absolute + whole - lead, disk->pub.path) == 0 ? disk->absolute : "";
     int length = *before ? (int)(whole - lead) : 0;
@@ -198,7 +198,7 @@ static size_t count_orphans(const struct vx_adviser *a)
     return count;
 }
 
-/* Leaves first: they stand behind what they hang on. */
+/* Leaves first: they come after the disks that they depend on. */
 void vx_advise_leftovers(struct vx_adviser *a)
 {
     if (count_orphans(a) > 0 && !a->may_move)

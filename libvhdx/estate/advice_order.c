@@ -1,8 +1,8 @@
 /*
  * Advice. See advice_order.h for its invariants. One family after the other: first what is dangerous, then what is
- * broken, then what lies about.
+ * broken, then what is about.
  *
- * Easy to get wrong: a step is typed as it is, after all the steps before it. So relinking comes before copying through
+ * A step is typed as it is, after all the steps before it. So relinking comes before copying through
  * the chain, a leaf is moved before the disk it hangs on, and a disk stays as long as anything that stays hangs on it.
  */
 /* SPDX-License-Identifier: MIT */
@@ -43,7 +43,7 @@ static const char *sentence_of(const struct vx_disk *disk)
     case VHDX_DISK_STATUS_UNREADABLE:
         return "Find out what it is; repair it first if it is a disk.";
     case VHDX_DISK_STATUS_LOCKED:
-        return "Leave it alone: somebody has it in use.";
+        return "Leave it alone: another program has it in use.";
     }
     return "Keep.";
 }

@@ -1,6 +1,6 @@
 /*
  * Runs of layers that serve nothing but the layer above them, and how they become one. No configuration names such a
- * layer and one disk only was made on it, so a merge changes what no machine and no checkpoint reads. Whoever has
+ * layer and one disk only was made on it, so a merge changes what no machine and no checkpoint reads. A disk with
  * anything unusual about it (MERGE_FORBIDDEN) is left alone.
  */
 /* SPDX-License-Identifier: MIT */
@@ -110,7 +110,7 @@ static void step_merge(struct vx_adviser *a, size_t bottom, size_t top)
 
 /*
  * The layer of the run, from its bottom up, on which other disks may have been made that no search of this place sees:
- * what lies on it has a folder of its own, as linked clones have. VHDX_NONE: there is no such doubt.
+ * what is on it has a folder of its own, as linked clones have. VHDX_NONE: there is no such doubt.
  */
 static size_t find_shared(const struct vx_adviser *a, const struct run *run)
 {
@@ -121,7 +121,7 @@ static size_t find_shared(const struct vx_adviser *a, const struct run *run)
     return shared;
 }
 
-/* Somebody has named the disk above as a disk of its own, not as a checkpoint: it is a linked clone, and well so. */
+/* The disk above is named as a disk of its own, not as a checkpoint: it is a linked clone, and well so. */
 static bool is_made_as_clone(const struct vx_adviser *a, const struct run *run)
 {
     const struct vx_disk *leaf = vx_advice_disk(a, run->above);

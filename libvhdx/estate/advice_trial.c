@@ -2,7 +2,7 @@
  * Advice is tried before it is given (trial.h): a command that would be refused is not proposed. Each command is
  * tried once, at the time of the report, and the files of other hosts never.
  *
- * Easy to get wrong: a step is typed after all the steps before it. What a relink among these will have put right
+ * A step is typed after all the steps before it. What a relink among these will have put right
  * counts as right, so a chain is tried, and proposed, with the parents that were found.
  */
 /* SPDX-License-Identifier: MIT */

@@ -217,7 +217,8 @@ static void advise_vhd(struct vx_adviser *a, size_t number)
                              number);
 }
 
-/* A disk without children was merged as it is; of others only who began it knows up to which layer. */
+/* A disk without children was merged as it is; for others only the person who began the merge knows up to which layer.
+ */
 static void advise_begun(struct vx_adviser *a, size_t number)
 {
     const struct vx_disk *disk = vx_advice_disk(a, number), *target = vx_advice_disk(a, disk->pub.parent);

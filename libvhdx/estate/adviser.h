@@ -46,7 +46,7 @@ const char *vx_advice_quoted(struct vx_adviser *a, const char *name, bool window
 const char *vx_advice_powershell(struct vx_adviser *a, const char *name);
 const char *vx_advice_path(struct vx_adviser *a, size_t disk);
 
-/* Where the disk lies as the Hyper-V host sees it: as a configuration or a child names it, or near a disk that is named
+/* Where the disk is as the Hyper-V host sees it: as a configuration or a child names it, or near a disk that is named
  * so. Where that is not known the result is no path, and a line that has it does nothing. */
 const char *vx_advice_host_path(struct vx_adviser *a, size_t number);
 /* A name beside the disk that no file has, for a copy of its content. */
@@ -68,7 +68,7 @@ static inline const struct vx_disk *vx_advice_disk(const struct vx_adviser *a, s
     return &a->estate->disks[number];
 }
 
-/* Of the host on which the disk lies, where the steps are to be typed. */
+/* Of the host on which the disk is, where the steps are to be typed. */
 static inline bool vx_advice_is_windows(const struct vx_adviser *a, const struct vx_disk *disk)
 {
     return vx_estate_is_windows(a->estate, disk->absolute, disk->source);
@@ -94,7 +94,7 @@ static inline bool vx_is_equal_copy(const struct vx_disk *disk)
 
 /*
  * Whether the command would work as things are now; if not, `a->why` says what is in its way. `other`: a path as the
- * trial wants it. What nobody can try counts as working: files of another host, and estates without a trier.
+ * trial wants it. What cannot be tried counts as working: files of another host, and estates without a trier.
  */
 bool vx_would_work(struct vx_adviser *a, enum vx_trial_kind kind, size_t number, const char *other);
 /* " --parent PATH" for each layer below the disk to which no locator leads: with these its chain opens, relinked or
@@ -109,7 +109,7 @@ const char *vx_advice_why(struct vx_adviser *a);
 
 /* ---- advice_gate.c ---- */
 
-/* What makes it impossible to say of any disk that nobody needs it; once, before any family. A2 */
+/* What makes it impossible to say of any disk that it is not needed; once, before any family. A2 */
 void vx_gate_gather(struct vx_adviser *a);
 /* Whether files of the family may be moved, or removed, and what speaks against it. */
 void vx_gate_judge(struct vx_adviser *a);

@@ -1,7 +1,8 @@
 /*
- * Classification. See classify.h. First who is named, then who is needed (every ancestor of what is named), then of
- * each disk the one word that matters most. The order of the words is that of the danger: what cannot be read or is
- * somebody's comes before what is broken, that before what is merely in use, and only what nobody needs is an orphan.
+ * Classification. See classify.h. First which disks are named, then which are needed (every ancestor of a named one),
+ * then for each disk the one word that matters most. The order of the words is that of the danger: what cannot be read
+ * or is held by another program comes before what is broken, that before what is merely in use, and only what is not
+ * needed is an orphan.
  */
 /* SPDX-License-Identifier: MIT */
 #include "estate/classify.h"

@@ -1,5 +1,5 @@
 /*
- * What each disk is: who names it, who needs it, its role, its one status, its flags, and the findings that tell why.
+ * What each disk is: what names it, what needs it, its role, its one status, its flags, and the findings that tell why.
  * Pure judgement over the records of an estate whose graph is built; asks no host and proposes nothing (advice_order.c
  * does).
  */

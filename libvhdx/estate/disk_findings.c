@@ -172,8 +172,8 @@ static void tell_status(struct vx_estate *estate, struct vx_disk *disk)
                             "%s", disk->trouble ? disk->trouble : "it cannot be read");
         break;
     case VHDX_DISK_STATUS_LOCKED:
-        vx_estate_note_disk(estate, disk, VX_REMARK_LOCKED, disk->is_sound ? INFO : ERROR, "somebody has it in use%s",
-                            disk->is_sound ? "" : ", so nothing is known about it");
+        vx_estate_note_disk(estate, disk, VX_REMARK_LOCKED, disk->is_sound ? INFO : ERROR,
+                            "another program has it in use%s", disk->is_sound ? "" : ", so nothing is known about it");
         break;
     case VHDX_DISK_STATUS_CYCLE:
         vx_estate_note_disk(estate, disk, VX_REMARK_CYCLE, ERROR,
@@ -292,10 +292,10 @@ static void tell_flags(struct vx_estate *estate, struct vx_disk *disk)
     if (vx_disk_is_used(disk) && vx_disk_is_clone(estate, disk))
         vx_estate_note_disk(
             estate, disk, VX_REMARK_LINKED_CLONE, INFO,
-            "perhaps a linked clone: other disks may have been made on %s, also where nobody has searched",
+            "perhaps a linked clone: other disks may have been made on %s, also in places that were not searched",
             estate->disks[disk->pub.parent].pub.path);
     if (disk->locked && !vx_disk_is_quarantined(disk) && disk->pub.status != VHDX_DISK_STATUS_LOCKED)
-        vx_estate_note_disk(estate, disk, VX_REMARK_LOCKED, INFO, "somebody has it in use");
+        vx_estate_note_disk(estate, disk, VX_REMARK_LOCKED, INFO, "another program has it in use");
     if (disk->pub.twin != VHDX_NONE)
         tell_duplicate(estate, disk);
     if (vx_disk_is_differencing(disk) && vx_disk_live_children(estate, disk) > 1)

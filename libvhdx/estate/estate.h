@@ -1,8 +1,7 @@
 /*
  * Everything that a search knows, as plain records: gathered by scan.c (or read from reports), judged by graph.c,
- * classify.c and family.c, told by api_orphans.c. Judging asks no host, so a test may fill an estate by hand. The one
- * thing that is easy to get wrong: strings and arrays belong to the estate's arena, also those that the public records
- * show.
+ * classify.c and family.c, told by api_orphans.c. Judging asks no host, so a test may fill an estate by hand. Strings
+ * and arrays belong to the estate's arena, also those that the public records show.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ESTATE_ESTATE_H
@@ -35,7 +34,7 @@ struct vx_disk {
     vhdx_found_file pub;
     /* gathered */
     const char *absolute;   /* path by which other paths are compared with this one; no "." or ".." in it */
-    uint64_t volume, id[2]; /* who the file is; all 0 = not known */
+    uint64_t volume, id[2]; /* the file's identity on its host; all 0 = not known */
     unsigned source;        /* 0 = this host, else the number of the report */
     bool by_link;           /* `path` leads through a symbolic link */
     bool is_vhdx;           /* its first bytes say so */
@@ -70,7 +69,7 @@ struct vx_disk {
     bool parent_unreached; /* no command finds the parent by itself: it needs --parent */
     bool suspect_unreadable;
     bool is_needed;         /* nothing that moves or removes it may be proposed */
-    bool is_suspect;        /* lies where the parent of a disk in doubt should be */
+    bool is_suspect;        /* is where the parent of a disk in doubt should be */
     bool is_namesake;       /* is called like the parent of such a disk, in another folder */
     const size_t *suspects; /* of this disk in doubt: pub.suspect and those that fit as well */
     size_t suspect_count;
@@ -180,7 +179,7 @@ void vx_estate_sort(struct vx_estate *estate);
  * Judges everything: parents, roles, statuses, findings, families, advice. Asks no host. NOMEM is the only failure.
  */
 vhdx_status vx_estate_judge(struct vx_estate *estate, vhdx_error *err);
-/* The same in two steps, for whoever compares contents in between. */
+/* The same in two steps, for a caller that compares contents in between. */
 vhdx_status vx_estate_relate(struct vx_estate *estate, vhdx_error *err);
 vhdx_status vx_estate_advise(struct vx_estate *estate, vhdx_error *err);
 
@@ -200,8 +199,8 @@ static inline bool vx_estate_is_windows(const struct vx_estate *estate, const ch
 size_t vx_disk_live_children(const struct vx_estate *estate, const struct vx_disk *disk);
 
 /*
- * Whether the disk looks like a linked clone: it is named like a disk and not like a checkpoint, or its parent lies in
- * another folder. Then its parent may have other children that nobody here knows of.
+ * Whether the disk looks like a linked clone: it is named like a disk and not like a checkpoint, or its parent is in
+ * another folder. Then its parent may have other children that are not known here.
  */
 bool vx_disk_is_clone(const struct vx_estate *estate, const struct vx_disk *disk);
 

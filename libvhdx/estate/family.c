@@ -13,7 +13,7 @@
 
 #define CHAIN_ENTRIES_MAX ((size_t)1 << 22) /* of all chains together */
 
-/* ---- who hangs together ---- */
+/* ---- which disks belong together ---- */
 
 static size_t find_head(size_t *heads, size_t at)
 {

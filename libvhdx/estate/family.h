@@ -1,7 +1,6 @@
 /*
- * Families (what hangs together) and chains (lines from a leaf down), made of a graph that is classified. The one thing
- * that is easy to get wrong: a forged estate may have a hundred thousand leaves over a hundred thousand layers; lists
- * of chains are bounded for it.
+ * Families (what hangs together) and chains (lines from a leaf down), made of a graph that is classified. A forged
+ * estate may have a hundred thousand leaves over a hundred thousand layers; lists of chains are bounded for it.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ESTATE_FAMILY_H

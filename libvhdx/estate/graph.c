@@ -2,7 +2,7 @@
  * The graph. See graph.h. Every look-up goes through a sorted array, so that a hundred thousand disks cost n log n and
  * one page of memory each at most.
  *
- * Easy to get wrong: a second linkage of all zeros means "not set"; and of several files with the wanted identity the
+ * A second linkage of all zeros means "not set"; and of several files with the wanted identity the
  * one at the locator's path is the parent, the others are copies.
  */
 /* SPDX-License-Identifier: MIT */
@@ -153,7 +153,7 @@ static bool identities_open(const struct vx_estate *estate, struct identities *a
     return true;
 }
 
-/* Somebody may have made a thousand copies: beyond these the one at the relative path is all that is asked for. */
+/* There may be a thousand copies: beyond these the one at the relative path is all that is asked for. */
 #define COPIES_MAX 256u
 
 /* All files of that identity are [*first, *end), or COPIES_MAX and one more of them. */
@@ -296,7 +296,7 @@ static bool is_same_virtual_disk(const struct vx_disk *child, const struct vx_di
 
 #define SUSPECTS_MAX 256u /* that one child remembers; it marks them all */
 
-/* All files that lie where the parent should be: any of them may be the one that the child was made on. */
+/* All files that are where the parent should be: any of them may be the one that the child was made on. */
 static bool take_suspects(struct builder *b, struct vx_disk *child, const struct vx_hit_list *found)
 {
     struct vx_estate *estate = b->estate;
@@ -383,7 +383,7 @@ static bool find_parent(struct builder *b, struct vx_disk *child)
     if (child->pub.parent == VHDX_NONE)
         return find_suspects(b, child, relative);
     const struct vx_disk *parent = &b->estate->disks[child->pub.parent];
-    /* Nobody here can try a VHD, nor what two hosts have: there the end of a path must do. */
+    /* A VHD cannot be tried here, nor what two hosts have: there the end of a path must do. */
     bool tried = child->is_vhdx && child->source == parent->source;
     bool opens = tried ? vx_way_leads(b->estate, child, relative, parent)
                        : fit_of(b->estate, child, relative, parent) != FITS_NOT;
@@ -444,7 +444,8 @@ static void mark_cycle(struct vx_estate *estate, size_t at)
     }
 }
 
-/* Follows parents from each disk; who meets his own walk again is in a loop. Each disk is walked over once. */
+/* Follows parents from each disk; a walk that comes back to its own disks is in a loop. Each disk is walked over once.
+ */
 static void find_cycles(struct vx_estate *estate)
 {
     for (size_t i = 0; i < estate->disk_count; i++) {

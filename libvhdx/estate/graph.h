@@ -1,6 +1,7 @@
 /*
- * Who hangs on whom: files that are one file under several names, parents by identity (then by second linkage), files
- * that lie where a parent should be, loops. Names are only asked where identities tell nothing. Asks no host.
+ * Which disk depends on which: files that are one file under several names, parents by identity (then by second
+ * linkage), files that are where a parent should be, loops. Names are only asked where identities tell nothing. Asks no
+ * host.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ESTATE_GRAPH_H

@@ -56,7 +56,7 @@ char *vx_tail_follow(struct vx_estate *estate, const char *from, unsigned source
 
 /* ---- the index ---- */
 
-/* Sorted by report, then from the path's last part to its first: what has a tail in common stands together. */
+/* Sorted by report, then from the path's last part to its first: what has a tail in common is together. */
 struct name_entry {
     size_t disk;
     const char *place;
@@ -137,7 +137,7 @@ static struct vx_tail tail_at(const struct vx_name_index *index, size_t at, cons
     return vx_tail_compare(path, entry->place, entry->windows);
 }
 
-/* Where the path would stand among the entries of `source`: its best neighbours are there and before. `windows`: of the
+/* Where the path would be among the entries of `source`: its best neighbours are there and before. `windows`: of the
  * path. */
 static size_t place_of(const struct vx_name_index *index, const char *path, bool windows, unsigned source)
 {
@@ -259,7 +259,7 @@ static bool follow_map(const struct vx_estate *estate, const struct vx_name_inde
     if (!place)
         return false;
     size_t length = strlen(place), from = strlen(map->to);
-    for (size_t i = from; i < length && !estate->windows; i++) /* what stands in `to` are names of this host */
+    for (size_t i = from; i < length && !estate->windows; i++) /* what is in `to` are names of this host */
         place[i] = place[i] == '\\' ? '/' : place[i];
     *disk = vx_names_at(estate, index, place, 0);
     vx_free(place);
@@ -453,7 +453,7 @@ static bool is_shared(const char *path)
     return unc || long_unc || vx_name_equal_part(rest, strcspn(rest, "\\/"), cluster, sizeof cluster - 1);
 }
 
-/* All of them stand together, so that a look at the first one tells whether it has been done. */
+/* All of them are together, so that a look at the first one tells whether it has been done. */
 static void mark_namesakes(struct vx_estate *estate, const char *tail, unsigned source)
 {
     struct vx_name_index *index = estate->names;

@@ -37,7 +37,7 @@ void vx_hits_free(struct vx_hits *hits);
 
 /*
  * Looks for the path among the disks of `source`, or of all sources (`any_source`): through the estate's maps first,
- * then by tail, folder and name at least; a name alone will do where the path has no folder and the disk lies in a
+ * then by tail, folder and name at least; a name alone will do where the path has no folder and the disk is in a
  * root. What is not found so is looked for as Windows reads it (dots and spaces at the ends of names, streams, ".."),
  * and a short name ("WEB_1~1.AVH") is like every name that it may stand for. false: no memory.
  */

@@ -1,7 +1,7 @@
 /*
  * Which disks are needed: every ancestor of what a configuration names, whatever serves a disk that is no orphan, and
- * files that people keep without any machine that names them, known by their names. Says who must stay; what each disk
- * is called is up to classify.h.
+ * files that people keep without any machine that names them, known by their names. Says which disks must stay; what
+ * each disk is called is up to classify.h.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ESTATE_NEEDS_H

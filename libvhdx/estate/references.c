@@ -1,7 +1,7 @@
 /*
  * References. See references.h.
  *
- * Easy to get wrong: "nobody names it" is a statement about what was searched. A disk that a configuration names by its
+ * "not named" is a statement about what was searched. A disk that a configuration names by its
  * name alone, in another folder, is not called in use, but it is kept.
  */
 /* SPDX-License-Identifier: MIT */
@@ -190,7 +190,7 @@ struct known_name {
     const char *name; /* of a configuration's file, which is its machine's id */
 };
 
-/* A machine may have been upgraded since, from .xml to .vmcx: only what stands before the extension counts. */
+/* A machine may have been upgraded since, from .xml to .vmcx: only what is before the extension counts. */
 static size_t stem_length(const char *name)
 {
     const char *dot = strrchr(name, '.');
@@ -230,7 +230,7 @@ static void note_unfound(struct vx_estate *estate, struct vx_machine *list, cons
         path);
 }
 
-/* Of a host's list (data.vmcx) each machine whose configuration nobody has found may need any disk. */
+/* Each machine on a host's list (data.vmcx) whose configuration was not found may need any disk. */
 static bool check_lists(struct vx_estate *estate)
 {
     struct known_name *names = vx_alloc(estate->machine_count, sizeof *names);

@@ -8,7 +8,7 @@
 
 #include "estate/estate.h"
 
-/* Fills the machines' files, the disks' references and who names each of them. false: no memory. */
+/* Fills the machines' files, the disks' references and what names each of them. false: no memory. */
 bool vx_references_take(struct vx_estate *estate);
 
 #endif

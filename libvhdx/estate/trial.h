@@ -1,7 +1,7 @@
 /*
- * A command that is about to be proposed, as a question to whoever can answer it: would it work, as things are now? The
- * plans of merges and repairs are made in rooms that this one may not see, so the answer comes over a callback from
- * above. Nothing is written by it.
+ * A command that is about to be proposed, as a question to the planner that can answer it: would it work, as things are
+ * now? The plans of merges and repairs are made in rooms that this one may not see, so the answer comes over a callback
+ * from above. Nothing is written by it.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ESTATE_TRIAL_H

@@ -1,5 +1,5 @@
 /*
- * Ways from children to parents. See way.h. Easy to get wrong: each rule here has its like in chain/resolve.c. What is
+ * Ways from children to parents. See way.h. Each rule here has its like in chain/resolve.c. What is
  * more generous here than there makes the search call a chain whole that no command opens.
  */
 /* SPDX-License-Identifier: MIT */

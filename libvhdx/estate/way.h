@@ -15,8 +15,8 @@
  */
 bool vx_way_leads(struct vx_estate *estate, const struct vx_disk *child, const char *relative,
                   const struct vx_disk *parent);
-/* Whether the parent lies beside the child under the name that one of its paths ends with. Nobody but this library
- * looks for it there: no command needs --parent then, and yet the parent has moved. */
+/* Whether the parent is beside the child under the name that one of its paths ends with. Only this library looks for it
+ * there: no command needs --parent then, and yet the parent has moved. */
 bool vx_way_is_beside(const struct vx_estate *estate, const struct vx_disk *child, const struct vx_disk *parent);
 
 /* The whole path of one of the file's names: 0 is the one that it is told by. */

@@ -1,6 +1,6 @@
 /*
  * The sentence of a finding: that of the table, with the record's values, and where the same is true besides. See
- * findings.h. Easy to get wrong: records that are gathered here lie one behind the other, in the order of their index.
+ * findings.h. Records that are gathered here are one behind the other, in the order of their index.
  */
 /* SPDX-License-Identifier: MIT */
 #include "findings/findings.h"
@@ -41,7 +41,7 @@ static bool is_word(const char *name, size_t length, const char *word)
     return strlen(word) == length && memcmp(name, word, length) == 0;
 }
 
-/* What stands between braces. */
+/* What is between braces. */
 static void put_value(struct sink *sink, const struct vx_finding *finding, const char *name, size_t length)
 {
     bool hex = length > 2 && memcmp(name + length - 2, ":x", 2) == 0;

@@ -288,7 +288,7 @@ void vx_report_add_lost(vhdx_report *report, size_t number, const vhdx_lost_rang
         last->length += range->length;
         return;
     }
-    /* better too much than too little: the last one swallows what lies behind it */
+    /* better too much than too little: the last one swallows what is behind it */
     if (file->lost_count == VX_LOST_RANGES) {
         last->length = vx_max(last->offset + last->length, range->offset + range->length) - last->offset;
         last->doubtful = last->doubtful && range->doubtful;

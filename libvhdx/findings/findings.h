@@ -1,8 +1,8 @@
 /*
  * What was found, file by file: the table of findings.def as values, records, and the report that gathers them. Checks
- * fill a record and hand it in; they neither print nor count nor decide what is mended. The one thing that is easy to
- * get wrong: a hostile BAT breaks a rule in every one of its entries, so neighbours become one record and only so many
- * of a kind are kept; whoever needs each of them listens.
+ * fill a record and hand it in; they neither print nor count nor decide what is mended. A hostile BAT breaks a rule in
+ * every one of its entries, so neighbours become one record and only so many of a kind are kept; a caller that needs
+ * each of them listens.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_FINDINGS_FINDINGS_H
@@ -97,12 +97,12 @@ void vx_report_add(vhdx_report *report, size_t file, const struct vx_finding *fi
 void vx_report_add_lost(vhdx_report *report, size_t file, const vhdx_lost_range *range);
 /* What the report says of the ranges that a kind of finding concerns: lost, or doubtful. */
 vhdx_lost_range vx_finding_lost(enum vx_find kind, uint64_t offset, uint64_t length);
-/* Takes back all lost ranges so far: whoever mends counts anew. */
+/* Takes back all lost ranges so far: a mender counts anew. */
 void vx_report_forget_lost(vhdx_report *report, size_t file);
 
 /* Before vx_report_finish(): the records as they are kept, for a repair that plans. NULL behind the last. */
 struct vx_finding *vx_report_record(vhdx_report *report, size_t file, size_t record);
-/* NOMEM: a record is missing. Whoever plans by the records must ask first: what is not found is not mended. */
+/* NOMEM: a record is missing. A plan that goes by the records must ask first: what is not found is not mended. */
 vhdx_status vx_report_check(const vhdx_report *report, vhdx_error *err);
 /* An advice by its number, or in words of its own (TEXT). Strings are copied when the record is handed in. */
 void vx_finding_advise(struct vx_finding *finding, vhdx_advice advice, const char *first, const char *second);

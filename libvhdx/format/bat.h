@@ -1,6 +1,6 @@
 /*
  * BAT entry, MS-VHDX 2.5.1: state and place of a payload block or sector bitmap block. Which index means which is
- * geometry.h. The one thing that is easy to get wrong: in states 0 and 2 the offset means nothing; in 1 and 3 a
+ * geometry.h. In states 0 and 2 the offset means nothing; in 1 and 3 a
  * non-zero one still owns its space.
  */
 /* SPDX-License-Identifier: MIT */

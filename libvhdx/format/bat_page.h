@@ -1,6 +1,6 @@
 /*
  * Whether the entries of a BAT can be believed, one page at a time: what tells an entry that went bad from a page in
- * which something else stands now. Of a single bad entry the rest is worth keeping; in a page of nonsense even the
+ * which something else is now. Of a single bad entry the rest is worth keeping; in a page of nonsense even the
  * entries that break no rule say nothing. No I/O here.
  */
 /* SPDX-License-Identifier: MIT */
@@ -30,8 +30,8 @@ bool vx_bat_page_blocks(const struct vx_geometry *geometry, uint64_t page, uint6
 /* The part of the virtual disk that is described by the page; length 0: none is. */
 void vx_bat_page_range(const struct vx_geometry *geometry, uint64_t page, uint64_t *offset, uint64_t *length);
 /*
- * Whether an entry without data is no entry at all: reserved bits are set, and its place is none of the file. What the
- * block was nobody can say by it, so its state is not believed either.
+ * Whether an entry without data is no entry at all: reserved bits are set, and its place is none of the file. The entry
+ * does not tell what the block was, so its state is not believed either.
  */
 bool vx_bat_entry_is_garbage(const struct vx_bat_world *world, const struct vx_bat_entry *entry);
 /* Whether the entry cannot be what it says. Reserved bits alone leave the place of a block believable. */

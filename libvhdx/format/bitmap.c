@@ -1,5 +1,5 @@
 /*
- * Sector bitmap, MS-VHDX 2.5.2. See bitmap.h. The one thing that is easy to get wrong: no byte outside of those that
+ * Sector bitmap, MS-VHDX 2.5.2. See bitmap.h. No byte outside of those that
  * hold the bits asked for may be touched, so whole words are only for where 64 bits are left.
  */
 /* SPDX-License-Identifier: MIT */

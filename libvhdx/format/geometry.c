@@ -1,5 +1,5 @@
 /*
- * Geometry, MS-VHDX 2.5. See geometry.h. The one thing that is easy to get wrong: a disk without parent interleaves the
+ * Geometry, MS-VHDX 2.5. See geometry.h. A disk without parent interleaves the
  * entries of sector bitmap blocks too, also a fixed one, but its BAT ends with the last payload block.
  */
 /* SPDX-License-Identifier: MIT */

@@ -20,7 +20,7 @@ struct vx_geometry {
     uint64_t entry_count;   /* of the BAT */
 };
 
-/* false when a size is none that the format allows (see vx_values_rules). */
+/* false when the format does not allow a size (see vx_values_rules). */
 bool vx_geometry_init(struct vx_geometry *geometry, uint64_t virtual_size, uint32_t block_size,
                       uint32_t logical_sector_size, bool has_parent);
 /* Length that the BAT region needs, a multiple of 1 MiB. */

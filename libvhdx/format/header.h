@@ -1,6 +1,6 @@
 /*
  * Header, MS-VHDX 2.2.2: two copies, each 4096 bytes with a checksum of its own. Which copy is current is not decided
- * here (image/survey.c gathers, image/open.c chooses). The one thing that is easy to get wrong: LogGuid, not LogLength,
+ * here (image/survey.c gathers, image/open.c chooses). LogGuid, not LogLength,
  * says whether there is something to replay.
  */
 /* SPDX-License-Identifier: MIT */

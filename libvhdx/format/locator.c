@@ -19,7 +19,7 @@ static size_t held(const struct vx_locator *locator)
     return locator->count < VX_LOCATOR_MAX ? locator->count : VX_LOCATOR_MAX;
 }
 
-/* The view at a stored offset; offset 0 is where the type stands, and means that there is no string. */
+/* The view at a stored offset; offset 0 is where the type is, and means that there is no string. */
 static bool string_at(struct vx_bytes in, uint32_t offset, uint16_t length, struct vx_bytes *out)
 {
     return offset != 0 && vx_bytes_part(in, offset, length, out);
@@ -68,7 +68,7 @@ static bool has_nul(struct vx_bytes string)
 }
 
 /*
- * Strings may be 64 KiB each and lie over each other, so that an item of 1 MiB could make all comparisons together cost
+ * Strings may be 64 KiB each and are over each other, so that an item of 1 MiB could make all comparisons together cost
  * gigabytes; the checksums keep it to one pass over each key.
  */
 static bool has_duplicate(const struct vx_locator *locator)

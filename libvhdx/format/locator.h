@@ -1,7 +1,7 @@
 /*
- * Parent locator, MS-VHDX 2.6.2.6: keys and values in UTF-16LE that say who the parent is (linkage) and where it was
- * (paths). Finding the file is chain/resolve.c. Keys and values are views into the item: the item must outlive the
- * struct. The one thing that is easy to get wrong: a parent_linkage2 of all zeros means "not set" and matches nothing.
+ * Parent locator, MS-VHDX 2.6.2.6: keys and values in UTF-16LE that give the parent's identity (linkage) and where it
+ * was (paths). Finding the file is chain/resolve.c. Keys and values are views into the item: the item must outlive the
+ * struct. A parent_linkage2 of all zeros means "not set" and matches nothing.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_FORMAT_LOCATOR_H

@@ -1,5 +1,5 @@
 /*
- * Log entry, MS-VHDX 2.3.1. See log_entry.h. Nothing here knows where in the ring an entry lies.
+ * Log entry, MS-VHDX 2.3.1. See log_entry.h. Nothing here knows where in the ring an entry is.
  */
 /* SPDX-License-Identifier: MIT */
 #include "format/log_entry.h"

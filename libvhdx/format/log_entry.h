@@ -1,7 +1,7 @@
 /*
- * Log entry, MS-VHDX 2.3.1: header, descriptors, data sectors. Where entries lie in the ring and which of them count is
+ * Log entry, MS-VHDX 2.3.1: header, descriptors, data sectors. Where entries are in the ring and which of them count is
  * image/log_scan.c. Pieces are decoded one by one, because an entry may be as long as the log and wraps around its end.
- * The one thing that is easy to get wrong: unused descriptor space is not zero in entries of old qemu versions, but is
+ * Unused descriptor space is not zero in entries of old qemu versions, but is
  * under the checksum.
  */
 /* SPDX-License-Identifier: MIT */

@@ -16,7 +16,7 @@
 extern const vhdx_guid vx_guid_merge_mark; /* the item's id */
 
 struct vx_merge_mark {
-    vhdx_guid identity;     /* the target's DataWriteGuid: whoever else writes to it makes the mark void */
+    vhdx_guid identity;     /* the target's DataWriteGuid: when another program writes to it, the mark is void */
     vhdx_guid child;        /* the topmost merged layer's */
     uint64_t layers_digest; /* of the DataWriteGuids of all merged layers, topmost first */
     uint32_t layer_count;

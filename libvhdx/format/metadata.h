@@ -1,6 +1,6 @@
 /*
  * Metadata table and the fixed-size metadata items, MS-VHDX 2.6. The variable one, the parent locator, has locator.h.
- * The one thing that is easy to get wrong: Windows leaves a stale copy of the last entry behind the table; only `count`
+ * Windows leaves a stale copy of the last entry behind the table; only `count`
  * entries are real.
  */
 /* SPDX-License-Identifier: MIT */
@@ -44,7 +44,7 @@ enum {
 
 /* TRUNCATED: fewer than VX_METADATA_TABLE_SIZE bytes. CORRUPT: no signature. */
 vhdx_status vx_metadata_table_decode(struct vx_bytes in, struct vx_metadata_table *out);
-/* From the table's first bytes alone. Statuses as above; TRUNCATED when an entry lies behind these bytes. */
+/* From the table's first bytes alone. Statuses as above; TRUNCATED when an entry is behind these bytes. */
 vhdx_status vx_metadata_table_glance(struct vx_bytes in, struct vx_metadata_table *out);
 /* `region_length`: of the metadata region, for the rules about places. */
 uint32_t vx_metadata_table_rules(const struct vx_metadata_table *table, uint64_t region_length);

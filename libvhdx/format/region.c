@@ -1,5 +1,5 @@
 /*
- * Region table, MS-VHDX 2.2.3. See region.h. Whether regions collide with the log or lie beyond the end of the file is
+ * Region table, MS-VHDX 2.2.3. See region.h. Whether regions collide with the log or are beyond the end of the file is
  * not known here: the table says nothing of either.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,6 +1,6 @@
 /*
- * Region table, MS-VHDX 2.2.3: where the BAT, the metadata and unknown regions lie. Two copies, each 64 KiB with a
- * checksum over all of it. The one thing that is easy to get wrong: qemu writes Required = 0 for the known regions;
+ * Region table, MS-VHDX 2.2.3: where the BAT, the metadata and unknown regions are. Two copies, each 64 KiB with a
+ * checksum over all of it. qemu writes Required = 0 for the known regions;
  * never insist on it.
  */
 /* SPDX-License-Identifier: MIT */
@@ -45,7 +45,7 @@ enum {
 vhdx_status vx_region_table_decode(struct vx_bytes in, struct vx_region_table *out);
 /*
  * From the table's first bytes alone, without its checksum: for a look at many files, when the outcome is not to be
- * relied on. Statuses as above; TRUNCATED also when an entry lies behind these bytes.
+ * relied on. Statuses as above; TRUNCATED also when an entry is behind these bytes.
  */
 vhdx_status vx_region_table_glance(struct vx_bytes in, struct vx_region_table *out);
 uint32_t vx_region_table_rules(const struct vx_region_table *table);

@@ -1,6 +1,6 @@
 /*
- * Security descriptors. See security.h. Easy to get wrong: in a self-relative descriptor a list that is "present" at
- * offset 0 is no list at all, which keeps nobody out, while an empty list keeps everybody out.
+ * Security descriptors. See security.h. In a self-relative descriptor a list that is "present" at
+ * offset 0 counts as no list at all, and everyone has access, while an empty list denies access to everyone.
  */
 /* SPDX-License-Identifier: MIT */
 #include "format/security.h"

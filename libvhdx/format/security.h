@@ -18,7 +18,7 @@ struct vx_sid {
     uint32_t parts[15];
 };
 
-/* An account's entry in the list of those who may, or may not. */
+/* An account's entry in the access list, allowing or denying. */
 struct vx_ace {
     uint8_t type, flags;
     uint32_t mask;
@@ -32,7 +32,7 @@ enum {
 };
 
 struct vx_security {
-    bool everybody;       /* there is no list: nobody is kept out */
+    bool everybody;       /* there is no list: access is not restricted */
     struct vx_bytes list; /* the entries */
     uint32_t count;       /* that the list says it has */
 };
@@ -57,7 +57,7 @@ enum vx_machine_access {
 
 /*
  * Which virtual machines the descriptor lets read the file, as far as accounts of machines, their group and Everyone
- * go: of other groups nobody knows here who is in them. Machines beyond VX_MACHINES_MAX are left out.
+ * go: the members of other groups are not known here. Machines beyond VX_MACHINES_MAX are left out.
  */
 enum vx_machine_access vx_security_machines(const struct vx_security *security, struct vx_sid machines[VX_MACHINES_MAX],
                                             size_t *count);

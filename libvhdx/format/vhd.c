@@ -1,5 +1,5 @@
 /*
- * Bytes of a VHD to values. See vhd.h. Easy to get wrong: an id is written in the order of its text, where VHDX turns
+ * Bytes of a VHD to values. See vhd.h. An id is written in the order of its text, where VHDX turns
  * the first three groups around; it is turned here, so that both are compared and shown alike.
  */
 /* SPDX-License-Identifier: MIT */

@@ -41,7 +41,7 @@ struct vx_vhd_footer {
     bool saved_state;
 };
 
-/* One of the places in which a path of the parent may stand. */
+/* One of the places in which a path of the parent may be. */
 struct vx_vhd_locator {
     uint32_t platform; /* VX_VHD_W2KU, VX_VHD_W2RU; others exist */
     uint32_t length;   /* in bytes */

@@ -1,5 +1,5 @@
 /*
- * Values of a VHD to bytes. See vhd.h. Easy to get wrong: the checksum is the complement of the sum of all other bytes,
+ * Values of a VHD to bytes. See vhd.h. The checksum is the complement of the sum of all other bytes,
  * so it comes last.
  */
 /* SPDX-License-Identifier: MIT */

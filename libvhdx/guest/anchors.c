@@ -1,6 +1,6 @@
 /*
  * Structures that carry their own place. See anchors.h. For each kind: what is checked before it is believed, and where
- * it says it lies. Numbers of the file systems are those of their published layouts.
+ * it says it is. Numbers of the file systems are those of their published layouts.
  */
 /* SPDX-License-Identifier: MIT */
 #include "guest/anchors.h"
@@ -58,7 +58,7 @@ static bool decode_ntfs(const uint8_t *p, struct vx_ntfs_boot *boot)
     return vx_ntfs_boot_decode(vx_bytes_of(p, STEP), boot) && boot->marked;
 }
 
-/* Where the file table's records lie, from the run list of its own first record. */
+/* Where the file table's records are, from the run list of its own first record. */
 static void learn_runs(struct vx_anchor_fs *fs, const struct vx_ntfs_attribute *data)
 {
     struct vx_ntfs_runs runs = vx_ntfs_runs_of(data);

@@ -1,7 +1,7 @@
 /*
  * Bytes that say themselves where on the virtual disk they belong: headers of partition tables, boot sectors and their
  * copies, superblocks with the number of their group, records with their own number or address. Found in bytes whose
- * place is not known, they prove it. Pure: bytes in, places out. The one thing that is easy to get wrong: file systems
+ * place is not known, they prove it. Pure: bytes in, places out. File systems
  * count from the start of their partition, so the partitions must be known first.
  */
 /* SPDX-License-Identifier: MIT */
@@ -44,7 +44,7 @@ typedef vhdx_status (*vx_anchor_fn)(void *context, size_t at, uint64_t virtual_o
 
 /*
  * Takes the geometry of file systems from boot sectors and superblocks in `window`, which begins at a multiple of 1 MiB
- * of the file. Places count only when they agree with a partition's start modulo 1 MiB, because blocks lie at whole MiB
+ * of the file. Places count only when they agree with a partition's start modulo 1 MiB, because blocks are at whole MiB
  * in the file and on the disk.
  */
 void vx_anchors_learn(struct vx_anchor_map *map, struct vx_bytes window);

@@ -1,6 +1,6 @@
 /*
  * Looking inside of the virtual disk. See content.h. The verdict counts only what was seen: each agreement is a
- * checksum, a copy or a structure found where another one says that it lies; one contradiction makes it doubtful,
+ * checksum, a copy or a structure found where another one says that it is; one contradiction makes it doubtful,
  * because nothing that a guest closed cleanly contradicts itself here.
  */
 /* SPDX-License-Identifier: MIT */

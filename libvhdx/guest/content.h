@@ -1,11 +1,11 @@
 /*
  * What is inside of the virtual disk, as far as its first and last sectors and the first blocks of its partitions tell:
  * partition tables, file systems, whether their copies agree with each other. A hint and no more: a disk may be
- * encrypted, new, or hold what nobody here has heard of, and be well. It helps to tell a right parent from a wrong one,
- * and a repair to know what sizes the guest believed in.
+ * encrypted, new, or hold a file system that is not known here, and be sound. It helps to tell a right parent from a
+ * wrong one, and a repair to know what sizes the guest believed in.
  *
- * Nothing here knows of VHDX files: bytes come from a callback, which may fail anywhere. The one thing that is easy to
- * get wrong: "not readable" is neither "empty" nor "damaged".
+ * Nothing here knows of VHDX files: bytes come from a callback, which may fail anywhere. "not readable" is neither
+ * "empty" nor "damaged".
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_GUEST_CONTENT_H
@@ -18,7 +18,7 @@
 /* Where the bytes come from. */
 struct vx_content_source {
     void *context;
-    bool (*read)(void *context, void *buf, size_t length, uint64_t virtual_offset); /* false: they cannot be had */
+    bool (*read)(void *context, void *buf, size_t length, uint64_t virtual_offset); /* false: they cannot be read */
     uint64_t size;        /* of the virtual disk, UINT64_MAX = not known */
     uint32_t sector_size; /* 512 or 4096, 0 = not known */
 };
@@ -44,7 +44,7 @@ enum vx_fs_closed {
     VX_FS_CLOSED_NOT,
 };
 
-/* What lies at the start of a partition, or of the disk. */
+/* What is at the start of a partition, or of the disk. */
 struct vx_fs {
     enum vx_fs_kind kind;
     enum vx_fs_closed closed;
@@ -69,7 +69,7 @@ struct vx_partition {
     uint64_t offset, length; /* on the virtual disk */
     vhdx_guid type;          /* of a GPT entry */
     uint8_t mbr_type;        /* of an MBR entry, else 0 */
-    bool beyond_end;         /* does not lie on the disk */
+    bool beyond_end;         /* does not are on the disk */
     struct vx_fs fs;
 };
 

@@ -191,7 +191,7 @@ static uint32_t group_sum(const uint8_t *in, const struct vx_ext4_super *super, 
     return sum_on(sum, in + GROUP_SUM + 2, super->descriptor_size - GROUP_SUM - 2);
 }
 
-/* A number of which the upper half, if there is room for it, lies apart. */
+/* A number of which the upper half, if there is room for it, is apart. */
 static uint32_t halves(const uint8_t *in, bool wide, unsigned low, unsigned high)
 {
     return vx_get16(in + low) | (wide ? (uint32_t)vx_get16(in + high) << 16 : 0);

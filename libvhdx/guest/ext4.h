@@ -1,7 +1,7 @@
 /*
  * Structures of an ext4 file system and of its journal, as far as they carry checksums or counters that bind them to
  * each other. Layouts as the Linux kernel documents them (Documentation/filesystems/ext4, journal.rst). Only bytes to
- * values: no reading, no judging what two layers mean to each other; that is proof_ext4.c. Easy to get wrong: the file
+ * values: no reading, no judging what two layers mean to each other; that is proof_ext4.c. The file
  * system is little-endian, its journal big-endian, and the checksums are CRC-32C without the last inversion.
  */
 /* SPDX-License-Identifier: MIT */
@@ -14,12 +14,12 @@
 #define VX_EXT4_SUPER_SIZE 1024u
 #define VX_EXT4_DESCRIPTOR_MAX 1024u
 #define VX_EXT4_BLOCK_MAX 65536u
-#define VX_EXT4_RUNS 4u /* as many extents as lie in the inode itself */
+#define VX_EXT4_RUNS 4u /* as many extents as are in the inode itself */
 
 /* Neighbouring blocks of the journal. */
 struct vx_ext4_run {
     uint32_t logical, count; /* blocks of the journal */
-    uint64_t block;          /* of the volume, where the first one lies */
+    uint64_t block;          /* of the volume, where the first one is */
 };
 
 struct vx_ext4_super {

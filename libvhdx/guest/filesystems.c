@@ -1,7 +1,7 @@
 /*
  * Boot blocks of file systems. See filesystems.h. The layouts are public knowledge: NTFS, FAT and exFAT boot sectors,
  * the superblocks of ext4, XFS and btrfs as the Linux kernel documents them, the label of LVM, swap and LUKS headers.
- * Numbers from a boot block are compared before they are multiplied; a place that does not lie in the partition is a
+ * Numbers from a boot block are compared before they are multiplied; a place that is not in the partition is a
  * contradiction and is not read.
  */
 /* SPDX-License-Identifier: MIT */
@@ -183,7 +183,7 @@ static bool look_at_bitlocker(const struct volume *volume, const uint8_t boot[51
 
 /* ---- ext2, ext3, ext4 ---- */
 
-#define EXT_BLOCK 1024u /* where the first superblock lies */
+#define EXT_BLOCK 1024u /* where the first superblock is */
 
 static bool ext_checksum_right(const uint8_t *super)
 {
@@ -284,7 +284,7 @@ static bool look_at_btrfs(const struct volume *volume)
 
 /* ---- LVM, LUKS, swap ---- */
 
-/* The label lies in one of the first four sectors of 512 bytes; its checksum begins with a number of LVM's own. */
+/* The label is in one of the first four sectors of 512 bytes; its checksum begins with a number of LVM's own. */
 static bool look_at_lvm(const struct volume *volume)
 {
     uint8_t label[512];

@@ -1,5 +1,5 @@
 /*
- * Free space of exFAT: the allocation bitmap, which the root directory names. Easy to get wrong: a directory or bitmap
+ * Free space of exFAT: the allocation bitmap, which the root directory names. A directory or bitmap
  * that the table's entries chain may be in pieces; a volume in use has a flag in its boot sector that the sector's own
  * checksum leaves out; and how much is in use in percent, which is there too, is kept up to date by few.
  */

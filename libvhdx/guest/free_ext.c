@@ -1,6 +1,6 @@
 /*
  * Free space of ext2, ext3 and ext4: the block bitmaps of all groups, when superblock, descriptors, bitmaps and their
- * checksums agree. Easy to get wrong: a bitmap that was never written (BLOCK_UNINIT) holds anything; what its group
+ * checksums agree. A bitmap that was never written (BLOCK_UNINIT) holds anything; what its group
  * uses is then what the layout says, and that must come to the number in its descriptor. Bits are clusters, which are
  * several blocks each with bigalloc.
  */
@@ -81,7 +81,7 @@ static bool read_group(struct ext *ext, uint32_t group, struct vx_ext4_group *de
            decoded->checksum_right;
 }
 
-/* Sets the clusters of the blocks [first, +count) that lie in the group. */
+/* Sets the clusters of the blocks [first, +count) that are in the group. */
 static void set_layout(struct ext *ext, uint64_t group_first, uint64_t group_blocks, uint64_t first, uint64_t count)
 {
     uint64_t end = vx_min(first + count, group_first + group_blocks);

@@ -1,6 +1,6 @@
 /*
  * Free space of FAT12, FAT16 and FAT32: the entries of the table that are zero, when the tables are equal and nothing
- * says that the volume was not unmounted. Easy to get wrong: FAT12 and FAT16 are told apart by the number of clusters
+ * says that the volume was not unmounted. FAT12 and FAT16 are told apart by the number of clusters
  * alone, FAT32 by the field for the table's length that it leaves empty, however few clusters it has.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,7 +1,7 @@
 /*
  * Free space of NTFS: $Bitmap, when nothing speaks against it. What does: the volume is marked dirty, its log was not
  * emptied, the guest hibernates, shadow copies keep data in places that are free by now, or $Bitmap calls free what its
- * own system files fill. Easy to get wrong: the last sector of the partition, behind the last cluster, is the copy of
+ * own system files fill. The last sector of the partition, behind the last cluster, is the copy of
  * the boot sector, and no bit stands for it.
  */
 /* SPDX-License-Identifier: MIT */

@@ -248,7 +248,7 @@ static void add_logical(struct search *search, const struct group *group, uint32
     judge_kind(search, found);
 }
 
-/* Segments must lie in the physical volume, and none in another one's. */
+/* Segments must be in the physical volume, and none in another one's. */
 static bool are_apart(const struct group *group)
 {
     for (uint32_t i = 0; i < group->lvm.count; i++)

@@ -3,7 +3,7 @@
  * readers (free_ntfs.c, free_ext.c, ...) stand on it and on the decoders of this room. Each of them walks through the
  * volume twice: first to check everything, with nobody listening, then to tell.
  *
- * Easy to get wrong: unknown is used. A reader that cannot vouch for the whole volume refuses it; it never tells a
+ * Unknown is used. A reader that cannot vouch for the whole volume refuses it; it never tells a
  * part.
  */
 /* SPDX-License-Identifier: MIT */

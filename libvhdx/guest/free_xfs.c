@@ -1,6 +1,6 @@
 /*
  * Free space of XFS, versions 4 and 5: in each allocation group the B-tree of free extents by block, when its records
- * come to what the group's header counts and the log was emptied by an unmount. Easy to get wrong: a log that is only
+ * come to what the group's header counts and the log was emptied by an unmount. A log that is only
  * idle ends with another record than that of an unmount; what was mounted is not to be believed.
  */
 /* SPDX-License-Identifier: MIT */
@@ -20,7 +20,7 @@
 #define RECORD_MAX 512u /* blocks */
 #define LOG_WINDOW                                                                                                     \
     4096u /* blocks of 512 bytes before and behind the log's head that are looked at: all that was in                  \
-             flight at once lies there */
+             flight at once is there */
 
 struct xfs {
     struct vx_free_volume *volume;

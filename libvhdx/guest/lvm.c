@@ -99,7 +99,7 @@ static void skip_blank(struct reader *in)
     }
 }
 
-/* Behind a backslash stands what it would else be. */
+/* Behind a backslash is what it would else be. */
 static void take(struct reader *in, size_t *length)
 {
     if (in->text.data[in->at] == '\\' && in->text.size - in->at > 1)

@@ -1,7 +1,7 @@
 /*
  * The metadata of LVM2 on a physical volume, as far as logical volumes are pieces of it one behind the other (linear):
  * its label, the header of its metadata area, and the text in which they are described. Bytes to values; they come
- * from a callback. Knows nothing of VHDX. Easy to get wrong: the text lies in a ring and may go round, and extents
+ * from a callback. Knows nothing of VHDX. The text is in a ring and may go round, and extents
  * count sectors of 512 bytes whatever the disk is made of.
  */
 /* SPDX-License-Identifier: MIT */

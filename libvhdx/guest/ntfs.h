@@ -3,7 +3,7 @@
  * ntfs-3g document them. Only bytes to values: no reading, no judging what two layers mean to each other; that is
  * proof_ntfs.c. Every number is compared before it is used. Knows nothing of VHDX.
  *
- * Easy to get wrong: the byte that gives the size of a cluster counts sectors, up to 128 of them, and from 244 on it is
+ * The byte that gives the size of a cluster counts sectors, up to 128 of them, and from 244 on it is
  * a negative power of two, of sectors too. The byte that gives the size of a record counts clusters, and its negative
  * powers are of bytes.
  */
@@ -40,7 +40,7 @@ struct vx_ntfs_boot {
     uint32_t sector_size, cluster_size, record_size;
     uint64_t total_sectors, mft_cluster, mirror_cluster;
     uint64_t serial; /* of the volume; a new one with each format */
-    bool marked;     /* ends with 55 AA, which Windows writes and nobody demands */
+    bool marked;     /* ends with 55 AA, which Windows writes and no program demands */
 };
 
 struct vx_ntfs_record {

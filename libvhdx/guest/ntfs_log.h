@@ -1,6 +1,6 @@
 /*
  * Structures of the log of NTFS ($LogFile): restart pages and pages of log records. Layouts as ntfs-3g documents them.
- * Only bytes to values. Easy to get wrong: a number of the log (LSN) is a sequence number, which grows each time that
+ * Only bytes to values. A number of the log (LSN) is a sequence number, which grows each time that
  * the log has gone round, over a place in the file in units of 8 bytes; so it grows with every record and tells where
  * the record is.
  */

@@ -1,5 +1,5 @@
 /*
- * Files of NTFS as streams. See ntfs_stream.h. Easy to get wrong: the records that hold further parts of an attribute
+ * Files of NTFS as streams. See ntfs_stream.h. The records that hold further parts of an attribute
  * are found through the MFT, whose own further parts are found the same way; so its map grows while it is read.
  */
 /* SPDX-License-Identifier: MIT */

@@ -70,7 +70,7 @@ static bool read_header(const struct vx_content_source *source, uint64_t sector,
     if (sector > UINT64_MAX / 4096 - 1 || !vx_content_read(source, bytes, sector_size, sector * sector_size))
         return false;
     vx_gpt_decode(vx_bytes_of(bytes, sector_size), sector_size, gpt);
-    if (gpt->found && gpt->my_sector != sector) { /* a copy that lies in another place than it says is none */
+    if (gpt->found && gpt->my_sector != sector) { /* a copy that is in another place than it says is none */
         gpt->found = false;
         gpt->damaged = true;
     }
@@ -170,7 +170,7 @@ static void count_copy(const struct vx_gpt *gpt, struct vx_content *content)
         (uint32_t)gpt->damaged + (uint32_t)(gpt->found && !gpt->array_right && !gpt->array_unreadable);
 }
 
-/* What the headers say about the disk. A backup that is found alone says where it lies itself. */
+/* What the headers say about the disk. A backup that is found alone says where it is itself. */
 static void imply_sizes(const struct vx_content_source *source, struct vx_content *content)
 {
     const struct vx_gpt *gpt = content->primary.found ? &content->primary : &content->backup;
@@ -215,7 +215,7 @@ static bool is_extended(uint8_t type)
     return type == 0x05 || type == 0x0F || type == 0x85;
 }
 
-/* A boot sector of FAT or NTFS ends as a boot record does; what stands in the table's place tells them apart. */
+/* A boot sector of FAT or NTFS ends as a boot record does; what is in the table's place tells them apart. */
 static bool is_boot_record(const uint8_t sector[512])
 {
     bool any = false;

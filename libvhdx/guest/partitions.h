@@ -1,6 +1,6 @@
 /*
  * Partition tables: GUID partition tables (UEFI specification, chapter 5) and the older ones in a boot record. Part of
- * content.c, which says what it is for; a repair also asks it about single sectors. Easy to get wrong: places are in
+ * content.c, which says what it is for; a repair also asks it about single sectors. Places are in
  * logical sectors, whose size the table does not say.
  */
 /* SPDX-License-Identifier: MIT */
@@ -12,7 +12,7 @@
 
 #define VX_GPT_SIGNATURE UINT64_C(0x5452415020494645) /* "EFI PART" */
 
-/* A read that lies on the disk as far as its size is known; false: it does not, or the source fails. */
+/* A read that is on the disk as far as its size is known; false: it does not, or the source fails. */
 bool vx_content_read(const struct vx_content_source *source, void *buf, size_t length, uint64_t virtual_offset);
 
 /* Decodes the header in one sector; `found` says whether it is one. `sector` has at least 92 bytes. The array is not

@@ -18,7 +18,7 @@
  *  E5  DOUBT: something else does not fit. Descriptors and bitmaps that are wrong within one layer are damage, which
  *      makes E4 a doubt too.
  *
- * Easy to get wrong: blocks of the child that are the same below may be copies that a former merge has made, so a
+ * Blocks of the child that are the same below may be copies that a former merge has made, so a
  * transaction of the child is one only where the two differ.
  */
 /* SPDX-License-Identifier: MIT */
@@ -34,8 +34,8 @@
 #include <string.h>
 
 #define GROUPS_MAX 16384u          /* 2 TiB with blocks of 4 KiB */
-#define SPANNING_MAX (64 * VX_MIB) /* bytes of bitmaps that lie in both */
-#define WITHIN_MAX VX_MIB          /* of those that lie in one */
+#define SPANNING_MAX (64 * VX_MIB) /* bytes of bitmaps that are in both */
+#define WITHIN_MAX VX_MIB          /* of those that are in one */
 #define ALONE_MAX 16u              /* structures that do not fit of which the other side is looked at */
 #define JOURNAL_MAX 65536u         /* blocks */
 #define HEAD 512u                  /* of a block of the journal that is looked at */

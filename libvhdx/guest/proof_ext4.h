@@ -1,9 +1,9 @@
 /*
- * What an ext4 file system, of which a part lies in a child and another in the layers below, says about the two:
+ * What an ext4 file system, of which a part is in a child and another in the layers below, says about the two:
  * whether the layers below are the state of the disk that the child was made on. Bytes come from callbacks, twice: as
  * they read through the child, and as they read without it.
  *
- * Easy to get wrong: checksums that fit show that two layers belong to one disk and refute most other states, but a
+ * Checksums that fit show that two layers belong to one disk and refute most other states, but a
  * state that differs only in what the child has overwritten, or in the content of files, fits as well. Only a counter
  * that moves with every change tells states apart.
  */

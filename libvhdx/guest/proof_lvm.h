@@ -1,6 +1,6 @@
 /*
- * Logical volumes of LVM2 as volumes of one piece, for those who judge what two layers say. Only linear ones; what is
- * striped, mirrored, thin or a snapshot cannot be asked. Easy to get wrong: both views are mapped by what the metadata
+ * Logical volumes of LVM2 as volumes of one piece, for the proofs that compare two layers. Only linear ones; what is
+ * striped, mirrored, thin or a snapshot cannot be asked. Both views are mapped by what the metadata
  * say through the child.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,8 +1,8 @@
 /*
- * What an NTFS file system, of which a part lies in a child and another in the layers below, says about the two:
+ * What an NTFS file system, of which a part is in a child and another in the layers below, says about the two:
  * nothing that speaks against the layers below, the same disk written to since, another disk, or that it cannot tell.
  *
- * Easy to get wrong: clocks. A time in a file record is what the guest's clock said, and programs set some of them; the
+ * Mind clocks. A time in a file record is what the guest's clock said, and programs set some of them; the
  * numbers of the log (LSN) are free of that, but a volume that only Linux wrote has none. So times count only where
  * there is no log.
  */

@@ -3,8 +3,8 @@
  * order, round and round, and the last one may be written again with more records in it; so the pages that a child has
  * written, and the page below in which the log ended when it was made, tell where it began.
  *
- * Easy to get wrong: the first pages behind the restart pages are copies of the last page, and in them another field
- * stands where the others have their LSN.
+ * The first pages behind the restart pages are copies of the last page, and in them another field
+ * is where the others have their LSN.
  */
 /* SPDX-License-Identifier: MIT */
 #include "guest/proof_ntfs_parts.h"

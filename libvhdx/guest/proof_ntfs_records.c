@@ -1,7 +1,7 @@
 /*
  * File records of NTFS in two layers. See proof_ntfs_parts.h and the rules in proof_ntfs.c.
  *
- * Easy to get wrong: the times of the records of the volume itself never change, and those of a file that was put back
+ * The times of the records of the volume itself never change, and those of a file that was put back
  * from an archive may be older than the file. So a change of the child is dated by the newest time that its record
  * knows, and only where that is another one than below.
  */

@@ -8,7 +8,7 @@
  *      number is given to one record only, and they only grow.
  *  X3  DISK: neither, and at least two headers that the child holds are those below or later states of them.
  *
- * Easy to get wrong: blocks of the log that the child holds may be copies that a former merge has made, so a record is
+ * Blocks of the log that the child holds may be copies that a former merge has made, so a record is
  * the child's only where the two differ.
  */
 /* SPDX-License-Identifier: MIT */

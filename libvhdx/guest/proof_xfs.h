@@ -1,5 +1,5 @@
 /*
- * What an XFS file system of version 5, of which a part lies in a child and another in the layers below, says about the
+ * What an XFS file system of version 5, of which a part is in a child and another in the layers below, says about the
  * two: nothing that speaks against the layers below, written to since, or another disk. It never proves a state,
  * because programs that mend an unmounted file system use up no number of the log.
  */

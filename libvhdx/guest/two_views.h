@@ -1,6 +1,6 @@
 /*
- * Two layers seen by those who judge what a file system says of them: the disk as it reads through the child and as it
- * reads without it, and who holds which bytes. Bytes come from callbacks, which may fail anywhere. What a volume
+ * Two layers as the proofs of file systems see them: the disk as it reads through the child and as it
+ * reads without it, and which side holds which bytes. Bytes come from callbacks, which may fail anywhere. What a volume
  * manager has in pieces becomes a volume of one piece by other callbacks (proof_lvm.c).
  */
 /* SPDX-License-Identifier: MIT */
@@ -11,7 +11,7 @@
 
 struct vx_two_views {
     void *context;
-    /* false: they cannot be had. The range may lie anywhere. `below`: without the child. */
+    /* false: they cannot be read. The range may be anywhere. `below`: without the child. */
     bool (*read)(void *context, bool below, void *buf, size_t length, uint64_t virtual_offset);
     /* *child: whether the child itself says what is here; *length: for how many bytes from here on, 1 to `limit`. */
     bool (*who)(void *context, uint64_t virtual_offset, uint64_t limit, bool *child, uint64_t *length);
@@ -30,7 +30,7 @@ enum vx_proof_word {
 
 struct vx_fs_proof {
     enum vx_proof_word word;
-    uint32_t matches, mismatches; /* structures that lie in both and fit, or do not */
+    uint32_t matches, mismatches; /* structures that are in both and fit, or do not */
     char text[500];               /* why; of NONE why nothing can be said, "" = there is nothing to say that of */
 };
 
@@ -40,15 +40,15 @@ struct vx_volume {
     uint64_t offset, length;
 };
 
-/* Who says something about a structure, and who says something else than zeros. */
+/* Which side holds bytes of a structure, and which of those bytes are not zero. */
 struct vx_held {
     bool child, below, child_means, below_means;
 };
 
 bool vx_volume_get(const struct vx_volume *volume, bool below, uint64_t at, void *buf, size_t length);
-/* Who says what is in [at, +limit), from there on for *length. */
+/* Which side holds [at, +limit), from there on for *length. */
 bool vx_volume_who(const struct vx_volume *volume, uint64_t at, uint64_t limit, bool *child, uint64_t *length);
-/* Adds who holds [at, +length), which reads as `bytes`. */
+/* Adds the side that holds [at, +length), which reads as `bytes`. */
 bool vx_volume_held(const struct vx_volume *volume, uint64_t at, const uint8_t *bytes, size_t length,
                     struct vx_held *held);
 

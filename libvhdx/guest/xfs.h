@@ -1,7 +1,7 @@
 /*
  * Structures of XFS: the numbers of any superblock, and of version 5 what carries the number of its last change in the
  * log (LSN): superblock, headers of allocation groups, headers of log records. Layouts as the Linux kernel documents
- * them. Only bytes to values; knows nothing of VHDX. Easy to get wrong: all of it is big-endian, and an LSN is a cycle
+ * them. Only bytes to values; knows nothing of VHDX. All of it is big-endian, and an LSN is a cycle
  * of the log over a block in it, so it grows with every record.
  */
 /* SPDX-License-Identifier: MIT */

@@ -40,7 +40,7 @@ void vx_bat_walk_close(struct vx_bat_walk *walk)
     walk->bytes = NULL;
 }
 
-/* From a window boundary on, the window in which the file's next data lies. */
+/* From a window boundary on, the window in which the file's next data is. */
 static uint64_t skip_hole(const struct vx_bat_walk *walk, uint64_t index)
 {
     uint64_t data, length, place = walk->source.offset + index * VX_BAT_ENTRY_SIZE;

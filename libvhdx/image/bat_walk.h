@@ -1,7 +1,7 @@
 /*
- * The BAT of an exam from its first entry to its last, in windows, passing over zeros and holes. What does not lie in
+ * The BAT of an exam from its first entry to its last, in windows, passing over zeros and holes. What is not in
  * the file reads as zeros. Unlike image/bat_window.h it wants no sound image, only a geometry and a region. Pages of
- * nonsense (bat_page.h) read as zeros: what stands there are no entries.
+ * nonsense (bat_page.h) read as zeros: what is there are no entries.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_BAT_WALK_H
@@ -20,7 +20,7 @@ struct vx_bat_source {
     struct vx_file *file;
     const struct vx_geometry *geometry;
     uint64_t offset;    /* of its first entry in the file */
-    uint64_t file_size; /* what lies behind is no place of a block */
+    uint64_t file_size; /* what is behind is no place of a block */
 };
 
 struct vx_bat_walk {

@@ -68,7 +68,7 @@ void vx_bat_window_put(struct vx_bat_window *window, uint64_t bat_index, const s
         vx_put64(entry_bytes(window, bat_index), vx_bat_entry_encode(entry));
 }
 
-/* From a window boundary on: where the file's next data lies, as a BAT index (rounded down to a window). */
+/* From a window boundary on: where the file's next data is, as a BAT index (rounded down to a window). */
 static uint64_t skip_hole(struct vx_bat_window *window, uint64_t bat_index)
 {
     struct vx_image *image = window->image;

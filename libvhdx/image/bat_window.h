@@ -1,5 +1,5 @@
 /*
- * The BAT in windows: a 64 TiB disk with 1 MiB blocks has 512 MiB of it, so nobody ever holds all. Each reader has a
+ * The BAT in windows: a 64 TiB disk with 1 MiB blocks has 512 MiB of it, so it is never held whole. Each reader has a
  * window of its own; images stay unchanged by reading, which is what lets many threads read one chain.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,7 +1,7 @@
 /*
- * Who claims which MiB of a file, in one bit each: taken, and taken more than once. Who the claimants of a contested
- * place are is found out by asking all of them once more; that keeps a file of 64 TiB within 16 MiB of memory. What
- * lies beyond the end of the file is not kept.
+ * Which MiB of a file are claimed, in one bit each: taken, and taken more than once. The owners of a conflicting claim
+ * are found by asking all of them once more; that keeps a file of 64 TiB within 16 MiB of memory. What is beyond the
+ * end of the file is not kept.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_CLAIMS_H
@@ -17,13 +17,13 @@ struct vx_claims {
 
 vhdx_status vx_claims_open(uint64_t file_size, struct vx_claims *claims, vhdx_error *err);
 void vx_claims_close(struct vx_claims *claims);
-/* Nobody claims anything any more. */
+/* Drops all claims. */
 void vx_claims_forget(struct vx_claims *claims);
 /* Fails only for want of memory. */
 vhdx_status vx_claims_take(struct vx_claims *claims, uint64_t offset, uint64_t length, vhdx_error *err);
-/* Whether nobody claims a part of the range. */
+/* Whether no part of the range is claimed. */
 bool vx_claims_is_free(const struct vx_claims *claims, uint64_t offset, uint64_t length);
-/* Whether somebody else claims a part of the range too. */
+/* Whether a part of the range is claimed twice. */
 bool vx_claims_contested(const struct vx_claims *claims, uint64_t offset, uint64_t length);
 /* MiB that are taken, below slot `end`. */
 uint64_t vx_claims_count(const struct vx_claims *claims, uint64_t end);

@@ -1,7 +1,7 @@
 /*
  * A new, empty disk in the layout that Windows writes: log at 1 MiB, metadata at 2 MiB, BAT at 3 MiB, payload behind
- * it. Until vx_create_finish() the file has another name and carries the item that marks it as unfinished, so that
- * nobody takes what a power cut leaves for a disk, and the same call may be made again.
+ * it. Until vx_create_finish() the file has another name and carries the item that marks it as unfinished, so that what
+ * a power cut leaves is not taken for a disk, and the same call may be made again.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_CREATE_H
@@ -26,8 +26,8 @@ struct vx_create_spec {
  * removed. */
 vhdx_status vx_create_unfinished(const vhdx_host *host, const char *path, const struct vx_create_spec *spec,
                                  struct vx_image **image, vhdx_error *err);
-/* Takes the mark off, closes the image and gives it its name; begins writing first where nobody did. On failure the
- * file is removed. */
+/* Takes the mark off, closes the image and gives it its name; begins writing first where that was not done. On failure
+ * the file is removed. */
 vhdx_status vx_create_finish(struct vx_image *image, const char *path, vhdx_error *err);
 /* Fills members of the spec that are zero with defaults; ARG when one is not allowed. */
 vhdx_status vx_create_settle(struct vx_create_spec *spec, vhdx_error *err);

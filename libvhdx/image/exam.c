@@ -84,7 +84,7 @@ static void take_regions(struct vx_exam *exam)
 
 /* ---- metadata --------------------------------------------------------------------------------------------------- */
 
-/* Without its signature the table is still taken when what stands in it names the disk's parameters. */
+/* Without its signature the table is still taken when what is in it names the disk's parameters. */
 static vhdx_status take_table(struct vx_exam *exam, vhdx_error *err)
 {
     size_t got;
@@ -113,7 +113,7 @@ static vhdx_status take_table(struct vx_exam *exam, vhdx_error *err)
 
 #define MISPLACED (VX_METADATA_ITEM_TOO_LONG | VX_METADATA_ITEM_IN_TABLE | VX_METADATA_ITEM_OUTSIDE)
 
-/* Whether other items claim bytes of it: then what stands there may be theirs. */
+/* Whether other items claim bytes of it: then what is there may be theirs. */
 static bool is_contested(const struct vx_exam *exam, const struct vx_metadata_entry *entry)
 {
     uint64_t end = (uint64_t)entry->offset + entry->length;
@@ -128,7 +128,7 @@ static bool is_contested(const struct vx_exam *exam, const struct vx_metadata_en
     return false;
 }
 
-/* Where the item's bytes can be had: inside of the region, not in the table, and nobody else's. */
+/* Where the item's bytes can be read: inside of the region, not in the table, and not another item's. */
 static const struct vx_metadata_entry *placed_item(const struct vx_exam *exam, const vhdx_guid *id)
 {
     const struct vx_metadata_entry *entry = exam->table ? vx_metadata_find(exam->table, id) : NULL;

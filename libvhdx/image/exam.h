@@ -1,9 +1,8 @@
 /*
  * Everything that can be learnt of a file, however damaged: the survey, the view with the log replayed, the better copy
  * of each table, each metadata item on its own, and the geometry as far as it follows. Where open.c refuses, an exam
- * goes on and says what it does not know. It judges nothing (verify/ does) and writes nothing. The one thing that is
- * easy to get wrong: `image` looks like an open image, but only what `has_geometry` and the other flags vouch for may
- * be used through it.
+ * goes on and says what it does not know. It judges nothing (verify/ does) and writes nothing. `image` looks like an
+ * open image, but only what `has_geometry` and the other flags vouch for may be used through it.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_EXAM_H
@@ -25,7 +24,7 @@ enum vx_exam_knows {
 struct vx_exam {
     const vhdx_host *host;
     struct vx_file *raw; /* as the host gives it */
-    bool borrowed;       /* `raw` is somebody else's */
+    bool borrowed;       /* `raw` belongs to another program */
     struct vx_patient patient;
     struct vx_file *file; /* `raw`, with zeros for what cannot be read */
     struct vx_survey *survey;

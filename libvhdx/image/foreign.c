@@ -1,5 +1,5 @@
 /*
- * Names of other formats. See foreign.h. Easy to get wrong: a VHD of fixed size begins as the raw disk that it holds,
+ * Names of other formats. See foreign.h. A VHD of fixed size begins as the raw disk that it holds,
  * so its footer is looked at first.
  */
 /* SPDX-License-Identifier: MIT */

@@ -31,7 +31,7 @@ struct vx_image {
     struct vx_file *view; /* == file, or an overlay on it */
     char creator[VX_UTF8_ROOM(VX_CREATOR_SIZE)];
     struct vx_header header; /* the current one, as on disk */
-    int header_slot;         /* 0 or 1: where it lies */
+    int header_slot;         /* 0 or 1: where it is */
     enum vhdx_log_state log;
     struct vx_log_sequence sequence; /* when log is REPLAYED */
     struct vx_survey_age log_age;    /* when log is REPLAYED or STALE */
@@ -74,7 +74,7 @@ void vx_image_close(struct vx_image *image);
 
 /* Tells what a reader of the disk should know of its log, as one WARNING. `notice` may be NULL. */
 void vx_image_tell(const struct vx_image *image, vhdx_notice_fn notice, void *context);
-/* Refuses a disk whose log contradicts it: who writes, or merges it, would settle that in silence. */
+/* Refuses a disk whose log contradicts it: writing to it, or merging it, would settle that in silence. */
 vhdx_status vx_image_check_log(const struct vx_image *image, vhdx_error *err);
 
 static inline const char *vx_image_path(const struct vx_image *image)

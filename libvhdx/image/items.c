@@ -1,5 +1,5 @@
 /*
- * Metadata items: load, check, change. See items.h. Where the region lies is open.c's business, how pages get to disk
+ * Metadata items: load, check, change. See items.h. The place of the region is open.c's business, how pages get to disk
  * the journal's.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,6 +1,6 @@
 /*
  * The metadata items of one image (MS-VHDX 2.6): loaded at open, changed through the journal. Unknown optional items
- * and user items are kept. The one thing that is easy to get wrong: an item that grows gets a new place and the table
+ * and user items are kept. An item that grows gets a new place and the table
  * page switches to it, so that a crash shows the old or the new item and nothing between.
  */
 /* SPDX-License-Identifier: MIT */

@@ -107,8 +107,8 @@ static vhdx_status write_home(struct vx_journal *journal, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* An undo file must have the pages before the entry is durable: from then on anybody who replays the log may overwrite
- * them. */
+/* An undo file must have the pages before the entry is durable: from then on any program that replays the log may
+ * overwrite them. */
 static vhdx_status announce_pages(const struct vx_journal *journal, vhdx_error *err)
 {
     struct vx_ranges ranges = {0};

@@ -8,7 +8,7 @@
  *  J3  An entry is overwritten or left behind (its tail passed) only when its pages are durable at their final places.
  *  J4  At every instant at which the header has a LogGuid the ring holds a valid active sequence for it: the next entry
  *      never overlaps the one before it, because no entry is longer than half the ring.
- *  J5  Space that a commit releases is given to nobody before that commit is durable.
+ *  J5  Space that a commit releases is not allocated again before that commit is durable.
  *  J6  After a failure inside a commit nothing is written any more, and LogGuid stays set: replay will finish or forget
  *      the commit.
  *  J7  A commit that failed for want of space, and nothing else, may be tried again: its pages stay pending, and the

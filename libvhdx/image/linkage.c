@@ -25,7 +25,7 @@ static bool take_locator(const struct vx_locator *locator, struct vx_linkage *li
     return linkage->has_linkage || linkage->has_linkage2;
 }
 
-/* The first locator in the bytes that names somebody. */
+/* The first locator in the bytes that names a parent. */
 static bool search_bytes(const uint8_t *bytes, size_t size, struct vx_locator *scratch, struct vx_linkage *linkage)
 {
     const uint8_t *guid = vx_guid_locator_type_vhdx.bytes;

@@ -1,7 +1,6 @@
 /*
- * Who a disk says its parent is, however damaged the disk: for those who must know whether a file would lose its
- * meaning when another one changes. Reads only; judges nothing. The one thing that is easy to get wrong: "cannot be
- * told" is not "has none".
+ * The parent that a disk names, however damaged the disk is: for callers that must know whether a file would lose its
+ * meaning when another one changes. Reads only; judges nothing. "cannot be told" is not "has none".
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_LINKAGE_H

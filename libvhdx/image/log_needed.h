@@ -1,5 +1,5 @@
 /*
- * Whether a damaged log can be done without: a proof, not a guess. An entry is not needed when every page in it stands
+ * Whether a damaged log can be done without: a proof, not a guess. An entry is not needed when every page in it is
  * already where it belongs; an entry that cannot be read whole proves nothing, and is needed.
  */
 /* SPDX-License-Identifier: MIT */
@@ -9,7 +9,7 @@
 #include "image/log_scan.h"
 
 /*
- * *needed = false: all that entries with the LogGuid of `header` hold, whole or not, stands in `file` where they aim.
+ * *needed = false: all that entries with the LogGuid of `header` hold, whole or not, is in `file` where they aim.
  * The range of the log must be a possible one.
  */
 vhdx_status vx_log_needed(struct vx_file *file, const struct vx_header *header, bool *needed, vhdx_error *err);
@@ -31,12 +31,12 @@ enum vx_log_trace {
 vhdx_status vx_log_search(struct vx_file *file, const struct vx_header *header, struct vx_header *place,
                           enum vx_log_trace *trace, vhdx_error *err);
 /*
- * Whether the log that `header` names may be one to which nothing was ever written under its LogGuid: it lies in the
+ * Whether the log that `header` names may be one to which nothing was ever written under its LogGuid: it is in the
  * file, and holds zeros and pieces of entries only. What holds anything else has been overwritten.
  */
 vhdx_status vx_log_is_unbegun(struct vx_file *file, const struct vx_header *header, bool *unbegun, vhdx_error *err);
 /*
- * Whether something lies there that is no log: bytes that are not zero, and not one page of an entry. An empty log
+ * Whether something is there that is no log: bytes that are not zero, and not one page of an entry. An empty log
  * holds zeros or the entries of earlier times, so a header that leads to anything else is wrong about the place.
  */
 vhdx_status vx_log_is_foreign(struct vx_file *file, const struct vx_header *header, bool *foreign, vhdx_error *err);

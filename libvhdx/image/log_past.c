@@ -26,7 +26,7 @@ struct home {
     struct vx_region bat;
     uint32_t block_size;     /* 0: not known */
     bool never_gives_up;     /* QEMU wrote last, which only adds blocks */
-    uint64_t known_end;      /* LastFileOffset: what lies behind it is unknown to the log; UINT64_MAX = nothing does */
+    uint64_t known_end;      /* LastFileOffset: what is behind it is unknown to the log; UINT64_MAX = nothing does */
     uint64_t newer;          /* blocks of the file that the log does not know, and cannot */
     uint64_t taken_back;     /* blocks of the file that the log has given up, or has elsewhere */
     uint64_t places[PLACES]; /* of the first of the newer */
@@ -481,7 +481,7 @@ static vhdx_status holds_something(const struct home *home, uint64_t place, bool
     return VHDX_OK;
 }
 
-/* Something stands in one of the newer blocks. */
+/* Something is in one of the newer blocks. */
 static vhdx_status has_content(const struct home *home, bool *has, vhdx_error *err)
 {
     *has = false;

@@ -4,7 +4,7 @@
  * killed; the other writes the disk and leaves an old log behind. Both are told by proofs, never by a lack of contrary
  * signs. Reads only.
  *
- * Easy to get wrong: a log that was emptied by damage looks like one that was never begun. Only a writer that marks
+ * A log that was emptied by damage looks like one that was never begun. Only a writer that marks
  * first can leave the latter, so the signs of that writer are asked for.
  */
 /* SPDX-License-Identifier: MIT */

@@ -33,7 +33,7 @@ static vhdx_status check_target(const struct replay *replay, const struct vx_log
     return VHDX_OK;
 }
 
-/* Zeros only what exists: what lies beyond the end reads as zeros once the file is long enough. */
+/* Zeros only what exists: what is beyond the end reads as zeros once the file is long enough. */
 static vhdx_status zero_target(struct vx_file *target, uint64_t offset, uint64_t length, vhdx_error *err)
 {
     uint64_t size;

@@ -1,7 +1,7 @@
 /*
  * The log as a ring: which entries are valid, and which of them must be replayed (MS-VHDX 2.3.2, 2.3.3). Reads only.
- * The one thing that is easy to get wrong: the active sequence begins at the head entry's Tail, not at the first entry
- * of the run; what lies before the tail may hit space that has been reused since.
+ * The active sequence begins at the head entry's Tail, not at the first entry
+ * of the run; what is before the tail may hit space that has been reused since.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IMAGE_LOG_SCAN_H
@@ -54,7 +54,7 @@ vhdx_status vx_log_judge(struct vx_ring *ring, uint64_t at, const vhdx_guid *log
 
 /*
  * The first sector from `at` on that may begin an entry; the ring's length when there is none. Passes over holes and
- * over what lies behind the end of the file, because a header may claim a log of 4 GiB that nobody ever wrote.
+ * over what is behind the end of the file, because a header may claim a log of 4 GiB that was never written.
  */
 uint64_t vx_ring_next(const struct vx_ring *ring, uint64_t at);
 
@@ -71,7 +71,7 @@ struct vx_log_sequence {
 
 /*
  * Looks for the active sequence of `header`'s LogGuid. OK with found = false when there is none. The range of the log
- * must lie in the file (the caller has checked the header's rules).
+ * must be in the file (the caller has checked the header's rules).
  */
 vhdx_status vx_log_scan(struct vx_file *file, const struct vx_header *header, struct vx_log_sequence *sequence,
                         vhdx_error *err);

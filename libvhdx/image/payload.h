@@ -1,7 +1,7 @@
 /*
  * Changing what a payload block is: its BAT entry, its sector bitmap bits, its place in the file. All changes go into
  * the journal's pending pages; nothing is visible before the commit. Payload bytes themselves are written by the
- * caller. The one thing that is easy to get wrong: a block that becomes PARTIALLY_PRESENT has stale bits; they are
+ * caller. A block that becomes PARTIALLY_PRESENT has stale bits; they are
  * cleared in the same commit.
  */
 /* SPDX-License-Identifier: MIT */

@@ -3,8 +3,8 @@
  * anyway; log and metadata region are added here, since every writable open changes them: later they would cost a flush
  * each time.
  *
- * Easy to get wrong: FileWriteGuid changes with every writer, ours included, so each new one must be in the undo file
- * before it is in the header (header_update.c sees to that). In return it proves that nobody else has written in
+ * FileWriteGuid changes with every writer, ours included, so each new one must be in the undo file
+ * before it is in the header (header_update.c sees to that). In return it proves that no other program has written in
  * between.
  */
 /* SPDX-License-Identifier: MIT */

@@ -1,6 +1,6 @@
 /*
  * What a region table leads to: of two copies that are both whole the one is right whose places hold a metadata table
- * and a BAT. Reads a few pages, judges nothing else. The one thing that is easy to get wrong: a BAT without any entry
+ * and a BAT. Reads a few pages, judges nothing else. A BAT without any entry
  * is that of a new disk, and also what any free space looks like; it speaks for no place.
  */
 /* SPDX-License-Identifier: MIT */

@@ -50,7 +50,7 @@ static vhdx_status fail_entry(const struct vx_run_reader *reader, uint64_t bat_i
                    "%s (state %u)", what, state);
 }
 
-/* Where the bits of a PARTIALLY_PRESENT block lie. */
+/* Where the bits of a PARTIALLY_PRESENT block are. */
 static vhdx_status find_bits(struct vx_run_reader *reader, uint64_t payload_block, uint64_t *offset, vhdx_error *err)
 {
     const struct vx_geometry *geometry = &reader->image->geometry;
@@ -196,7 +196,8 @@ vhdx_status vx_run_at(struct vx_run_reader *reader, uint64_t virtual_offset, uin
         return vx_vhd_run_at(&reader->vhd, virtual_offset, limit, run, err);
     uint64_t end = virtual_offset + limit;
     VX_TRY(block_run(reader, virtual_offset, limit, run, err));
-    /* What is wrong further on only ends the run: it is told to whoever asks there, and another layer may hide it. */
+    /* What is wrong further on only ends the run: a reader of that block gets the error, and another layer may hide it.
+     */
     for (;;) {
         uint64_t at = run->virtual_offset + run->length;
         struct vx_run next;

@@ -1,5 +1,5 @@
 /*
- * The map of owned MiB. See space.h. The BAT is changed by payload.c; here is only who may have which bytes.
+ * The map of owned MiB. See space.h. The BAT is changed by payload.c; this is only about who owns which bytes.
  */
 /* SPDX-License-Identifier: MIT */
 #include "image/space.h"
@@ -126,7 +126,7 @@ static vhdx_status check_bitmap(struct scan *scan, uint64_t payload_block, vhdx_
         "a block is partially present, but its sector bitmap is not there (state %u)", entry.state);
 }
 
-/* Entries of which nobody can say what they mean: whoever writes around them would make up an answer. */
+/* Entries whose meaning is unknown: writing around them would make up an answer. */
 static vhdx_status check_entry(struct scan *scan, const struct vx_bat_entry *entry, vhdx_error *err)
 {
     const struct vx_geometry *geometry = &scan->image->geometry;
@@ -135,7 +135,7 @@ static vhdx_status check_entry(struct scan *scan, const struct vx_bat_entry *ent
     uint64_t which;
     bool is_payload = vx_geometry_is_payload(geometry, scan->index, &which);
     if (is_payload ? which >= geometry->payload_count : !geometry->has_parent)
-        return VHDX_OK; /* nobody looks at it */
+        return VHDX_OK; /* it is never looked at */
     uint32_t rules = is_payload ? vx_bat_payload_rules(entry, geometry->has_parent)
                                 : vx_bat_bitmap_rules(entry, geometry->has_parent);
     if (rules & VX_BAT_BAD_STATE)
@@ -213,7 +213,7 @@ static vhdx_status fail_overlap(struct vx_space *space, const struct claim *clai
                    "it claims bytes of the file that %s claims too", name);
 }
 
-/* Bytes of a payload block that lie on the virtual disk: a file may end behind them (qemu's fixed disks do). */
+/* Bytes of a payload block that are on the virtual disk: a file may end behind them (qemu's fixed disks do). */
 static uint64_t needed_length(const struct vx_image *image, const struct claim *claim)
 {
     if (strcmp(claim->structure, "payload block") != 0 || claim->index >= image->geometry.payload_count)
@@ -229,7 +229,7 @@ static vhdx_status take_claim(void *context, const struct claim *claim, bool *st
     if (claim->offset == 0 && claim->index != VHDX_NOWHERE)
         return vx_fail(err, VHDX_CORRUPT, where, "it is said to be present, but has no place in the file");
     if (claim->offset > space->file_size || needed_length(space->image, claim) > space->file_size - claim->offset)
-        return vx_fail(err, VHDX_CORRUPT, where, "it lies beyond the end of the file (0x%" PRIx64 " bytes)",
+        return vx_fail(err, VHDX_CORRUPT, where, "it is beyond the end of the file (0x%" PRIx64 " bytes)",
                        space->file_size);
     uint64_t slot = claim->offset / UNIT;
     uint64_t count = vx_ceil_div(claim->length, UNIT);
@@ -361,7 +361,7 @@ uint64_t vx_space_end(const struct vx_space *space)
     return end * UNIT;
 }
 
-/* The next run of slots inside of the file that nobody owns, from *slot on. false: none. */
+/* The next run of unallocated slots inside of the file, from *slot on. false: none. */
 static bool next_unused(const struct vx_space *space, uint64_t *slot, uint64_t *count)
 {
     uint64_t end = vx_min(space->end, vx_ceil_div(space->file_size, UNIT)), at = *slot;

@@ -35,7 +35,7 @@ enum vx_survey_log {
 };
 
 /*
- * How an active sequence stands to the file. Blocks are newer when the file leads to them behind the end that the log
+ * How an active sequence is to the file. Blocks are newer when the file leads to them behind the end that the log
  * knows of (LastFileOffset), and the log has their entries empty: a replay would take them away.
  */
 struct vx_survey_age {

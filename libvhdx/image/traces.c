@@ -1,6 +1,6 @@
 /*
  * Looking for traces. See traces.h. Each structure must prove itself alone: a metadata table by its signature and three
- * known items at possible places, a log entry by its checksum, a BAT by entries that all could be, lie in the file, and
+ * known items at possible places, a log entry by its checksum, a BAT by entries that all could be, are in the file, and
  * do not share a MiB.
  */
 /* SPDX-License-Identifier: MIT */

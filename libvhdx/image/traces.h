@@ -1,6 +1,6 @@
 /*
  * What shows that a file is a VHDX when all of its first MiB is gone: structures that nothing else has, at places where
- * only a VHDX puts them. Gathers; who decides by it is verify/recognize.c. The one thing that is easy to get wrong: a
+ * only a VHDX puts them. Gathers; verify/recognize.c decides by it. A
  * disk of a machine, or an archive, may hold a VHDX and is none; what it begins with says so.
  */
 /* SPDX-License-Identifier: MIT */

@@ -15,8 +15,8 @@
  * only then).
  */
 vhdx_status vx_image_begin_write(struct vx_image *image, const vhdx_guid *data_write_guid, vhdx_error *err);
-/* The same for who changes metadata only: the FileWriteGuid and the log come with the first commit, and without one not
- * at all. */
+/* The same for callers that change metadata only: the FileWriteGuid and the log come with the first commit, and without
+ * one not at all. */
 vhdx_status vx_image_begin_metadata(struct vx_image *image, vhdx_error *err);
 /* As vx_image_begin_metadata(), and the new DataWriteGuid comes with the first commit too: for changes of metadata that
  * a guest can see. */

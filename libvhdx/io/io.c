@@ -1,9 +1,9 @@
 /*
  * The doors to every open file, see io.h. Whatever all hosts have in common happens here once: ranges are checked
- * before the host sees them, errors get their path and place, what a host lacks is replaced, and a handle of which
- * nobody can say what reached the disk is never written again. No knowledge of any format, and no system call.
+ * before the host sees them, errors get their path and place, what a host lacks is replaced, and a handle is never
+ * written again when it is unknown what reached the disk. No knowledge of any format, and no system call.
  *
- * Easy to get wrong: after a failed flush the operating system may have thrown the unwritten bytes away, so that a
+ * After a failed flush the operating system may have thrown the unwritten bytes away, so that a
  * second flush succeeds without them. That is why a failure is final for the handle ("poisoned").
  */
 /* SPDX-License-Identifier: MIT */
@@ -31,10 +31,10 @@ struct vx_file {
     bool clean; /* nothing was changed through this handle since it was flushed */
     bool sparse_harms;
     bool cannot_punch;
-    /* for a writable file, which nobody else changes, and where it was asked for; see vx_file_hold_size() */
+    /* for a writable file, which no other program changes, and where it was asked for; see vx_file_hold_size() */
     _Atomic bool size_known;
     _Atomic uint64_t size;
-    const struct vx_protector *protector; /* NULL = nobody */
+    const struct vx_protector *protector; /* NULL = none */
     struct vx_file_counters counters;
 };
 
@@ -224,7 +224,7 @@ static vhdx_status truncated(const struct vx_file *file, uint64_t size, uint64_t
                    vx_size_text(end > size ? end - size : 0, missing));
 }
 
-/* Whether the range lies beyond an end that is known without asking the host. */
+/* Whether the range is beyond an end that is known without asking the host. */
 static bool ends_before(struct vx_file *file, uint64_t length, uint64_t offset, uint64_t *size)
 {
     uint64_t end;
@@ -363,7 +363,7 @@ static vhdx_status may_write(const struct vx_file *file, uint64_t offset, uint64
         return vx_fail(err, VHDX_READ_ONLY, vx_at_file(file->path), "the file was not opened for writing");
     if (file->poisoned)
         return vx_fail(err, VHDX_POISONED, vx_at_file(file->path),
-                       "an earlier write or flush failed, and nobody can say what of it reached the disk");
+                       "an earlier write or flush failed, and it is unknown what of it reached the disk");
     if (!range_end(offset, length, end))
         return vx_fail(err, VHDX_LIMIT, vx_at(file->path, NULL, offset),
                        "0x%" PRIx64 " bytes at 0x%" PRIx64 " lie beyond the largest file offset", length, offset);

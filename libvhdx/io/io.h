@@ -15,12 +15,12 @@
 
 struct vx_file;
 
-/* Who the content of a file is and who wrote to the file last, in two words of the room that knows what is in it. */
+/* The identity of a file's content and of its last writer, in two words of the room that knows the format. */
 struct vx_identity {
     uint8_t content[16], writer[16];
 };
 
-/* Somebody who wants to see the bytes of a file before they are lost; see undo_save.h. What fails here is not done. */
+/* Gets to see the bytes of a file before they are lost; see undo_save.h. What fails here is not done. */
 struct vx_protector {
     void *context;
     vhdx_status (*save)(void *context, const struct vx_range *ranges, size_t count, vhdx_error *err);
@@ -42,13 +42,13 @@ const vhdx_host *vx_host_or_native(const vhdx_host *host);
 vhdx_status vx_host_result(vhdx_status status, const char *path, const char *action, vhdx_error *err);
 
 /*
- * What lies in a directory, with the kind of each. A host that does not tell kinds says UNKNOWN for all of them:
+ * What is in a directory, with the kind of each. A host that does not tell kinds says UNKNOWN for all of them:
  * vx_host_look() then tries.
  */
 typedef bool vx_visit_entry_fn(void *visitor, const char *name, vhdx_entry_type type);
 vhdx_status vx_host_list_entries(const vhdx_host *host, const char *directory, vx_visit_entry_fn *visit, void *visitor,
                                  vhdx_error *err);
-/* What lies at a path, through links; `facts` are all zero where the host does not tell. */
+/* What is at a path, through links; `facts` are all zero where the host does not tell. */
 vhdx_status vx_host_look(const vhdx_host *host, const char *path, vhdx_entry_type *type, vhdx_file_facts *facts,
                          vhdx_error *err);
 
@@ -69,7 +69,7 @@ void vx_file_allow_holes(struct vx_file *file);
 /* false when a host lacks identities: then two names must be compared otherwise. */
 bool vx_file_same(const struct vx_file *a, const struct vx_file *b, bool *same);
 
-/* From now on the size is what it is now: for a quick look at a file that somebody else may be writing to. Returns
+/* From now on the size is what it is now: for a quick look at a file that another program may be writing to. Returns
  * it. */
 vhdx_status vx_file_hold_size(struct vx_file *file, uint64_t *size, vhdx_error *err);
 
@@ -107,14 +107,14 @@ void vx_file_protect(struct vx_file *file, const struct vx_protector *protector)
  * at once cost one flush instead of one each. The ranges should be sorted.
  */
 vhdx_status vx_file_will_change(struct vx_file *file, const struct vx_range *ranges, size_t count, vhdx_error *err);
-/* Tells the protector who the file will be known as; to be called before the bytes that say so are written. */
+/* Tells the protector the identity that the file will have; to be called before the bytes that say so are written. */
 vhdx_status vx_file_will_be(struct vx_file *file, const struct vx_identity *identity, vhdx_error *err);
 void vx_file_will_need(struct vx_file *file, uint64_t offset, uint64_t length);
 void vx_file_dont_need(struct vx_file *file, uint64_t offset, uint64_t length);
 /* The first range at or after `offset` that may hold something; *length = 0: none up to the end. Never fails: a host
  * that cannot tell says "all of it". */
 void vx_file_next_data(struct vx_file *file, uint64_t offset, uint64_t *data_offset, uint64_t *length);
-/* In how many pieces the file lies on its volume; false: the host does not tell. */
+/* In how many pieces the file is on its volume; false: the host does not tell. */
 bool vx_file_extents(struct vx_file *file, uint64_t *count);
 /* The file's security descriptor as NTFS has it, whole, `*size` bytes of `room`; false: there is none to be read, or it
  * is longer. */

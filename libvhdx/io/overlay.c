@@ -2,7 +2,7 @@
  * Changes kept in memory over a file that is never written, see overlay.h. What was written last wins: a page of
  * data, or a run of zeros; where neither is, the base shows through, but only as far as `visible`.
  *
- * Easy to get wrong: after the overlay was cut and grew again, the base still has its old bytes there, and they must
+ * After the overlay was cut and grew again, the base still has its old bytes there, and they must
  * not come back. `visible` only ever shrinks.
  */
 /* SPDX-License-Identifier: MIT */
@@ -25,7 +25,7 @@ struct overlay {
     uint64_t visible; /* the base shows through below this offset */
 };
 
-/* What stands at one place, for `length` bytes. */
+/* What is at one place, for `length` bytes. */
 struct piece {
     enum vx_page_kind kind;
     const uint8_t *data;

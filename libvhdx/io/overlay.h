@@ -12,7 +12,7 @@
 /*
  * Opens a writable file over `base`, which must outlive it and is not closed with it. Its path is the base's. Flush
  * does nothing; facts are the base's. `memory_limit`: bytes of data the overlay may hold; beyond it a write fails
- * with LIMIT. Any number of threads may read it while nobody writes.
+ * with LIMIT. Any number of threads may read it while no thread writes.
  */
 vhdx_status vx_overlay_open(struct vx_file *base, uint64_t memory_limit, struct vx_file **file, vhdx_error *err);
 

@@ -1,6 +1,6 @@
 /*
- * A radix tree of 64 slots a node. A slot is NULL (absent), the mark below (all zero, whatever height it stands at),
- * a page in the lowest level, or a node above it. Easy to get wrong: a slot that stands for a run must be pushed
+ * A radix tree of 64 slots a node. A slot is NULL (absent), the mark below (all zero, whatever height it is at),
+ * a page in the lowest level, or a node above it. A slot that stands for a run must be pushed
  * down into a new node before a part of the run changes. This room knows nothing of files.
  */
 /* SPDX-License-Identifier: MIT */

@@ -37,7 +37,7 @@ struct vx_page_run {
 void vx_pages_init(struct vx_pages *pages, uint32_t page_size);
 /* Frees what there is; all are absent then. */
 void vx_pages_clear(struct vx_pages *pages);
-/* What stands at `index`, and for how many pages at least the same stands there. */
+/* What is at `index`, and for how many pages at least the same is there. */
 struct vx_page_run vx_pages_find(const struct vx_pages *pages, uint64_t index);
 /* The data of the page, which is made of zeros if it was not data before. NULL: no memory, nothing has changed. */
 uint8_t *vx_pages_make(struct vx_pages *pages, uint64_t index);

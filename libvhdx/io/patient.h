@@ -1,7 +1,7 @@
 /*
  * A file on a failing medium: bytes that are known to be bad (a map of ddrescue), or that the host refuses to read,
  * come as zeros, and which they were is remembered. So the examination of a disk goes on behind a bad sector, and can
- * say in the end what it could not see. Never for a copy that is relied on. Reads only; easy to get wrong: ask
+ * say in the end what it could not see. Never for a copy that is relied on. Reads only. Ask
  * vx_patient_bad() before believing zeros.
  */
 /* SPDX-License-Identifier: MIT */

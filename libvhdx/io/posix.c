@@ -3,13 +3,13 @@
  * words and knows how other programs mark a disk that is in use; what happens with a file is decided above.
  *
  * Locks. flock() keeps two of our own handles apart, and open file description locks (fcntl) talk to qemu, which
- * holds read locks on byte 100 + n for what it does with an image and on 200 + n for what it lets nobody else do (n
+ * holds read locks on byte 100 + n for what it does with an image and on 200 + n for what other programs may not do (n
  * = 1: write, n = 3: resize). A reader therefore takes read locks on bytes 201 and 203 and on everything outside of
- * [100, 300), and then looks for marks on 101 and 103; a writer takes a write lock on all of it. In this order: who
- * looks first and locks then misses the one who does the same at the same time. Both kinds of lock belong to the
- * open file, not to the process, so two handles of one process exclude each other too.
+ * [100, 300), and then looks for marks on 101 and 103; a writer takes a write lock on all of it. In this order: two
+ * programs that look first and lock afterwards miss each other. Both kinds of lock belong to the open file, not to the
+ * process, so two handles of one process exclude each other too.
  *
- * Easy to get wrong: close() of another descriptor drops the classic fcntl locks (F_SETLK) of the process. Never use
+ * Close() of another descriptor drops the classic fcntl locks (F_SETLK) of the process. Never use
  * them.
  */
 /* SPDX-License-Identifier: MIT */
@@ -115,7 +115,7 @@ static int set_lock(int fd, short type, off_t start, off_t length)
     return result == 0 ? 0 : errno;
 }
 
-/* The first lock of somebody else that keeps us from writing to the range; false when there is none, or none can
+/* The first lock of another program that keeps us from writing to the range; false when there is none, or none can
  * tell. */
 static bool find_lock(int fd, off_t start, off_t length, struct flock *lock)
 {
@@ -162,7 +162,7 @@ static vhdx_status fail_busy(vhdx_error *err, int fd, const char *path, const ch
     return vx_fail(err, VHDX_BUSY, vx_at_file(path), "the file is %s %s", what, holders);
 }
 
-/* Somebody holds it. Any other error (ENOLCK, EINVAL, ENOTSUP, ENOSYS) is a file system without locks: go on. */
+/* Another program holds it. Any other error (ENOLCK, EINVAL, ENOTSUP, ENOSYS) is a file system without locks: go on. */
 static bool lock_is_held(int code)
 {
     return code == EWOULDBLOCK || code == EAGAIN || code == EACCES;
@@ -184,7 +184,7 @@ static vhdx_status lock_for_writing(int fd, const char *path, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* Whether somebody shows, in qemu's way or by a plain write lock, that the byte's right is in use. */
+/* Whether another program shows, in qemu's way or by a plain write lock, that it uses the right of that byte. */
 static bool is_marked(int fd, off_t byte)
 {
     struct flock lock;
@@ -448,7 +448,8 @@ static vhdx_status refuse_kind(const struct stat *st, const char *path, vhdx_err
     return vx_advise(err, VHDX_ARG, "name a file");
 }
 
-/* Before opening: to open some devices does something already, and root may write what nobody should. */
+/* Before opening: to open some devices does something already, and root can write to files that are marked read-only.
+ */
 static vhdx_status look_first(const char *path, vhdx_open_mode access, struct stat *st, vhdx_error *err)
 {
     *st = (struct stat){0};
@@ -458,7 +459,7 @@ static vhdx_status look_first(const char *path, vhdx_open_mode access, struct st
                    : vx_posix_fail(err, errno, is_writing(access), path, "open the file");
     VX_TRY(refuse_kind(st, path, err));
     if (is_writing(access) && (st->st_mode & 0222) == 0)
-        return vx_fail(err, VHDX_READ_ONLY, vx_at_file(path), "the file's mode says that nobody may write to it");
+        return vx_fail(err, VHDX_READ_ONLY, vx_at_file(path), "the file's mode allows no user to write to it");
     return VHDX_OK;
 }
 
@@ -480,7 +481,7 @@ static vhdx_status take_locks(int fd, const char *path, vhdx_open_mode access, v
     return is_writing(access) ? lock_for_writing(fd, path, err) : lock_for_reading(fd, path, err);
 }
 
-/* Only when the locks are held: until then the bytes may belong to somebody. */
+/* Only when the locks are held: until then the bytes may be in use. */
 static vhdx_status settle_content(struct posix_file *file, const char *path, vhdx_open_mode access, vhdx_error *err)
 {
     if (access == VHDX_OPEN_REPLACE && !file->block_device)

@@ -1,6 +1,7 @@
 /*
- * What the files of the POSIX host share among themselves; nobody else includes this. posix.c has the open file,
- * posix_facts.c what kind of file it is, posix_holders.c who else has it open, posix_names.c everything else.
+ * What the files of the POSIX host share among themselves; no other file includes this. posix.c has the open file,
+ * posix_facts.c what kind of file it is, posix_holders.c which other processes have it open, posix_names.c everything
+ * else.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IO_POSIX_H

@@ -1,5 +1,5 @@
 /*
- * What the system knows of a file besides its bytes: which one it is, what kind of file system it lies on, and what
+ * What the system knows of a file besides its bytes: which one it is, what kind of file system it is on, and what
  * that one is like. A file system is told by its number, and a property of it is asked for only where it has it.
  * Nothing is decided here.
  */
@@ -32,7 +32,7 @@
 #define MAGIC_BTRFS 0x9123683EL
 #define MAGIC_BCACHEFS 0xCA451A4EL
 
-/* The attributes that NTFS keeps of the file; false when the file system is none that tells. */
+/* The attributes that NTFS keeps of the file; false when the file system does not tell. */
 static bool ntfs_attributes(int fd, uint32_t *attributes)
 {
     uint8_t raw[4];

@@ -1,8 +1,8 @@
 /*
- * Who has a file open, as far as Linux lets us see: every process shows its open files below /proc, with the locks that
- * it holds on each. Only for the words of an error; nothing is decided by it. Easy to get wrong: the kernel's own
- * users (a file server, a loop device) and other hosts have no process here, and the files of other people's processes
- * are seen by root only, so "nobody" is not an answer.
+ * The processes that have a file open, as far as Linux shows them: every process shows its open files below /proc, with
+ * the locks that it holds on each. Only for the words of an error; nothing is decided by it. The kernel's own users (a
+ * file server, a loop device) and other hosts have no process here, and the files of other people's processes are seen
+ * by root only, so an empty answer proves nothing.
  */
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE

@@ -1,6 +1,6 @@
 /*
  * The names of POSIX systems and all that is no open file: directories, renaming, absolute paths, free space, random
- * numbers; and the host that posix.c and this make together. Easy to get wrong: a new name is durable only when its
+ * numbers; and the host that posix.c and this make together. A new name is durable only when its
  * directory was flushed.
  */
 /* SPDX-License-Identifier: MIT */
@@ -109,7 +109,7 @@ static vhdx_entry_type type_of_mode(mode_t mode)
 
 /*
  * Whether a link leads back to itself. The system says so too when a way went through too many links: then the link is
- * no loop when it is looked at from the directory that it lies in.
+ * no loop when it is looked at from the directory that it is in.
  */
 static bool is_link_loop(const char *path)
 {

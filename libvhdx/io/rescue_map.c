@@ -121,7 +121,7 @@ static vhdx_status take_range(struct vx_bytes line, struct vx_rescue_map *map)
         return VHDX_CORRUPT;
     if (length == 0 || !vx_add(offset, length, &end))
         return VHDX_CORRUPT;
-    if (map->count == 0) /* a map may begin behind the start: nobody has tried what lies before */
+    if (map->count == 0) /* a map may begin behind the start: what precedes it was never tried */
         VX_TRY(vx_rescue_map_append(map, offset, VX_RESCUE_UNTRIED));
     if (offset != map_end(map))
         return VHDX_CORRUPT;
@@ -196,7 +196,7 @@ bool vx_rescue_map_next_bad(const struct vx_rescue_map *map, uint64_t offset, ui
     for (; i < map->count && map->ranges[i].status != VX_RESCUE_GOOD; i++)
         stop = map->ranges[i].offset + map->ranges[i].length;
     if (i == map->count)
-        stop = UINT64_MAX; /* nothing is known of what lies behind the last range */
+        stop = UINT64_MAX; /* nothing is known of what is behind the last range */
     start = vx_max(start, offset);
     if (start >= end)
         return false;

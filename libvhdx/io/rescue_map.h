@@ -1,9 +1,8 @@
 /*
  * The map that GNU ddrescue keeps beside a copy ("mapfile"): which ranges of a medium or disk are good and which are
  * not. Text in lines, ranges one behind the other without gaps. Read, because it says which bytes of a rescued disk
- * file are no bytes of the disk; written, because people have tools that read it. Pure: no file, no policy. The one
- * thing that is easy to get wrong: everything that is not '+' is not known to be good, also '?' (never tried), and so
- * is all that lies behind the last range.
+ * file are no bytes of the disk; written, because people have tools that read it. Pure: no file, no policy. Everything
+ * that is not '+' is not known to be good, also '?' (never tried), and so is all that is behind the last range.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IO_RESCUE_MAP_H
@@ -58,7 +57,7 @@ size_t vx_rescue_map_range_text(const struct vx_rescue_range *range, char text[V
 
 /* Reads and parses a map of ddrescue. CORRUPT names the line; LIMIT: larger than 256 MiB. */
 vhdx_status vx_rescue_map_load(const vhdx_host *host, const char *path, struct vx_rescue_map *map, vhdx_error *err);
-/* EXISTS when something lies at `path` that a map must not replace: whatever is neither empty nor a map of this
+/* EXISTS when something is at `path` that a map must not replace: whatever is neither empty nor a map of this
  * library. ddrescue's own map is such a thing: without it, all that it has read must be read again from a dying medium.
  */
 vhdx_status vx_rescue_map_check_output(const vhdx_host *host, const char *path, vhdx_error *err);

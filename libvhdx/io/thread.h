@@ -1,6 +1,6 @@
 /*
  * Threads, as little of them as this library needs: a team that does one thing together, and a lock to share things
- * under. Knows nothing of files. The one thing that is easy to get wrong: a member that waits must look again at what
+ * under. Knows nothing of files. A member that waits must look again at what
  * it waits for when it wakes.
  */
 /* SPDX-License-Identifier: MIT */
@@ -26,11 +26,11 @@ void vx_team_run(unsigned count, vx_team_fn *work, void *context);
 struct vx_lock;
 /* NULL: no memory. */
 struct vx_lock *vx_lock_new(void);
-/* Takes NULL. Nobody may hold it. */
+/* Takes NULL. It must not be held. */
 void vx_lock_free(struct vx_lock *lock);
 void vx_lock_take(struct vx_lock *lock);
 void vx_lock_give(struct vx_lock *lock);
-/* Gives the lock, sleeps until somebody wakes (or for no reason), takes it again. */
+/* Gives the lock, sleeps until it is woken (or for no reason), takes it again. */
 void vx_lock_wait(struct vx_lock *lock);
 /* Wakes all that wait. */
 void vx_lock_wake(struct vx_lock *lock);

@@ -2,10 +2,10 @@
  * The files of Windows, as a vhdx_host. This room turns calls and GetLastError() into the interface's words; UTF-16
  * does not leave it. Nothing but KERNEL32 and msvcrt may be needed: that is what Windows PE has.
  *
- * Sharing modes are the locks here: a reader shares with readers, a writer with nobody. A disk that a running
+ * Sharing modes are the locks here: a reader shares with readers, a writer with no other handle. A disk that a running
  * machine uses gives ERROR_SHARING_VIOLATION.
  *
- * Easy to get wrong: "\\?\" in front of a path lifts the limit of 260 characters, but also switches off ".", ".."
+ * "\\?\" in front of a path lifts the limit of 260 characters, but also switches off ".", ".."
  * and '/', so the path must be made absolute first; and offsets go through OVERLAPPED, because a file position is
  * shared.
  */
@@ -180,7 +180,7 @@ static DWORD clone_pieces(HANDLE to, uint64_t offset, HANDLE from, uint64_t sour
     return ERROR_SUCCESS;
 }
 
-/* The call shares only into what lies before the end of the file, so the file grows first. */
+/* The call shares only into what is before the end of the file, so the file grows first. */
 static vhdx_status file_clone(void *context, uint64_t offset, void *source, uint64_t source_offset, uint64_t length,
                               vhdx_error *err)
 {
@@ -240,7 +240,7 @@ static vhdx_status file_extents(void *context, uint64_t *count, vhdx_error *err)
         if (!DeviceIoControl(file->handle, FSCTL_GET_RETRIEVAL_POINTERS, &asked, sizeof asked, buffer, sizeof buffer,
                              &returned, NULL))
             code = GetLastError();
-        if (code == ERROR_HANDLE_EOF) /* no pieces: so small that it lies in its record */
+        if (code == ERROR_HANDLE_EOF) /* no pieces: so small that it is in its record */
             return VHDX_OK;
         if (code != ERROR_SUCCESS && code != ERROR_MORE_DATA)
             return VHDX_UNSUPPORTED;

@@ -1,6 +1,6 @@
 /*
- * What the files of the Windows host share among themselves; nobody else includes this. win32.c has the open file,
- * win32_text.c words and paths, win32_holders.c who else has a file open, win32_names.c everything else.
+ * What the files of the Windows host share among themselves; no other file includes this. win32.c has the open file,
+ * win32_text.c words and paths, win32_holders.c which other processes have a file open, win32_names.c everything else.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_IO_WIN32_H
@@ -31,7 +31,7 @@ vhdx_status vx_win32_path(const char *path, wchar_t **wide, vhdx_error *err);
 /* As vhdx_host's open. */
 vhdx_status vx_win32_open(void *context, const char *path, vhdx_open_mode access, vhdx_io *io, vhdx_error *err);
 
-/* Who the open file is, when it was written to, what it takes; nothing else of the facts is touched. */
+/* The identity of the open file, when it was written to, the space it takes; nothing else of the facts is touched. */
 void vx_win32_identify(HANDLE handle, const BY_HANDLE_FILE_INFORMATION *info, vhdx_file_facts *facts);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * Who has a file open, as the Restart Manager of Windows tells. It is loaded when it is needed, because Windows PE has
- * none. Only for the words of an error. Easy to get wrong: the service names processes of this host only, and a disk of
- * a running machine is held by the kernel (its worker process is named at best): "nobody" is not an answer.
+ * The processes that have a file open, as the Restart Manager of Windows tells. It is loaded when it is needed, because
+ * Windows PE has none. Only for the words of an error. The service names processes of this host only, and a disk of a
+ * running machine is held by the kernel (its worker process is named at best): an empty answer proves nothing.
  */
 /* SPDX-License-Identifier: MIT */
 #define WIN32_LEAN_AND_MEAN

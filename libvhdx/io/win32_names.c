@@ -1,6 +1,6 @@
 /*
  * The names of Windows and all that is no open file: directories, renaming, absolute paths, free space, random
- * numbers; and the host that win32.c and this make together. Easy to get wrong: scanners hold a file for moments
+ * numbers; and the host that win32.c and this make together. Scanners hold a file for moments
  * after it was closed, so renaming needs patience.
  */
 /* SPDX-License-Identifier: MIT */
@@ -211,7 +211,7 @@ static wchar_t *long_names(wchar_t *full)
     return usable ? found : full;
 }
 
-/* Whether Windows takes the path as it stands; not when a part ends in a dot or is the name of a device. */
+/* Whether Windows takes the path as it is; not when a part ends in a dot or is the name of a device. */
 static bool is_unchanging(const wchar_t *path)
 {
     DWORD size = GetFullPathNameW(path, 0, NULL, NULL);
@@ -241,7 +241,7 @@ static const wchar_t *without_prefix(wchar_t *full)
 }
 
 /*
- * One file has one text here as far as that can be had without opening it, which its holder may not allow: with and
+ * As far as possible without opening the file, which its holder may not allow, one file has one text here: with and
  * without "\\?\", by short or long names, in whatever letter case. Names that lead elsewhere (junctions, substituted
  * drives) stay as they are.
  */

@@ -1,5 +1,5 @@
 /*
- * How Windows says things: UTF-8 and UTF-16, GetLastError(), paths. Easy to get wrong: "\\?\" in front of a path
+ * How Windows says things: UTF-8 and UTF-16, GetLastError(), paths. "\\?\" in front of a path
  * lifts the limit of 260 characters, but also switches off ".", ".." and '/', so the path must be made absolute
  * first.
  */

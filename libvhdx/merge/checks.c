@@ -1,5 +1,5 @@
 /*
- * Everything that can stand against a merge, found before the first write (M1 of run.c): disks that would become
+ * Everything that can be against a merge, found before the first write (M1 of run.c): disks that would become
  * invalid, traces of an interrupted run, room. Nothing is written here.
  */
 /* SPDX-License-Identifier: MIT */
@@ -69,7 +69,7 @@ vhdx_status vx_merge_check_room(struct vx_image *target, const struct vx_totals 
     VX_TRY(check_file_size(target, totals, room->further, space.max_file_size, err));
     if (report->bytes_needed <= space.free_bytes)
         return VHDX_OK;
-    /* A run that was cut off has taken space already that belongs to nobody yet. */
+    /* A run that was cut off has already taken space that no structure owns yet. */
     VX_TRY(vx_image_unused_bytes(target, target->geometry.block_size, &unused, err));
     report->bytes_needed -= vx_min(unused, report->bytes_needed);
     if (report->bytes_needed <= space.free_bytes)
@@ -81,7 +81,7 @@ vhdx_status vx_merge_check_room(struct vx_image *target, const struct vx_totals 
 
 #define RECLAIM_WINDOW (256 * VX_MIB)
 
-/* Space under parts of the layers [first, last) that belong to nobody: a run that was cut off had not come to giving it
+/* Space under unallocated parts of the layers [first, last): a run that was cut off had not come to giving it
  * back, or had taken it in vain. */
 static vhdx_status count_unused(const struct vx_merge_run *run, size_t first, size_t last, uint64_t least,
                                 uint64_t *bytes, vhdx_error *err)
@@ -155,7 +155,7 @@ static vhdx_status check_room(struct vx_merge_run *run, vhdx_error *err)
     return status == VHDX_NO_SPACE ? advise_room(run, err) : status;
 }
 
-/* What is to be said of a disk that stands against the merge: begins with what it is. */
+/* What is to be said of a disk that rules out the merge: begins with what it is. */
 static const char *sibling_text(const struct vx_neighbour *sibling)
 {
     if (sibling->is_busy)
@@ -163,8 +163,7 @@ static const char *sibling_text(const struct vx_neighbour *sibling)
     if (sibling->is_unreadable)
         return "cannot be read and may be another child of a layer that this merge changes";
     if (sibling->is_obscure)
-        return "is damaged, does not say who its parent is, and may be another child of a layer that this merge "
-               "changes";
+        return "is damaged, does not identify its parent, and may be another child of a layer that this merge changes";
     return "is another child of a layer that this merge changes, and would become invalid";
 }
 
@@ -203,7 +202,7 @@ static void tell_invalid(const struct vx_merge_run *run, const struct vx_neighbo
     vx_notice(run->options->notice, run->options->notice_context, VHDX_NOTICE_WARNING, "%s %s", sibling->path, text);
 }
 
-/* They stand against nothing: what they held is where it belongs. But read on their own they mean nothing then. */
+/* They are against nothing: what they held is where it belongs. But read on their own they mean nothing then. */
 static void tell_remnants(const struct vx_merge_run *run)
 {
     for (size_t i = 0; i < run->guard.remnant_count; i++)

@@ -13,7 +13,7 @@
 #define READ_AHEAD (8 * VX_MIB)
 #define WRITE_OUT (8 * VX_MIB)
 #define WRITE_OUT_GAP VX_MIB
-#define SHARE_PIECE VX_GIB /* between two looks at whether somebody cancels */
+#define SHARE_PIECE VX_GIB /* between two checks for a cancellation */
 #define SHARED_LOAD 64u    /* sharing costs a window less than this part of copying */
 
 vhdx_status vx_copier_open(struct vx_copier *copier, struct vx_file *target, vhdx_error *err)
@@ -46,7 +46,8 @@ static struct vx_share_parts parts_of(const struct vx_copier *copier, const stru
     return vx_share_parts(copier->target, job->source_offset, job->target_offset, job->length);
 }
 
-/* A window's size is what has to be written at its end; only of a pair that has shared before it is known that it will.
+/* A window is limited by the bytes to be written. Shared bytes count as nearly free only once sharing between these two
+ * files has succeeded.
  */
 static uint64_t load_of(const struct vx_copier *copier, const struct vx_copy_job *job)
 {
@@ -96,8 +97,8 @@ static void announce(const struct vx_copier *copier, size_t at, size_t *ahead, u
 }
 
 /*
- * Nobody reads the target's new bytes soon: at this hint Linux begins to write them out, while copying goes on;
- * otherwise all of them wait for the flush at the window's end. What lies far apart is announced apart, so that no
+ * The target's new bytes are not read soon: at this hint Linux begins to write them out, while copying goes on;
+ * otherwise all of them wait for the flush at the window's end. What is far apart is announced apart, so that no
  * other page of the target leaves the cache.
  */
 static void add_written(struct vx_copier *copier, uint64_t offset, uint64_t length)
@@ -133,7 +134,7 @@ static vhdx_status copy_job(struct vx_copier *copier, const struct vx_copy_job *
     return VHDX_OK;
 }
 
-/* Whoever wants the bytes of what is shared gets them read. */
+/* Where the bytes of what is shared are wanted, they are read. */
 static vhdx_status show_job(const struct vx_copier *copier, const struct vx_copy_job *job, vhdx_error *err)
 {
     for (uint64_t done = 0; copier->moved && done < job->length;) {
@@ -207,7 +208,7 @@ static vhdx_status announce_changes(const struct vx_copier *copier, vhdx_error *
     return status;
 }
 
-/* In the order of the source, what lies side by side in both files is one job: one call shares it. */
+/* In the order of the source, what is side by side in both files is one job: one call shares it. */
 static void join_sorted(struct vx_copier *copier)
 {
     size_t count = 0;
@@ -230,7 +231,7 @@ vhdx_status vx_copier_run(struct vx_copier *copier, vhdx_error *err)
     VX_TRY(announce_changes(copier, err));
     if (copier->job_count > 1)
         qsort(copier->jobs, copier->job_count, sizeof *copier->jobs, by_source);
-    if (!copier->moved) /* who wants to see the bytes wants to know what each of them is on the virtual disk */
+    if (!copier->moved) /* a caller that wants the bytes also wants to know where each of them is on the virtual disk */
         join_sorted(copier);
     for (size_t i = 0; i < copier->job_count; i++) {
         announce(copier, i, &ahead, &announced, done);

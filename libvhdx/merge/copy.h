@@ -1,7 +1,7 @@
 /*
  * Moving bytes from the layers into the target: jobs are gathered for a window, sorted by source, and carried out:
- * shared where the host can, else copied with read-ahead. Where bytes go and when they count is merge_apply.c's. The
- * one thing that is easy to get wrong: nothing here is durable until the journal's next flush, shared or not.
+ * shared where the host can, else copied with read-ahead. Where bytes go and when they count is merge_apply.c's.
+ * Nothing here is durable until the journal's next flush, shared or not.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_COPY_H
@@ -31,7 +31,7 @@ struct vx_copier {
     /* called after each piece; not VHDX_OK ends the work with it */
     vhdx_status (*tell)(void *context, uint64_t moved, vhdx_error *err);
     void *tell_context;
-    /* called with the bytes of each piece of data, shared ones too; NULL: nobody wants to know */
+    /* called with the bytes of each piece of data, shared ones too; NULL: not wanted */
     vhdx_status (*moved)(void *context, uint64_t virtual_offset, const void *buf, size_t length, vhdx_error *err);
     void *moved_context;
 };

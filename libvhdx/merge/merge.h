@@ -1,7 +1,7 @@
 /*
  * Merging: the layers of a chain from a child down to just above a target become part of the target. This header is the
  * room's door for api.c; the parts are plan (what happens to each block), copy (moving bytes), apply (windows of
- * changes), guard (who would be harmed), run (the protocol) and flatten (a new file).
+ * changes), guard (which other disks would be harmed), run (the protocol) and flatten (a new file).
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_MERGE_H

@@ -215,8 +215,8 @@ vhdx_status vx_apply_layers(const struct vx_merge_task *task, struct vx_copier *
     struct vx_planner *planner;
     if (options)
         apply.options = *options;
-    /* Where sparse files do harm a new block is written whole; who gives space back between windows has no more than a
-     * window. */
+    /* Where sparse files do harm a new block is written whole; when space is given back between windows, no more than a
+     * window is there. */
     apply.counts_space =
         apply.options.window_done && (vx_file_facts(task->target->file)->attributes & VHDX_FILE_SPARSE_HARMS) != 0;
     if (apply.options.window_bytes == 0)

@@ -155,7 +155,7 @@ vhdx_status vx_planner_next(struct vx_planner *planner, struct vx_block_plan **p
     return VHDX_OK;
 }
 
-/* The block reads as zeros and hides what lies below, or will when the merge is complete. */
+/* The block reads as zeros and hides what is below, or will when the merge is complete. */
 static bool reads_zero(const struct vx_image *target, const struct vx_block_plan *plan)
 {
     uint8_t state = plan->entry.state;
@@ -164,7 +164,8 @@ static bool reads_zero(const struct vx_image *target, const struct vx_block_plan
     return state != VX_PAYLOAD_FULLY_PRESENT && state != VX_PAYLOAD_PARTIALLY_PRESENT;
 }
 
-/* Zeros beyond the end of a smaller layer: nobody ever wrote there. A base that has nothing there needs nothing. */
+/* Zeros beyond the end of a smaller layer: nothing was ever written there. A base that has nothing there needs nothing.
+ */
 static bool only_beyond_end(const struct vx_block_plan *plan)
 {
     for (size_t i = 0; i < plan->piece_count; i++)

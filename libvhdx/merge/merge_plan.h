@@ -1,6 +1,6 @@
 /*
  * What a merge does to each payload block of the target, decided from what the merged layers say about it and from the
- * block's state (the whole matrix of states). Decides; changes nothing. The one thing that is easy to get wrong: zeros
+ * block's state (the whole matrix of states). Decides; changes nothing. Zeros
  * of a merged layer are content; they must end up in the target, and what is transparent must not.
  */
 /* SPDX-License-Identifier: MIT */
@@ -17,7 +17,7 @@ enum vx_block_action {
     VX_BLOCK_ALLOCATE,      /* new place, FULLY_PRESENT; what the layers do not say becomes zeros */
     VX_BLOCK_ALLOCATE_PART, /* new place, PARTIALLY_PRESENT */
     VX_BLOCK_EXTEND_PART,   /* PARTIALLY_PRESENT: bytes and bits change in place */
-    VX_BLOCK_COMPLETE_PART, /* PARTIALLY_PRESENT becomes FULLY_PRESENT: what nobody says becomes zeros */
+    VX_BLOCK_COMPLETE_PART, /* PARTIALLY_PRESENT becomes FULLY_PRESENT: what no layer holds becomes zeros */
 };
 
 /*
@@ -28,7 +28,7 @@ enum vx_direction { VX_DIRECTION_DOWN, VX_DIRECTION_UP };
 
 struct vx_block_plan {
     uint64_t block;                       /* payload block of the target */
-    uint64_t virtual_offset, virtual_end; /* the part of it that lies on the merged disk */
+    uint64_t virtual_offset, virtual_end; /* the part of it that is on the merged disk */
     struct vx_piece *pieces;              /* what the layers hold in it, ascending, never transparent */
     size_t piece_count, piece_room;
     bool any_data, any_zero; /* own pieces not counted */
@@ -48,7 +48,7 @@ struct vx_merge_task {
     uint64_t begin;          /* the first block of the target's that is looked at begins here */
     enum vx_direction direction;
     bool keep_zeros;                   /* holes and zeros of the layers are data like any other */
-    const vhdx_merge_options *options; /* for their progress callback; NULL: nobody wants to know */
+    const vhdx_merge_options *options; /* for their progress callback; NULL: not wanted */
 };
 
 /* Whether the piece is the target's own (up). */

@@ -1,5 +1,5 @@
 /*
- * Protection of a merge. See merge_protect.h. The one thing that is easy to get wrong: the list must be the same in
+ * Protection of a merge. See merge_protect.h. The list must be the same in
  * every run of one merge, whatever the run before has done already, or the undo file would be taken for that of another
  * one.
  */
@@ -10,7 +10,7 @@
 #include "base/size_text.h"
 #include "image/protect.h"
 
-/* Compression may make it less, nobody knows. A file that is there already holds a part of it. */
+/* Compression may make it less; how much is not known. A file that is there already holds a part of it. */
 static vhdx_status check_room(const struct vx_merge_run *run, vhdx_error *err)
 {
     const vhdx_host *host = run->chain->host;

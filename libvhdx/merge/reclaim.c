@@ -1,5 +1,5 @@
 /*
- * Blocks that nobody needs any more. See reclaim.h. That the target holds them durably is the caller's promise.
+ * Blocks that are not needed any more. See reclaim.h. That the target holds them durably is the caller's promise.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/reclaim.h"
@@ -41,7 +41,7 @@ static vhdx_status begin_layers(struct vx_reclaim *reclaim, vhdx_error *err)
     for (; reclaim->open_count < reclaim->into; reclaim->open_count++) {
         struct vx_image *layer = reclaim->chain->layers[reclaim->open_count];
         VX_TRY(vx_image_begin_write(layer, NULL, err));
-        vx_file_allow_holes(layer->file); /* these files are being given up, a sparse one harms nobody */
+        vx_file_allow_holes(layer->file); /* these files are being given up, a sparse one does no harm */
         /* what a run that was cut off had not come to */
         VX_TRY(punched(layer, vx_space_give_back(layer->space, err), err));
     }

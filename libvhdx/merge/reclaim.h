@@ -1,7 +1,7 @@
 /*
- * Giving the merged layers' space back while a merge is under way: after each window, the blocks of the layers that lie
- * wholly in what is done become NOT_PRESENT and are punched out of their files. The one thing that is easy to get
- * wrong: the lowest layer goes first, durably, or a middle layer's older data would come to light.
+ * Giving the merged layers' space back while a merge is under way: after each window, the blocks of the layers that are
+ * wholly in what is done become NOT_PRESENT and are punched out of their files. The lowest layer goes first, durably,
+ * or a middle layer's older data would come to light.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_RECLAIM_H

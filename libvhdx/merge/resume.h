@@ -2,11 +2,11 @@
  * Going on where an earlier run of the same merge was cut off, by the mark that it left in the target (image/mark.h).
  * The mark is believed only as long as both sides are what they were:
  *
- *  G1  It names the target's present DataWriteGuid, which nothing but this merge has: nobody else has written to it.
- *  G2  It names the DataWriteGuids of the merged layers, all of them and in order: what they hold is what was moved.
+ *  G1  It names the target's present DataWriteGuid, which nothing but this merge has: no other program has written to
+ * it. G2  It names the DataWriteGuids of the merged layers, all of them and in order: what they hold is what was moved.
  *  G3  It is carried forward by the commit that ends a window, so that the window's payload is durable before it (J1);
  *      with `verify` only when the window was read back.
- *  G4  What lies just before its place is compared; with `verify`, all that does. One difference, and the merge begins
+ *  G4  What is just before its place is compared; with `verify`, all that does. One difference, and the merge begins
  *      anew.
  */
 /* SPDX-License-Identifier: MIT */

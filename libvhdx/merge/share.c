@@ -1,5 +1,5 @@
 /*
- * Sharing, see share.h. Who shares what is copy.c's.
+ * Sharing, see share.h. What is shared is decided in copy.c.
  */
 /* SPDX-License-Identifier: MIT */
 #include "merge/share.h"

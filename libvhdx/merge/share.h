@@ -1,8 +1,7 @@
 /*
  * Sharing extents between files of one volume instead of copying bytes (FICLONERANGE and its like): which part of a
- * range can be shared, and what has been learned about each pair of files. The one thing that is easy to get wrong:
- * whether a host shares is known only when it has done so once; what a plan says beforehand is a promise of the file
- * system, not of these two files.
+ * range can be shared, and what has been learned about each pair of files. Whether a host shares is known only when it
+ * has done so once; what a plan says beforehand is a promise of the file system, not of these two files.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_SHARE_H

@@ -293,7 +293,7 @@ static vhdx_status check_readable(const struct vx_merge_run *run, vhdx_error *er
                                                    : VHDX_IO,
                            vx_at_file(neighbour->path), "it may be a layer above %s and %s", run->child_path,
                            neighbour->is_busy      ? "is in use"
-                           : neighbour->is_obscure ? "does not say who its parent is"
+                           : neighbour->is_obscure ? "does not identify its parent"
                                                    : "cannot be read");
     }
     return VHDX_OK;
@@ -375,7 +375,7 @@ static vhdx_status keep_directories(const struct vx_merge_run *run, char **direc
     return VHDX_OK;
 }
 
-/* From here on as after a crash: what is to be done stands in the child. Only where the layers were is known better. */
+/* From here on as after a crash: what is to be done is in the child. Only where the layers were is known better. */
 static vhdx_status take_over(struct vx_merge_run *run, vhdx_error *err)
 {
     vhdx_merge_report report = *run->report;

@@ -94,8 +94,8 @@ static bool is_foreign_data(const struct vx_block_plan *plan, const struct vx_pi
 /* ---- holes ---- */
 
 /*
- * The hole at `offset` or the first one behind it that is long enough, before `stop`: whole sectors of it. What lies
- * behind the file's end is no hole: there bytes are missing, and who reads them must be told so.
+ * The hole at `offset` or the first one behind it that is long enough, before `stop`: whole sectors of it. What is
+ * behind the file's end is no hole: bytes are missing there, and the reader must be told so.
  */
 static bool find_hole(struct vx_extents *extents, uint64_t offset, uint64_t stop, struct vx_range *hole)
 {

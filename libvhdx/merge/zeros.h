@@ -1,8 +1,8 @@
 /*
- * Zeros that nobody called so: holes of the layers' files, and blocks that hold nothing but zeros. A plan in which they
- * are zeros, not data, allocates no block for them and leaves the merged file as sparse as the layers were. The one
- * thing that is easy to get wrong: looking costs time, so bytes are read only where a whole new block may be saved by
- * it, and no further than the first that is not zero.
+ * Zeros that are stored as data: holes of the layers' files, and blocks that hold nothing but zeros. A plan in which
+ * they are zeros, not data, allocates no block for them and leaves the merged file as sparse as the layers were.
+ * Looking costs time, so bytes are read only where a whole new block may be saved by it, and no further than the first
+ * that is not zero.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_MERGE_ZEROS_H
@@ -19,7 +19,7 @@ struct vx_extents {
 
 /* Whether there is a hole at `offset`, and where that (or what holds something) ends. */
 bool vx_extents_is_hole(struct vx_extents *extents, uint64_t offset, uint64_t *end);
-/* Bytes of the range that lie in holes. */
+/* Bytes of the range that are in holes. */
 uint64_t vx_extents_holes(struct vx_extents *extents, uint64_t offset, uint64_t length);
 
 struct vx_zeros;

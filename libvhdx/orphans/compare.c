@@ -1,8 +1,8 @@
 /*
- * Comparing. See compare.h. Copies by XXH3-128 over what is not zero and where it lies, so that a sparse copy equals a
+ * Comparing. See compare.h. Copies by XXH3-128 over what is not zero and where it is, so that a sparse copy equals a
  * plain one; leaves sector by sector with what their chain shows without them.
  *
- * Easy to get wrong: "redundant" must hold for reading, so sizes count too, and what a leaf says to be zero is compared
+ * "redundant" must hold for reading, so sizes count too, and what a leaf says to be zero is compared
  * as zeros.
  */
 /* SPDX-License-Identifier: MIT */
@@ -183,7 +183,7 @@ static vhdx_status compare_copies(struct comparer *c)
     return VHDX_OK;
 }
 
-/* ---- leaves and what lies below ---- */
+/* ---- leaves and what is below ---- */
 
 static uint64_t count_different(const uint8_t *a, const uint8_t *b, size_t length, uint32_t sector)
 {

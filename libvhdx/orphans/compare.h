@@ -1,5 +1,5 @@
 /*
- * Contents, compared: files of one identity with each other, and disks that nothing names with what lies below them.
+ * Contents, compared: files of one identity with each other, and disks that nothing names with what is below them.
  * The only part of the search that reads disks whole; it runs between relating and advising. Writes nothing but the
  * outcome into the estate.
  */

@@ -7,7 +7,7 @@
 
 #include "estate/estate.h"
 
-/* `options` is never NULL here. `trier` tries each command before it is proposed; NULL: nobody does. */
+/* `options` is never NULL here. `trier` tries each command before it is proposed; NULL: nothing cancels it. */
 vhdx_status vx_orphans_scan(const char *const *roots, size_t root_count, const vhdx_orphans_options *options,
                             const struct vx_trier *trier, struct vx_estate **estate, vhdx_error *err);
 

@@ -139,7 +139,7 @@ static vhdx_status look_at_content(struct vx_probing *it, const char *path, stru
     return no_memory ? vx_fail_memory(err, "a look at a file") : VHDX_OK;
 }
 
-/* Somebody may hold it for himself: then it is looked at without his leave where the system allows that. */
+/* Another program may hold it exclusively: then it is looked at without his leave where the system allows that. */
 static vhdx_status open_somehow(struct vx_probe *probe, const char *path, struct vx_file **file, bool *locked,
                                 vhdx_error *err)
 {

@@ -1,5 +1,5 @@
 /*
- * One file, looked at: what it is, by its content, and if it is a disk, who it is and who its parent is. A fixed number
+ * One file, looked at: what it is, by its content, and if it is a disk, its identity and its parent's. A fixed number
  * of small reads (some 4 KiB each, eight of a plain disk), no locks kept, nothing written. It is no check: checksums of
  * region and metadata tables are left to a verifier. Whatever is out of the ordinary (a dirty log, a table of unusual
  * shape) goes through the strict opener instead.

@@ -27,7 +27,7 @@ struct vx_probe {
     char text[VX_UTF8_ROOM(65536)];
 };
 
-/* One VHDX on its way: where its metadata lies. */
+/* One VHDX on its way: where its metadata is. */
 struct vx_probing {
     struct vx_probe *probe;
     struct vx_file *file;

@@ -1,7 +1,6 @@
 /*
- * A look at a disk of the format before VHDX: who it is and who its parent is. See probe.h. The one thing that is easy
- * to get wrong: its footer is its header, and a copy of it stands at the beginning only where the disk is not of fixed
- * size.
+ * A look at a disk of the format before VHDX: its identity and its parent's. See probe.h. Its footer is its header, and
+ * a copy of it is at the beginning only where the disk is not of fixed size.
  */
 /* SPDX-License-Identifier: MIT */
 #include "orphans/probe_parts.h"
@@ -10,7 +9,7 @@
 
 #define VHD_SECTOR 512u
 
-/* A path of the parent, where a locator says that it stands. NULL: not there, or of no use. */
+/* A path of the parent, where a locator says that it is. NULL: not there, or of no use. */
 static const char *vhd_path(struct vx_probing *it, const struct vx_vhd_header *header, uint32_t platform,
                             bool *no_memory)
 {

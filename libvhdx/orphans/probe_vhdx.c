@@ -40,7 +40,7 @@ static bool glance_table(struct vx_probing *it)
     return (vx_metadata_table_rules(&probe->metadata, it->metadata.length) & ~ignored) == 0;
 }
 
-/* The bytes of an item; items lie together, so one read mostly serves all. NULL: absent, of another length, or not to
+/* The bytes of an item; items are together, so one read mostly serves all. NULL: absent, of another length, or not to
  * be read. */
 static const uint8_t *item(struct vx_probing *it, const vhdx_guid *id, uint32_t length)
 {
@@ -60,7 +60,7 @@ static const uint8_t *item(struct vx_probing *it, const vhdx_guid *id, uint32_t 
     return probe->items + (place - it->items_at);
 }
 
-/* Reads what lies at the items' usual place, whichever comes first there. */
+/* Reads what is at the items' usual place, whichever comes first there. */
 static void fetch_items(struct vx_probing *it)
 {
     size_t got;
@@ -133,7 +133,7 @@ static bool take_locator(struct vx_probing *it, bool *no_memory)
     return names->has_linkage || names->has_linkage2;
 }
 
-/* The first page of the BAT, all of it for a small disk: does a block lie behind the end of the file? */
+/* The first page of the BAT, all of it for a small disk: does a block are behind the end of the file? */
 static void glance_blocks(struct vx_probing *it, uint64_t file_size)
 {
     struct vx_geometry geometry;
@@ -231,7 +231,7 @@ static vhdx_status take_strictly(struct vx_probing *it, bool *no_memory, vhdx_er
         it->disk->trouble = "its log must be replayed, but holds no valid active sequence";
     else if (image->info.kind == VHDX_KIND_DIFFERENCING && !image->parent_names.has_linkage &&
              !image->parent_names.has_linkage2)
-        it->disk->trouble = "it has a parent, but no usable parent locator that says who it is";
+        it->disk->trouble = "it has a parent, but no usable parent locator that identifies it";
     else
         it->disk->is_sound = true;
     vx_image_close(image);

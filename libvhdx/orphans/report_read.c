@@ -1,7 +1,7 @@
 /*
  * From JSON to records. See report_read.h. Names of members are those of tools/report_orphans_json.c.
  *
- * Easy to get wrong: a member that is missing must make a record count for more, not for less: a configuration that
+ * A member that is missing must make a record count for more, not for less: a configuration that
  * does not say that it was read whole was not.
  */
 /* SPDX-License-Identifier: MIT */
@@ -359,7 +359,7 @@ static vhdx_status take_report(struct vx_estate *estate, const struct vx_json_so
     VX_TRY(vx_json_read_pieces(source, take_piece, &t, err));
     estate->reports_without_data |= !t.with_data;
     if (!t.known_format)
-        return fail(&t, "its format is none that this program knows");
+        return fail(&t, "its format is not known to this program");
     return t.lists == (1u << LISTS) - 1 ? VHDX_OK : fail(&t, "a list is missing");
 }
 

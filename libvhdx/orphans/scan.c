@@ -3,7 +3,7 @@
  * looked at, so that one directory with a hundred thousand files keeps all threads busy. What is found is put together
  * under one lock.
  *
- * Easy to get wrong: a thread that finds the heap empty must not leave while another is still listing, for that one
+ * A thread that finds the heap empty must not leave while another is still listing, for that one
  * will bring more.
  */
 /* SPDX-License-Identifier: MIT */
@@ -134,7 +134,7 @@ static bool grow_seen(struct vx_walk *walk)
     return true;
 }
 
-/* Whether the directory is met for the first time; a host that does not tell who it is has no links. */
+/* Whether the directory is met for the first time; a host that does not identify files has no links. */
 static bool is_new_directory(struct vx_walk *walk, const struct vx_folder *folder)
 {
     struct vx_seen wanted = {folder->volume, {folder->id[0], folder->id[1]}};
@@ -187,7 +187,7 @@ static bool look_at_file(struct vx_walker *walker, const struct vx_sighted_paths
     return status == VHDX_OK && vx_walker_take(walker, &sighting, paths, by_link);
 }
 
-/* Puts a directory on the heap, unless it was met before, lies on another volume that is not wanted, or is too deep. */
+/* Puts a directory on the heap, unless it was met before, is on another volume that is not wanted, or is too deep. */
 static bool enter(struct vx_walker *walker, const struct vx_folder *above, const struct vx_sighted_paths *paths,
                   const vhdx_file_facts *facts, bool by_link)
 {

@@ -1,7 +1,7 @@
 /*
  * Walking through directories and looking at every file in them, by several threads at once: fills an estate with
- * records. Judges nothing. Loops of links are found by who a directory is, not by its name; what cannot be read becomes
- * a place that was not searched.
+ * records. Judges nothing. Loops of links are found by a directory's identity, not by its name; what cannot be read
+ * becomes a place that was not searched.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_ORPHANS_SCAN_H

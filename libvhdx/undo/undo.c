@@ -2,7 +2,7 @@
  * Records of an undo file, into bytes and back; docs/undo-file.md says the same in words. No file but the undo file
  * itself is touched here.
  *
- * Easy to get wrong: a reader believes a record only when its checksum, its number and its way back fit, and it
+ * A reader believes a record only when its checksum, its number and its way back fit, and it
  * believes nothing behind the first one that does not; a writer reuses the place of records that were cut off, so a
  * checksum is seeded with the file's own id.
  */
@@ -441,7 +441,7 @@ static vhdx_status take_data(struct scan *scan, const struct vx_undo_record *rec
     return scan->visit ? scan->visit(scan->context, record, err) : VHDX_OK;
 }
 
-/* `good`: the record stands where it should, and says something that makes sense there. */
+/* `good`: the record is where it should, and says something that makes sense there. */
 static vhdx_status take_record(struct scan *scan, const struct vx_undo_record *record, uint64_t place, bool *good,
                                vhdx_error *err)
 {

@@ -1,7 +1,7 @@
 /*
- * The undo file's format: what the bytes mean that docs/undo-file.md describes, read and written. Who saves which
- * bytes, and when, is undo_save.c's matter; who puts them back, undo_apply.c's. Nothing of any disk format is known
- * here: who a disk is comes as two opaque words.
+ * The undo file's format: what the bytes mean that docs/undo-file.md describes, read and written. Which bytes are
+ * saved, and when, is decided in undo_save.c; undo_apply.c puts them back. Nothing of any disk format is known here:
+ * the identity of a disk comes as two opaque words.
  */
 /* SPDX-License-Identifier: MIT */
 #ifndef VX_UNDO_UNDO_H
@@ -19,7 +19,7 @@
 
 enum vx_undo_type {
     VX_UNDO_TARGET = 1,   /* a file that is protected from here on */
-    VX_UNDO_IDENTITY = 2, /* who it may be found to be */
+    VX_UNDO_IDENTITY = 2, /* the identities that it may have */
     VX_UNDO_DATA = 3,     /* old bytes of it */
     VX_UNDO_END = 4,      /* the protected work came to its end */
 };
@@ -73,7 +73,7 @@ vhdx_status vx_undo_is_blank(struct vx_file *file, bool *is_blank, vhdx_error *e
 vhdx_status vx_undo_writer_create(struct vx_undo_writer *writer, struct vx_file *file, const vhdx_host *host,
                                   vhdx_error *err);
 struct vx_undo_content;
-/* Goes on behind the last good record of a file that was read; what stands behind it is cut off. */
+/* Goes on behind the last good record of a file that was read; what is behind it is cut off. */
 vhdx_status vx_undo_writer_continue(struct vx_undo_writer *writer, struct vx_file *file,
                                     const struct vx_undo_content *content, vhdx_error *err);
 void vx_undo_writer_close(struct vx_undo_writer *writer);
@@ -91,7 +91,7 @@ vhdx_status vx_undo_commit(struct vx_undo_writer *writer, vhdx_error *err);
 /* What the file says about one target. Strings are the content's. */
 struct vx_undo_known {
     char *absolute; /* the path when the file was begun */
-    char *relative; /* seen from the undo file's directory, "" when it did not lie below it */
+    char *relative; /* seen from the undo file's directory, "" when it did not are below it */
     uint64_t size;
     uint64_t head; /* place of the record with the file's beginning; 0 = none: nothing of the file was ever changed */
     struct vx_identity *identities;
@@ -109,7 +109,7 @@ struct vx_undo_content {
     uint64_t old_bytes; /* that all DATA records hold */
     uint32_t batch;     /* of the last record */
     bool ended;         /* the last record is END */
-    bool damaged;       /* behind `end` stands a record so much later that what is missing had been durable */
+    bool damaged;       /* behind `end` is a record so much later that what is missing had been durable */
 };
 
 typedef vhdx_status vx_undo_visit_fn(void *context, const struct vx_undo_record *record, vhdx_error *err);
@@ -122,7 +122,7 @@ vhdx_status vx_undo_read(struct vx_file *file, struct vx_undo_content *content, 
                          vhdx_error *err);
 void vx_undo_content_clear(struct vx_undo_content *content);
 
-/* Buffers for reading single records: `payload` as it stands, `bytes` as they were. */
+/* Buffers for reading single records: `payload` as it is, `bytes` as they were. */
 struct vx_undo_reader {
     struct vx_file *file;
     uint64_t seed, file_size;

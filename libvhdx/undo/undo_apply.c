@@ -1,7 +1,7 @@
 /*
  * Undo. See undo_apply.h, and docs/undo-file.md for the states in between.
  *
- * Easy to get wrong: a power cut while the beginning of a disk is put back can leave a page of it torn, and with it the
+ * A power cut while the beginning of a disk is put back can leave a page of it torn, and with it the
  * words by which the disk is known. So the beginning goes back last, page by page from its end, each flushed before the
  * next: at most one page is in doubt, and a disk that says nothing of itself but has all other pages of its old
  * beginning is recognized by these.
@@ -93,8 +93,8 @@ static vhdx_status recognize(struct applying *applying, struct vx_file *file, co
         return VHDX_OK;
     vx_fail(err, VHDX_UNDO_MISMATCH, vx_at_file(vx_file_path(file)),
             readable
-                ? "the disk is not as the work that %s protects left it: it is another one, or somebody has written to "
-                  "it since"
+                ? "the disk is not as the work that %s protects left it: it is another one, or another program has "
+                  "written to it since"
                 : "the headers of the disk cannot be read, and its beginning is not that of the disk that %s protects",
             applying->path);
     return vx_advise(err, VHDX_UNDO_MISMATCH,

@@ -1,6 +1,6 @@
 /*
  * Putting old bytes back. Everything is checked before the first byte is written: all records, that each target is
- * there, is nobody else's at the moment, and is the disk that the undo file knows. After that the work may be cut off
+ * there, is not in use at the moment, and is the disk that the undo file knows. After that the work may be cut off
  * at any place and done again from its beginning.
  */
 /* SPDX-License-Identifier: MIT */
@@ -9,7 +9,7 @@
 
 #include "io/io.h"
 
-/* Who the file is now. *readable = false: it does not say so in any form that can be trusted. */
+/* The identity of the file now. *readable = false: it does not say so in any form that can be trusted. */
 typedef vhdx_status vx_identify_fn(struct vx_file *file, struct vx_identity *identity, bool *readable, vhdx_error *err);
 
 /* As vhdx_undo; `options` and `report` are never NULL here. */

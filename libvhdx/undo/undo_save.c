@@ -2,8 +2,8 @@
  * Saving old bytes. See undo_save.h for the invariants, undo.h for what a record is. Which pages of a target are saved
  * already is kept in memory, up to a bound; beyond it pages are saved again, which costs space and harms nothing (P3).
  *
- * Easy to get wrong: "saved" means "put into a record", which is not yet "durable". Whoever finds all saved must still
- * look whether a commit is due.
+ * "saved" means "put into a record", which is not yet "durable". A caller that finds everything saved must still check
+ * whether a commit is due.
  */
 /* SPDX-License-Identifier: MIT */
 #include "undo/undo_save.h"
@@ -37,7 +37,7 @@ struct target {
 struct vx_undo {
     const vhdx_host *host;
     const char *path; /* the file's */
-    char *directory;  /* absolute, where the undo file lies */
+    char *directory;  /* absolute, where the undo file is */
     struct vx_file *file;
     struct vx_undo_writer writer;
     struct target *targets;
@@ -55,7 +55,7 @@ static uint64_t memory_used(const struct vx_undo *undo)
     return used;
 }
 
-/* Memory that is not to be had costs a second saving of the pages, no more. */
+/* If memory runs out, pages are saved twice; nothing worse. */
 static void mark_saved(struct target *target, uint64_t first, uint64_t last)
 {
     if (memory_used(target->undo) < SAVED_MEMORY)
@@ -224,7 +224,7 @@ static vhdx_status absolute(const vhdx_host *host, const char *path, char text[P
     return vx_host_result(host->absolute(host->context, path, text, PATH_ROOM, err), path, "say its whole path", err);
 }
 
-/* The rest of the path where it lies below the directory, else "". */
+/* The rest of the path where it is below the directory, else "". */
 static const char *below(const char *path, const char *directory, bool windows)
 {
     size_t length = strlen(directory);
@@ -355,7 +355,7 @@ static vhdx_status find_own(struct earlier *earlier, vhdx_error *err)
             const char *relative = below(text, undo->directory, undo->host->windows_paths);
             if (*known->relative ? strcmp(relative, known->relative) == 0 : strcmp(text, known->absolute) == 0) {
                 earlier->ours[i] = j;
-                break; /* a second one of that path is nobody's */
+                break; /* a second one of that path has no owner */
             }
         }
     }
@@ -374,7 +374,7 @@ static vhdx_status check_own(const struct earlier *earlier, const struct vx_undo
         if (knows(known->identities, known->identity_count, &wishes[earlier->ours[i]].identity) || known->head == 0)
             continue;
         vx_fail(err, VHDX_UNDO_MISMATCH, vx_at_file(known->absolute),
-                "somebody else has written to the disk since the undo file was begun");
+                "another program has written to the disk since the undo file was begun");
         return vx_advise(err, VHDX_UNDO_MISMATCH,
                          "choose another name for the undo file; it will lead back to the disks "
                          "as they are now");

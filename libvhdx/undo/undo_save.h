@@ -5,7 +5,7 @@
  *
  * Invariants (the lines that uphold them name them):
  *  P1  A byte below a target's original size changes only after a record with its old value is durable.
- *  P2  A target is found to be somebody else (vx_file_will_be) only after that identity is durable in the undo file.
+ *  P2  A target gets another identity (vx_file_will_be) only after that identity is durable in the undo file.
  *  P3  Of several records for one byte the first one holds the original. Records are put back in the reverse order, so
  * it wins. P4  After a failure to save nothing changes any more, but for what had been saved when the work began.
  */
@@ -29,7 +29,8 @@ struct vx_undo_target {
  * Begins the undo file `path`, and protects the targets until vx_undo_close(). Where the file is there already, and is
  * of the same work (it names the same targets, and they are as they were left, finished or not), it is gone on with:
  * what it holds is not saved again. EXISTS: a file that is no undo file, or of other disks; UNDO_MISMATCH: of these
- * disks, but somebody else has written to them since. On failure nothing is protected and a file made here is removed.
+ * disks, but another program has written to them since. On failure nothing is protected and a file made here is
+ * removed.
  */
 vhdx_status vx_undo_begin(const vhdx_host *host, const char *path, const struct vx_undo_target *targets, size_t count,
                           struct vx_undo **undo, vhdx_error *err);

@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/guid.h"
 #include "image/bat_window.h"
-#include "verify/manifest.h"
+#include "manifest/manifest.h"
 
 #include <stdlib.h>
 #include <string.h>

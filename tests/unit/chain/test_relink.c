@@ -402,7 +402,7 @@ Test(relink, a_child_whose_locator_is_damaged_is_relinked_only_when_forced)
     struct pair pair = make_pair();
     bld_locator_raw(pair.child, "???", 3);
     put(pair.child, CHILD);
-    refused(CHILD, MOVED, false, VHDX_PARENT_MISMATCH, "does not say who the parent is");
+    refused(CHILD, MOVED, false, VHDX_PARENT_MISMATCH, "does not identify the parent");
     cr_assert_eq(relink_to(CHILD, MOVED, true), VHDX_OK, "%s", err.message);
     assert_reads_as_pair(&pair);
     free_pair(&pair);

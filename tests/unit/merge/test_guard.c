@@ -233,7 +233,7 @@ Test(guard, a_sibling_that_says_nothing_of_its_parent_is_refused_as_such)
     struct family family;
     begin(&family);
     zero(family.other, bld_item_offset(family.other_disk, &vx_guid_parent_locator, false), 512);
-    must_refuse_naming(&family, "other.avhdx", "does not say who its parent is");
+    must_refuse_naming(&family, "other.avhdx", "does not identify its parent");
     end(&family);
 }
 
@@ -242,7 +242,7 @@ Test(guard, a_checkpoint_of_which_nothing_is_left_is_refused_too)
     struct family family;
     begin(&family);
     zero(family.other, 0, 4 << 20);
-    must_refuse_naming(&family, "other.avhdx", "does not say who its parent is");
+    must_refuse_naming(&family, "other.avhdx", "does not identify its parent");
     end(&family);
 }
 

@@ -1,5 +1,5 @@
 /*
- * Zeros that nobody called so: what a merge makes of holes and of blocks full of zeros, and what sharing leaves to be
+ * Zeros that are stored as data: what a merge makes of holes and of blocks full of zeros, and what sharing leaves to be
  * copied.
  */
 /* SPDX-License-Identifier: MIT */

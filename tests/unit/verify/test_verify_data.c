@@ -12,7 +12,7 @@
 #include "base/checked.h"
 #include "builder.h"
 #include "with_memory.h"
-#include "verify/manifest.h"
+#include "manifest/manifest.h"
 #include "worn_host.h"
 
 static struct worn_host worn;

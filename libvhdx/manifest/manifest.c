@@ -3,7 +3,7 @@
  * and is taken only when encoding it anew gives the same text: there is one way to write a manifest.
  */
 /* SPDX-License-Identifier: MIT */
-#include "verify/manifest.h"
+#include "manifest/manifest.h"
 
 #include "base/alloc.h"
 #include "base/checked.h"

@@ -6,8 +6,8 @@
  * the first time for that alone.
  */
 /* SPDX-License-Identifier: MIT */
-#ifndef VX_VERIFY_MANIFEST_H
-#define VX_VERIFY_MANIFEST_H
+#ifndef VX_MANIFEST_MANIFEST_H
+#define VX_MANIFEST_MANIFEST_H
 
 #include "io/io.h"
 
