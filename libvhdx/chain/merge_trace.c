@@ -166,3 +166,25 @@ vhdx_status vx_merge_trace(struct vx_image *image, const struct vx_search *searc
     vx_free(path);
     return status;
 }
+
+static vhdx_status refuse_begun(struct vx_image *image, const struct vx_search *search, vhdx_merge_trace *trace,
+                                vhdx_error *err)
+{
+    VX_TRY(vx_merge_trace(image, search, trace, err));
+    if (trace->state != VHDX_MERGE_STATE_BEGUN && trace->state != VHDX_MERGE_STATE_BEGUN_INTO)
+        return VHDX_OK;
+    vx_fail(err, VHDX_REFUSED, vx_at_file(vx_image_path(image)), "a merge %s this disk stopped half way",
+            trace->state == VHDX_MERGE_STATE_BEGUN ? "of" : "into");
+    return vx_advise(err, VHDX_REFUSED, "nothing was changed; run the same merge again to its end first");
+}
+
+vhdx_status vx_check_no_merge(struct vx_image *image, const struct vx_search *search, vhdx_error *err)
+{
+    vhdx_merge_trace *trace = vx_alloc(1, sizeof *trace); /* its texts are long */
+    if (!trace)
+        return vx_fail_memory(err, "the trace of a merge");
+    trace->struct_size = sizeof *trace;
+    vhdx_status status = refuse_begun(image, search, trace, err);
+    vx_free(trace);
+    return status;
+}

@@ -11,5 +11,7 @@
 /* Fills `trace`; without a trace its state is NONE. A parent that cannot be found is no failure: it tells nothing. */
 vhdx_status vx_merge_trace(struct vx_image *image, const struct vx_search *search, vhdx_merge_trace *trace,
                            vhdx_error *err);
+/* REFUSED for a disk of a merge that stopped half way: only that merge can go on with it. */
+vhdx_status vx_check_no_merge(struct vx_image *image, const struct vx_search *search, vhdx_error *err);
 
 #endif

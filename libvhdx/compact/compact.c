@@ -42,23 +42,6 @@ static vhdx_status open_disk(struct vx_compact_run *run, vhdx_error *err)
     return VHDX_OK;
 }
 
-/* A merge that stopped half way counts on what the files are. */
-static vhdx_status check_merge(struct vx_compact_run *run, vhdx_error *err)
-{
-    struct vx_search search = {run->options->parents, run->options->parent_count};
-    vhdx_merge_trace *trace = vx_alloc(1, sizeof *trace);
-    if (!trace)
-        return vx_fail_memory(err, "the trace of a merge");
-    trace->struct_size = sizeof *trace;
-    vhdx_status status = vx_merge_trace(run->disk, &search, trace, err);
-    if (status == VHDX_OK && (trace->state == VHDX_MERGE_STATE_BEGUN || trace->state == VHDX_MERGE_STATE_BEGUN_INTO)) {
-        vx_fail(err, VHDX_REFUSED, vx_at_file(run->path), "a merge of this disk has stopped half way");
-        status = vx_advise(err, VHDX_REFUSED, "nothing was changed; run the merge again to its end first");
-    }
-    vx_free(trace);
-    return status;
-}
-
 static bool punches(const struct vx_compact_run *run)
 {
     return run->options->punch && !(vx_file_facts(run->disk->file)->attributes & VHDX_FILE_SPARSE_HARMS);
@@ -85,7 +68,7 @@ static vhdx_status check_all(struct vx_compact_run *run, vx_layer_check_fn *chec
     if (check_layer)
         VX_TRY(check_layer(run->disk, options->notice, options->notice_context, err));
     VX_TRY(vx_image_check_write(run->disk, err));
-    return check_merge(run, err);
+    return vx_check_no_merge(run->disk, &(struct vx_search){options->parents, options->parent_count}, err);
 }
 
 /* ---- what the guest does not use --------------------------------------------------------------------------------- */

@@ -9,7 +9,6 @@
 #include "base/arena.h"
 #include "base/guid.h"
 #include "base/notice.h"
-#include "chain/merge_trace.h"
 
 struct family {
     struct vx_image *image;
@@ -148,16 +147,4 @@ vhdx_status vx_children_check(struct vx_image *image, const struct vx_children_w
     vx_free(family.children);
     vx_neighbours_free(&neighbours);
     return status;
-}
-
-vhdx_status vx_check_no_merge(struct vx_image *image, vhdx_error *err)
-{
-    const struct vx_search nowhere = {0};
-    vhdx_merge_trace trace = {.struct_size = sizeof trace};
-    VX_TRY(vx_merge_trace(image, &nowhere, &trace, err));
-    if (trace.state != VHDX_MERGE_STATE_BEGUN && trace.state != VHDX_MERGE_STATE_BEGUN_INTO)
-        return VHDX_OK;
-    vx_fail(err, VHDX_REFUSED, vx_at_file(vx_image_path(image)), "a merge %s this disk stopped half way",
-            trace.state == VHDX_MERGE_STATE_BEGUN ? "of" : "into");
-    return vx_advise(err, VHDX_REFUSED, "run the same merge again to its end first");
 }

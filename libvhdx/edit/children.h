@@ -24,7 +24,4 @@ struct vx_children_wish {
  */
 vhdx_status vx_children_check(struct vx_image *image, const struct vx_children_wish *wish, vhdx_error *err);
 
-/* Refuses a disk of a merge that stopped half way: only that merge can go on with it. */
-vhdx_status vx_check_no_merge(struct vx_image *image, vhdx_error *err);
-
 #endif

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/notice.h"
 #include "base/size_text.h"
+#include "chain/merge_trace.h"
 #include "edit/children.h"
 #include "edit/grow.h"
 #include "edit/resize_run.h"
@@ -110,7 +111,7 @@ static vhdx_status check_disk(struct vx_resize_run *run, vx_layer_check_fn *look
     }
     if (look)
         VX_TRY(look(run->image, options->notice, options->notice_context, err));
-    return vx_check_no_merge(run->image, err);
+    return vx_check_no_merge(run->image, &(struct vx_search){0}, err);
 }
 
 static vhdx_status check_changes(struct vx_resize_run *run, const struct vx_far_disks *far, vhdx_error *err)

@@ -11,6 +11,7 @@
 
 #include "base/guid.h"
 #include "base/notice.h"
+#include "chain/merge_trace.h"
 #include "edit/children.h"
 #include "image/protect.h"
 #include "image/writing.h"
@@ -89,7 +90,7 @@ static vhdx_status check(struct set_run *run, const struct vx_far_disks *far, vx
     vx_image_tell(run->image, options->notice, options->notice_context);
     if (look)
         VX_TRY(look(run->image, options->notice, options->notice_context, err));
-    VX_TRY(vx_check_no_merge(run->image, err));
+    VX_TRY(vx_check_no_merge(run->image, &(struct vx_search){0}, err));
     if (run->change_count > 0)
         VX_TRY(vx_children_check(run->image, &wish, err));
     VX_TRY(vx_items_check(run->image, run->changes, run->change_count, err));

@@ -6,7 +6,9 @@
 
 #include "base/alloc.h"
 #include "chain/beside.h"
+#include "chain/merge_trace.h"
 #include "evidence/lost_entries.h"
+#include "image/journal.h"
 #include "image/space.h"
 #include "image/writing.h"
 #include "live/live_parts.h"
@@ -36,6 +38,7 @@ static vhdx_status check_children(const struct vx_image *leaf, vhdx_error *err)
 /* What would stop the first write stops the opening. */
 static vhdx_status check_leaf(const struct vx_live *live, const struct vx_live_options *options, vhdx_error *err)
 {
+    VX_TRY(vx_check_no_merge(live->leaf, &options->search, err));
     VX_TRY(vx_image_check_log(live->leaf, err));
     VX_TRY(vx_image_check_write(live->leaf, err));
     VX_TRY(vx_lost_entries_check(live->leaf, options->notice, options->notice_context,
@@ -116,11 +119,22 @@ static vhdx_status alone(struct vx_live *live, vhdx_status (*change)(struct vx_i
     return status;
 }
 
+/* A disk on which nothing was committed yet when it is cut off holds bytes without an owner and names no block. The log
+ * then has the page that says so, so that it is not taken for a BAT that was lost. */
+static vhdx_status log_first_page(struct vx_image *leaf, vhdx_error *err)
+{
+    uint8_t *page;
+    VX_TRY(vx_journal_page(leaf->journal, vx_round_down(leaf->bat.file_offset, VX_PAGE), &page, err));
+    return vx_image_commit(leaf, err);
+}
+
 static vhdx_status begin_write(struct vx_image *leaf, vhdx_error *err)
 {
     vhdx_guid identity;
     VX_TRY(vx_new_guid(leaf->host, &identity, err));
     vhdx_status status = vx_image_begin_write(leaf, &identity, err);
+    if (status == VHDX_OK)
+        status = log_first_page(leaf, err);
     if (status != VHDX_OK)
         vx_image_abandon_write(leaf);
     return status;

@@ -98,6 +98,11 @@ static void operate_on_chain(uint64_t seed)
     const struct model_wishes wishes = {.max_virtual_size = seed % 5 == 0 ? 40 << 20 : 7 << 20};
     struct model *m = model_new(seed, &wishes, "/disks");
     vhdx_error err;
+    if (m->layers[0].linked_by_second) { /* as a merge leaves it that stopped half way: not to be written */
+        model_free(m);
+        vx_memory_host_free(memory);
+        return;
+    }
     cr_assert_eq(model_write(m, vx_memory_host_interface(memory), &err), VHDX_OK, "%s", err.message);
     operate(vx_memory_host_interface(memory), m, OPERATIONS * times());
     for (size_t i = 1; i < m->count; i++) /* nothing below the leaf has changed */
@@ -213,6 +218,30 @@ Test(live, a_parent_is_written_on_demand_only)
     options.even_with_children = true;
     cr_assert_eq(vhdx_disk_open(two.m->layers[1].path, &options, &disk, &err), VHDX_OK, "%s", err.message);
     close_disk(disk);
+    end(&two);
+}
+
+static bool stop_half_way(void *context, const vhdx_progress *progress)
+{
+    (void)context;
+    return progress->phase == VHDX_PHASE_PLAN || progress->bytes_done == 0;
+}
+
+/* Only that merge knows what its disks are. */
+Test(live, a_disk_of_a_merge_that_stopped_half_way_is_not_written)
+{
+    struct two two = two_layers();
+    const vhdx_merge_options merge = {
+        .struct_size = sizeof merge, .host = two.host, .progress = stop_half_way, .window_bytes = 1 << 20};
+    vhdx_disk_options options = {.struct_size = sizeof options, .host = two.host, .write = true};
+    vhdx_disk *disk;
+    vhdx_error err;
+    cr_assert_eq(vhdx_merge(two.m->layers[0].path, &merge, NULL, &err), VHDX_CANCELLED, "%s", err.message);
+    for (size_t i = 0; i < 2; i++) {
+        options.even_with_children = true;
+        cr_expect_eq(vhdx_disk_open(two.m->layers[i].path, &options, &disk, &err), VHDX_REFUSED, "layer %zu", i);
+        cr_expect(strstr(err.message, "stopped half way"), "%s", err.message);
+    }
     end(&two);
 }
 
