@@ -141,7 +141,8 @@ static uint64_t try_seed(uint64_t seed, uint64_t states)
 static void try_seeds(uint64_t first)
 {
     uint64_t only = number_from("VHDX_CRASH_SEED", 0);
-    uint64_t states = STATES * number_from("VHDX_CRASH_STATES", getenv("VHDX_SLOW") ? 20 : 1), visited = 0;
+    uint64_t states = getenv("VHDX_SANITIZED") ? STATES / 10 : STATES, visited = 0;
+    states *= number_from("VHDX_CRASH_STATES", getenv("VHDX_SLOW") ? 20 : 1);
     for (uint64_t seed = first; seed < first + SEEDS / 4; seed++)
         if (!only || only == seed)
             visited += try_seed(seed, states);
