@@ -218,6 +218,11 @@ vhdx_status vx_journal_open(const struct vx_head *head, const struct vx_header *
     return VHDX_OK;
 }
 
+vhdx_status vx_journal_spare_entries(struct vx_journal *journal, vhdx_error *err)
+{
+    return vx_log_writer_to_unused(&journal->writer, journal->head.file, err);
+}
+
 vhdx_status vx_journal_close(struct vx_journal *journal, vhdx_error *err)
 {
     struct vx_header header = *journal->head.header;

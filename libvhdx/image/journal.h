@@ -35,6 +35,13 @@ struct vx_journal;
 vhdx_status vx_journal_open(const struct vx_head *head, const struct vx_header *values, bool with_first_commit,
                             struct vx_journal **journal, vhdx_error *err);
 
+/*
+ * The first entry goes to the largest part of the ring that holds nothing, instead of its beginning: where a log is
+ * given up whose entries are still the only copy of something, they stay until the header names the new log. Before the
+ * first commit, of a journal that was opened `with_first_commit`.
+ */
+vhdx_status vx_journal_spare_entries(struct vx_journal *journal, vhdx_error *err);
+
 /* The page at `file_offset` (a multiple of 4096), as it will be after the commit, to be changed in memory. Valid until
  * commit. */
 vhdx_status vx_journal_page(struct vx_journal *journal, uint64_t file_offset, uint8_t **page, vhdx_error *err);

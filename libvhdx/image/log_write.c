@@ -24,6 +24,22 @@ void vx_log_writer_close(struct vx_log_writer *writer)
     writer->entry = NULL;
 }
 
+vhdx_status vx_log_writer_to_unused(struct vx_log_writer *writer, struct vx_file *file, vhdx_error *err)
+{
+    uint8_t page[VX_PAGE];
+    uint32_t run = 0, longest = 0;
+    for (uint32_t at = 0; at < writer->log_length; at += VX_PAGE) {
+        size_t got;
+        VX_TRY(vx_file_read_some(file, page, VX_PAGE, writer->log_offset + at, &got, err));
+        run = vx_is_zero(page, VX_PAGE) ? run + VX_PAGE : 0;
+        if (run > longest) {
+            longest = run;
+            writer->next_at = at + VX_PAGE - run;
+        }
+    }
+    return VHDX_OK;
+}
+
 uint32_t vx_log_writer_page_limit(const struct vx_log_writer *writer)
 {
     uint32_t half = writer->log_length / VX_PAGE / 2;

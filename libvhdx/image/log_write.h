@@ -25,6 +25,8 @@ struct vx_log_writer {
 vhdx_status vx_log_writer_open(struct vx_log_writer *writer, const vhdx_host *host, const struct vx_header *header,
                                vhdx_error *err);
 void vx_log_writer_close(struct vx_log_writer *writer);
+/* Moves the place of the next entry to the beginning of the longest part of the ring that is all zeros. */
+vhdx_status vx_log_writer_to_unused(struct vx_log_writer *writer, struct vx_file *file, vhdx_error *err);
 /* Pages that fit into half the ring: two entries in a row never overlap. */
 uint32_t vx_log_writer_page_limit(const struct vx_log_writer *writer);
 /* Writes one entry with these pages. Does not flush. */

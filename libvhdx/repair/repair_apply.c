@@ -360,7 +360,11 @@ static vhdx_status change(struct applying *applying, vhdx_error *err)
         return vx_header_update(&head, &header, err);
     header.log_version = VX_LOG_VERSION;
     VX_TRY(vx_journal_open(&head, &header, true, &applying->journal, err));
-    vhdx_status status = journal_pages(applying, err);
+    vhdx_status status = VHDX_OK;
+    if (!vx_guid_is_zero(&applying->header.log_guid)) /* it is given up, and may be the evidence for what is written */
+        status = vx_journal_spare_entries(applying->journal, err);
+    if (status == VHDX_OK)
+        status = journal_pages(applying, err);
     if (status == VHDX_OK)
         status = vx_journal_close(applying->journal, err);
     vx_journal_free(applying->journal);
