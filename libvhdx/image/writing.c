@@ -190,9 +190,7 @@ vhdx_status vx_image_end_write(struct vx_image *image, vhdx_error *err)
 
 void vx_image_abandon_write(struct vx_image *image)
 {
-    if (!image->journal)
-        return;
-    if (!vx_journal_failed(image->journal)) {
+    if (image->journal && !vx_journal_failed(image->journal)) {
         vx_journal_discard(image->journal);
         (void)vx_journal_close(image->journal, NULL); /* when this fails the log stays, and will be replayed */
     }
