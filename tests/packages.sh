@@ -45,6 +45,8 @@ for target; do
         have_program mcopy || want mtools
         have_program mkfs.exfat || want exfatprogs
         have_program fls || want sleuthkit
+        have_program pvcreate || want lvm2
+        have_program openssl || want openssl
         have_program debugfs || want e2fsprogs
         have_program sfdisk || want fdisk
         have_program sgdisk || want gdisk

@@ -123,11 +123,14 @@ static vhdx_status try_disk(const struct cli *cli, const struct serving *serving
     return status == VHDX_OK ? vhdx_disk_close(disk, err) : status;
 }
 
-static int missing_nbdkit(void)
+/* What is missing is no matter of the disk. */
+static int cannot_start(const struct cli *cli, const char *why, const char *advice)
 {
-    fprintf(stderr, "vhdx: nbdkit, which is the server, is not installed; on Debian and Ubuntu: apt-get install "
-                    "nbdkit\n");
-    return EXIT_FAILED;
+    vhdx_error err = {
+        .status = VHDX_UNSUPPORTED, .offset = VHDX_NOWHERE, .index = VHDX_NOWHERE, .advice = VHDX_ADVICE_TEXT};
+    snprintf(err.message, sizeof err.message, "%s", why);
+    snprintf(err.advice_text, sizeof err.advice_text, "%s", advice);
+    return cli_fail(cli, &err);
 }
 
 static int serve(const struct cli *cli, const struct serving *serving)
@@ -135,16 +138,15 @@ static int serve(const struct cli *cli, const struct serving *serving)
     struct arguments arguments = {0};
     vhdx_error err;
     if (!platform_has_program("nbdkit"))
-        return missing_nbdkit();
+        return cannot_start(cli, "nbdkit, which is the server, is not installed",
+                            "on Debian and Ubuntu: apt-get install nbdkit");
     if (try_disk(cli, serving, &err) != VHDX_OK)
         return cli_fail(cli, &err);
-    if (!gather(&arguments, cli, serving)) {
-        fprintf(stderr, "vhdx: there is not enough memory\n");
-        return EXIT_FAILED;
-    }
-    int error = platform_become(arguments.items);
-    fprintf(stderr, "vhdx: nbdkit cannot be started: %s\n", strerror(error));
-    return EXIT_FAILED;
+    if (!gather(&arguments, cli, serving))
+        return cannot_start(cli, "there is not enough memory", "end other programs, then try again");
+    char why[200];
+    snprintf(why, sizeof why, "nbdkit cannot be started: %s", strerror(platform_become(arguments.items)));
+    return cannot_start(cli, why, "start it by hand to see what is wrong with it");
 }
 
 static bool is_number(const char *text)

@@ -9,7 +9,7 @@ export LC_ALL=C
 : "${VHDX:?run me by: make bench}"
 gib=${BENCH_GIB:-1}
 runs=${BENCH_RUNS:-5}
-top=$(mktemp -d -p "${BENCH_DIR:-${TMPDIR:-/tmp}}" vhdx-bench.XXXXXX)
+top=$(mktemp -d -p "${BENCH_DIR:-}" vhdx-bench.XXXXXX) # as mktemp does where that is empty
 trap 'rm -rf "$top"' EXIT
 cd "$top"
 

@@ -8,7 +8,7 @@ set -u
 rounds=${ROUNDS:-${VHDX_SLOW:+2000}} first=${FIRST:-20260000}
 rounds=${rounds:-40}
 : "${VHDX:?}" "${TEST_JUDGE:?}"
-work=$(mktemp -d "${TMPDIR:-/tmp}/vhdx-test-advice-XXXXXX") || exit 2
+work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 2
 mkdir bin && ln -s "$VHDX" bin/vhdx && PATH=$PWD/bin:$PATH
